@@ -1,0 +1,149 @@
+//! Files that are either whole or not there.
+//!
+//! The bytes go to a temporary file beside the target, which is synced and renamed over it; then the folder is synced.
+//! A crash, a full disk or a cancelled run leaves the old file, and dropping an unfinished one removes it.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+
+/// A file being written; nothing stands at its path until [`AtomicFile::commit`].
+#[derive(Debug)]
+pub struct AtomicFile {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl AtomicFile {
+    /// Begins a file that shall stand at `path`; its folder must exist.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] if the folder is missing or not writable, or the path is a folder.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref().to_path_buf();
+        if path.is_dir() || path.file_name().is_none() {
+            return Err(Error::writing(&path, &std::io::Error::from(std::io::ErrorKind::IsADirectory)));
+        }
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".").suffix(".part");
+        #[cfg(unix)]
+        {
+            // As any new file, less what the umask takes away; temporary files are private by default.
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let file = builder.tempfile_in(folder_of(&path)).map_err(|error| Error::writing(&path, &error))?;
+        Ok(Self { file, path })
+    }
+
+    /// Where the file will stand.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts the file at its path, durably; an older one is replaced.
+    ///
+    /// # Errors
+    /// [`Error::Failed`]; nothing is changed then.
+    pub fn commit(mut self) -> Result<()> {
+        let path = self.path;
+        let failed = |error: std::io::Error| Error::writing(&path, &error);
+        self.file.flush().map_err(failed)?;
+        self.file.as_file().sync_all().map_err(failed)?;
+        self.file.persist(&path).map_err(|error| failed(error.error))?;
+        // The rename itself becomes durable with the folder; not every system can sync one.
+        if let Ok(folder) = File::open(folder_of(&path)) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for AtomicFile {
+    fn seek(&mut self, position: SeekFrom) -> std::io::Result<u64> {
+        self.file.seek(position)
+    }
+}
+
+/// Writes a whole file, atomically and durably; its folder must exist.
+///
+/// # Errors
+/// [`Error::Failed`]; the old file, if any, is then untouched.
+pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes).map_err(|error| Error::writing(&file.path, &error))?;
+    file.commit()
+}
+
+/// The folder a path lies in; "." for a bare name.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_appears_only_when_it_is_whole_and_replaces_the_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.bin");
+        write_atomic(&path, b"old").unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"new and longer").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        file.commit().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new and longer");
+        assert_eq!(names(folder.path()), ["a.bin"]);
+    }
+
+    #[test]
+    fn an_abandoned_file_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = AtomicFile::create(folder.path().join("b.bin")).unwrap();
+        file.write_all(b"half").unwrap();
+        assert_eq!(names(folder.path()).len(), 1);
+        drop(file);
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_missing_folder_or_a_folder_in_the_way_is_an_error_that_names_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("no/such/c.bin");
+        assert!(write_atomic(&missing, b"x").unwrap_err().to_string().contains("c.bin"));
+        assert!(write_atomic(folder.path(), b"x").is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn written_files_can_be_read_by_others_as_the_umask_allows() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |name: &str| folder.path().join(name).metadata().unwrap().permissions().mode() & 0o777;
+        write_atomic(folder.path().join("atomic"), b"x").unwrap();
+        std::fs::write(folder.path().join("plain"), b"x").unwrap();
+        assert_eq!(mode("atomic"), mode("plain"));
+    }
+}

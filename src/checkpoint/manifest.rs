@@ -1,0 +1,203 @@
+//! What a bundle says about itself.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Seeds;
+use crate::error::{Error, Problem, Result};
+use crate::train::Scaling;
+
+/// Version of the bundle's format that this program writes, and the only one it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The device a network was trained on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceInfo {
+    /// Name of the adapter or processor.
+    pub name: String,
+    /// Backend: "cpu", "vulkan", "metal", …
+    pub backend: String,
+    /// Driver and its version; empty for the CPU.
+    pub driver: String,
+    /// "cpu", "discrete gpu", "integrated gpu", "software", …
+    pub kind: String,
+}
+
+/// The dataset a network was trained on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetInfo {
+    /// Path as it was given.
+    pub path: String,
+    /// Fingerprint of its content.
+    pub fingerprint: String,
+    /// Number of patterns.
+    pub n: usize,
+    /// Side N of a pattern and of a patch, pixels.
+    pub patch_size: usize,
+}
+
+/// The bundle's `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`FORMAT_VERSION`] of the writer.
+    pub format_version: u32,
+    /// Version of the program that wrote it.
+    pub app_version: String,
+    /// When, UTC, ISO 8601.
+    pub created: String,
+    /// The device it was trained on.
+    pub device: DeviceInfo,
+    /// Whether that was the fallback to the CPU.
+    pub reduced_capability: bool,
+    /// The dataset it was trained on.
+    pub dataset: DatasetInfo,
+    /// The seeds used.
+    pub seeds: Seeds,
+    /// The factors between the caller's units and the network's.
+    pub scaling: Scaling,
+    /// Optimiser steps done.
+    pub steps: usize,
+    /// Epochs done.
+    pub epochs: usize,
+    /// How training ended: "completed", "stopped", …
+    pub outcome: String,
+    /// SHA-256 of every other member by name, hexadecimal. Filled in on saving.
+    #[serde(default)]
+    pub sha256: BTreeMap<String, String>,
+}
+
+/// The part of a manifest that every version has.
+#[derive(Deserialize)]
+struct Version {
+    format_version: u64,
+    #[serde(default)]
+    app_version: String,
+}
+
+impl Manifest {
+    /// As indented JSON.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] if a number cannot be written as JSON.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .map_err(|error| Error::failed(format!("The manifest cannot be written as JSON ({error})")))?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Reads and checks a manifest of this version.
+    ///
+    /// # Errors
+    /// Another format version (says which, and what to do), missing or unknown fields, senseless values.
+    pub fn from_json(bytes: &[u8]) -> Result<Self> {
+        let broken = |error: serde_json::Error| {
+            Error::from(
+                Problem::new(format!("manifest.json cannot be read ({error})"))
+                    .hint("Take another copy, or train again"),
+            )
+        };
+        let version: Version = serde_json::from_slice(bytes).map_err(broken)?;
+        if version.format_version != u64::from(FORMAT_VERSION) {
+            let newer = version.format_version > u64::from(FORMAT_VERSION);
+            return Err(Problem::new(format!(
+                "The model has format version {} (written by Ptychoscope {})",
+                version.format_version,
+                if version.app_version.is_empty() { "of unknown version" } else { &version.app_version }
+            ))
+            .expected(format!("format version {FORMAT_VERSION}"))
+            .hint(if newer {
+                "Update Ptychoscope to read it"
+            } else {
+                "Train again, or use the Ptychoscope that wrote it"
+            })
+            .into());
+        }
+        let manifest: Self = serde_json::from_slice(bytes).map_err(broken)?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Fails unless the scaling factors are finite and above zero.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] that names the factor.
+    pub fn check(&self) -> Result<()> {
+        let Scaling { normalization, probe_factor, nphotons } = self.scaling;
+        for (name, value) in [("normalization", normalization), ("probe_factor", probe_factor), ("nphotons", nphotons)]
+        {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(Problem::new(format!("The scaling factor {name} of the model is {value}"))
+                    .expected("a finite number above zero")
+                    .into());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    /// A manifest for tests, of patches of this side.
+    pub(in crate::checkpoint) fn manifest(patch_size: usize) -> Manifest {
+        Manifest {
+            format_version: FORMAT_VERSION,
+            app_version: "0.1.0".into(),
+            created: "2026-01-31T23:59:59Z".into(),
+            device: DeviceInfo {
+                name: "Some CPU".into(),
+                backend: "cpu".into(),
+                driver: String::new(),
+                kind: "cpu".into(),
+            },
+            reduced_capability: true,
+            dataset: DatasetInfo { path: "data/µ scan.npz".into(), fingerprint: "ab12".into(), n: 516, patch_size },
+            seeds: Seeds { weights: u64::MAX, ..Seeds::all(7) },
+            scaling: Scaling { normalization: 0.1 + 0.2, probe_factor: 1.0 / 3.0, nphotons: 1e6 },
+            steps: 1234,
+            epochs: 3,
+            outcome: "completed".into(),
+            sha256: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_manifest_survives_json_to_the_bit() {
+        let manifest = manifest(64);
+        let read = Manifest::from_json(&manifest.to_json().unwrap()).unwrap();
+        assert_eq!(read, manifest);
+        assert_eq!(read.scaling.normalization.to_bits(), (0.1_f64 + 0.2).to_bits());
+    }
+
+    #[test]
+    fn another_version_says_which_and_what_to_do() {
+        let newer = br#"{"format_version": 7, "app_version": "3.1.4", "something": "new"}"#;
+        let text = Manifest::from_json(newer).unwrap_err().to_string();
+        assert!(text.contains("version 7") && text.contains("3.1.4") && text.contains("Update"), "{text}");
+        let older = br#"{"format_version": 0}"#;
+        assert!(Manifest::from_json(older).unwrap_err().to_string().contains("Train again"));
+    }
+
+    #[test]
+    fn unknown_or_missing_fields_and_senseless_factors_are_refused() {
+        let text = String::from_utf8(manifest(64).to_json().unwrap()).unwrap();
+        for broken in [
+            text.replacen('{', "{\"extra\": 1,", 1),
+            text.replace("\"steps\": 1234,", ""),
+            text.replace("\"nphotons\": 1000000.0", "\"nphotons\": 0.0"),
+            text.replace("\"nphotons\": 1000000.0", "\"nphotons\": -1.0"),
+            text.replace("\"nphotons\": 1000000.0", "\"nphotons\": 1e999"),
+            String::from("[]"),
+        ] {
+            assert_ne!(broken, text);
+            assert!(Manifest::from_json(broken.as_bytes()).is_err(), "{broken}");
+        }
+    }
+}

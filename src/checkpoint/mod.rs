@@ -1,0 +1,18 @@
+//! What a run leaves on disk: the bundle `model.ptycho`, the run folder, and writing that is never half done.
+//!
+//! A trained network that loads wrongly without a word is worse than none, so a bundle is strict: every byte is covered
+//! by a hash, unknown or missing parts are refused, and a file of another program is named for what it is.
+
+mod atomic;
+mod bundle;
+mod foreign;
+mod manifest;
+mod run_folder;
+mod utc;
+
+pub use atomic::{AtomicFile, write_atomic};
+pub use bundle::Bundle;
+pub use foreign::{Foreign, recognize};
+pub use manifest::{DatasetInfo, DeviceInfo, FORMAT_VERSION, Manifest};
+pub use run_folder::RunFolder;
+pub use utc::Utc;

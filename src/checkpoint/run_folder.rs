@@ -1,0 +1,173 @@
+//! The folder a run writes into, and the names in it.
+
+use std::path::{Path, PathBuf};
+
+use super::utc::Utc;
+use crate::error::{Error, Problem, Result};
+
+/// The folder of one run.
+///
+/// A folder that the user names is taken as it is: files of the run's own names are replaced, each atomically, and nothing
+/// else in it is touched, so that `train` and `infer` can share one folder. Without a name, a new one is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// The folder asked for, made if it is not there, or a new `runs/<dataset>-<UTC>` below the current folder.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] if a file stands in the way, [`Error::Failed`] if the folder cannot be made or written into:
+    /// known before any work is done.
+    pub fn create(output_dir: Option<&Path>, dataset: &Path) -> Result<Self> {
+        match output_dir {
+            Some(path) => Self::open_or_create(path),
+            None => Self::create_new(Path::new("runs"), dataset, Utc::now()),
+        }
+    }
+
+    /// This folder, made with its parents if it is not there.
+    ///
+    /// # Errors
+    /// As [`RunFolder::create`].
+    pub fn open_or_create(path: &Path) -> Result<Self> {
+        if path.exists() && !path.is_dir() {
+            return Err(Problem::new("The output folder cannot be made, a file stands there")
+                .hint("Choose another folder with --output-dir")
+                .at(path)
+                .into());
+        }
+        std::fs::create_dir_all(path).map_err(|error| Error::writing(path, &error))?;
+        let folder = Self { path: path.to_path_buf() };
+        folder.check_writable()?;
+        Ok(folder)
+    }
+
+    /// A new folder `<parent>/<stem of dataset>-<UTC>`, with `-2`, `-3`, … after it where that exists.
+    ///
+    /// # Errors
+    /// As [`RunFolder::create`].
+    pub fn create_new(parent: &Path, dataset: &Path, at: Utc) -> Result<Self> {
+        std::fs::create_dir_all(parent).map_err(|error| Error::writing(parent, &error))?;
+        let stem = dataset.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy());
+        let name = format!("{stem}-{}", at.compact());
+        let mut path = parent.join(&name);
+        for number in 2.. {
+            match std::fs::create_dir(&path) {
+                Ok(()) => break,
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    path = parent.join(format!("{name}-{number}"));
+                }
+                Err(error) => return Err(Error::writing(&path, &error)),
+            }
+        }
+        let folder = Self { path };
+        folder.check_writable()?;
+        Ok(folder)
+    }
+
+    /// Fails now rather than after hours of training.
+    fn check_writable(&self) -> Result<()> {
+        tempfile::Builder::new()
+            .prefix(".")
+            .tempfile_in(&self.path)
+            .map(drop)
+            .map_err(|error| Error::writing(&self.path, &error))
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+    /// The configuration of the run.
+    pub fn config(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+    /// What training recorded.
+    pub fn history(&self) -> PathBuf {
+        self.path.join("history.csv")
+    }
+    /// The bundle.
+    pub fn model(&self) -> PathBuf {
+        self.path.join("model.ptycho")
+    }
+    /// The bundle of the newest epoch, while training runs.
+    pub fn autosave(&self) -> PathBuf {
+        self.path.join("autosave.ptycho")
+    }
+    /// The stitched object.
+    pub fn reconstruction(&self) -> PathBuf {
+        self.path.join("reconstruction.npz")
+    }
+    /// Picture of the amplitude.
+    pub fn amplitude_png(&self) -> PathBuf {
+        self.path.join("amplitude.png")
+    }
+    /// Picture of the phase.
+    pub fn phase_png(&self) -> PathBuf {
+        self.path.join("phase.png")
+    }
+    /// What the run came to, as JSON.
+    pub fn summary(&self) -> PathBuf {
+        self.path.join("summary.json")
+    }
+    /// What the program said.
+    pub fn log(&self) -> PathBuf {
+        self.path.join("log.txt")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn a_new_folder_is_named_for_dataset_and_time_and_never_shared() {
+        let root = tempfile::tempdir().unwrap();
+        let parent = root.path().join("deep/runs");
+        let dataset = Path::new("/data/siemens star_n64.npz");
+        let at = Utc::from_unix(1_767_225_599);
+        let names: Vec<String> = (0..3)
+            .map(|_| RunFolder::create_new(&parent, dataset, at).unwrap())
+            .map(|folder| folder.path().file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        let first = "siemens star_n64-20251231-235959";
+        assert_eq!(names, [first.to_owned(), format!("{first}-2"), format!("{first}-3")]);
+    }
+
+    #[test]
+    fn a_named_folder_keeps_what_is_in_it() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b");
+        RunFolder::create(Some(&path), Path::new("d.npz")).unwrap();
+        std::fs::write(path.join("notes.txt"), "mine").unwrap();
+        let folder = RunFolder::create(Some(&path), Path::new("d.npz")).unwrap();
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1);
+        assert_eq!(folder.model(), path.join("model.ptycho"));
+        let members = [
+            folder.config(),
+            folder.history(),
+            folder.model(),
+            folder.autosave(),
+            folder.reconstruction(),
+            folder.amplitude_png(),
+            folder.phase_png(),
+            folder.summary(),
+            folder.log(),
+        ];
+        let distinct: std::collections::BTreeSet<_> = members.iter().collect();
+        assert_eq!(distinct.len(), members.len());
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_bad_input() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("file");
+        std::fs::write(&path, "x").unwrap();
+        let error = RunFolder::create(Some(&path), Path::new("d.npz")).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(RunFolder::create(Some(&path.join("below")), Path::new("d.npz")).is_err());
+    }
+}

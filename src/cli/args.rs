@@ -1,0 +1,398 @@
+//! What can be written on the command line.
+//!
+//! The flags of configuration fields are made from the fields' own metadata ([`Field`]), so a field, its range and its
+//! flag are declared once. Names of the Python tools are accepted beside ours (A§12).
+
+use crate::config::{Config, Field};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Everything on the command line.
+#[derive(Debug, Parser)]
+#[command(name = "ptychoscope", version, about, max_term_width = 110)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Task>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Train on a dataset, reconstruct it and write pictures
+    Run(TrainArgs),
+    /// Train on a dataset and write the bundle model.ptycho
+    Train(TrainArgs),
+    /// Reconstruct a dataset with a trained bundle
+    Infer(InferArgs),
+    /// Say what a dataset holds and whether it is usable
+    Inspect(InspectArgs),
+    /// List the devices the program can use
+    Devices {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the effective configuration, or explain its fields
+    Config(ConfigArgs),
+}
+
+impl Args {
+    /// Reads a command line; a flag may be written with `_` for `-`, as in the Python tools.
+    ///
+    /// # Errors
+    /// Words that cannot be understood, and requests for help.
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut only_values = false;
+        let words = words.into_iter().map(|word| {
+            only_values |= word == "--";
+            match word.to_str() {
+                Some(text) if text.starts_with("--") && !only_values => {
+                    let (name, rest) = text.split_at(text.find('=').unwrap_or(text.len()));
+                    OsString::from(format!("{}{rest}", name.replace('_', "-")))
+                }
+                _ => word,
+            }
+        });
+        Self::try_parse_from(words.collect::<Vec<_>>())
+    }
+}
+
+/// How output looks.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct OutputArgs {
+    /// Print nothing but errors
+    #[arg(long, conflicts_with = "json")]
+    pub quiet: bool,
+    /// Print one event per line as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where settings come from: preset < file < flags.
+#[derive(Debug, clap::Args)]
+pub struct SettingArgs<const TRAINING: bool> {
+    /// Configuration file (TOML), over the preset
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set one field, over everything else; may be repeated
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    pub set: Vec<String>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N")]
+    pub seed: Option<String>,
+    /// Flags of single fields.
+    #[command(flatten)]
+    pub fields: FieldFlags<TRAINING>,
+    /// Flags of the Python tools.
+    #[command(flatten)]
+    pub legacy: LegacyFlags,
+}
+
+/// Arguments of `train` and `run`.
+#[derive(Debug, clap::Args)]
+pub struct TrainArgs {
+    /// Dataset (NPZ)
+    #[arg(value_name = "DATASET", required_unless_present = "train_data_file")]
+    pub dataset: Option<PathBuf>,
+    /// Dataset, under its name in the Python tools
+    #[arg(long = "train-data-file", id = "train_data_file", hide = true)]
+    #[arg(conflicts_with = "dataset")]
+    pub train_data_file: Option<PathBuf>,
+    /// Second dataset for the validation loss
+    #[arg(long, alias = "test-data-file", value_name = "FILE")]
+    pub validation: Option<PathBuf>,
+    /// Run folder; without it a new one below runs/
+    #[arg(long, value_name = "FOLDER")]
+    pub output_dir: Option<PathBuf>,
+    /// Named starting point of the configuration: recipe or reference
+    #[arg(long, value_name = "NAME", default_value = "recipe")]
+    pub preset: String,
+    /// Settings.
+    #[command(flatten)]
+    pub settings: SettingArgs<true>,
+    /// How output looks.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `infer`.
+#[derive(Debug, clap::Args)]
+pub struct InferArgs {
+    /// Trained bundle (model.ptycho, or the run folder that holds it)
+    #[arg(value_name = "MODEL", required_unless_present = "model_path")]
+    pub model: Option<PathBuf>,
+    /// Dataset (NPZ)
+    #[arg(value_name = "DATASET", required_unless_present_any = ["test_data", "model_path"])]
+    pub dataset: Option<PathBuf>,
+    /// Bundle, under its name in the Python tools
+    #[arg(long = "model-path", id = "model_path", hide = true)]
+    pub model_path: Option<PathBuf>,
+    /// Dataset, under its name in the Python tools
+    #[arg(long = "test-data", alias = "test-data-file", id = "test_data", hide = true)]
+    pub test_data: Option<PathBuf>,
+    /// Run folder; without it a new one below runs/
+    #[arg(long, value_name = "FOLDER")]
+    pub output_dir: Option<PathBuf>,
+    /// Settings.
+    #[command(flatten)]
+    pub settings: SettingArgs<false>,
+    /// How output looks.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `inspect`.
+#[derive(Debug, clap::Args)]
+pub struct InspectArgs {
+    /// Dataset (NPZ)
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What the numbers in the diffraction array are: auto, amplitude or counts
+    #[arg(long, value_name = "UNIT", default_value = "auto")]
+    pub diffraction_unit: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `config`.
+#[derive(Debug, clap::Args)]
+pub struct ConfigArgs {
+    /// Explain every field: what it does, its range, unit and flag
+    #[arg(long)]
+    pub fields: bool,
+    /// Named starting point of the configuration: recipe or reference
+    #[arg(long, value_name = "NAME", default_value = "recipe")]
+    pub preset: String,
+    /// Settings.
+    #[command(flatten)]
+    pub settings: SettingArgs<true>,
+}
+
+/// Values of the flags that set one field each, in the order of the fields; all fields, or those that inference uses.
+#[derive(Debug, Clone, Default)]
+pub struct FieldFlags<const TRAINING: bool>(pub Vec<(String, String)>);
+
+/// Names of the Python tools for a field, where they are not ours.
+fn python_names(path: &str) -> &'static [&'static str] {
+    match path {
+        "training.epochs" => &["nepochs", "max-epochs"],
+        "training.learning_rate" => &["torch-learning-rate"],
+        "training.schedule" => &["torch-scheduler"],
+        "training.loss" => &["torch-loss-mode"],
+        "training.gradient_clip" => &["gradient-clip-val"],
+        "inference.batch_size" => &["torch-inference-batch-size"],
+        "inference.stitch_weighting" => &["patch-weighting"],
+        "execution.accelerator" => &["torch-accelerator", "device"],
+        _ => &[],
+    }
+}
+
+impl<const TRAINING: bool> FieldFlags<TRAINING> {
+    fn flags() -> impl Iterator<Item = (&'static Field, &'static str)> {
+        Config::fields()
+            .into_iter()
+            .filter(|field| TRAINING || super::allowed_in_inference(field.path))
+            .filter_map(|field| Some((field, field.flag?.trim_start_matches("--"))))
+    }
+
+    fn values(matches: &ArgMatches) -> Vec<(String, String)> {
+        Self::flags()
+            .filter_map(|(field, _)| Some((field.path.to_owned(), matches.get_one::<String>(field.path)?.clone())))
+            .collect()
+    }
+}
+
+impl<const TRAINING: bool> clap::Args for FieldFlags<TRAINING> {
+    fn augment_args(mut command: Command) -> Command {
+        for (field, flag) in Self::flags() {
+            let argument = Arg::new(field.path)
+                .long(flag)
+                .value_name(if field.unit.is_empty() { "VALUE" } else { field.unit })
+                .help(format!("{} ({})", field.help.trim_end_matches('.'), field.range_in_words()))
+                .allow_negative_numbers(true);
+            command = command.arg(argument.aliases(python_names(field.path).iter().copied()));
+        }
+        command
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<const TRAINING: bool> FromArgMatches for FieldFlags<TRAINING> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self(Self::values(matches)))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.extend(Self::values(matches));
+        Ok(())
+    }
+}
+
+/// Flags of the Python tools that set something in another way, or have no effect here; each is answered by a note.
+#[derive(Debug, Clone, Default)]
+pub struct LegacyFlags {
+    /// Settings they stand for.
+    pub settings: Vec<(String, String)>,
+    /// What to say about them.
+    pub notes: Vec<String>,
+}
+
+/// A flag that has no effect here: its name, other names, whether it takes a value, and why it has none.
+type WithoutEffect = (&'static str, &'static [&'static str], bool, &'static str);
+
+const WITHOUT_EFFECT: &[WithoutEffect] = &[
+    ("disable-mlflow", &[], false, "nothing is sent to MLflow"),
+    ("logger", &["torch-logger"], true, "losses are always written to history.csv"),
+    ("do-stitching", &[], false, "`run` and `infer` always stitch"),
+    ("backend", &[], true, "there is one engine"),
+    ("deterministic", &["torch-deterministic", "no-deterministic"], false, "the same seeds are always used"),
+    ("num-workers", &["torch-num-workers"], true, "the dataset is kept on the device"),
+    ("enable-checkpointing", &["disable-checkpointing"], false, "the last and the best bundle are kept"),
+    ("checkpoint-save-top-k", &["torch-checkpoint-save-top-k"], true, "the last and the best bundle are kept"),
+    ("early-stop-patience", &[], true, "training ends after --epochs or --time-budget"),
+    ("model-type", &[], true, "the network is always trained on the physics"),
+    ("verbose", &["debug"], false, "the log of a run is log.txt in its folder"),
+];
+
+impl clap::Args for LegacyFlags {
+    fn augment_args(mut command: Command) -> Command {
+        for (name, aliases, takes_value, _) in WITHOUT_EFFECT {
+            let argument = Arg::new(*name).long(*name).aliases(aliases.iter().copied()).hide(true);
+            let action = if *takes_value { ArgAction::Append } else { ArgAction::Count };
+            command = command.arg(argument.action(action));
+        }
+        let hidden = |name: &'static str| Arg::new(name).long(name).value_name("VALUE").hide(true);
+        command
+            .arg(
+                Arg::new("n-images")
+                    .long("n-images")
+                    .value_name("groups")
+                    .help("Deprecated name of --n-groups")
+                    .conflicts_with("data.n_groups"),
+            )
+            .arg(hidden("subsample-seed"))
+            .arg(hidden("sequential-sampling"))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for LegacyFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut flags = Self::default();
+        for (name, _, _, reason) in WITHOUT_EFFECT {
+            if matches.value_source(name) == Some(ValueSource::CommandLine) {
+                flags.notes.push(format!("--{name} has no effect here: {reason}."));
+            }
+        }
+        if let Some(n) = matches.get_one::<String>("n-images") {
+            flags.settings.push(("data.n_groups".to_owned(), n.clone()));
+            flags.notes.push("--n-images is the deprecated name of --n-groups.".to_owned());
+        }
+        if let Some(seed) = matches.get_one::<String>("subsample-seed") {
+            flags.settings.push(("execution.seeds.subsample".to_owned(), seed.clone()));
+        }
+        if let Some(value) = matches.get_one::<String>("sequential-sampling") {
+            let sampling = if value.eq_ignore_ascii_case("true") { "sequential" } else { "random" };
+            flags.settings.push(("data.sampling".to_owned(), sampling.to_owned()));
+        }
+        Ok(flags)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn read(words: &[&str]) -> Result<Args, clap::Error> {
+        Args::read([&["ptychoscope"], words].concat().into_iter().map(OsString::from))
+    }
+
+    fn train_args(words: &[&str]) -> TrainArgs {
+        let args = read(&[&["train"], words].concat()).unwrap();
+        let Some(Task::Train(args)) = args.command else { panic!("not train") };
+        args
+    }
+
+    #[test]
+    fn the_argument_parser_has_no_clashes() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_flags_of_the_python_tools_are_understood() {
+        let args = train_args(&[
+            "--train_data_file",
+            "a.npz",
+            "--test_data_file",
+            "b.npz",
+            "--output_dir",
+            "out",
+            "--max_epochs",
+            "2",
+            "--n_images",
+            "64",
+            "--gridsize",
+            "1",
+            "--batch_size",
+            "4",
+            "--accelerator",
+            "cpu",
+            "--disable_mlflow",
+            "--quiet",
+        ]);
+        assert_eq!(args.train_data_file, Some("a.npz".into()));
+        assert_eq!(args.output_dir, Some("out".into()));
+        assert_eq!(args.validation, Some("b.npz".into()));
+        let value = |path: &str| args.settings.fields.0.iter().find(|(p, _)| p == path).map(|(_, v)| v.as_str());
+        assert_eq!(value("training.epochs"), Some("2"));
+        assert_eq!(value("training.batch_size"), Some("4"));
+        assert_eq!(args.settings.legacy.settings, [("data.n_groups".to_owned(), "64".to_owned())]);
+        assert_eq!(args.settings.legacy.notes.len(), 2, "{:?}", args.settings.legacy.notes);
+    }
+
+    #[test]
+    fn a_flag_without_effect_does_not_swallow_the_dataset() {
+        let args = train_args(&["--disable_mlflow", "a.npz", "--epochs", "3"]);
+        assert_eq!(args.dataset, Some("a.npz".into()));
+    }
+
+    #[test]
+    fn underscores_in_values_and_after_two_dashes_are_kept() {
+        let args = train_args(&["--set", "training.batch_size=8", "--output_dir=a_b", "--", "--c_d.npz"]);
+        assert_eq!(args.settings.set, ["training.batch_size=8"]);
+        assert_eq!(args.output_dir, Some("a_b".into()));
+        assert_eq!(args.dataset, Some("--c_d.npz".into()));
+    }
+
+    #[test]
+    fn inference_takes_no_flag_of_training() {
+        assert!(read(&["infer", "m", "d", "--epochs", "3"]).is_err());
+        assert!(read(&["infer", "m", "d", "--n-groups", "3"]).is_ok());
+        assert!(read(&["infer", "--model_path", "m", "--test_data", "d"]).is_ok());
+        assert!(read(&["infer", "d", "--model_path", "m"]).is_ok());
+        assert!(read(&["infer", "m"]).is_err());
+    }
+
+    #[test]
+    fn a_dataset_is_asked_for_once() {
+        assert!(read(&["train"]).is_err());
+        assert!(read(&["train", "a.npz", "--train_data_file", "b.npz"]).is_err());
+    }
+}

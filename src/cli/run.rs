@@ -1,0 +1,140 @@
+//! `train`, `run` and `infer`: a job on the worker, shown as it goes.
+
+use super::args::{InferArgs, OutputArgs, TrainArgs};
+use super::progress::ProgressView;
+use super::{print_error, print_line, report, settings};
+use crate::config::Config;
+use crate::error::{Error, Problem, Result};
+use crate::session::Session;
+use crate::worker::message::{Control, Event, EventKind, Job, Switch};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Trains, and reconstructs too if asked to; gives back the exit code.
+pub(super) fn train(args: TrainArgs, reconstruct: bool) -> Result<u8> {
+    let (config, settings) = settings::effective(&args.preset, &args.settings)?;
+    let dataset = one_of(args.dataset, args.train_data_file, "DATASET")?;
+    let (validation, output_dir) = (args.validation, args.output_dir);
+    let mut notes = settings.notes;
+    let changed = settings::differences(&args.preset, &config)?;
+    let changed = if changed.is_empty() { "unchanged".to_owned() } else { changed.join(", ") };
+    notes.push(format!("Configuration: preset {}, {changed}.", args.preset));
+    let config = Box::new(config);
+    let job = if reconstruct {
+        Job::Run { dataset, validation, output_dir, config }
+    } else {
+        Job::Train { dataset, validation, output_dir, config }
+    };
+    perform(job, &notes, args.output)
+}
+
+/// Reconstructs with a bundle; gives back the exit code.
+pub(super) fn infer(args: InferArgs) -> Result<u8> {
+    // `infer --model-path M DATASET` puts the one positional where the model would stand.
+    let (model, dataset) = match (args.model_path, args.test_data) {
+        (Some(model), None) if args.dataset.is_none() => (Some(model), args.model),
+        (model, data) => (args.model.or(model), args.dataset.or(data)),
+    };
+    let model = one_of(model, None, "MODEL")?;
+    let model = if model.is_dir() { model.join("model.ptycho") } else { model };
+    let dataset = one_of(dataset, None, "DATASET")?;
+    let gathered = settings::gather(&args.settings)?;
+    let mut values = Vec::new();
+    if let Some(path) = &args.settings.config {
+        // Of a whole configuration file only what inference uses applies; the rest is the bundle's.
+        let config = Config::load(path)?;
+        for field in Config::fields().into_iter().filter(|field| super::allowed_in_inference(field.path)) {
+            values.push((field.path.to_owned(), config.get(field.path)?));
+        }
+    }
+    values.extend(gathered.values);
+    if let Some((path, _)) = values.iter().find(|(path, _)| !super::allowed_in_inference(path)) {
+        Config::field(path)?;
+        return Err(Error::BadInput(
+            Problem::new(format!("{path} cannot be set for inference")).hint("It is that of the bundle; leave it out"),
+        ));
+    }
+    perform(Job::Infer { model, dataset, output_dir: args.output_dir, settings: values }, &gathered.notes, args.output)
+}
+
+fn one_of(first: Option<PathBuf>, second: Option<PathBuf>, name: &str) -> Result<PathBuf> {
+    first.or(second).ok_or_else(|| Error::BadInput(Problem::new(format!("{name} is missing")).hint("See --help")))
+}
+
+/// Runs a job on the worker to its end; gives back the exit code.
+fn perform(job: Job, notes: &[String], output: OutputArgs) -> Result<u8> {
+    let quiet = output.quiet || output.json;
+    let mut view = ProgressView::new(!quiet);
+    if !quiet {
+        notes.iter().for_each(|note| view.line(note));
+    }
+    let worker = crate::worker::spawn(Box::new(|| ()))?;
+    stop_on_interrupt(worker.switch())?;
+    worker.submit(job)?;
+    let mut session = Session::default();
+    for event in worker.events() {
+        session.apply(&event);
+        if output.json {
+            print_event(&event)?;
+        }
+        if !quiet {
+            view.show(&session, &event.kind);
+            if let Some(line) = line_for(&event.kind) {
+                view.line(&line);
+            }
+        }
+        if session.has_ended() {
+            break;
+        }
+    }
+    if let Some(failure) = &session.failure {
+        print_error(&failure.error);
+    } else if let Some(summary) = session.summary.as_ref().filter(|_| !quiet) {
+        print_line(&report::report(&session, summary));
+    } else if !session.has_ended() {
+        return Err(Error::failed("The worker ended without a result"));
+    }
+    Ok(session.exit_code())
+}
+
+/// What is printed for an event beside the progress.
+fn line_for(kind: &EventKind) -> Option<String> {
+    match kind {
+        EventKind::Dataset(data) => Some(format!(
+            "Dataset: {}, {} patterns of {side} × {side}, {} probe mode{}{}",
+            data.path.display(),
+            data.n,
+            data.probe_modes,
+            if data.probe_modes == 1 { "" } else { "s" },
+            if data.has_object { ", with an object to compare with" } else { "" },
+            side = data.side,
+        )),
+        EventKind::Device(device) => {
+            Some(format!("Device: {} ({}, {})", device.name, device.kind.label(), device.backend))
+        }
+        EventKind::Folder { path } => Some(format!("Folder: {}", path.display())),
+        EventKind::Note { text } => Some(format!("Note: {text}")),
+        _ => None,
+    }
+}
+
+fn print_event(event: &Event) -> Result<()> {
+    let line = serde_json::to_string(event)
+        .map_err(|error| Error::failed(format!("An event cannot be written as JSON ({error})")))?;
+    print_line(&line);
+    Ok(())
+}
+
+/// The first interrupt asks the job to stop and keep its result, the second one aborts.
+fn stop_on_interrupt(switch: Switch) -> Result<()> {
+    let interrupts = AtomicUsize::new(0);
+    ctrlc::set_handler(move || {
+        if interrupts.fetch_add(1, Ordering::SeqCst) > 0 {
+            eprintln!("Aborted.");
+            std::process::exit(130);
+        }
+        eprintln!("Stopping and keeping the result; press Ctrl-C again to abort.");
+        switch.set(Control::Stop);
+    })
+    .map_err(|error| Error::failed(format!("Ctrl-C cannot be handled ({error})")))
+}

@@ -1,0 +1,138 @@
+//! From what was typed to a validated configuration: preset < file < flags.
+
+use super::args::{FieldFlags, SettingArgs};
+use crate::config::{Config, Preset};
+use crate::error::{Error, Problem, Result};
+
+/// Settings in the order in which they apply, and what to say about them.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Settings {
+    /// Dotted path and text of each.
+    pub values: Vec<(String, String)>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// The effective configuration.
+///
+/// # Errors
+/// An unknown preset, field or file, or an illegal value.
+pub(super) fn effective(preset: &str, arguments: &SettingArgs<true>) -> Result<(Config, Settings)> {
+    let settings = gather(arguments)?;
+    let preset = Preset::from_name(preset)?;
+    let Some(path) = &arguments.config else {
+        return Ok((Config::layered(preset, None, &settings.values)?, settings));
+    };
+    let text = Config::read_text(path)?;
+    // The file is checked by itself first, so that an error in it names it and an error in a flag does not.
+    Config::layered(preset, Some(&text), &[]).map_err(|error| error.at(path))?;
+    Ok((Config::layered(preset, Some(&text), &settings.values)?, settings))
+}
+
+/// Flags as settings, `--set` last.
+///
+/// # Errors
+/// A `--set` without `=`.
+pub(super) fn gather<const TRAINING: bool>(arguments: &SettingArgs<TRAINING>) -> Result<Settings> {
+    let mut settings = Settings::default();
+    if let Some(seed) = &arguments.seed {
+        for purpose in ["weights", "subsample", "grouping", "shuffle", "noise"] {
+            settings.values.push((format!("execution.seeds.{purpose}"), seed.clone()));
+        }
+    }
+    settings.values.extend(arguments.legacy.settings.iter().cloned());
+    settings.notes.extend(arguments.legacy.notes.iter().cloned());
+    let FieldFlags(flags) = &arguments.fields;
+    for (path, value) in flags {
+        if path == "execution.accelerator" && value.eq_ignore_ascii_case("cuda") {
+            settings
+                .notes
+                .push("--accelerator cuda is taken as gpu: the GPU is used through wgpu, without CUDA.".to_owned());
+        }
+        settings.values.push((path.clone(), value.clone()));
+    }
+    // A number of epochs replaces the preset's time budget, and the other way round, unless both are given.
+    let given = |path: &str| flags.iter().any(|(given, _)| given == path);
+    match (given("training.epochs"), given("training.time_budget_s")) {
+        (true, false) => settings.values.push(("training.time_budget_s".to_owned(), "none".to_owned())),
+        (false, true) => settings.values.push(("training.epochs".to_owned(), "none".to_owned())),
+        _ => {}
+    }
+    for text in &arguments.set {
+        let Some((path, value)) = text.split_once('=') else {
+            return Err(Error::BadInput(
+                Problem::new(format!("--set {text:?} has no \"=\""))
+                    .expected("FIELD=VALUE, for example --set training.batch_size=8"),
+            ));
+        };
+        settings.values.push((path.trim().to_owned(), value.trim().to_owned()));
+    }
+    Ok(settings)
+}
+
+/// The fields that differ from the preset, as `path = value`.
+pub(super) fn differences(preset: &str, config: &Config) -> Result<Vec<String>> {
+    let base = Preset::from_name(preset)?.config();
+    let mut changed = Vec::new();
+    for field in Config::fields() {
+        let (was, is) = (base.get(field.path)?, config.get(field.path)?);
+        if was != is {
+            changed.push(format!("{} = {is}", field.path));
+        }
+    }
+    Ok(changed)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{Args, Task};
+    use crate::config::Accelerator;
+
+    fn effective_of(words: &[&str]) -> Result<(Config, Settings)> {
+        let args =
+            Args::read([&["ptychoscope", "train", "a.npz"], words].concat().into_iter().map(Into::into)).unwrap();
+        let Some(Task::Train(args)) = args.command else { panic!("not train") };
+        effective(&args.preset, &args.settings)
+    }
+
+    #[test]
+    fn epochs_and_time_budget_replace_each_other_unless_both_are_given() {
+        let training = |words: &[&str]| effective_of(words).unwrap().0.training;
+        assert_eq!(training(&["--epochs", "3"]).time_budget_s, None);
+        assert_eq!(training(&["--preset", "reference", "--time-budget", "5"]).epochs, None);
+        let both = training(&["--epochs", "3", "--time-budget", "5"]);
+        assert_eq!((both.epochs, both.time_budget_s), (Some(3), Some(5.0)));
+        assert!(training(&[]).time_budget_s.is_some());
+    }
+
+    #[test]
+    fn set_wins_over_a_flag_and_the_seed_reaches_every_purpose() {
+        let words = ["--seed", "7", "--batch-size", "4", "--set", "training.batch_size=8"];
+        let (config, settings) = effective_of(&words).unwrap();
+        assert_eq!(config.training.batch_size, 8);
+        assert_eq!(config.execution.seeds, crate::config::Seeds::all(7));
+        assert!(settings.notes.is_empty());
+        let changed = differences("recipe", &config).unwrap();
+        assert!(changed.contains(&"training.batch_size = 8".to_owned()), "{changed:?}");
+        assert_eq!(changed.len(), 6);
+    }
+
+    #[test]
+    fn cuda_is_taken_as_gpu_with_a_note() {
+        let (config, settings) = effective_of(&["--accelerator", "cuda"]).unwrap();
+        assert_eq!(config.execution.accelerator, Accelerator::Gpu);
+        assert_eq!(settings.notes.len(), 1);
+    }
+
+    #[test]
+    fn errors_name_the_flag() {
+        let error = |words: &[&str]| effective_of(words).unwrap_err().to_string();
+        assert!(error(&["--epochs", "0"]).contains("--epochs"));
+        assert!(error(&["--set", "epochs"]).contains("FIELD=VALUE"));
+        assert!(error(&["--preset", "best"]).contains("--preset"));
+        assert!(error(&["--set", "training.epoch=3"]).contains("training.epochs"));
+        assert!(error(&["--config", "/no/such.toml"]).contains("/no/such.toml"));
+    }
+}

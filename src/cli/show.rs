@@ -1,0 +1,172 @@
+//! `inspect`, `devices`, `config` and the usage: what is told without a job.
+
+use super::args::{Args, ConfigArgs, InspectArgs};
+use super::{print_line, settings};
+use crate::config::{Config, Kind};
+use crate::data::{self, Inspection, Status};
+use crate::error::{Error, Result};
+use crate::worker::device::{self, AdapterInfo};
+use clap::CommandFactory;
+use serde::Serialize;
+
+/// The help, and why no window opens.
+pub(super) fn usage() -> Result<u8> {
+    print_line(&Args::command().render_help().to_string());
+    print_line("The window is not part of this build yet; start with `ptychoscope run DATASET`.");
+    Ok(0)
+}
+
+/// What a dataset holds and whether it is usable; exit code 2 if it is not.
+pub(super) fn inspect(args: &InspectArgs) -> Result<u8> {
+    let mut config = Config::default();
+    config.set("data.diffraction_unit", &args.diffraction_unit)?;
+    let inspection = data::inspect_as(&args.file, config.data.diffraction_unit)?;
+    if args.json {
+        print_json(&inspection)?;
+    } else {
+        print_line(&findings(&inspection));
+    }
+    Ok(if inspection.status() == Status::Fail { 2 } else { 0 })
+}
+
+/// Arrays, then verdicts, then what is done on reading.
+fn findings(inspection: &Inspection) -> String {
+    let mut lines = vec![inspection.path.display().to_string(), String::new()];
+    let width = inspection.arrays.iter().map(|array| array.key.chars().count()).max().unwrap_or(0);
+    for array in &inspection.arrays {
+        let shape = array.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+        let range = array.range.map_or_else(String::new, |(low, high)| format!("  {low:.6} to {high:.6}"));
+        let problem = array.problem.as_ref().map_or_else(String::new, |problem| format!("  {problem}"));
+        lines.push(format!("  {:<width$}  ({shape})  {}{range}{problem}", array.key, array.dtype));
+    }
+    lines.push(String::new());
+    for verdict in &inspection.verdicts {
+        lines.push(format!("  {verdict}"));
+        if verdict.status != Status::Pass && !verdict.expected.is_empty() {
+            lines.push(format!("        expected {}", verdict.expected));
+        }
+        if verdict.status != Status::Pass && !verdict.advice.is_empty() {
+            lines.push(format!("        {}", verdict.advice));
+        }
+    }
+    if !inspection.notes.is_empty() {
+        lines.push(String::new());
+        lines.extend(inspection.notes.iter().map(|note| format!("  {note}")));
+    }
+    lines.push(String::new());
+    lines.push(match inspection.status() {
+        Status::Pass => "The file can be used.".to_owned(),
+        Status::Warn => "The file can be used; look at the warnings.".to_owned(),
+        Status::Fail => "The file cannot be used as it is.".to_owned(),
+    });
+    lines.join("\n")
+}
+
+/// The devices the program can use.
+pub(super) fn devices(json: bool) -> Result<u8> {
+    let adapters = device::list();
+    if json {
+        print_json(&adapters)?;
+    } else {
+        print_line(&table(&adapters));
+    }
+    Ok(0)
+}
+
+fn table(adapters: &[AdapterInfo]) -> String {
+    let mut lines = Vec::new();
+    for adapter in adapters {
+        lines.push(format!("{} ({})", adapter.name, adapter.kind.label()));
+        lines.push(format!("  backend   {}", adapter.backend));
+        lines.push(format!("  driver    {}", adapter.driver));
+        if let Some(limits) = &adapter.limits {
+            lines.push(format!(
+                "  limits    buffer {} MiB, storage binding {} MiB, {} invocations per work group, texture side {} px",
+                limits.max_buffer_bytes >> 20,
+                limits.max_storage_binding_bytes >> 20,
+                limits.max_invocations_per_workgroup,
+                limits.max_texture_side
+            ));
+        }
+        if !adapter.usable {
+            lines.push("  usable    no: it cannot run compute kernels".to_owned());
+        } else if !adapter.kind.is_hardware() && adapter.limits.is_some() {
+            lines.push("  usable    with --accelerator wgpu only: slower than the CPU backend".to_owned());
+        }
+    }
+    let hardware = adapters.iter().any(|adapter| adapter.kind.is_hardware() && adapter.usable);
+    lines.push(if hardware {
+        "--accelerator auto takes the best GPU above.".to_owned()
+    } else {
+        "No usable GPU was found: --accelerator auto takes the CPU (reduced capability). For a GPU, install its driver \
+         and the Vulkan loader (Debian: libvulkan1, mesa-vulkan-drivers; NVIDIA: its own driver)."
+            .to_owned()
+    });
+    lines.join("\n")
+}
+
+/// The effective configuration as TOML, or its fields explained.
+pub(super) fn config(args: &ConfigArgs) -> Result<u8> {
+    let (config, _) = settings::effective(&args.preset, &args.settings)?;
+    if !args.fields {
+        print_line(config.to_toml()?.trim_end());
+        return Ok(0);
+    }
+    let mut group = "";
+    for field in Config::fields() {
+        if field.group() != group {
+            group = field.group();
+            print_line(&format!("[{group}]"));
+        }
+        let unit = if field.unit.is_empty() { String::new() } else { format!(" {}", field.unit) };
+        let flag = field.flag.map_or_else(String::new, |flag| format!("  ({flag})"));
+        print_line(&format!("{} = {}{unit}{flag}", field.path, config.get(field.path)?));
+        print_line(&format!("    {} Takes {}.", field.help, field.range_in_words()));
+        if let Kind::Choice { options, .. } = field.kind {
+            for (name, meaning) in options {
+                print_line(&format!("      {name}: {meaning}"));
+            }
+        }
+    }
+    Ok(0)
+}
+
+fn print_json(value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::failed(format!("The answer cannot be written as JSON ({error})")))?;
+    print_line(&text);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::device::{AdapterKind, AdapterLimits};
+
+    #[test]
+    fn the_list_of_devices_says_what_auto_takes() {
+        let cpu = AdapterInfo {
+            name: "Some CPU".into(),
+            backend: "flex".into(),
+            driver: "Burn Flex".into(),
+            kind: AdapterKind::Cpu,
+            limits: None,
+            usable: true,
+        };
+        let software = AdapterInfo {
+            name: "llvmpipe".into(),
+            kind: AdapterKind::Software,
+            limits: Some(AdapterLimits {
+                max_buffer_bytes: 1 << 30,
+                max_storage_binding_bytes: 128 << 20,
+                max_invocations_per_workgroup: 256,
+                max_texture_side: 8192,
+            }),
+            ..cpu.clone()
+        };
+        let text = table(&[software, cpu.clone()]);
+        assert!(text.contains("takes the CPU") && text.contains("--accelerator wgpu only") && text.contains("128 MiB"));
+        let gpu = AdapterInfo { kind: AdapterKind::Discrete, ..cpu };
+        assert!(table(&[gpu]).contains("best GPU"));
+    }
+}

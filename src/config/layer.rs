@@ -1,0 +1,334 @@
+//! Reading, writing and layering configurations: defaults < preset < file < flags.
+
+use super::{Config, Field, Preset};
+use crate::error::{Error, Problem, Result};
+use std::path::Path;
+use toml::{Table, Value};
+
+impl Config {
+    /// Every field's metadata, in the order of the file.
+    pub fn fields() -> Vec<&'static Field> {
+        [
+            super::data::FIELDS,
+            super::model::FIELDS,
+            super::training::FIELDS,
+            super::inference::FIELDS,
+            super::execution::FIELDS,
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// Metadata of the field at this dotted path.
+    ///
+    /// # Errors
+    /// There is no such field; the message proposes the nearest.
+    pub fn field(path: &str) -> Result<&'static Field> {
+        let fields = Self::fields();
+        if let Some(field) = fields.iter().copied().find(|field| field.path == path) {
+            return Ok(field);
+        }
+        let nearest = fields.iter().min_by_key(|field| edit_distance(field.path, path));
+        let near = nearest.map_or_else(String::new, |field| format!("Did you mean {}? ", field.path));
+        Err(Error::BadInput(
+            Problem::new(format!("There is no configuration field {path:?}"))
+                .hint(format!("{near}`ptychoscope config` lists all fields")),
+        ))
+    }
+
+    /// A configuration from a preset, a file over it (TOML text) and settings (`path`, text) over both.
+    ///
+    /// # Errors
+    /// An unknown field, a value out of its range, or fields that contradict each other.
+    pub fn layered(preset: Preset, file: Option<&str>, settings: &[(String, String)]) -> Result<Self> {
+        let mut table = preset.config().to_table()?;
+        if let Some(text) = file {
+            overlay(&mut table, &parse(text)?, "")?;
+        }
+        for (path, text) in settings {
+            put(&mut table, path, Self::field(path)?.parse(text)?);
+        }
+        let config = Self::from_table(table)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Reads a TOML file over the default preset.
+    ///
+    /// # Errors
+    /// The file cannot be read, names an unknown field, or holds an illegal value.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let text = Self::read_text(&path)?;
+        Self::layered(Preset::default(), Some(&text), &[]).map_err(|error| error.at(path))
+    }
+
+    /// The text of a configuration file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read_text(path: impl AsRef<Path>) -> Result<String> {
+        std::fs::read_to_string(&path).map_err(|error| Error::reading(path, &error))
+    }
+
+    /// A configuration from TOML text over the default preset: what a bundle holds.
+    ///
+    /// # Errors
+    /// An unknown field, an illegal value, or fields that contradict each other.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        Self::layered(Preset::default(), Some(text), &[])
+    }
+
+    /// The complete configuration as TOML text; [`Config::from_toml`] reads it back unchanged.
+    ///
+    /// # Errors
+    /// A value cannot be written as TOML (a seed above 2^63 - 1).
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string_pretty(self).map_err(|error| unwritable(&error))
+    }
+
+    /// Sets one field by its dotted path from text, as `--set path=value` does.
+    ///
+    /// # Errors
+    /// An unknown field or an illegal value; the configuration is then unchanged.
+    pub fn set(&mut self, path: &str, text: &str) -> Result<()> {
+        let value = Self::field(path)?.parse(text)?;
+        let mut table = self.to_table()?;
+        put(&mut table, path, value);
+        *self = Self::from_table(table)?;
+        Ok(())
+    }
+
+    /// The value of one field as text, as `--set` takes it.
+    ///
+    /// # Errors
+    /// There is no such field.
+    pub fn get(&self, path: &str) -> Result<String> {
+        Self::field(path)?;
+        let table = Value::Table(self.to_table()?);
+        let value = path.split('.').try_fold(&table, |value, key| value.get(key));
+        Ok(match value {
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+            None => String::new(),
+        })
+    }
+
+    /// Checks every range, and what the ranges alone cannot say.
+    ///
+    /// # Errors
+    /// The first field that is not legal, named with its flag.
+    pub fn validate(&self) -> Result<()> {
+        let table = Value::Table(self.to_table()?);
+        for field in Self::fields() {
+            if let Some(value) = field.path.split('.').try_fold(&table, |value, key| value.get(key)) {
+                field.check(value)?;
+            }
+        }
+        if self.training.epochs.is_none() && self.training.time_budget_s.is_none() {
+            return Err(contradiction(
+                "Neither training.epochs nor training.time_budget_s is set, so training would never end",
+                "Give --epochs or --time-budget",
+            ));
+        }
+        if self.inference.crop % 2 != 0 {
+            return Err(contradiction(
+                format!("inference.crop = {} is odd", self.inference.crop),
+                "Give an even side with --set inference.crop=VALUE",
+            ));
+        }
+        let needed = self.model.gridsize * self.model.gridsize;
+        let candidates = self.data.neighbor_count + usize::from(self.data.seed_in_group);
+        if needed > 1 && candidates < needed {
+            return Err(contradiction(
+                format!(
+                    "A group of gridsize {} needs {needed} patterns, but data.neighbor_count = {} offers {candidates}",
+                    self.model.gridsize, self.data.neighbor_count
+                ),
+                format!("Give --neighbor-count {} or more", needed - usize::from(self.data.seed_in_group)),
+            ));
+        }
+        Ok(())
+    }
+
+    fn to_table(&self) -> Result<Table> {
+        Table::try_from(self).map_err(|error| unwritable(&error))
+    }
+
+    fn from_table(table: Table) -> Result<Self> {
+        table.try_into().map_err(|error: toml::de::Error| {
+            Error::BadInput(Problem::new(format!("The configuration is not usable ({})", error.message())))
+        })
+    }
+}
+
+fn contradiction(title: impl Into<String>, hint: impl Into<String>) -> Error {
+    Error::BadInput(Problem::new(title).hint(hint))
+}
+
+fn unwritable(error: &toml::ser::Error) -> Error {
+    Error::BadInput(
+        Problem::new(format!("The configuration cannot be written as TOML ({error})"))
+            .hint("Choose seeds below 9223372036854775808"),
+    )
+}
+
+/// TOML text as a table; a syntax error is named with its line.
+fn parse(text: &str) -> Result<Table> {
+    text.parse::<Table>().map_err(|error| {
+        let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        Error::BadInput(
+            Problem::new(format!("Line {line} is not TOML ({})", error.message()))
+                .hint("`ptychoscope config` prints a complete example"),
+        )
+    })
+}
+
+/// Puts every value of `from` into `into`, each checked against its field.
+fn overlay(into: &mut Table, from: &Table, prefix: &str) -> Result<()> {
+    for (key, value) in from {
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value {
+            Value::Table(inner) if Config::fields().iter().any(|f| f.path.starts_with(&format!("{path}."))) => {
+                overlay(into, inner, &path)?;
+            }
+            _ => put(into, &path, Config::field(&path)?.check(value)?),
+        }
+    }
+    Ok(())
+}
+
+/// Puts a value at a dotted path, making the tables on the way.
+fn put(table: &mut Table, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => {
+            table.insert(path.to_owned(), value);
+        }
+        Some((first, rest)) => {
+            let inner = table.entry(first.to_owned()).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(inner) = inner {
+                put(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// Levenshtein distance; the last part of the path counts most, since it is what people type.
+fn edit_distance(full: &str, typed: &str) -> usize {
+    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+    levenshtein(&last(full), &last(typed)) * 4 + levenshtein(full, typed)
+}
+
+fn levenshtein(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let substituted = row.get(j).copied().unwrap_or(0) + usize::from(x != *y);
+            let deleted = row.get(j + 1).copied().unwrap_or(0) + 1;
+            let inserted = next.last().copied().unwrap_or(0) + 1;
+            next.push(substituted.min(deleted).min(inserted));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::config::{Accelerator, InputTransform, Seeds};
+
+    fn leaves(table: &Table, prefix: &str, into: &mut Vec<String>) {
+        for (key, value) in table {
+            let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            match value {
+                Value::Table(inner) => leaves(inner, &path, into),
+                _ => into.push(path),
+            }
+        }
+    }
+
+    #[test]
+    fn every_serialised_field_has_metadata_and_every_metadata_a_field() {
+        let mut serialised = Vec::new();
+        leaves(&Config::default().to_table().unwrap(), "", &mut serialised);
+        let mut described: Vec<_> = Config::fields().iter().map(|field| field.path.to_owned()).collect();
+        serialised.sort();
+        described.sort();
+        assert_eq!(serialised, described);
+        for field in Config::fields() {
+            assert!(field.help.ends_with('.') && !field.label.is_empty(), "{}", field.path);
+        }
+    }
+
+    #[test]
+    fn every_option_of_every_choice_is_accepted_by_its_field() {
+        for field in Config::fields() {
+            if let crate::config::Kind::Choice { options, aliases } = field.kind {
+                for name in options.iter().map(|(name, _)| name).chain(aliases.iter().map(|(alias, _)| alias)) {
+                    let mut config = Config::default();
+                    config.set(field.path, name).unwrap_or_else(|error| panic!("{} = {name}: {error}", field.path));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_preset_is_valid_and_comes_back_from_its_text_unchanged() {
+        for preset in Preset::ALL {
+            let config = preset.config();
+            config.validate().unwrap();
+            assert_eq!(Config::from_toml(&config.to_toml().unwrap()).unwrap(), config, "{}", preset.name());
+        }
+        // "none" has to survive although the default is a number.
+        assert_eq!(Preset::Reference.config().training.time_budget_s, None);
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_the_preset() {
+        let file = "[training]\nepochs = 7\nbatch_size = 8\n[execution.seeds]\nshuffle = 3\n";
+        let flags = [("training.epochs".to_owned(), "9".to_owned())];
+        let config = Config::layered(Preset::Reference, Some(file), &flags).unwrap();
+        assert_eq!(config.training.epochs, Some(9));
+        assert_eq!(config.training.batch_size, 8);
+        assert_eq!(config.model.input_transform, InputTransform::None);
+        assert_eq!(config.execution.seeds, Seeds { shuffle: 3, ..Seeds::default() });
+        assert_eq!(config.get("training.epochs").unwrap(), "9");
+        assert_eq!(config.get("training.time_budget_s").unwrap(), "none");
+    }
+
+    #[test]
+    fn errors_name_the_field_the_range_and_the_remedy() {
+        let error = Config::from_toml("[model]\ngridsise = 2\n").unwrap_err().to_string();
+        assert!(error.contains("\"model.gridsise\"") && error.contains("Did you mean model.gridsize"), "{error}");
+        let error = Config::from_toml("[model]\ngridsize = \"two\"\n").unwrap_err().to_string();
+        assert!(error.contains("model.gridsize") && error.contains("from 1 to 3"), "{error}");
+        let error = Config::from_toml("[model\n").unwrap_err().to_string();
+        assert!(error.starts_with("Line 1"), "{error}");
+        let error = Config::from_toml("training = 3\n").unwrap_err().to_string();
+        assert!(error.contains("training"), "{error}");
+        let mut config = Config::default();
+        assert!(config.set("learning_rate", "1").unwrap_err().to_string().contains("training.learning_rate"));
+        config.set("execution.accelerator", "cuda").unwrap();
+        assert_eq!(config.execution.accelerator, Accelerator::Gpu);
+    }
+
+    #[test]
+    fn contradictions_are_refused_with_the_flag_to_change() {
+        let refused = |changes: &[(&str, &str)]| {
+            let settings: Vec<_> = changes.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            Config::layered(Preset::Recipe, None, &settings).unwrap_err().to_string()
+        };
+        assert!(refused(&[("training.epochs", "none"), ("training.time_budget_s", "none")]).contains("--epochs"));
+        assert!(refused(&[("inference.crop", "21")]).contains("odd"));
+        assert!(refused(&[("model.gridsize", "3")]).contains("--neighbor-count 8"));
+        let bare = Config {
+            training: crate::config::TrainingConfig { batch_size: 0, ..Default::default() },
+            ..Default::default()
+        };
+        assert!(bare.validate().unwrap_err().to_string().contains("--batch-size"));
+    }
+}

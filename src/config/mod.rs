@@ -1,0 +1,41 @@
+//! The one immutable configuration of a run: a struct per stage, saved with the run.
+//!
+//! Every field reaches what it names. Every other room may read this one; it knows none of them.
+
+mod data;
+mod execution;
+mod field;
+mod inference;
+mod layer;
+mod model;
+mod optional;
+mod preset;
+mod training;
+
+pub use data::{DataConfig, DiffractionUnit, Sampling};
+pub use execution::{Accelerator, ExecutionConfig, Seeds};
+pub use field::{Choice, Field, Kind};
+pub use inference::{InferenceConfig, StitchWeighting};
+pub use model::{
+    AmpActivation, Initialization, InputTransform, LastStage, MergeWeighting, ModelConfig, ProbeNormalization,
+};
+pub use preset::Preset;
+pub use training::{LossKind, Schedule, TrainingConfig};
+
+use serde::{Deserialize, Serialize};
+
+/// Configuration of a run. [`Default`] is the default preset, `recipe`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What is read from the dataset and how it is grouped.
+    pub data: DataConfig,
+    /// The network and the physics behind it.
+    pub model: ModelConfig,
+    /// How the network is trained.
+    pub training: TrainingConfig,
+    /// How patches are predicted and stitched.
+    pub inference: InferenceConfig,
+    /// Device and seeds.
+    pub execution: ExecutionConfig,
+}

@@ -1,0 +1,92 @@
+//! Named starting points of a configuration.
+
+use super::{
+    AmpActivation, Config, DataConfig, ExecutionConfig, InferenceConfig, Initialization, InputTransform, LastStage,
+    LossKind, MergeWeighting, ModelConfig, ProbeNormalization, Schedule, StitchWeighting, TrainingConfig,
+};
+use crate::error::{Error, Problem, Result};
+
+/// A named starting point of a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Preset {
+    /// What makes the network learn: the default.
+    #[default]
+    Recipe,
+    /// The choices of the Python original (A§3.4, A§4, A§7.2), for parity.
+    Reference,
+}
+
+impl Preset {
+    /// All presets, the default first.
+    pub const ALL: &'static [Self] = &[Self::Recipe, Self::Reference];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Recipe => "recipe",
+            Self::Reference => "reference",
+        }
+    }
+
+    /// One sentence of help.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Recipe => {
+                "Compressed input, He initialisation, probe energy, probe-weighted and phase-synchronised stitching."
+            }
+            Self::Reference => "The choices of the Python original, for comparison with it.",
+        }
+    }
+
+    /// The preset of this name.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn from_name(name: &str) -> Result<Self> {
+        Self::ALL.iter().copied().find(|preset| preset.name() == name).ok_or_else(|| {
+            Error::BadInput(
+                Problem::new(format!("There is no preset {name:?}"))
+                    .expected("recipe or reference")
+                    .hint("Change --preset, or leave it out for recipe"),
+            )
+        })
+    }
+
+    /// Its configuration.
+    pub fn config(self) -> Config {
+        match self {
+            Self::Recipe => Config::default(),
+            Self::Reference => Config {
+                data: DataConfig { neighbor_count: 4, seed_in_group: false, ..DataConfig::default() },
+                model: ModelConfig {
+                    gridsize: 1,
+                    n_filters_scale: 2,
+                    amp_activation: AmpActivation::Sigmoid,
+                    input_transform: InputTransform::None,
+                    initialization: Initialization::Torch,
+                    last_stage: LastStage::BorderMask,
+                    probe_normalization: ProbeNormalization::MeanAmplitude,
+                    merge_weighting: MergeWeighting::CentralWindow,
+                    ..ModelConfig::default()
+                },
+                training: TrainingConfig {
+                    epochs: Some(50),
+                    time_budget_s: None,
+                    batch_size: 16,
+                    learning_rate: 1e-3,
+                    schedule: Schedule::Constant,
+                    loss: LossKind::Poisson,
+                    gradient_clip: 0.0,
+                    ..TrainingConfig::default()
+                },
+                inference: InferenceConfig {
+                    stitch_weighting: StitchWeighting::CentralCrop,
+                    crop: 20,
+                    phase_synchronization: false,
+                    ..InferenceConfig::default()
+                },
+                execution: ExecutionConfig::default(),
+            },
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Training and validation patterns.
+
+use super::random::{choose, generator};
+use crate::error::{Problem, Result};
+
+/// Indices of the patterns used for training and for validation, each ascending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// Trained on.
+    pub train: Vec<usize>,
+    /// Held back.
+    pub validation: Vec<usize>,
+}
+
+/// Holds back a random `fraction` of `count` patterns: the nearest whole number, at least one if the fraction is not
+/// zero, and never all.
+///
+/// # Errors
+/// [`crate::error::Error::BadInput`] if the fraction is not in 0 … 1 (1 excluded).
+pub fn split(count: usize, fraction: f64, seed: u64) -> Result<Split> {
+    if !(0.0..1.0).contains(&fraction) {
+        return Err(Problem::new(format!("validation_fraction is {fraction}"))
+            .expected("a fraction of at least 0 and below 1")
+            .hint("Choose for example 0.1, or 0 for no validation")
+            .into());
+    }
+    let mut held_back = (count as f64 * fraction).round() as usize;
+    if fraction > 0.0 {
+        held_back = held_back.max(1).min(count.saturating_sub(1));
+    }
+    let mut validation = choose(&mut generator(seed, 1), count, held_back);
+    validation.sort_unstable();
+    let train = (0..count).filter(|index| validation.binary_search(index).is_err()).collect();
+    Ok(Split { train, validation })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_is_on_exactly_one_side() {
+        for (count, fraction, held_back) in
+            [(100, 0.1, 10), (10, 0.01, 1), (3, 0.9, 2), (1, 0.5, 0), (7, 0.0, 0), (0, 0.3, 0)]
+        {
+            let split = split(count, fraction, 4).unwrap();
+            assert_eq!(split.validation.len(), held_back, "{count} {fraction}");
+            let mut all = [split.train.clone(), split.validation.clone()].concat();
+            all.sort_unstable();
+            assert_eq!(all, (0..count).collect::<Vec<_>>());
+            assert!(split.train.is_sorted() && split.validation.is_sorted());
+        }
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        assert_eq!(split(50, 0.2, 1).unwrap(), split(50, 0.2, 1).unwrap());
+        assert_ne!(split(50, 0.2, 1).unwrap(), split(50, 0.2, 2).unwrap());
+    }
+
+    #[test]
+    fn impossible_fractions_are_refused() {
+        for fraction in [1.0, -0.1, f64::NAN, f64::INFINITY] {
+            assert!(split(10, fraction, 1).is_err(), "{fraction}");
+        }
+    }
+}

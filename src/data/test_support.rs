@@ -1,0 +1,123 @@
+//! What the tests of this room share: small synthetic datasets, raw archives, the shared folder.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use super::npz::{NpyArray, write_npz};
+use ndarray::{Array2, Array3, ArrayD, Axis};
+use num_complex::Complex32;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The folder with golden values and data, if it is here.
+pub(super) fn shared() -> Option<PathBuf> {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared"));
+    if path.is_dir() {
+        return Some(path);
+    }
+    assert!(std::env::var_os("PTYCHOSCOPE_REQUIRE_SHARED").is_none(), "{} is missing", path.display());
+    println!("skipped: ../shared is not here");
+    None
+}
+
+/// The folder with the committed fixtures.
+pub(super) fn fixtures() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"))
+}
+
+/// Writes members byte for byte.
+pub(super) fn write_raw_zip(path: &Path, members: &[(&str, &[u8])], deflated: bool) {
+    let method = if deflated { zip::CompressionMethod::Deflated } else { zip::CompressionMethod::Stored };
+    let options = zip::write::SimpleFileOptions::default().compression_method(method);
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
+    for (name, bytes) in members {
+        zip.start_file(name.to_string(), options).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap();
+}
+
+/// A dataset whose arrays a test may spoil before it writes them.
+#[derive(Clone)]
+pub(super) struct Synthetic {
+    /// (n, h, w) whole-number counts, in file order of [`Self::positions`].
+    pub counts: Array3<f64>,
+    /// (x, y).
+    pub positions: Vec<[f64; 2]>,
+    /// (h, w).
+    pub probe: Array2<Complex32>,
+    /// (H, W).
+    pub object: Array2<Complex32>,
+}
+
+impl Synthetic {
+    /// A smooth asymmetric object of 110 × 120 pixels, a Gaussian probe with curvature, `n` positions on a loose
+    /// grid, N = 64.
+    pub fn new(n: usize) -> Self {
+        const N: usize = 64;
+        let object = Array2::from_shape_fn((110, 120), |(y, x)| {
+            let (u, v) = (x as f32 / 120.0, y as f32 / 110.0);
+            let amplitude = 0.75 + 0.2 * (9.0 * u + 4.0 * v * v).sin();
+            Complex32::from_polar(amplitude, 0.8 * (7.0 * v - 3.0 * u).cos() + 0.5 * u)
+        });
+        let probe = Array2::from_shape_fn((N, N), |(y, x)| {
+            let (dx, dy) = (x as f32 - 32.0, y as f32 - 32.0);
+            let r2 = dx * dx + dy * dy;
+            Complex32::from_polar(12.0 * (-r2 / 162.0).exp(), 0.012 * r2)
+        });
+        let side = (n as f64).sqrt().ceil() as usize;
+        let positions: Vec<[f64; 2]> = (0..n)
+            .map(|k| {
+                let (column, row) = ((k % side) as f64, (k / side) as f64);
+                let jitter = |phase: f64| (k as f64 * 2.4 + phase).sin();
+                let step = 40.0 / side.max(2) as f64;
+                [38.0 + step * column + jitter(0.0), 36.0 + step * row + jitter(1.0)]
+            })
+            .collect();
+        let mut counts = Array3::zeros((n, N, N));
+        for (mut pattern, [x, y]) in counts.axis_iter_mut(Axis(0)).zip(&positions) {
+            let (x0, y0) = (x.round() as usize - N / 2, y.round() as usize - N / 2);
+            let exit = Array2::from_shape_fn((N, N), |(k, l)| probe[[k, l]] * object[[y0 + k, x0 + l]]);
+            let spectrum = dft_rows(&dft_rows(&exit).reversed_axes()).reversed_axes();
+            pattern.assign(&spectrum.mapv(|v| f64::from(v.norm_sqr()).round()));
+        }
+        Self { counts, positions, probe, object }
+    }
+
+    /// Writes amplitude (f32, (n, h, w)) and the canonical keys.
+    pub fn write(&self, path: &Path) {
+        self.write_with(path, "diffraction", NpyArray::F32(self.amplitude().view()));
+    }
+
+    /// (n, h, w) square root of the counts.
+    pub fn amplitude(&self) -> ArrayD<f32> {
+        self.counts.mapv(|v| v.sqrt() as f32).into_dyn()
+    }
+
+    /// Writes this diffraction array under this key, and the other canonical keys.
+    pub fn write_with(&self, path: &Path, key: &str, diffraction: NpyArray<'_>) {
+        let (xs, ys) = self.coordinates();
+        let arrays = [
+            (key, diffraction.view()),
+            ("xcoords", NpyArray::F64(xs.view())),
+            ("ycoords", NpyArray::F64(ys.view())),
+            ("probeGuess", NpyArray::C32(self.probe.view().into_dyn())),
+            ("objectGuess", NpyArray::C32(self.object.view().into_dyn())),
+        ];
+        write_npz(path, &arrays).unwrap();
+    }
+
+    /// x and y.
+    pub fn coordinates(&self) -> (ArrayD<f64>, ArrayD<f64>) {
+        let axis = |k: usize| self.positions.iter().map(|p| p[k]).collect::<ndarray::Array1<f64>>().into_dyn();
+        (axis(0), axis(1))
+    }
+}
+
+/// Orthonormal centred DFT of each row: zero frequency at N/2.
+fn dft_rows(input: &Array2<Complex32>) -> Array2<Complex32> {
+    let (rows, n) = input.dim();
+    let kernel = Array2::from_shape_fn((n, n), |(k, q)| {
+        let turns = (k as f32) * (q as f32 - (n / 2) as f32) / n as f32;
+        Complex32::from_polar(1.0 / (n as f32).sqrt(), -std::f32::consts::TAU * turns.fract())
+    });
+    Array2::from_shape_fn((rows, n), |(row, q)| (0..n).map(|k| input[[row, k]] * kernel[[k, q]]).sum())
+}

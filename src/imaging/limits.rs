@@ -1,0 +1,109 @@
+//! Which pixels were covered, and which values span the colours.
+
+use ndarray::{Array2, ArrayView2};
+
+/// Fraction of the largest coverage from which on a pixel counts as covered: below it, noise is all there is to see.
+pub const COVERED_FRACTION: f64 = 0.01;
+
+/// Values at the two ends of a colour map; `low < high`, both finite.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Value of the first colour.
+    pub low: f64,
+    /// Value of the last colour.
+    pub high: f64,
+}
+
+impl Limits {
+    /// Position of a value between the limits, 0 to 1, clamped; NaN gives 0.
+    pub fn fraction(&self, value: f64) -> f64 {
+        let t = (value - self.low) / (self.high - self.low);
+        if t.is_nan() { 0.0 } else { t.clamp(0.0, 1.0) }
+    }
+}
+
+/// The pixels of an (H, W) coverage (sum of weights, any unit) that reach this fraction of its maximum.
+pub fn covered_mask(coverage: ArrayView2<'_, f32>, fraction: f64) -> Array2<bool> {
+    let largest = coverage.iter().copied().filter(|v| v.is_finite()).fold(0.0_f32, f32::max);
+    let threshold = f64::from(largest) * fraction;
+    coverage.mapv(|v| v.is_finite() && v > 0.0 && f64::from(v) >= threshold)
+}
+
+/// First row, first column, height and width of the covered pixels; none if there are none.
+pub fn covered_box(covered: ArrayView2<'_, bool>) -> Option<(usize, usize, usize, usize)> {
+    let mut found: Option<(usize, usize, usize, usize)> = None;
+    for ((y, x), _) in covered.indexed_iter().filter(|(_, covered)| **covered) {
+        found = Some(found.map_or((y, x, y, x), |(t, l, b, r)| (t.min(y), l.min(x), b.max(y), r.max(x))));
+    }
+    found.map(|(top, left, bottom, right)| (top, left, bottom - top + 1, right - left + 1))
+}
+
+/// The values at these two fractions (0 to 1) of the ordered covered, finite values; both images (H, W).
+///
+/// A few outliers then do not eat the contrast. Equal values are spread apart so that `low < high` always holds.
+/// 0 to 1 if nothing is covered.
+pub fn robust_limits(
+    values: ArrayView2<'_, f32>,
+    covered: ArrayView2<'_, bool>,
+    low_fraction: f64,
+    high_fraction: f64,
+) -> Limits {
+    let mut seen: Vec<f32> =
+        values.iter().zip(covered).filter(|(v, covered)| **covered && v.is_finite()).map(|(v, _)| *v).collect();
+    if seen.is_empty() {
+        return Limits { low: 0.0, high: 1.0 };
+    }
+    let last = seen.len() - 1;
+    let mut at = |fraction: f64| {
+        let rank = (fraction.clamp(0.0, 1.0) * last as f64).round() as usize;
+        f64::from(*seen.select_nth_unstable_by(rank.min(last), f32::total_cmp).1)
+    };
+    let (low, high) = (at(low_fraction), at(high_fraction));
+    // Less than f32 can resolve is a constant image with rounding noise.
+    let smallest = 1e-5 * low.abs().max(high.abs());
+    if high - low > smallest {
+        return Limits { low, high };
+    }
+    let (middle, half) = ((low + high) / 2.0, if smallest > 0.0 { 0.05 * low.abs().max(high.abs()) } else { 0.5 });
+    Limits { low: middle - half, high: middle + half }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn outliers_and_uncovered_pixels_do_not_move_the_limits() {
+        let mut values = Array2::from_shape_fn((20, 50), |(y, x)| (y * 50 + x) as f32);
+        let mut covered = Array2::from_elem((20, 50), true);
+        values[(0, 0)] = 1e9;
+        values[(0, 1)] = f32::NAN;
+        values[(0, 2)] = -1e9;
+        covered[(0, 2)] = false;
+        let limits = robust_limits(values.view(), covered.view(), 0.01, 0.99);
+        assert!((limits.low - 13.0).abs() < 2.0 && (limits.high - 990.0).abs() < 2.0, "{limits:?}");
+    }
+
+    #[test]
+    fn constant_and_empty_images_still_have_an_interval() {
+        let covered = Array2::from_elem((4, 4), true);
+        for value in [0.0_f32, 1.0, -3.0, 1e20] {
+            let limits = robust_limits(Array2::from_elem((4, 4), value).view(), covered.view(), 0.01, 0.99);
+            assert!(limits.low < limits.high && limits.low.is_finite() && limits.high.is_finite(), "{limits:?}");
+            assert!((limits.fraction(f64::from(value)) - 0.5).abs() < 1e-6);
+        }
+        let none = robust_limits(Array2::zeros((0, 0)).view(), Array2::from_elem((0, 0), true).view(), 0.0, 1.0);
+        assert_eq!(none, Limits { low: 0.0, high: 1.0 });
+    }
+
+    #[test]
+    fn the_box_holds_exactly_what_is_covered_enough() {
+        let coverage = array![[0.0_f32, 0.001, 0.0, 0.0], [0.0, 0.5, 1.0, f32::NAN], [0.0, 0.0, 0.2, 0.0]];
+        let covered = covered_mask(coverage.view(), COVERED_FRACTION);
+        assert_eq!(covered.iter().filter(|c| **c).count(), 3);
+        assert_eq!(covered_box(covered.view()), Some((1, 1, 2, 2)));
+        assert_eq!(covered_box(covered_mask((&coverage * 0.0).view(), 0.0).view()), None);
+    }
+}

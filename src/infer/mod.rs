@@ -1,0 +1,10 @@
+//! From weights and a dataset to the stitched object (A§7).
+
+mod overlap;
+mod predict;
+mod stitch;
+mod synchronize;
+
+pub use predict::{Patches, predict, reconstruct};
+pub use stitch::{patch_weight, stitch};
+pub use synchronize::synchronize;

@@ -1,0 +1,101 @@
+//! Prediction of all patches in chunks, and the whole way to the stitched object.
+
+use super::stitch::{patch_weight, stitch};
+use super::synchronize::{rotate, synchronize};
+use crate::config::Config;
+use crate::data::{self, Dataset, Reconstruction};
+use crate::error::{Error, Problem, Result};
+use crate::model::{Autoencoder, Weights};
+use crate::physics::ComplexTensor;
+use crate::train::{Control, Scaling};
+use burn::tensor::{Device, Tensor, TensorData};
+use ndarray::{Array3, Axis};
+use num_complex::Complex32;
+
+/// Predicted object patches.
+#[derive(Debug, Clone)]
+pub struct Patches {
+    /// (k, N, N) in the network's units.
+    pub patches: Array3<Complex32>,
+    /// Centre of each patch, `(x, y)` in object pixels.
+    pub positions: Vec<[f64; 2]>,
+    /// Group of each patch; the patches of a group share one phase.
+    pub group: Vec<usize>,
+}
+
+/// Predicts every patch of a dataset, `inference.batch_size` groups at a time.
+///
+/// * `device`: without autodiff. * `watch`: called with the share done; anything but [`Control::Run`] and
+///   [`Control::Pause`] ends the prediction.
+///
+/// # Errors
+/// When weights and configuration do not belong together, the device fails, or the prediction is stopped.
+pub fn predict(
+    dataset: &Dataset,
+    weights: &Weights,
+    scaling: &Scaling,
+    config: &Config,
+    device: &Device,
+    watch: &mut dyn FnMut(f64) -> Control,
+) -> Result<Patches> {
+    let n = dataset.patch_size();
+    let network = Autoencoder::from_weights(weights, n, &config.model, device)?;
+    let mut grouping = config.data.clone();
+    // Every pattern is the seed of one group; the training's choice of groups does not apply.
+    grouping.n_groups = None;
+    let groups =
+        data::group(&dataset.positions, config.model.gridsize, &grouping, config.execution.seeds.grouping)?.indices;
+    let (count, channels) = groups.dim();
+    let factor = scaling.normalization as f32;
+    let mut patches = Array3::<Complex32>::zeros((count * channels, n, n));
+    let chunk = config.inference.batch_size.max(1);
+    for start in (0..count).step_by(chunk) {
+        wait(watch, start as f64 / count as f64)?;
+        let end = (start + chunk).min(count);
+        let mut values = Vec::with_capacity((end - start) * channels * n * n);
+        for &pattern in groups.slice(ndarray::s![start..end, ..]).iter() {
+            values.extend(dataset.diffraction.index_axis(Axis(0), pattern).iter().map(|v| v * factor));
+        }
+        let input = Tensor::<4>::from_data(TensorData::new(values, [end - start, channels, n, n]), device);
+        let output: ComplexTensor<3> = network.forward(input).map(|t| t.reshape([(end - start) * channels, n, n]));
+        patches.slice_mut(ndarray::s![start * channels..end * channels, .., ..]).assign(&output.into_array()?);
+    }
+    wait(watch, 1.0)?;
+    let positions = groups.iter().map(|&p| dataset.positions[p]).collect();
+    let group = (0..count).flat_map(|g| std::iter::repeat_n(g, channels)).collect();
+    Ok(Patches { patches, positions, group })
+}
+
+fn wait(watch: &mut dyn FnMut(f64) -> Control, done: f64) -> Result<()> {
+    loop {
+        match watch(done) {
+            Control::Run => return Ok(()),
+            Control::Pause => std::thread::sleep(std::time::Duration::from_millis(20)),
+            Control::Stop => return Err(Error::Failed(Problem::new("The reconstruction was stopped"))),
+        }
+    }
+}
+
+/// Predicts, synchronises, stitches, and returns the object in the dataset's units.
+///
+/// # Errors
+/// As [`predict`].
+pub fn reconstruct(
+    dataset: &Dataset,
+    weights: &Weights,
+    scaling: &Scaling,
+    config: &Config,
+    device: &Device,
+    watch: &mut dyn FnMut(f64) -> Control,
+) -> Result<Reconstruction> {
+    let Patches { mut patches, positions, group } = predict(dataset, weights, scaling, config, device, watch)?;
+    let weight = patch_weight(&config.inference, dataset.probe.view())?;
+    if config.inference.phase_synchronization {
+        let phases = synchronize(patches.view(), &positions, weight.view(), &group);
+        rotate(&mut patches, &phases, &group);
+    }
+    let mut reconstruction = stitch(patches.view(), &positions, weight.view())?;
+    let to_dataset_units = (scaling.probe_factor / scaling.normalization) as f32;
+    reconstruction.object.mapv_inplace(|z| z * to_dataset_units);
+    Ok(reconstruction)
+}

@@ -1,0 +1,414 @@
+//! Vectors of `f32` at three levels, chosen at run time.
+//!
+//! Hazard: an AVX-512 instruction on a processor without it ends the program, and the program must run on every
+//! x86-64 and ARM machine. Remedy: a [`Level`] can only be obtained from this file, which asks the processor first;
+//! code for a level is compiled in functions of its own (`#[target_feature]`) and reached only through a [`Level`].
+
+use std::sync::OnceLock;
+
+/// Environment variable that lowers the level (`avx512`, `avx2`, `portable`), for tests and timings.
+pub const LEVEL_VARIABLE: &str = "PTYCHOSCOPE_SIMD";
+
+/// Which instructions the kernels may use. Only levels that this machine has can be obtained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level(Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    Portable,
+}
+
+impl Level {
+    /// All levels of this machine, the fastest first; the last is always the portable one.
+    pub fn available() -> Vec<Self> {
+        let mut levels = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            if is_x86_feature_detected!("avx512f") {
+                levels.push(Self(Kind::Avx512));
+            }
+            levels.push(Self(Kind::Avx2));
+        }
+        levels.push(Self(Kind::Portable));
+        levels
+    }
+
+    /// The level in use: the fastest of this machine, or the one named by [`LEVEL_VARIABLE`] if the machine has it.
+    pub fn current() -> Self {
+        static LEVEL: OnceLock<Level> = OnceLock::new();
+        *LEVEL.get_or_init(|| {
+            let wanted = std::env::var(LEVEL_VARIABLE).unwrap_or_default();
+            let levels = Self::available();
+            let named = levels.iter().find(|level| level.name() == wanted);
+            named.or(levels.first()).copied().unwrap_or(Self(Kind::Portable))
+        })
+    }
+
+    /// Name as [`LEVEL_VARIABLE`] spells it.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => "avx2",
+            Kind::Portable => "portable",
+        }
+    }
+
+    pub(super) fn kind(self) -> Kind {
+        self.0
+    }
+
+    /// The level for images `width` pixels wide: rows shorter than 16 pixels do not fill 16 lanes.
+    pub(super) fn for_width(self, width: usize) -> Self {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 if width < 16 => Self(Kind::Avx2), // available() grants AVX-512 only together with AVX2
+            _ => self,
+        }
+    }
+}
+
+/// Defines `fn $name(level, ...)`, which runs the generic `$body(...)` compiled once for each level.
+/// `$body` must be `#[inline(always)]` and takes plain arguments; the compiler vectorises it.
+macro_rules! compiled_for_each_level {
+    ($(#[$doc:meta])* fn $name:ident = $body:ident($($arg:ident: $ty:ty),* $(,)?)) => {
+        $(#[$doc])*
+        fn $name(level: $crate::kernels::simd::Level, $($arg: $ty),*) {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx2,fma")]
+            fn avx512($($arg: $ty),*) {
+                $body($($arg),*);
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2($($arg: $ty),*) {
+                $body($($arg),*);
+            }
+            match level.kind() {
+                // SAFETY: a `Level` exists only on a machine that has its instructions.
+                #[cfg(target_arch = "x86_64")]
+                $crate::kernels::simd::Kind::Avx512 => unsafe { avx512($($arg),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                $crate::kernels::simd::Kind::Avx2 => unsafe { avx2($($arg),*) },
+                $crate::kernels::simd::Kind::Portable => $body($($arg),*),
+            }
+        }
+    };
+}
+pub(super) use compiled_for_each_level;
+
+/// A vector of [`Lanes::L`] `f32`.
+///
+/// # Safety
+/// Every function may be called only where the instructions of the implementor are available, and pointers must be
+/// valid for `L` (halves: `L / 2` each, `sum4`: `4 L` aligned or not) consecutive `f32`; no alignment is required.
+pub(super) trait Lanes: Copy {
+    type V: Copy;
+    const L: usize;
+    unsafe fn zero() -> Self::V;
+    unsafe fn splat(x: f32) -> Self::V;
+    unsafe fn load(p: *const f32) -> Self::V;
+    unsafe fn load_halves(lo: *const f32, hi: *const f32) -> Self::V;
+    unsafe fn store(p: *mut f32, v: Self::V);
+    unsafe fn store_halves(lo: *mut f32, hi: *mut f32, v: Self::V);
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b + c`
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `max(v, 0)`; a NaN stays a NaN, so that a diverged network is seen.
+    unsafe fn relu(v: Self::V) -> Self::V;
+    unsafe fn sum(v: Self::V) -> f32;
+    /// Sums of the four vectors stored at `p`.
+    unsafe fn sum4(p: *const f32) -> [f32; 4];
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod x86 {
+    use super::Lanes;
+    use std::arch::x86_64::*;
+
+    #[derive(Clone, Copy)]
+    pub struct Avx512;
+
+    // SAFETY of the blocks below: the trait's contract (instructions available, pointers valid) is handed on as is.
+    impl Lanes for Avx512 {
+        type V = __m512;
+        const L: usize = 16;
+        #[inline(always)]
+        unsafe fn zero() -> __m512 {
+            unsafe { _mm512_setzero_ps() }
+        }
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> __m512 {
+            unsafe { _mm512_set1_ps(x) }
+        }
+        #[inline(always)]
+        unsafe fn load(p: *const f32) -> __m512 {
+            unsafe { _mm512_loadu_ps(p) }
+        }
+        #[inline(always)]
+        unsafe fn load_halves(lo: *const f32, hi: *const f32) -> __m512 {
+            unsafe {
+                let lo = _mm512_castpd256_pd512(_mm256_loadu_pd(lo.cast()));
+                _mm512_castpd_ps(_mm512_insertf64x4::<1>(lo, _mm256_loadu_pd(hi.cast())))
+            }
+        }
+        #[inline(always)]
+        unsafe fn store(p: *mut f32, v: __m512) {
+            unsafe { _mm512_storeu_ps(p, v) }
+        }
+        #[inline(always)]
+        unsafe fn store_halves(lo: *mut f32, hi: *mut f32, v: __m512) {
+            unsafe {
+                let v = _mm512_castps_pd(v);
+                _mm256_storeu_pd(lo.cast(), _mm512_castpd512_pd256(v));
+                _mm256_storeu_pd(hi.cast(), _mm512_extractf64x4_pd::<1>(v));
+            }
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+            unsafe { _mm512_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn relu(v: __m512) -> __m512 {
+            unsafe { _mm512_max_ps(_mm512_setzero_ps(), v) } // the second operand wins when one is NaN
+        }
+        #[inline(always)]
+        unsafe fn sum(v: __m512) -> f32 {
+            unsafe { _mm512_reduce_add_ps(v) }
+        }
+        #[inline(always)]
+        unsafe fn sum4(p: *const f32) -> [f32; 4] {
+            unsafe {
+                let fold = |a, b| _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xEE>(a, b));
+                let ab = fold(Self::load(p), Self::load(p.add(16)));
+                let cd = fold(Self::load(p.add(32)), Self::load(p.add(48)));
+                // four blocks of four lanes, one block for each vector
+                let v = _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(ab, cd), _mm512_shuffle_f32x4::<0xDD>(ab, cd));
+                let v = _mm512_add_ps(v, _mm512_permute_ps::<0b1011_0001>(v));
+                let v = _mm512_add_ps(v, _mm512_permute_ps::<0b0100_1110>(v));
+                let mut out = [0.0; 4];
+                _mm_storeu_ps(out.as_mut_ptr(), _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, v)));
+                out
+            }
+        }
+    }
+
+    #[derive(Clone, Copy)]
+    pub struct Avx2;
+
+    // SAFETY of the blocks below: as for `Avx512`.
+    impl Lanes for Avx2 {
+        type V = __m256;
+        const L: usize = 8;
+        #[inline(always)]
+        unsafe fn zero() -> __m256 {
+            unsafe { _mm256_setzero_ps() }
+        }
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> __m256 {
+            unsafe { _mm256_set1_ps(x) }
+        }
+        #[inline(always)]
+        unsafe fn load(p: *const f32) -> __m256 {
+            unsafe { _mm256_loadu_ps(p) }
+        }
+        #[inline(always)]
+        unsafe fn load_halves(lo: *const f32, hi: *const f32) -> __m256 {
+            unsafe { _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(_mm_loadu_ps(lo)), _mm_loadu_ps(hi)) }
+        }
+        #[inline(always)]
+        unsafe fn store(p: *mut f32, v: __m256) {
+            unsafe { _mm256_storeu_ps(p, v) }
+        }
+        #[inline(always)]
+        unsafe fn store_halves(lo: *mut f32, hi: *mut f32, v: __m256) {
+            unsafe {
+                _mm_storeu_ps(lo, _mm256_castps256_ps128(v));
+                _mm_storeu_ps(hi, _mm256_extractf128_ps::<1>(v));
+            }
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
+            unsafe { _mm256_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn relu(v: __m256) -> __m256 {
+            unsafe { _mm256_max_ps(_mm256_setzero_ps(), v) }
+        }
+        #[inline(always)]
+        unsafe fn sum(v: __m256) -> f32 {
+            unsafe {
+                let v = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+                let v = _mm_add_ps(v, _mm_movehl_ps(v, v));
+                _mm_cvtss_f32(_mm_add_ss(v, _mm_movehdup_ps(v)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn sum4(p: *const f32) -> [f32; 4] {
+            unsafe {
+                let ab = _mm256_hadd_ps(Self::load(p), Self::load(p.add(8)));
+                let cd = _mm256_hadd_ps(Self::load(p.add(16)), Self::load(p.add(24)));
+                let v = _mm256_hadd_ps(ab, cd);
+                let mut out = [0.0; 4];
+                let sums = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+                _mm_storeu_ps(out.as_mut_ptr(), sums);
+                out
+            }
+        }
+    }
+}
+
+/// Plain Rust, which the compiler vectorises with what the target always has (SSE2, NEON).
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+const PORTABLE: usize = 4;
+
+// SAFETY of the blocks below: unaligned reads and writes of the lanes that the trait's contract declares valid.
+impl Lanes for Portable {
+    type V = [f32; PORTABLE];
+    const L: usize = PORTABLE;
+    #[inline(always)]
+    unsafe fn zero() -> Self::V {
+        [0.0; PORTABLE]
+    }
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self::V {
+        [x; PORTABLE]
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self::V {
+        unsafe { p.cast::<Self::V>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn load_halves(lo: *const f32, hi: *const f32) -> Self::V {
+        unsafe {
+            let (lo, hi) = (lo.cast::<[f32; 2]>().read_unaligned(), hi.cast::<[f32; 2]>().read_unaligned());
+            [lo[0], lo[1], hi[0], hi[1]]
+        }
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut f32, v: Self::V) {
+        unsafe { p.cast::<Self::V>().write_unaligned(v) }
+    }
+    #[inline(always)]
+    unsafe fn store_halves(lo: *mut f32, hi: *mut f32, v: Self::V) {
+        unsafe {
+            lo.cast::<[f32; 2]>().write_unaligned([v[0], v[1]]);
+            hi.cast::<[f32; 2]>().write_unaligned([v[2], v[3]]);
+        }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // `mul_add` is one instruction on ARM and a slow library call on plain x86-64
+        if cfg!(target_arch = "aarch64") {
+            std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+        } else {
+            std::array::from_fn(|i| a[i] * b[i] + c[i])
+        }
+    }
+    #[inline(always)]
+    unsafe fn relu(v: Self::V) -> Self::V {
+        v.map(|x| if x < 0.0 { 0.0 } else { x })
+    }
+    #[inline(always)]
+    unsafe fn sum(v: Self::V) -> f32 {
+        (v[0] + v[2]) + (v[1] + v[3])
+    }
+    #[inline(always)]
+    unsafe fn sum4(p: *const f32) -> [f32; 4] {
+        unsafe { std::array::from_fn(|i| Self::sum(Self::load(p.add(i * PORTABLE)))) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_listed_fastest_first_and_end_with_the_portable_one() {
+        let levels = Level::available();
+        assert_eq!(levels.last().map(|l| l.name()), Some("portable"));
+        let names: Vec<_> = levels.iter().map(|l| l.name()).collect();
+        let order = ["avx512", "avx2", "portable"];
+        let kept: Vec<_> = order.into_iter().filter(|n| names.contains(n)).collect();
+        assert_eq!(names, kept);
+        assert!(levels.contains(&Level::current()));
+    }
+
+    /// Checks every operation of a vector type on small integers, where all of them are exact.
+    ///
+    /// # Safety
+    /// The instructions of `T` must be available.
+    unsafe fn check<T: Lanes>() {
+        let values: Vec<f32> = (0..4 * T::L).map(|i| i as f32 - 5.0).collect();
+        // SAFETY: the caller's promise; all pointers stay inside `values` and `out`.
+        unsafe {
+            let mut out = vec![0.0; T::L];
+            let get = |v: T::V, out: &mut Vec<f32>| {
+                T::store(out.as_mut_ptr(), v);
+                out.clone()
+            };
+            let (p, half) = (values.as_ptr(), T::L / 2);
+            let v = T::load(p);
+            assert_eq!(get(v, &mut out), values[..T::L]);
+            let halves = T::load_halves(p.add(1), p.add(7));
+            let expected = [&values[1..1 + half], &values[7..7 + half]].concat();
+            assert_eq!(get(halves, &mut out), expected);
+            let (mut lo, mut hi) = (vec![0.0; half], vec![0.0; half]);
+            T::store_halves(lo.as_mut_ptr(), hi.as_mut_ptr(), halves);
+            assert_eq!([lo, hi].concat(), expected);
+            let fma = get(T::add(T::fma(v, T::splat(3.0), T::splat(1.0)), T::zero()), &mut out);
+            assert_eq!(fma, values[..T::L].iter().map(|x| 3.0 * x + 1.0).collect::<Vec<_>>());
+            assert_eq!(get(T::relu(v), &mut out), values[..T::L].iter().map(|x| x.max(0.0)).collect::<Vec<_>>());
+            assert!(get(T::relu(T::splat(f32::NAN)), &mut out).iter().all(|x| x.is_nan()));
+            let sums: Vec<f32> = values.chunks(T::L).map(|c| c.iter().sum()).collect();
+            assert_eq!(T::sum(v), sums[0]);
+            assert_eq!(T::sum4(p).to_vec(), sums);
+        }
+    }
+
+    #[test]
+    fn every_vector_type_computes_what_plain_numbers_do() {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        unsafe fn avx512() {
+            unsafe { check::<x86::Avx512>() } // SAFETY: enabled here
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn avx2() {
+            unsafe { check::<x86::Avx2>() } // SAFETY: enabled here
+        }
+        for level in Level::available() {
+            match level.kind() {
+                // SAFETY: a `Level` exists only on a machine that has its instructions.
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx512 => unsafe { avx512() },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx2 => unsafe { avx2() },
+                // SAFETY: needs no special instructions.
+                Kind::Portable => unsafe { check::<Portable>() },
+            }
+        }
+    }
+}

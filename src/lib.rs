@@ -1,0 +1,55 @@
+//! Ptychoscope: physics-informed neural ptychography, from diffraction patterns to stitched amplitude and phase.
+//!
+//! # Map of the house
+//! Data flows one way: file → [`data::Dataset`] (checked host arrays) → [`data::group`] → [`train::train`] on a device →
+//! [`checkpoint`] → [`infer::reconstruct`] → [`data::Reconstruction`] → [`imaging`] → pictures and files.
+//!
+//! | room | job |
+//! |---|---|
+//! | [`error`] | [`error::Error`] and [`error::Problem`]: what a person is shown |
+//! | [`config`] | one struct per stage; fields with help, range and group; presets; TOML |
+//! | [`data`] | dataset files, their contract, grouping, normalisation, the stitched object as a file |
+//! | [`kernels`] | convolution, pooling and upsampling on the CPU; the only room with `unsafe` |
+//! | [`physics`] | illumination, propagation, translation, merging, losses on tensors |
+//! | [`model`] | the network and its weights |
+//! | [`train`] | the training loop |
+//! | [`infer`] | prediction, phase synchronisation, stitching |
+//! | [`metrics`] | how good an object is, against its data and against a reference |
+//! | [`imaging`] | pictures of an object |
+//! | [`checkpoint`] | bundles, run folders, atomic writing |
+//! | [`worker`] | the one thread that owns the device; commands in, events out |
+//! | [`session`] | pure reducer: events in, what is shown out |
+//! | [`cli`] | arguments, progress, report, exit codes |
+//!
+//! # Import rule
+//! `error` and `config` may be read by every room. `data`, `metrics`, `imaging`, `kernels` read nothing else, `physics`
+//! likewise; `model` reads `kernels` and `physics`; `train` reads `data` and `model` and what they read; `infer` reads
+//! `train` (for its scaling and control types); `checkpoint` reads `data`, `model`, `train`; `worker` reads all of these;
+//! `session` reads the worker's messages and `checkpoint`; `cli` reads all. Burn appears only in `kernels`,
+//! `physics`, `model`, `train`, `infer` and `worker`; clap and indicatif only in `cli`. `tests/house.rs` holds this.
+//!
+//! # Conventions
+//! Arrays are row-major; `x` is the column, `y` the row; positions are pixels of the object plane and name the patch's
+//! CENTRE (array index N/2). Diffraction is amplitude (square root of counts) with the zero frequency at `[N/2, N/2]`.
+//! The Fourier transform has the kernel exp(-2πi…) and is orthonormal. The stitched object carries its origin.
+//!
+//! # Glossary
+//! *Pattern*: one diffraction image. *Patch*: the N × N piece of the object behind it. *Group*: gridsize² neighbouring
+//! patterns that the network sees together. *Gauge*: what diffraction leaves open, here the global phase of a patch.
+//! *Coverage*: summed weight of the patches at a pixel. "A§n" cites a section of the algorithmic reference that the
+//! project was built from.
+
+pub mod checkpoint;
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod error;
+pub mod imaging;
+pub mod infer;
+pub mod kernels;
+pub mod metrics;
+pub mod model;
+pub mod physics;
+pub mod session;
+pub mod train;
+pub mod worker;

@@ -1,0 +1,101 @@
+//! Initial weights, drawn on the host from a seed of their own (A§4.7).
+//!
+//! Hazard: the random generator of a device is process-global, so two trainings would share it, and devices differ.
+//! Remedy: every weight comes from one ChaCha8 stream in the fixed order of the layers, the same on every device.
+
+use super::Weights;
+use super::autoencoder::layer_shapes;
+use crate::config::{Initialization, ModelConfig};
+use crate::error::{Error, Result};
+use ndarray::ArrayD;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
+
+/// Scale of the last convolutions with [`Initialization::He`]: training starts at a flat object in the middle of the
+/// heads' range, where gradients are alive.
+const SMALL_HEAD: f64 = 0.1;
+
+/// Draws the weights of the network for patches of side `patch`.
+///
+/// # Errors
+/// When the network cannot be built for this patch side.
+pub fn initial_weights(patch: usize, config: &ModelConfig, seed: u64) -> Result<Weights> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut map = BTreeMap::new();
+    for layer in layer_shapes(patch, config)? {
+        let (fan_in, fan_out) = ((layer.inputs * 9) as f64, (layer.outputs * 9) as f64);
+        let count = layer.outputs * layer.inputs * 9;
+        let zeros = vec![0.0; layer.outputs];
+        let (weight, bias) = match config.initialization {
+            Initialization::Torch => {
+                let limit = 1.0 / fan_in.sqrt();
+                (uniform(&mut rng, limit, count), uniform(&mut rng, limit, layer.outputs))
+            }
+            Initialization::Glorot => (uniform(&mut rng, (6.0 / (fan_in + fan_out)).sqrt(), count), zeros),
+            Initialization::He => {
+                let sigma = (2.0 / fan_in).sqrt() * if layer.is_head { SMALL_HEAD } else { 1.0 };
+                ((0..count).map(|_| (standard_normal(&mut rng) * sigma) as f32).collect(), zeros)
+            }
+        };
+        let array = |shape: &[usize], values| {
+            ArrayD::from_shape_vec(shape.to_vec(), values)
+                .map_err(|e| Error::failed(format!("A weight has the wrong size ({e})")))
+        };
+        map.insert(format!("{}.weight", layer.name), array(&[layer.outputs, layer.inputs, 3, 3], weight)?);
+        map.insert(format!("{}.bias", layer.name), array(&[layer.outputs], bias)?);
+    }
+    Ok(Weights(map))
+}
+
+fn uniform(rng: &mut ChaCha8Rng, limit: f64, count: usize) -> Vec<f32> {
+    (0..count).map(|_| ((rng.random::<f64>() * 2.0 - 1.0) * limit) as f32).collect()
+}
+
+/// One draw of the standard normal distribution (Box and Muller).
+fn standard_normal(rng: &mut ChaCha8Rng) -> f64 {
+    let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
+    radius * (2.0 * std::f64::consts::PI * rng.random::<f64>()).cos()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::config::LastStage;
+
+    fn count(patch: usize, scale: usize, gridsize: usize) -> usize {
+        let config = ModelConfig {
+            n_filters_scale: scale,
+            gridsize,
+            last_stage: LastStage::BorderMask,
+            ..ModelConfig::default()
+        };
+        initial_weights(patch, &config, 1).unwrap().0.values().map(ArrayD::len).sum()
+    }
+
+    #[test]
+    fn the_reference_layout_has_the_reference_parameter_counts() {
+        // A§4.8, column "HEAD no CBAM".
+        for (patch, scale, gridsize, expected) in [
+            (64, 1, 1, 583_570),
+            (64, 1, 2, 589_360),
+            (64, 2, 1, 2_328_370),
+            (64, 2, 2, 2_340_208),
+            (128, 1, 1, 1_180_706),
+            (128, 2, 2, 4_727_088),
+            (256, 1, 1, 3_247_786),
+            (256, 1, 2, 3_252_928),
+        ] {
+            assert_eq!(count(patch, scale, gridsize), expected, "N {patch}, scale {scale}, gridsize {gridsize}");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_weights_and_another_seed_others() {
+        let config = ModelConfig::default();
+        let draw = |seed| initial_weights(64, &config, seed).unwrap();
+        assert_eq!(draw(3), draw(3));
+        assert_ne!(draw(3), draw(4));
+    }
+}

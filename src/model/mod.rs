@@ -1,0 +1,10 @@
+//! The network: diffraction amplitude in, amplitude and phase of the object patch out (A§4).
+
+mod autoencoder;
+mod init;
+mod layers;
+mod weights;
+
+pub use autoencoder::{Autoencoder, filter_ladders};
+pub use init::initial_weights;
+pub use weights::Weights;

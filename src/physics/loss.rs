@@ -1,0 +1,80 @@
+//! How far predicted diffraction is from the measured one (A§5.6).
+
+use burn::tensor::Tensor;
+
+/// Intensity, relative to the normalised scale, below which the logarithm of the prediction is no longer trusted.
+pub const INTENSITY_FLOOR: f64 = 1e-6;
+
+/// Mean Poisson deviance per pixel, `λ - k + k·ln(k/λ)`, in units of the normalised intensity.
+///
+/// * `intensity`: predicted, any shape. * `amplitude`: measured (square root), same shape.
+///
+/// With counts `S²·intensity` the deviance in counts is `S²` times this value, so the photon number scales the loss but
+/// not its minimum; it is finite in f32 for any photon number, unlike the likelihood with lnΓ (A§5.9), and has the
+/// likelihood's gradient.
+pub fn poisson_deviance<const D: usize>(intensity: Tensor<D>, amplitude: Tensor<D>) -> Tensor<1> {
+    let rate = intensity + INTENSITY_FLOOR;
+    let counts = amplitude.clone() * amplitude;
+    // k·ln k has the limit 0 at k = 0, which the clamp gives without a branch.
+    let entropy = counts.clone() * counts.clone().clamp_min(1e-12).log();
+    (rate.clone() - counts.clone() + entropy - counts * rate.log()).mean()
+}
+
+/// Mean absolute error of the amplitude; `√(I + floor)` keeps the gradient finite at dark pixels.
+pub fn amplitude_mae<const D: usize>(intensity: Tensor<D>, amplitude: Tensor<D>) -> Tensor<1> {
+    ((intensity + INTENSITY_FLOOR).sqrt() - amplitude).abs().mean()
+}
+
+/// The reference's Poisson value of one sample in f64, `Σ λ - k·ln λ + lnΓ(k+1)` with `λ = (s·pred)²`, `k = (s·obs)²`
+/// (A§5.6), for comparison with the original's logs. Host arrays of equal length.
+pub fn reference_nll(predicted_amplitude: &[f32], observed_amplitude: &[f32], scale: f64) -> f64 {
+    predicted_amplitude
+        .iter()
+        .zip(observed_amplitude)
+        .map(|(&p, &o)| {
+            let (rate, k) = ((scale * f64::from(p)).powi(2), (scale * f64::from(o)).powi(2));
+            let log_term = if k > 0.0 { k * rate.max(f64::MIN_POSITIVE).ln() } else { 0.0 };
+            rate - log_term + ln_gamma(k + 1.0)
+        })
+        .sum()
+}
+
+/// lnΓ(x) for x ≥ 1: Stirling's series after shifting the argument above 10 (error below 1e-14 relative).
+fn ln_gamma(x: f64) -> f64 {
+    let mut shift = 0.0;
+    let mut z = x;
+    while z < 10.0 {
+        shift += z.ln();
+        z += 1.0;
+    }
+    let r = 1.0 / (z * z);
+    let series = (1.0 / 12.0 - r * (1.0 / 360.0 - r * (1.0 / 1260.0 - r / 1680.0))) / z;
+    (z - 0.5) * z.ln() - z + 0.5 * (2.0 * std::f64::consts::PI).ln() + series - shift
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn the_deviance_is_zero_at_a_perfect_fit_and_positive_elsewhere() {
+        let device = Device::flex();
+        let amplitude = Tensor::<1>::from_floats([0.0, 0.5, 2.0], &device);
+        let perfect: f32 = poisson_deviance(amplitude.clone().square() - INTENSITY_FLOOR, amplitude.clone()).into_scalar();
+        assert!(perfect.abs() < 1e-6, "{perfect}");
+        let off: f32 = poisson_deviance(amplitude.clone().square() * 1.1, amplitude).into_scalar();
+        assert!(off > 1e-3, "{off}");
+    }
+
+    #[test]
+    fn ln_gamma_matches_factorials() {
+        let mut factorial = 1.0f64;
+        for n in 1..20u32 {
+            factorial *= f64::from(n);
+            let value = ln_gamma(f64::from(n) + 1.0);
+            assert!((value - factorial.ln()).abs() < 1e-12 * factorial.ln().max(1.0), "{n}: {value}");
+        }
+    }
+}

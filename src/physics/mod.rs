@@ -1,0 +1,21 @@
+//! From a complex object patch to the diffraction pattern that a detector would see, and how far that is from
+//! what it saw (A§3.4, A§5).
+//!
+//! Hazard: complex numbers have no type on the device, axis orders and shifts are easily confused, and a photon
+//! likelihood overflows f32. Remedy: one pair type ([`ComplexTensor`]), one Fourier convention (forward kernel
+//! exp(-2πi), orthonormal, zero frequency moved to `[N/2, N/2]`; Parseval is a test), and the Poisson loss as a
+//! deviance, which stays finite and small.
+
+mod complex;
+mod diffraction;
+mod loss;
+mod merge;
+mod probe;
+mod translate;
+
+pub use complex::ComplexTensor;
+pub use diffraction::Diffraction;
+pub use loss::{amplitude_mae, poisson_deviance, reference_nll};
+pub use merge::{COUNT_FLOOR, Merge, canvas_side, central_window};
+pub use probe::{NormalizedProbe, normalize_probe, probe_intensity};
+pub use translate::{Translation, bilinear_matrix};

@@ -1,0 +1,55 @@
+//! Scaling of the probe (A§3.4).
+
+use crate::config::ProbeNormalization;
+use crate::error::{Error, Problem, Result};
+use ndarray::{Array2, Array3, ArrayView3, Axis};
+use num_complex::Complex32;
+
+/// A probe in the network's units, and the factor that led there: `probe = factor · original`.
+#[derive(Debug, Clone)]
+pub struct NormalizedProbe {
+    /// (modes, N, N)
+    pub probe: Array3<Complex32>,
+    /// Ratio of the normalised to the original probe.
+    pub factor: f64,
+}
+
+/// The reference's divisor on top of the mean amplitude (A§3.4).
+const REFERENCE_PROBE_SCALE: f64 = 4.0;
+
+/// Scales a probe of shape (modes, N, N); all modes share one factor.
+///
+/// # Errors
+/// When the probe is zero or not finite.
+pub fn normalize_probe(
+    probe: ArrayView3<Complex32>,
+    rule: ProbeNormalization,
+    object_scale: f64,
+) -> Result<NormalizedProbe> {
+    let n = probe.dim().1 as f64;
+    let modes = probe.dim().0 as f64;
+    let factor = match rule {
+        ProbeNormalization::Energy => {
+            let energy: f64 = probe.iter().map(|z| f64::from(z.re).powi(2) + f64::from(z.im).powi(2)).sum();
+            ((n / 2.0).powi(2) / energy).sqrt() / object_scale
+        }
+        ProbeNormalization::MeanAmplitude => {
+            let sum: f64 = probe.iter().map(|z| f64::from(z.re).hypot(f64::from(z.im))).sum();
+            modes * n * n / (REFERENCE_PROBE_SCALE * sum)
+        }
+    };
+    if !factor.is_finite() || factor <= 0.0 {
+        return Err(Error::BadInput(
+            Problem::new("The probe is zero everywhere or not finite")
+                .expected("a complex probe with some energy")
+                .hint("Check the key probeGuess of the dataset"),
+        ));
+    }
+    let scale = factor as f32;
+    Ok(NormalizedProbe { probe: probe.mapv(|z| z * scale), factor })
+}
+
+/// Σ over modes of |P|², (N, N).
+pub fn probe_intensity(probe: ArrayView3<Complex32>) -> Array2<f32> {
+    probe.mapv(|z| z.norm_sqr()).sum_axis(Axis(0))
+}

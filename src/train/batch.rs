@@ -1,0 +1,108 @@
+//! Groups of patterns on the device.
+//!
+//! The normalised patterns are uploaded once; a step sends only indices and positions.
+
+use crate::data::{GroupCoordinates, Groups};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use ndarray::ArrayView3;
+
+/// Bytes of one resident piece: below the smallest binding limit of current adapters (128 MiB).
+const PIECE_BYTES: usize = 64 << 20;
+
+/// What a step works on.
+pub struct Batch {
+    /// (b, c, N, N) normalised amplitude.
+    pub amplitude: Tensor<4>,
+    /// (b·c, 2) relative positions `-(c_k - c̄)`, `(x, y)`.
+    pub relative: Tensor<2>,
+}
+
+/// All patterns, resident on a device, and the groups made of them.
+pub struct Resident {
+    pieces: Vec<Tensor<3>>,
+    patterns_per_piece: usize,
+    side: usize,
+    groups: Groups,
+    coordinates: GroupCoordinates,
+    device: Device,
+}
+
+impl Resident {
+    /// * `diffraction`: (n, N, N) amplitude; multiplied by `normalization` on the way.
+    pub fn new(
+        diffraction: ArrayView3<f32>,
+        normalization: f64,
+        groups: Groups,
+        coordinates: GroupCoordinates,
+        device: &Device,
+    ) -> Self {
+        let (n, side, _) = diffraction.dim();
+        let patterns_per_piece = (PIECE_BYTES / (4 * side * side)).max(1);
+        let factor = normalization as f32;
+        let pieces = (0..n)
+            .step_by(patterns_per_piece)
+            .map(|start| {
+                let end = (start + patterns_per_piece).min(n);
+                let values: Vec<f32> =
+                    diffraction.slice(ndarray::s![start..end, .., ..]).iter().map(|v| v * factor).collect();
+                Tensor::from_data(TensorData::new(values, [end - start, side, side]), device)
+            })
+            .collect();
+        Self { pieces, patterns_per_piece, side, groups, coordinates, device: device.clone() }
+    }
+
+    /// Number of groups.
+    pub fn len(&self) -> usize {
+        self.groups.indices.nrows()
+    }
+
+    /// Patterns per group.
+    pub fn channels(&self) -> usize {
+        self.groups.indices.ncols()
+    }
+
+    /// Gathers the groups with these numbers.
+    pub fn batch(&self, groups: &[usize]) -> Batch {
+        let (b, c) = (groups.len(), self.channels());
+        let mut relative = Vec::with_capacity(2 * b * c);
+        let mut patterns = Vec::with_capacity(b * c);
+        for &g in groups {
+            patterns.extend(self.groups.indices.row(g));
+            relative.extend(self.coordinates.relative.index_axis(ndarray::Axis(0), g).iter().map(|&v| v as f32));
+        }
+        Batch {
+            amplitude: self.gather(&patterns).reshape([b, c, self.side, self.side]),
+            relative: Tensor::from_data(TensorData::new(relative, [b * c, 2]), &self.device),
+        }
+    }
+
+    fn gather(&self, patterns: &[usize]) -> Tensor<3> {
+        let select = |piece: usize, within: Vec<i64>| {
+            let count = within.len();
+            let index = Tensor::<1, Int>::from_data(TensorData::new(within, [count]), &self.device);
+            self.pieces[piece].clone().select(0, index)
+        };
+        if self.pieces.len() == 1 {
+            return select(0, patterns.iter().map(|&p| p as i64).collect());
+        }
+        // Gather piece by piece, then put the patterns back into the order asked for.
+        let mut found = Vec::new();
+        let mut place = vec![0i64; patterns.len()];
+        let mut next = 0;
+        for piece in 0..self.pieces.len() {
+            let mut within = Vec::new();
+            for (slot, &p) in patterns.iter().enumerate() {
+                if p / self.patterns_per_piece == piece {
+                    within.push((p % self.patterns_per_piece) as i64);
+                    place[slot] = next;
+                    next += 1;
+                }
+            }
+            if !within.is_empty() {
+                found.push(select(piece, within));
+            }
+        }
+        let order = Tensor::<1, Int>::from_data(TensorData::new(place, [patterns.len()]), &self.device);
+        Tensor::cat(found, 0).select(0, order)
+    }
+}

@@ -1,0 +1,174 @@
+//! What training recorded, one row for each epoch.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Problem, Result};
+
+/// Names of the columns, in order.
+const HEADER: &str = "epoch,step,train_loss,val_loss,learning_rate,gradient_norm,seconds";
+
+/// One epoch.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+pub struct EpochRecord {
+    /// Number of the epoch, from 1.
+    pub epoch: usize,
+    /// Optimiser steps done at its end.
+    pub step: usize,
+    /// Mean training loss over the epoch.
+    pub train_loss: f64,
+    /// Loss of the held back patterns, where there are any.
+    pub val_loss: Option<f64>,
+    /// Learning rate at the end.
+    pub learning_rate: f64,
+    /// Norm of the gradient before clipping, at the last step it was read.
+    pub gradient_norm: f64,
+    /// Seconds since training started.
+    pub seconds: f64,
+}
+
+impl EpochRecord {
+    /// The loss an epoch is judged by: validation where there is one.
+    pub fn judged_loss(&self) -> f64 {
+        self.val_loss.unwrap_or(self.train_loss)
+    }
+}
+
+/// All epochs, oldest first.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug, Default)]
+pub struct History(pub Vec<EpochRecord>);
+
+impl History {
+    /// As CSV: a header and one line for each epoch. Numbers are the shortest that read back as the same f64; a missing
+    /// validation loss is an empty cell.
+    pub fn to_csv(&self) -> String {
+        let mut text = format!("{HEADER}\n");
+        for r in &self.0 {
+            let val_loss = r.val_loss.map(|v| v.to_string()).unwrap_or_default();
+            text.push_str(&format!(
+                "{},{},{},{val_loss},{},{},{}\n",
+                r.epoch, r.step, r.train_loss, r.learning_rate, r.gradient_norm, r.seconds
+            ));
+        }
+        text
+    }
+
+    /// Reads what [`History::to_csv`] writes.
+    ///
+    /// # Errors
+    /// Another header, a wrong number of cells, or a cell that is no number; the line is named.
+    pub fn from_csv(text: &str) -> Result<Self> {
+        let mut lines = text.lines();
+        let header = lines.next().unwrap_or_default();
+        if header.trim_end() != HEADER {
+            return Err(Problem::new(format!(
+                "The history begins with {:?}",
+                header.chars().take(80).collect::<String>()
+            ))
+            .expected(format!("the header {HEADER:?}"))
+            .into());
+        }
+        let mut records = Vec::new();
+        for (number, line) in (2..).zip(lines).filter(|(_, line)| !line.trim().is_empty()) {
+            let cells: Vec<&str> = line.split(',').map(str::trim).collect();
+            let [epoch, step, train_loss, val_loss, learning_rate, gradient_norm, seconds] = cells[..] else {
+                return Err(Problem::new(format!("Line {number} of the history has {} cells", cells.len()))
+                    .expected("7 cells")
+                    .into());
+            };
+            records.push(EpochRecord {
+                epoch: cell(number, "epoch", epoch)?,
+                step: cell(number, "step", step)?,
+                train_loss: cell(number, "train_loss", train_loss)?,
+                val_loss: if val_loss.is_empty() { None } else { Some(cell(number, "val_loss", val_loss)?) },
+                learning_rate: cell(number, "learning_rate", learning_rate)?,
+                gradient_norm: cell(number, "gradient_norm", gradient_norm)?,
+                seconds: cell(number, "seconds", seconds)?,
+            });
+        }
+        Ok(Self(records))
+    }
+
+    /// The epoch of the lowest validation loss, or of the lowest training loss if no epoch was validated; the earliest of
+    /// equals. Losses that are not finite never win.
+    pub fn best(&self) -> Option<&EpochRecord> {
+        let validated = self.0.iter().any(|r| r.val_loss.is_some());
+        let mut best: Option<&EpochRecord> = None;
+        for record in self.0.iter().filter(|r| r.judged_loss().is_finite() && r.val_loss.is_some() == validated) {
+            if best.is_none_or(|best| record.judged_loss() < best.judged_loss()) {
+                best = Some(record);
+            }
+        }
+        best
+    }
+
+    /// The newest epoch.
+    pub fn last(&self) -> Option<&EpochRecord> {
+        self.0.last()
+    }
+}
+
+fn cell<T: std::str::FromStr>(line: usize, column: &str, text: &str) -> Result<T> {
+    text.parse().map_err(|_| {
+        Problem::new(format!("Line {line} of the history holds {text:?} as {column}")).expected("a number").into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    fn record(epoch: usize, train_loss: f64, val_loss: Option<f64>) -> EpochRecord {
+        EpochRecord {
+            epoch,
+            step: epoch * 33,
+            train_loss,
+            val_loss,
+            learning_rate: 1e-3 / 3.0,
+            gradient_norm: f64::MIN_POSITIVE,
+            seconds: 0.1 + 0.2,
+        }
+    }
+
+    #[test]
+    fn every_number_survives_the_csv_to_the_bit() {
+        let history = History(vec![
+            record(1, std::f64::consts::PI, None),
+            record(2, 1e300, Some(-0.0)),
+            record(3, f64::INFINITY, Some(5e-324)),
+        ]);
+        let text = history.to_csv();
+        assert!(text.starts_with("epoch,step,train_loss,val_loss,learning_rate,gradient_norm,seconds\n1,33,"));
+        let read = History::from_csv(&text).unwrap();
+        assert_eq!(read, history);
+        assert_eq!(read.to_csv(), text);
+        assert_eq!(read.0[1].val_loss.unwrap().to_bits(), (-0.0_f64).to_bits());
+        assert!(
+            History::from_csv(&History(vec![record(1, f64::NAN, None)]).to_csv()).unwrap().0[0].train_loss.is_nan()
+        );
+    }
+
+    #[test]
+    fn a_damaged_history_names_its_line() {
+        let good = History(vec![record(1, 0.5, None), record(2, 0.25, None)]).to_csv();
+        for (broken, expected) in [
+            (String::new(), "begins with"),
+            (good.replace("epoch", "Epoch"), "begins with"),
+            (good.replace("\n2,66,", "\n2,"), "Line 3 of the history has 6 cells"),
+            (good.replace("0.25", "0.2x"), "Line 3 of the history holds \"0.2x\" as train_loss"),
+        ] {
+            let error = History::from_csv(&broken).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_best_epoch_is_the_earliest_lowest_and_validation_goes_first() {
+        let trained = History(vec![record(1, f64::NAN, None), record(2, 0.2, None), record(3, 0.2, None)]);
+        assert_eq!(trained.best().unwrap().epoch, 2);
+        let validated = History(vec![record(1, 0.1, Some(0.9)), record(2, 0.5, Some(0.3)), record(3, 0.01, None)]);
+        assert_eq!(validated.best().unwrap().epoch, 2);
+        assert_eq!(History(vec![record(1, f64::NAN, None)]).best(), None);
+        assert_eq!(History::default().best(), None);
+    }
+}

@@ -1,0 +1,14 @@
+//! Training: from a dataset and a configuration to weights and a history (A§6).
+//!
+//! The loop is synchronous and owns nothing but the device; whoever runs it watches through an [`Observer`].
+
+mod batch;
+mod history;
+mod observer;
+mod optimizer;
+mod schedule;
+mod trainer;
+
+pub use history::{EpochRecord, History};
+pub use observer::{Control, Observer, Progress, Silent};
+pub use trainer::{Outcome, Scaling, Trained, scaling_of, train};

@@ -1,0 +1,65 @@
+//! How a training is watched and steered.
+
+use super::EpochRecord;
+use crate::error::Result;
+use crate::model::Weights;
+
+/// What the owner of a job wants it to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Control {
+    /// Go on.
+    #[default]
+    Run,
+    /// Wait without using the device.
+    Pause,
+    /// End now and keep the result.
+    Stop,
+}
+
+/// Where a training stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Epochs completed.
+    pub epoch: usize,
+    /// Epochs asked for, if their number is fixed.
+    pub epochs: Option<usize>,
+    /// Steps done.
+    pub step: usize,
+    /// Share of the whole training that is done, 0 to 1, by epochs or by time, whichever is further.
+    pub fraction: f64,
+    /// Mean loss of the steps since the last report.
+    pub loss: Option<f64>,
+    /// Learning rate of the last step.
+    pub learning_rate: f64,
+    /// Seconds of training so far, pauses excluded.
+    pub elapsed_s: f64,
+    /// Estimated seconds to the end.
+    pub remaining_s: Option<f64>,
+    /// Diffraction patterns processed per second.
+    pub patterns_per_second: f64,
+}
+
+/// Watches and steers a training.
+pub trait Observer {
+    /// Asked before every step.
+    fn control(&mut self) -> Control;
+    /// Called a few times a second.
+    fn progress(&mut self, progress: &Progress);
+    /// Called after every epoch; `weights` copies the current weights from the device.
+    fn epoch(&mut self, record: &EpochRecord, weights: &dyn Fn() -> Result<Weights>);
+    /// A remark in plain words.
+    fn note(&mut self, text: &str);
+}
+
+/// An observer that only lets the training run.
+#[derive(Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn control(&mut self) -> Control {
+        Control::Run
+    }
+    fn progress(&mut self, _: &Progress) {}
+    fn epoch(&mut self, _: &EpochRecord, _: &dyn Fn() -> Result<Weights>) {}
+    fn note(&mut self, _: &str) {}
+}

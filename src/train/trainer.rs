@@ -1,0 +1,358 @@
+//! The training loop.
+
+use super::batch::{Batch, Resident};
+use super::optimizer::Adam;
+use super::schedule::learning_rate;
+use super::{Control, EpochRecord, History, Observer, Progress};
+use crate::config::{Config, LossKind, MergeWeighting, TrainingConfig};
+use crate::data::{self, Dataset, GroupCoordinates};
+use crate::error::{Error, Problem, Result};
+use crate::model::{Autoencoder, Weights, initial_weights};
+use crate::physics::{self, ComplexTensor, Diffraction, Merge};
+use burn::tensor::{Device, Tensor};
+use ndarray::Array2;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+/// Least time between two reads of the loss from the device.
+const REPORT_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Factors between the dataset's units and the network's: `X = normalization · amplitude`, `P' = probe_factor · P`, so
+/// the network's object is `normalization / probe_factor` times the object in the dataset's units.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scaling {
+    /// Factor of the diffraction amplitude (A§3.1).
+    pub normalization: f64,
+    /// Factor of the probe (A§3.4).
+    pub probe_factor: f64,
+    /// Photons per pattern that the loss assumes.
+    pub nphotons: f64,
+}
+
+/// How a training ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// All epochs, or the whole time budget.
+    Completed,
+    /// Stopped by the user; the weights are those of the last step.
+    Stopped,
+    /// The loss was no longer a number; the weights are the last good ones.
+    RestoredAfterNan,
+}
+
+/// Result of a training.
+#[derive(Debug, Clone)]
+pub struct Trained {
+    /// Host copy of the weights.
+    pub weights: Weights,
+    /// One record per epoch.
+    pub history: History,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Optimiser steps.
+    pub steps: usize,
+    /// Epochs begun.
+    pub epochs: usize,
+    /// Seconds of training, pauses excluded.
+    pub seconds: f64,
+    /// Diffraction patterns processed.
+    pub patterns: usize,
+    /// Units of the weights.
+    pub scaling: Scaling,
+}
+
+/// Scaling factors of a dataset under a configuration.
+///
+/// # Errors
+/// When the patterns or the probe are zero everywhere.
+pub fn scaling_of(dataset: &Dataset, config: &Config) -> Result<Scaling> {
+    let normalization = data::normalization_factor(dataset.diffraction.view())?;
+    let probe = physics::normalize_probe(
+        dataset.probe.view(),
+        config.model.probe_normalization,
+        config.model.object_scale,
+    )?;
+    let counts = data::mean_counts(dataset.diffraction.view())?;
+    let nphotons = config.training.nphotons.or(dataset.nphotons).unwrap_or(counts);
+    Ok(Scaling { normalization, probe_factor: probe.factor, nphotons })
+}
+
+/// Physics between the network's output and the loss.
+struct Forward {
+    diffraction: Diffraction,
+    merge: Option<Merge>,
+    loss: LossKind,
+}
+
+impl Forward {
+    fn new(dataset: &Dataset, config: &Config, scaling: &Scaling, largest_offset: f64, device: &Device) -> Self {
+        let factor = scaling.probe_factor as f32;
+        let probe = dataset.probe.mapv(|z| z * factor);
+        let merge = (config.model.gridsize > 1).then(|| {
+            let side = physics::canvas_side(dataset.patch_size(), largest_offset);
+            match config.model.merge_weighting {
+                MergeWeighting::Probe => Merge::new(physics::probe_intensity(probe.view()).view(), 0.0, side, device),
+                MergeWeighting::CentralWindow => {
+                    let window: Array2<f32> = physics::central_window(dataset.patch_size());
+                    Merge::new(window.view(), physics::COUNT_FLOOR, side, device)
+                }
+            }
+        });
+        Self { diffraction: Diffraction::new(probe.view(), device), merge, loss: config.training.loss }
+    }
+
+    fn loss(&self, network: &Autoencoder, batch: Batch) -> Tensor<1> {
+        let [b, c, n, _] = batch.amplitude.dims();
+        let patches: ComplexTensor<3> = network.forward(batch.amplitude.clone()).map(|t| t.reshape([b * c, n, n]));
+        let patches = match &self.merge {
+            None => patches,
+            Some(merge) => merge.extract(merge.merge(patches, batch.relative.clone(), c), batch.relative, c, n),
+        };
+        let intensity = self.diffraction.intensity(patches);
+        let amplitude = batch.amplitude.reshape([b * c, n, n]);
+        match self.loss {
+            LossKind::Poisson => physics::poisson_deviance(intensity, amplitude),
+            LossKind::Mae => physics::amplitude_mae(intensity, amplitude),
+        }
+    }
+}
+
+fn prepare(
+    dataset: &Dataset,
+    config: &Config,
+    scaling: &Scaling,
+    device: &Device,
+) -> Result<(Resident, f64)> {
+    let seed = config.execution.seeds.grouping;
+    let groups = data::group(&dataset.positions, config.model.gridsize, &config.data, seed)?;
+    let coordinates: GroupCoordinates = data::group_coordinates(&dataset.positions, &groups);
+    let largest = coordinates.relative.iter().fold(0.0f64, |a, v| a.max(v.abs()));
+    let resident = Resident::new(dataset.diffraction.view(), scaling.normalization, groups, coordinates, device);
+    Ok((resident, largest))
+}
+
+/// Seconds and epochs used, against what was asked for.
+struct Budget {
+    epochs: Option<usize>,
+    seconds: Option<f64>,
+    started: Instant,
+    paused: Duration,
+}
+
+impl Budget {
+    fn new(config: &TrainingConfig) -> Self {
+        Self {
+            epochs: config.epochs,
+            // A given number of epochs replaces the default time budget in the configuration layer; here both bind.
+            seconds: config.time_budget_s,
+            started: Instant::now(),
+            paused: Duration::ZERO,
+        }
+    }
+
+    fn elapsed(&self) -> f64 {
+        (self.started.elapsed().saturating_sub(self.paused)).as_secs_f64()
+    }
+
+    /// Share done after `step` steps of `steps_per_epoch` each epoch; 1 or more when the training is over.
+    fn fraction(&self, step: usize, steps_per_epoch: usize) -> f64 {
+        let by_epochs = self.epochs.map_or(0.0, |e| step as f64 / (e * steps_per_epoch).max(1) as f64);
+        let by_time = self.seconds.map_or(0.0, |s| self.elapsed() / s.max(f64::MIN_POSITIVE));
+        by_epochs.max(by_time)
+    }
+}
+
+/// Trains a network on a dataset.
+///
+/// * `validation`: patterns that are only used to compute a validation loss after each epoch.
+/// * `device`: without autodiff.
+///
+/// # Errors
+/// When the dataset and the configuration do not fit, or the device fails.
+pub fn train(
+    dataset: &Dataset,
+    validation: Option<&Dataset>,
+    config: &Config,
+    device: &Device,
+    observer: &mut dyn Observer,
+) -> Result<Trained> {
+    let settings = &config.training;
+    if settings.epochs.is_none() && settings.time_budget_s.is_none() {
+        return Err(Error::BadInput(
+            Problem::new("Neither a number of epochs nor a time budget is given")
+                .hint("Give --epochs or --time-budget"),
+        ));
+    }
+    let scaling = scaling_of(dataset, config)?;
+    let with_gradient = device.clone().autodiff();
+    let (resident, largest) = prepare(dataset, config, &scaling, &with_gradient)?;
+    let forward = Forward::new(dataset, config, &scaling, largest, &with_gradient);
+    let held_back = match validation {
+        Some(set) => {
+            let (resident, largest) = prepare(set, config, &scaling, device)?;
+            Some((resident, Forward::new(set, config, &scaling, largest, device)))
+        }
+        None => None,
+    };
+
+    let seeds = config.execution.seeds;
+    let weights = initial_weights(dataset.patch_size(), &config.model, seeds.weights)?;
+    let mut network = Autoencoder::from_weights(&weights, dataset.patch_size(), &config.model, device)?;
+    let mut adam = Adam::new(network.flat_parameters());
+    let mut last_good = adam.parameters().clone();
+
+    let mut order: Vec<usize> = (0..resident.len()).collect();
+    let mut shuffle = ChaCha8Rng::seed_from_u64(seeds.shuffle);
+    let batch_size = settings.batch_size.clamp(1, resident.len().max(1));
+    let steps_per_epoch = resident.len().div_ceil(batch_size);
+
+    let mut budget = Budget::new(settings);
+    let mut history = History::default();
+    let (mut step, mut epoch, mut patterns) = (0usize, 0usize, 0usize);
+    let mut outcome = Outcome::Completed;
+    let mut reported = Instant::now();
+
+    'training: while budget.fraction(step, steps_per_epoch) < 1.0 {
+        order.shuffle(&mut shuffle);
+        // Losses stay on the device and are added up there; they are read now and then.
+        let mut unread: Option<Tensor<1>> = None;
+        let mut unread_steps = 0usize;
+        let (mut epoch_loss, mut epoch_steps) = (0.0f64, 0usize);
+        let mut rate = settings.learning_rate;
+        let mut ended_early = false;
+        for groups in order.chunks(batch_size) {
+            let fraction = budget.fraction(step, steps_per_epoch);
+            if fraction >= 1.0 {
+                ended_early = true;
+                break;
+            }
+            if !wait_while_paused(observer, &mut budget) {
+                outcome = Outcome::Stopped;
+                ended_early = true;
+                break;
+            }
+            rate = learning_rate(settings.schedule, settings.learning_rate, fraction, epoch);
+            let differentiated = network.clone().require_grad();
+            let loss = forward.loss(&differentiated, resident.batch(groups));
+            let gradients = loss.backward();
+            adam.step(differentiated.flat_gradient(&gradients), rate, settings.gradient_clip);
+            network = network.with_parameters(adam.parameters());
+            let value = loss.without_autodiff();
+            unread = Some(match unread {
+                Some(sum) => sum + value,
+                None => value,
+            });
+            unread_steps += 1;
+            step += 1;
+            patterns += groups.len() * resident.channels();
+
+            let epoch_done = (step % steps_per_epoch) == 0;
+            if reported.elapsed() >= REPORT_INTERVAL || epoch_done {
+                let sum = read(unread.take())?;
+                let mean = sum / unread_steps as f64;
+                if !mean.is_finite() {
+                    outcome = Outcome::RestoredAfterNan;
+                    break 'training;
+                }
+                last_good = adam.parameters().clone();
+                epoch_loss += sum;
+                epoch_steps += unread_steps;
+                unread_steps = 0;
+                reported = Instant::now();
+                let elapsed = budget.elapsed();
+                let fraction = budget.fraction(step, steps_per_epoch).min(1.0);
+                observer.progress(&Progress {
+                    epoch,
+                    epochs: settings.epochs,
+                    step,
+                    fraction,
+                    loss: Some(mean),
+                    learning_rate: rate,
+                    elapsed_s: elapsed,
+                    remaining_s: (fraction > 0.0).then(|| elapsed * (1.0 - fraction) / fraction),
+                    patterns_per_second: patterns as f64 / elapsed.max(1e-9),
+                });
+            }
+        }
+        if unread_steps > 0 {
+            epoch_loss += read(unread.take())?;
+            epoch_steps += unread_steps;
+        }
+        if epoch_steps == 0 {
+            break;
+        }
+        epoch += 1;
+        let train_loss = epoch_loss / epoch_steps as f64;
+        if !train_loss.is_finite() {
+            outcome = Outcome::RestoredAfterNan;
+            break;
+        }
+        let val_loss = match &held_back {
+            Some((set, forward)) => Some(evaluate(&network, set, forward, batch_size)?),
+            None => None,
+        };
+        let record = EpochRecord {
+            epoch,
+            step,
+            train_loss,
+            val_loss,
+            learning_rate: rate,
+            gradient_norm: read(Some(adam.gradient_norm().clone()))?,
+            seconds: budget.elapsed(),
+        };
+        observer.epoch(&record, &|| network.to_weights());
+        history.0.push(record);
+        if ended_early {
+            break;
+        }
+    }
+
+    if outcome == Outcome::RestoredAfterNan {
+        network = network.with_parameters(&last_good);
+        observer.note(
+            "The loss is no longer a number; training ended with the last good weights. A lower --learning-rate may help",
+        );
+    }
+    let weights = network.to_weights()?;
+    Ok(Trained { weights, history, outcome, steps: step, epochs: epoch, seconds: budget.elapsed(), patterns, scaling })
+}
+
+/// Waits while paused; false when the training should stop.
+fn wait_while_paused(observer: &mut dyn Observer, budget: &mut Budget) -> bool {
+    let began = Instant::now();
+    loop {
+        match observer.control() {
+            Control::Run => {
+                let waited = began.elapsed();
+                if waited > Duration::from_millis(5) {
+                    budget.paused += waited;
+                }
+                return true;
+            }
+            Control::Stop => return false,
+            Control::Pause => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+fn evaluate(network: &Autoencoder, set: &Resident, forward: &Forward, batch_size: usize) -> Result<f64> {
+    let all: Vec<usize> = (0..set.len()).collect();
+    let mut sum = 0.0;
+    for groups in all.chunks(batch_size) {
+        sum += read(Some(forward.loss(network, set.batch(groups))))? * groups.len() as f64;
+    }
+    Ok(sum / set.len().max(1) as f64)
+}
+
+fn read(value: Option<Tensor<1>>) -> Result<f64> {
+    let Some(value) = value else { return Ok(0.0) };
+    value
+        .try_into_scalar::<f32>()
+        .map(f64::from)
+        .map_err(|e| Error::failed(format!("Cannot read the loss from the device ({e:?})")))
+}

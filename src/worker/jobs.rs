@@ -1,0 +1,362 @@
+//! What each job does: read → train → save → reconstruct → write.
+//!
+//! Nothing is written before the input has been read and the device is there, so that bad input leaves no trace.
+
+use super::device::{self, Selected};
+use super::message::{Control, DatasetSummary, EventKind, Job, Picture, Progress, Stage};
+use super::recorder::Recorder;
+use super::summary::{JobOutcome, Summary, SummaryDataset};
+use super::watch::{Autosave, Watch};
+use super::{Context, message};
+use crate::checkpoint::{self, Bundle, DatasetInfo, Manifest, RunFolder, Utc};
+use crate::config::Config;
+use crate::data::{self, Dataset, Reconstruction};
+use crate::error::{Error, Problem, Result};
+use crate::imaging;
+use crate::metrics;
+use crate::model::Weights;
+use crate::train::{self, History, Outcome, Scaling, Trained};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Does a job to its end.
+pub(super) fn perform(job: &Job, context: &Context<'_>) -> Result<Summary> {
+    let recorder = Recorder::new(context);
+    let result = match job {
+        Job::Train { dataset, validation, output_dir, config } => {
+            training(&recorder, job, dataset, validation.as_deref(), output_dir.as_deref(), config, false)
+        }
+        Job::Run { dataset, validation, output_dir, config } => {
+            training(&recorder, job, dataset, validation.as_deref(), output_dir.as_deref(), config, true)
+        }
+        Job::Infer { model, dataset, output_dir, settings } => {
+            inference(&recorder, job, model, dataset, output_dir.as_deref(), settings)
+        }
+    };
+    if let Err(error) = &result {
+        recorder.log(&format!("failed: {error}"));
+    }
+    result
+}
+
+fn training(
+    recorder: &Recorder<'_, '_>,
+    job: &Job,
+    path: &Path,
+    validation: Option<&Path>,
+    output_dir: Option<&Path>,
+    config: &Config,
+    reconstruct: bool,
+) -> Result<Summary> {
+    config.validate()?;
+    let whole = load(recorder, path, config)?;
+    let (dataset, held_back) = match validation {
+        Some(path) => (None, Some(load_validation(recorder, path, config, &whole)?)),
+        None if config.data.validation_fraction > 0.0 => {
+            let fraction = config.data.validation_fraction;
+            let split = data::split(whole.len(), fraction, config.execution.seeds.subsample)?;
+            recorder.note(format!("{} patterns are held back for the validation loss.", split.validation.len()));
+            (Some(whole.subset(&split.train)), Some(whole.subset(&split.validation)))
+        }
+        None => (None, None),
+    };
+    let training_set = dataset.as_ref().unwrap_or(&whole);
+    let selected = choose_device(recorder, config)?;
+    let folder = RunFolder::create(output_dir, path)?;
+    recorder.open_folder(&folder)?;
+    recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
+
+    recorder.emit(EventKind::Stage { stage: Stage::Training });
+    let scaling = train::scaling_of(training_set, config)?;
+    let bundle_of = |weights: Weights, history: History, outcome: &str| {
+        bundle(training_set, path, config, &selected, scaling, weights, history, outcome)
+    };
+    let (newest, history) = (folder.autosave(), folder.history());
+    let autosave =
+        Autosave { every: config.training.autosave_epochs, newest: &newest, history: &history, bundle: &bundle_of };
+    let mut watch = Watch::new(recorder, autosave);
+    let trained = train::train(training_set, held_back.as_ref(), config, &selected.device, &mut watch)?;
+    if trained.steps == 0 {
+        return Err(Error::Failed(
+            Problem::new("Training ended before its first step, so there is no result to keep")
+                .hint("Give it more time with --time-budget or --epochs"),
+        ));
+    }
+
+    recorder.emit(EventKind::Stage { stage: Stage::Saving });
+    let model = folder.model();
+    let mut complete = bundle_of(trained.weights.clone(), trained.history.clone(), outcome_name(trained.outcome));
+    complete.manifest.steps = trained.steps;
+    complete.manifest.epochs = trained.epochs;
+    complete.save(&model)?;
+    recorder.wrote(&model);
+    recorder.write(&history, trained.history.to_csv().as_bytes())?;
+    if let Some((weights, history)) = watch.into_best() {
+        let best = folder.path().join("best.ptycho");
+        bundle_of(weights, history, "best").save(&best)?;
+        recorder.wrote(&best);
+    }
+    // The complete bundle stands in for the newest autosave from here on.
+    let _not_there = std::fs::remove_file(&newest);
+
+    let mut summary = summary_of(job, &whole, path, &selected, &folder);
+    summary.model = Some(model);
+    fill_training(&mut summary, &trained);
+    if reconstruct {
+        if trained.outcome == Outcome::Stopped {
+            // The wish to stop has been met; the picture of what was learnt is part of the result.
+            recorder.context().switch.set(Control::Run);
+            recorder.note("Training was stopped; the object is reconstructed with what was learnt so far.");
+        }
+        reconstruct_into(recorder, &mut summary, &folder, &whole, &trained.weights, config, &selected)?;
+    }
+    finish(recorder, summary, &folder)
+}
+
+fn inference(
+    recorder: &Recorder<'_, '_>,
+    job: &Job,
+    model: &Path,
+    path: &Path,
+    output_dir: Option<&Path>,
+    settings: &[(String, String)],
+) -> Result<Summary> {
+    let bundle = Bundle::load(model)?;
+    let mut config = bundle.config.clone();
+    for (field, value) in settings {
+        if !message::INFERENCE_GROUPS.iter().any(|group| field.starts_with(group)) {
+            return Err(Error::BadInput(
+                Problem::new(format!("{field} cannot be set for inference"))
+                    .hint("It is that of the bundle; leave it out"),
+            ));
+        }
+        config.set(field, value)?;
+    }
+    config.validate()?;
+    let dataset = load(recorder, path, &config)?;
+    if dataset.patch_size() != bundle.manifest.dataset.patch_size {
+        return Err(Error::BadInput(
+            Problem::new(format!("The patterns have {n} × {n} pixels", n = dataset.patch_size()))
+                .expected(format!("{n} × {n}, on which the model was trained", n = bundle.manifest.dataset.patch_size))
+                .hint("Crop or pad the patterns, or train a model for this size")
+                .at(path),
+        ));
+    }
+    let selected = choose_device(recorder, &config)?;
+    let folder = RunFolder::create(output_dir, path)?;
+    recorder.open_folder(&folder)?;
+    recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
+    let mut summary = summary_of(job, &dataset, path, &selected, &folder);
+    summary.model = Some(model.to_path_buf());
+    reconstruct_into(recorder, &mut summary, &folder, &dataset, &bundle.weights, &config, &selected)?;
+    summary.patterns_per_second = summary.infer_seconds.map(|s| dataset.len() as f64 / s.max(1e-9));
+    finish(recorder, summary, &folder)
+}
+
+fn load(recorder: &Recorder<'_, '_>, path: &Path, config: &Config) -> Result<Dataset> {
+    recorder.emit(EventKind::Stage { stage: Stage::Loading });
+    let dataset = Dataset::load(path, &config.data, config.execution.seeds.subsample)?;
+    recorder.emit(EventKind::Dataset(DatasetSummary {
+        path: path.to_path_buf(),
+        n: dataset.len(),
+        side: dataset.patch_size(),
+        probe_modes: dataset.probe.dim().0,
+        has_object: dataset.object.is_some(),
+        fingerprint: dataset.fingerprint.clone(),
+    }));
+    for note in &dataset.notes {
+        recorder.note(note);
+    }
+    Ok(dataset)
+}
+
+fn load_validation(recorder: &Recorder<'_, '_>, path: &Path, config: &Config, dataset: &Dataset) -> Result<Dataset> {
+    let validation = Dataset::load(path, &config.data, config.execution.seeds.subsample)?;
+    if validation.patch_size() != dataset.patch_size() {
+        return Err(Error::BadInput(
+            Problem::new(format!("The validation patterns have {n} × {n} pixels", n = validation.patch_size()))
+                .expected(format!("{n} × {n} as the training patterns", n = dataset.patch_size()))
+                .at(path),
+        ));
+    }
+    recorder.note(format!("The validation loss is computed on {} patterns of {}.", validation.len(), path.display()));
+    Ok(validation)
+}
+
+fn choose_device(recorder: &Recorder<'_, '_>, config: &Config) -> Result<Selected> {
+    let selected = device::select(config.execution.accelerator)?;
+    recorder.emit(EventKind::Device(selected.info.clone()));
+    for note in &selected.notes {
+        recorder.note(note);
+    }
+    Ok(selected)
+}
+
+fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Completed => "completed",
+        Outcome::Stopped => "stopped",
+        Outcome::RestoredAfterNan => "restored_after_nan",
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+fn bundle(
+    dataset: &Dataset,
+    path: &Path,
+    config: &Config,
+    selected: &Selected,
+    scaling: Scaling,
+    weights: Weights,
+    history: History,
+    outcome: &str,
+) -> Bundle {
+    let factor = scaling.probe_factor as f32;
+    let last = history.last();
+    Bundle {
+        manifest: Manifest {
+            format_version: checkpoint::FORMAT_VERSION,
+            app_version: env!("CARGO_PKG_VERSION").to_owned(),
+            created: Utc::now().to_string(),
+            device: checkpoint::DeviceInfo {
+                name: selected.info.name.clone(),
+                backend: selected.info.backend.clone(),
+                driver: selected.info.driver.clone(),
+                kind: selected.info.kind.label().to_owned(),
+            },
+            reduced_capability: selected.info.reduced_capability,
+            dataset: DatasetInfo {
+                path: path.display().to_string(),
+                fingerprint: dataset.fingerprint.clone(),
+                n: dataset.len(),
+                patch_size: dataset.patch_size(),
+            },
+            seeds: config.execution.seeds,
+            scaling,
+            steps: last.map_or(0, |record| record.step),
+            epochs: last.map_or(0, |record| record.epoch),
+            outcome: outcome.to_owned(),
+            sha256: std::collections::BTreeMap::new(),
+        },
+        config: config.clone(),
+        weights,
+        history,
+        probe: dataset.probe.mapv(|value| value * factor),
+    }
+}
+
+fn summary_of(job: &Job, dataset: &Dataset, path: &Path, selected: &Selected, folder: &RunFolder) -> Summary {
+    Summary {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: job.name().to_owned(),
+        device: selected.info.clone(),
+        reduced_capability: selected.info.reduced_capability,
+        dataset: SummaryDataset {
+            path: path.to_path_buf(),
+            fingerprint: dataset.fingerprint.clone(),
+            n: dataset.len(),
+            side: dataset.patch_size(),
+        },
+        config: folder.config(),
+        ..Summary::default()
+    }
+}
+
+fn fill_training(summary: &mut Summary, trained: &Trained) {
+    summary.outcome = match trained.outcome {
+        Outcome::Completed => JobOutcome::Completed,
+        Outcome::Stopped => JobOutcome::Stopped,
+        Outcome::RestoredAfterNan => JobOutcome::RestoredAfterNan,
+    };
+    summary.steps = Some(trained.steps);
+    summary.epochs = Some(trained.epochs);
+    summary.train_seconds = Some(trained.seconds);
+    summary.patterns_per_second = Some(trained.patterns as f64 / trained.seconds.max(1e-9));
+    summary.final_train_loss = trained.history.last().map(|record| record.train_loss);
+    summary.val_loss = trained.history.last().and_then(|record| record.val_loss);
+}
+
+/// Predicts, stitches, scores and writes object and pictures.
+fn reconstruct_into(
+    recorder: &Recorder<'_, '_>,
+    summary: &mut Summary,
+    folder: &RunFolder,
+    dataset: &Dataset,
+    weights: &Weights,
+    config: &Config,
+    selected: &Selected,
+) -> Result<()> {
+    recorder.emit(EventKind::Stage { stage: Stage::Reconstructing });
+    let started = Instant::now();
+    let scaling = train::scaling_of(dataset, config)?;
+    let mut watch = |fraction: f64| {
+        let elapsed_s = started.elapsed().as_secs_f64();
+        recorder.emit(EventKind::Progress(Progress {
+            fraction,
+            patterns_per_second: (elapsed_s > 0.0).then(|| fraction * dataset.len() as f64 / elapsed_s),
+            elapsed_s,
+            remaining_s: (fraction > 0.0).then(|| elapsed_s * (1.0 - fraction) / fraction),
+            ..Progress::default()
+        }));
+        recorder.context().switch.get()
+    };
+    let reconstruction = crate::infer::reconstruct(dataset, weights, &scaling, config, &selected.device, &mut watch)?;
+    summary.infer_seconds = Some(started.elapsed().as_secs_f64());
+
+    recorder.emit(EventKind::Stage { stage: Stage::Saving });
+    score(recorder, summary, dataset, &reconstruction);
+    reconstruction.save(&folder.reconstruction())?;
+    recorder.wrote(&folder.reconstruction());
+    let covered = imaging::covered_mask(reconstruction.coverage.view(), imaging::COVERED_FRACTION);
+    let object = reconstruction.object.view();
+    recorder.write(&folder.amplitude_png(), &imaging::amplitude_png(object, covered.view())?)?;
+    recorder.write(&folder.phase_png(), &imaging::phase_png(object, covered.view())?)?;
+    let (height, width) = reconstruction.object.dim();
+    recorder.context().pictures.put(Picture {
+        job: recorder.context().job(),
+        width,
+        height,
+        amplitude: reconstruction.object.iter().map(|value| value.norm()).collect(),
+        phase: reconstruction.object.iter().map(|value| value.arg()).collect(),
+        origin_xy: reconstruction.origin_xy,
+    });
+    Ok(())
+}
+
+/// Misfit to the data, and correlation with the file's object; a score that cannot be had is a note.
+fn score(recorder: &Recorder<'_, '_>, summary: &mut Summary, dataset: &Dataset, reconstruction: &Reconstruction) {
+    let object = reconstruction.object.view();
+    let consistency = metrics::consistency_r(
+        object,
+        reconstruction.origin_xy,
+        dataset.probe.view(),
+        dataset.diffraction.view(),
+        &dataset.positions,
+    );
+    match consistency {
+        Ok(r) => summary.consistency_r = Some(r),
+        Err(error) => recorder.note(format!("The misfit to the data could not be computed. {error}")),
+    }
+    let Some(truth) = &dataset.object else { return };
+    let finite = |value: f64| value.is_finite().then_some(value);
+    match metrics::phase_correlation(object, reconstruction.origin_xy, truth.view(), &dataset.positions) {
+        Ok(correlation) => {
+            summary.phase_correlation = finite(correlation.phase);
+            summary.amplitude_correlation = finite(correlation.amplitude);
+        }
+        Err(error) => recorder.note(format!("The result could not be compared with the file's object. {error}")),
+    }
+}
+
+/// Writes `summary.json`, last of all.
+fn finish(recorder: &Recorder<'_, '_>, mut summary: Summary, folder: &RunFolder) -> Result<Summary> {
+    let path: PathBuf = folder.summary();
+    summary.notes = recorder.notes();
+    summary.files = recorder.files();
+    summary.files.extend([path.clone(), folder.log()]);
+    let json = serde_json::to_vec_pretty(&summary)
+        .map_err(|error| Error::failed(format!("The summary cannot be written as JSON ({error})")))?;
+    recorder.write(&path, &json)?;
+    recorder.log("done");
+    Ok(summary)
+}

@@ -1,0 +1,283 @@
+//! What goes to the worker and what comes back: plain data, no tensor.
+//!
+//! Exactly one [`EventKind::Finished`] or [`EventKind::Failed`] follows each [`EventKind::Started`].
+
+pub use super::control::Switch;
+pub use super::device::{AdapterKind, DeviceInfo};
+pub use super::summary::{JobOutcome, Summary, SummaryDataset};
+pub use crate::train::Control;
+
+use crate::config::Config;
+use crate::error::{Error, Problem};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Groups of configuration fields that an inference may set itself; the others are those of the bundle.
+pub const INFERENCE_GROUPS: &[&str] =
+    &["inference.", "data.n_", "data.sampling", "data.neighbor_count", "data.enable_oversampling", "execution."];
+
+/// What the worker is asked to do. Jobs run one after the other, in the order of the commands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Do this job.
+    Do(Job),
+    /// End the thread after the job that runs.
+    Shutdown,
+}
+
+/// One job, with everything it needs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Job {
+    /// Train on a dataset and write the bundle.
+    Train {
+        /// The dataset.
+        dataset: PathBuf,
+        /// A second dataset for the validation loss.
+        validation: Option<PathBuf>,
+        /// The run folder; none makes a new one below `runs`.
+        output_dir: Option<PathBuf>,
+        /// The effective configuration.
+        config: Box<Config>,
+    },
+    /// Reconstruct a dataset with a trained bundle and write the pictures.
+    Infer {
+        /// The bundle.
+        model: PathBuf,
+        /// The dataset.
+        dataset: PathBuf,
+        /// The run folder; none makes a new one below `runs`.
+        output_dir: Option<PathBuf>,
+        /// Dotted settings that replace those of the bundle; only of inference, grouping and device.
+        settings: Vec<(String, String)>,
+    },
+    /// Train, then reconstruct the same dataset.
+    Run {
+        /// The dataset.
+        dataset: PathBuf,
+        /// A second dataset for the validation loss.
+        validation: Option<PathBuf>,
+        /// The run folder; none makes a new one below `runs`.
+        output_dir: Option<PathBuf>,
+        /// The effective configuration.
+        config: Box<Config>,
+    },
+}
+
+impl Job {
+    /// The name of the subcommand.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Train { .. } => "train",
+            Self::Infer { .. } => "infer",
+            Self::Run { .. } => "run",
+        }
+    }
+}
+
+/// Something that happened in a job.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Event {
+    /// Number of the job, from 1 in the order of the commands.
+    pub job: u64,
+    /// Time since the start of the worker.
+    #[serde(rename = "at_s", serialize_with = "seconds")]
+    pub at: Duration,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+fn seconds<S: serde::Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((at.as_secs_f64() * 1e3).round() / 1e3)
+}
+
+/// What happened in a job.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventKind {
+    /// The job began.
+    Started {
+        /// `train`, `infer` or `run`.
+        name: String,
+    },
+    /// The run folder is there; nothing is written before the input has been checked.
+    Folder {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// The dataset was read.
+    Dataset(DatasetSummary),
+    /// The device was chosen.
+    Device(DeviceInfo),
+    /// Something a person should know.
+    Note {
+        /// One or two sentences.
+        text: String,
+    },
+    /// The next part of the job began.
+    Stage {
+        /// Which part.
+        stage: Stage,
+    },
+    /// How far the stage is.
+    Progress(Progress),
+    /// An epoch ended.
+    Epoch(EpochPoint),
+    /// A file was written.
+    Saved {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// The job is done; its result is kept, also when it was stopped.
+    Finished(Box<Summary>),
+    /// The job failed.
+    Failed(Failure),
+}
+
+/// A part of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Reading and checking the dataset.
+    Loading,
+    /// Training the network.
+    Training,
+    /// Predicting and stitching.
+    Reconstructing,
+    /// Writing results.
+    Saving,
+}
+
+impl Stage {
+    /// What a person is shown.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Loading => "Loading",
+            Self::Training => "Training",
+            Self::Reconstructing => "Reconstructing",
+            Self::Saving => "Saving",
+        }
+    }
+}
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DatasetSummary {
+    /// The file.
+    pub path: PathBuf,
+    /// Number of patterns.
+    pub n: usize,
+    /// Side of a pattern in pixels.
+    #[serde(rename = "N")]
+    pub side: usize,
+    /// Number of probe modes.
+    pub probe_modes: usize,
+    /// Whether the file brings an object to compare with.
+    pub has_object: bool,
+    /// SHA-256 over what was read.
+    pub fingerprint: String,
+}
+
+/// How far a stage is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Progress {
+    /// Part of the stage done, 0 to 1.
+    pub fraction: f64,
+    /// Epoch, from 1; 0 outside training.
+    pub epoch: usize,
+    /// Epochs asked for.
+    pub epochs: Option<usize>,
+    /// Steps done.
+    pub step: usize,
+    /// Latest loss that was read back.
+    pub loss: Option<f64>,
+    /// Learning rate of the latest step.
+    pub learning_rate: Option<f64>,
+    /// Steps per second of the stage so far.
+    pub steps_per_second: Option<f64>,
+    /// Patterns per second of the stage so far.
+    pub patterns_per_second: Option<f64>,
+    /// Time the stage has taken, in seconds.
+    pub elapsed_s: f64,
+    /// Time the stage is expected to take yet, in seconds.
+    pub remaining_s: Option<f64>,
+}
+
+/// One row of the training history.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EpochPoint {
+    /// Epoch, from 1.
+    pub epoch: usize,
+    /// Steps done at its end.
+    pub step: usize,
+    /// Mean training loss of the epoch.
+    pub train_loss: f64,
+    /// Validation loss at its end.
+    pub val_loss: Option<f64>,
+    /// Learning rate at its end.
+    pub learning_rate: f64,
+    /// Time since the start of the training, in seconds.
+    pub elapsed_s: f64,
+}
+
+/// Why a job failed, as shown and as serialised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// One paragraph for a person.
+    pub message: String,
+    /// Exit code of the program for this failure.
+    pub exit_code: u8,
+    /// The error itself.
+    #[serde(skip)]
+    pub error: Error,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { message: error.to_string(), exit_code: error.exit_code(), error }
+    }
+}
+
+impl Failure {
+    /// The problem, for a window that shows its parts.
+    pub fn problem(&self) -> &Problem {
+        self.error.problem()
+    }
+}
+
+/// The object as it is now, for a window; the newest wins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Picture {
+    /// Number of the job.
+    pub job: u64,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// (height, width) amplitude, row-major.
+    pub amplitude: Vec<f32>,
+    /// (height, width) phase in radians, row-major.
+    pub phase: Vec<f32>,
+    /// Dataset coordinates (x, y) of the centre of pixel [0, 0].
+    pub origin_xy: [f64; 2],
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_of_json_that_names_itself() {
+        let event =
+            Event { job: 1, at: Duration::from_millis(1500), kind: EventKind::Stage { stage: Stage::Training } };
+        let line = serde_json::to_string(&event).unwrap();
+        assert_eq!(line, r#"{"job":1,"at_s":1.5,"event":"stage","stage":"training"}"#);
+        let failed = EventKind::Failed(Error::bad_input("No probe").into());
+        assert_eq!(
+            serde_json::to_string(&failed).unwrap(),
+            r#"{"event":"failed","message":"No probe.","exit_code":2}"#
+        );
+    }
+}

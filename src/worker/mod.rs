@@ -1,0 +1,222 @@
+//! The one thread that owns the device and every tensor.
+//!
+//! Commands go in, events come out; no tensor crosses a thread (Burn's stream id is thread-local), only plain arrays
+//! leave it. The command line and the window are two consumers of the same events.
+
+pub mod control;
+pub mod device;
+mod guard;
+mod jobs;
+pub mod message;
+mod recorder;
+pub mod slot;
+pub mod summary;
+mod watch;
+
+pub use control::Switch;
+pub use message::{Command, Control, Event, EventKind, Job, Picture};
+pub use slot::Slot;
+pub use summary::{JobOutcome, Summary};
+
+use crate::error::{Error, Result};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+/// Called after each event: `request_repaint` of a window, or nothing.
+pub type Wake = Box<dyn Fn() + Send>;
+
+/// What a job has at hand: where its events go and what it is asked to do.
+pub struct Context<'a> {
+    job: u64,
+    started: Instant,
+    events: &'a Sender<Event>,
+    wake: &'a Wake,
+    /// Run, pause or stop.
+    pub switch: Switch,
+    /// The newest picture.
+    pub pictures: Slot<Picture>,
+}
+
+impl Context<'_> {
+    /// Number of the job.
+    pub fn job(&self) -> u64 {
+        self.job
+    }
+
+    /// Sends an event; a consumer that has gone is no error, the job goes on to its result.
+    pub fn emit(&self, kind: EventKind) {
+        let _gone = self.events.send(Event { job: self.job, at: self.started.elapsed(), kind });
+        (self.wake)();
+    }
+
+    /// Sends a note.
+    pub fn note(&self, text: impl Into<String>) {
+        self.emit(EventKind::Note { text: text.into() });
+    }
+}
+
+/// The worker thread and its two channels. Dropping it stops the running job and joins the thread.
+pub struct Worker {
+    commands: Option<Sender<Command>>,
+    events: Receiver<Event>,
+    switch: Switch,
+    pictures: Slot<Picture>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts the thread `ptycho-worker`; `wake` is called after each event.
+///
+/// # Errors
+/// The system gives no thread.
+pub fn spawn(wake: Wake) -> Result<Worker> {
+    spawn_with(wake, jobs::perform)
+}
+
+/// As [`spawn`], with what a job does put in from outside.
+fn spawn_with<F>(wake: Wake, mut body: F) -> Result<Worker>
+where
+    F: FnMut(&Job, &Context<'_>) -> Result<Summary> + Send + 'static,
+{
+    let (command_in, command_out) = channel::<Command>();
+    let (event_in, event_out) = channel::<Event>();
+    let (switch, pictures) = (Switch::default(), Slot::default());
+    let (its_switch, its_pictures) = (switch.clone(), pictures.clone());
+    let started = Instant::now();
+    let work = move || {
+        let mut job_number = 0;
+        while let Ok(Command::Do(job)) = command_out.recv() {
+            job_number += 1;
+            let context = Context {
+                job: job_number,
+                started,
+                events: &event_in,
+                wake: &wake,
+                switch: its_switch.clone(),
+                pictures: its_pictures.clone(),
+            };
+            context.emit(EventKind::Started { name: job.name().to_owned() });
+            context.emit(match guard::guarded(|| body(&job, &context)) {
+                Ok(summary) => EventKind::Finished(Box::new(summary)),
+                Err(error) => EventKind::Failed(error.into()),
+            });
+        }
+    };
+    let thread = std::thread::Builder::new()
+        .name("ptycho-worker".to_owned())
+        .spawn(work)
+        .map_err(|error| Error::failed(format!("The worker thread could not be started ({error})")))?;
+    Ok(Worker { commands: Some(command_in), events: event_out, switch, pictures, thread: Some(thread) })
+}
+
+impl Worker {
+    /// Puts a job in the queue.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub fn submit(&self, job: Job) -> Result<()> {
+        let sent = self.commands.as_ref().map(|commands| commands.send(Command::Do(job)));
+        if matches!(sent, Some(Ok(()))) { Ok(()) } else { Err(Error::failed("The worker thread has ended")) }
+    }
+
+    /// Its events, in order.
+    pub fn events(&self) -> &Receiver<Event> {
+        &self.events
+    }
+
+    /// The switch that pauses or stops the running job; it stays as set, so set it back to run before the next job.
+    pub fn switch(&self) -> Switch {
+        self.switch.clone()
+    }
+
+    /// The newest picture.
+    pub fn pictures(&self) -> Slot<Picture> {
+        self.pictures.clone()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.switch.set(Control::Stop);
+        if let Some(commands) = self.commands.take() {
+            let _gone = commands.send(Command::Shutdown);
+        }
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+    use std::time::Duration;
+
+    fn job(name: &str) -> Job {
+        Job::Infer { model: name.into(), dataset: "d.npz".into(), output_dir: None, settings: Vec::new() }
+    }
+
+    fn body(job: &Job, context: &Context<'_>) -> Result<Summary> {
+        assert_eq!(std::thread::current().name(), Some("ptycho-worker"));
+        let Job::Infer { model, .. } = job else { return Err(Error::failed("another job")) };
+        context.note("working");
+        match model.to_str() {
+            Some("fails") => Err(Error::bad_input("No probe")),
+            Some("panics") => panic!("no such adapter"),
+            Some("waits") => {
+                while context.switch.get() != Control::Stop {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Ok(Summary { outcome: JobOutcome::Stopped, ..Summary::default() })
+            }
+            _ => Ok(Summary { model: Some(PathBuf::from(model)), ..Summary::default() }),
+        }
+    }
+
+    #[test]
+    fn exactly_one_end_follows_each_start_and_a_panic_does_not_stop_the_next_job() {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&wakes);
+        let wake: Wake = Box::new(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        let worker = spawn_with(wake, body).unwrap();
+        let names = ["works", "fails", "panics", "works"];
+        for name in names {
+            worker.submit(job(name)).unwrap();
+        }
+        let mut events = Vec::new();
+        while events.iter().filter(|e: &&Event| is_end(e)).count() < names.len() {
+            events.push(worker.events().recv_timeout(Duration::from_secs(20)).unwrap());
+        }
+        for (number, name) in (1u64..).zip(names) {
+            let of_job: Vec<_> = events.iter().filter(|event| event.job == number).collect();
+            assert!(matches!(of_job.first().unwrap().kind, EventKind::Started { .. }), "{name}");
+            assert!(is_end(of_job.last().unwrap()), "{name}");
+            assert_eq!(of_job.iter().filter(|event| is_end(event)).count(), 1, "{name}");
+            let failed = matches!(of_job.last().unwrap().kind, EventKind::Failed(_));
+            assert_eq!(failed, name != "works", "{name}");
+        }
+        assert!(events.windows(2).all(|pair| pair[0].at <= pair[1].at && pair[0].job <= pair[1].job));
+        assert_eq!(wakes.load(Ordering::Relaxed), events.len());
+    }
+
+    fn is_end(event: &Event) -> bool {
+        matches!(event.kind, EventKind::Finished(_) | EventKind::Failed(_))
+    }
+
+    #[test]
+    fn dropping_the_worker_stops_its_job_and_joins_the_thread() {
+        let worker = spawn_with(Box::new(|| ()), body).unwrap();
+        worker.submit(job("waits")).unwrap();
+        let started = worker.events().recv_timeout(Duration::from_secs(20)).unwrap();
+        assert!(matches!(started.kind, EventKind::Started { .. }));
+        drop(worker);
+    }
+}

@@ -1,0 +1,137 @@
+//! What a job says and writes: events out, lines into `log.txt`, and the lists of notes and files for the summary.
+
+use super::Context;
+use super::message::EventKind;
+use crate::checkpoint::{RunFolder, Utc, write_atomic};
+use crate::error::{Error, Result};
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Sends the events of a job and keeps its log.
+pub(super) struct Recorder<'a, 'b> {
+    context: &'a Context<'b>,
+    started: Instant,
+    state: RefCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    log: Option<File>,
+    /// Lines said before there was a folder.
+    pending: Vec<String>,
+    notes: Vec<String>,
+    files: Vec<PathBuf>,
+}
+
+impl<'a, 'b> Recorder<'a, 'b> {
+    /// A recorder without a folder yet.
+    pub(super) fn new(context: &'a Context<'b>) -> Self {
+        let recorder = Self { context, started: Instant::now(), state: RefCell::new(State::default()) };
+        recorder.log(&format!("Ptychoscope {} at {}", env!("CARGO_PKG_VERSION"), Utc::now()));
+        recorder
+    }
+
+    /// The job's context.
+    pub(super) fn context(&self) -> &'a Context<'b> {
+        self.context
+    }
+
+    /// From here on the log is written into this folder.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub(super) fn open_folder(&self, folder: &RunFolder) -> Result<()> {
+        let path = folder.log();
+        let mut file = File::create(&path).map_err(|error| Error::writing(&path, &error))?;
+        let mut state = self.state.borrow_mut();
+        for line in state.pending.drain(..) {
+            writeln!(file, "{line}").map_err(|error| Error::writing(&path, &error))?;
+        }
+        state.log = Some(file);
+        drop(state);
+        self.emit(EventKind::Folder { path: folder.path().to_path_buf() });
+        Ok(())
+    }
+
+    /// Sends an event and logs it, if it is of the kind that a log is read for.
+    pub(super) fn emit(&self, kind: EventKind) {
+        match &kind {
+            EventKind::Dataset(data) => self.log(&format!(
+                "dataset {}: {} patterns of {} x {}, fingerprint {}",
+                data.path.display(),
+                data.n,
+                data.side,
+                data.side,
+                data.fingerprint
+            )),
+            EventKind::Device(device) => {
+                self.log(&format!("device {} ({}, {})", device.name, device.backend, device.driver));
+            }
+            EventKind::Note { text } => {
+                self.log(&format!("note: {text}"));
+                self.state.borrow_mut().notes.push(text.clone());
+            }
+            EventKind::Stage { stage } => self.log(&stage.label().to_lowercase()),
+            EventKind::Epoch(point) => {
+                let validation =
+                    point.val_loss.map_or_else(String::new, |loss| format!(", validation loss {loss:.6e}"));
+                self.log(&format!(
+                    "epoch {}: step {}, loss {:.6e}{validation}, learning rate {:.3e}",
+                    point.epoch, point.step, point.train_loss, point.learning_rate
+                ));
+            }
+            _ => {}
+        }
+        self.context.emit(kind);
+    }
+
+    /// Says something a person should know.
+    pub(super) fn note(&self, text: impl Into<String>) {
+        self.emit(EventKind::Note { text: text.into() });
+    }
+
+    /// Writes a file, whole or not at all, and says so.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        write_atomic(path, bytes)?;
+        self.wrote(path);
+        Ok(())
+    }
+
+    /// Says that a file was written.
+    pub(super) fn wrote(&self, path: &Path) {
+        let mut state = self.state.borrow_mut();
+        if !state.files.iter().any(|file| file == path) {
+            state.files.push(path.to_path_buf());
+        }
+        drop(state);
+        self.emit(EventKind::Saved { path: path.to_path_buf() });
+    }
+
+    /// A line of the log; a log that cannot be written does not stop the work.
+    pub(super) fn log(&self, text: &str) {
+        let line = format!("{:9.2} s  {text}", self.started.elapsed().as_secs_f64());
+        let mut state = self.state.borrow_mut();
+        match &mut state.log {
+            Some(file) => {
+                let _unwritable = writeln!(file, "{line}");
+            }
+            None => state.pending.push(line),
+        }
+    }
+
+    /// Notes so far, in order.
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.state.borrow().notes.clone()
+    }
+
+    /// Files written so far, in order, each once.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.state.borrow().files.clone()
+    }
+}
