@@ -74,6 +74,7 @@ fn bad_usage_exits_with_2_and_names_the_flag() {
         (vec!["train", data, "--preset", "best"], "--preset"),
         (vec!["train", data, "--config", "absent.toml"], "absent.toml"),
         (vec!["infer", "m.ptycho", data, "--set", "model.gridsize=2"], "model.gridsize"),
+        (vec!["infer", "m.ptycho", data, "--epochs", "2"], "--epochs"),
     ] {
         let (output, left) = in_empty_folder(&arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
@@ -212,6 +213,7 @@ fn train_and_infer_as_separate_processes_leave_a_model_and_pictures() {
     for key in ["consistency_r", "phase_correlation", "infer_seconds", "patterns_per_second"] {
         assert!(told[key].is_f64(), "{key}: {}", told[key]);
     }
+    assert_eq!(told["dataset"]["n"], 516, "all patterns are reconstructed, whatever the training used");
     let reconstruction = ptychoscope::data::Reconstruction::load(&inferred.join("reconstruction.npz")).unwrap();
     assert!(reconstruction.object.iter().all(|value| value.re.is_finite() && value.im.is_finite()));
     assert!(reconstruction.coverage.iter().any(|weight| *weight > 0.0));

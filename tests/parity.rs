@@ -80,7 +80,12 @@ fn modes_of_a_probe_add_incoherently_with_parseval() {
     let found = diffraction.intensity(upload(object.view())).try_into_vec_as::<f32>().unwrap();
     let exit: f64 = object
         .outer_iter()
-        .flat_map(|o| probe.outer_iter().map(move |p| f64::from((&o * &p).iter().map(Complex32::norm_sqr).sum::<f32>())).collect::<Vec<_>>())
+        .flat_map(|o| {
+            probe
+                .outer_iter()
+                .map(move |p| f64::from((&o * &p).iter().map(Complex32::norm_sqr).sum::<f32>()))
+                .collect::<Vec<_>>()
+        })
         .sum();
     let detector: f64 = found.iter().map(|&v| f64::from(v)).sum();
     assert!((detector / exit - 1.0).abs() < 1e-5, "{detector} {exit}");
@@ -126,9 +131,9 @@ fn merge_case(file: &mut NpzArchive, suffix: &str) -> (Array3<Complex32>, Array3
     let side = flat3(complex(file, &format!("merged{suffix}"))).dim().1;
     let key = if suffix == "_wide" { "offsets_wide" } else { "offsets" };
     let relative = offsets(&real(file, key));
-    let merge = Merge::new(physics::central_window(n).view(), physics::COUNT_FLOOR, side, &Device::flex());
-    let merged = merge.merge(upload(flat3(patches.into_dyn()).view()), relative.clone(), c);
-    let extracted = merge.extract(merged.clone(), relative, c, n);
+    let merge = Merge::new(physics::central_window(n).view(), physics::COUNT_FLOOR, &Device::flex());
+    let merged = merge.merge(upload(flat3(patches.into_dyn()).view()), relative.clone(), c, side);
+    let extracted = merge.extract(merged.clone(), relative, c);
     (merged.into_array().unwrap(), extracted.into_array().unwrap())
 }
 
@@ -167,8 +172,11 @@ fn the_stitched_object_is_the_originals() {
     let centroid = [x.mean().unwrap(), y.mean().unwrap()];
     let n = shape[1];
     for crop in [20usize, 32] {
-        let config =
-            ptychoscope::config::InferenceConfig { crop, stitch_weighting: ptychoscope::config::StitchWeighting::CentralCrop, ..Default::default() };
+        let config = ptychoscope::config::InferenceConfig {
+            crop,
+            stitch_weighting: ptychoscope::config::StitchWeighting::CentralCrop,
+            ..Default::default()
+        };
         let probe = Array3::from_elem((1, n, n), Complex32::new(1.0, 0.0));
         let weight = infer::patch_weight(&config, probe.view()).unwrap();
         // The original's canvas has its pixel (H/2, W/2) on the centroid, ours has whole numbers as its origin: shift the

@@ -4,6 +4,7 @@
 //! flag are declared once. Names of the Python tools are accepted beside ours (A§12).
 
 use crate::config::{Config, Field};
+use crate::worker::message::settable_in_inference;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -88,7 +89,7 @@ pub struct SettingArgs<const TRAINING: bool> {
     pub fields: FieldFlags<TRAINING>,
     /// Flags of the Python tools.
     #[command(flatten)]
-    pub legacy: LegacyFlags,
+    pub legacy: LegacyFlags<TRAINING>,
 }
 
 /// Arguments of `train` and `run`.
@@ -195,7 +196,7 @@ impl<const TRAINING: bool> FieldFlags<TRAINING> {
     fn flags() -> impl Iterator<Item = (&'static Field, &'static str)> {
         Config::fields()
             .into_iter()
-            .filter(|field| TRAINING || super::allowed_in_inference(field.path))
+            .filter(|field| TRAINING || settable_in_inference(field.path))
             .filter_map(|field| Some((field, field.flag?.trim_start_matches("--"))))
     }
 
@@ -237,11 +238,16 @@ impl<const TRAINING: bool> FromArgMatches for FieldFlags<TRAINING> {
 
 /// Flags of the Python tools that set something in another way, or have no effect here; each is answered by a note.
 #[derive(Debug, Clone, Default)]
-pub struct LegacyFlags {
+pub struct LegacyFlags<const TRAINING: bool> {
     /// Settings they stand for.
     pub settings: Vec<(String, String)>,
     /// What to say about them.
     pub notes: Vec<String>,
+}
+
+/// Path and flag of the field that `--n-images` stands for.
+const fn n_images(training: bool) -> (&'static str, &'static str) {
+    if training { ("data.n_groups", "n-groups") } else { ("data.n_subsample", "n-subsample") }
 }
 
 /// A flag that has no effect here: its name, other names, whether it takes a value, and why it has none.
@@ -261,7 +267,7 @@ const WITHOUT_EFFECT: &[WithoutEffect] = &[
     ("verbose", &["debug"], false, "the log of a run is log.txt in its folder"),
 ];
 
-impl clap::Args for LegacyFlags {
+impl<const TRAINING: bool> clap::Args for LegacyFlags<TRAINING> {
     fn augment_args(mut command: Command) -> Command {
         for (name, aliases, takes_value, _) in WITHOUT_EFFECT {
             let argument = Arg::new(*name).long(*name).aliases(aliases.iter().copied()).hide(true);
@@ -273,9 +279,9 @@ impl clap::Args for LegacyFlags {
             .arg(
                 Arg::new("n-images")
                     .long("n-images")
-                    .value_name("groups")
-                    .help("Deprecated name of --n-groups")
-                    .conflicts_with("data.n_groups"),
+                    .value_name("N")
+                    .help(format!("Deprecated name of --{}", n_images(TRAINING).1))
+                    .conflicts_with(n_images(TRAINING).0),
             )
             .arg(hidden("subsample-seed"))
             .arg(hidden("sequential-sampling"))
@@ -286,7 +292,7 @@ impl clap::Args for LegacyFlags {
     }
 }
 
-impl FromArgMatches for LegacyFlags {
+impl<const TRAINING: bool> FromArgMatches for LegacyFlags<TRAINING> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut flags = Self::default();
         for (name, _, _, reason) in WITHOUT_EFFECT {
@@ -295,15 +301,18 @@ impl FromArgMatches for LegacyFlags {
             }
         }
         if let Some(n) = matches.get_one::<String>("n-images") {
-            flags.settings.push(("data.n_groups".to_owned(), n.clone()));
-            flags.notes.push("--n-images is the deprecated name of --n-groups.".to_owned());
+            let (path, flag) = n_images(TRAINING);
+            flags.settings.push((path.to_owned(), n.clone()));
+            flags.notes.push(format!("--n-images is the deprecated name of --{flag}."));
         }
         if let Some(seed) = matches.get_one::<String>("subsample-seed") {
             flags.settings.push(("execution.seeds.subsample".to_owned(), seed.clone()));
         }
         if let Some(value) = matches.get_one::<String>("sequential-sampling") {
             let sampling = if value.eq_ignore_ascii_case("true") { "sequential" } else { "random" };
-            flags.settings.push(("data.sampling".to_owned(), sampling.to_owned()));
+            if TRAINING {
+                flags.settings.push(("data.sampling".to_owned(), sampling.to_owned()));
+            }
         }
         Ok(flags)
     }
@@ -384,7 +393,8 @@ mod tests {
     #[test]
     fn inference_takes_no_flag_of_training() {
         assert!(read(&["infer", "m", "d", "--epochs", "3"]).is_err());
-        assert!(read(&["infer", "m", "d", "--n-groups", "3"]).is_ok());
+        assert!(read(&["infer", "m", "d", "--n-groups", "3"]).is_err());
+        assert!(read(&["infer", "m", "d", "--n_images", "3"]).is_ok());
         assert!(read(&["infer", "--model_path", "m", "--test_data", "d"]).is_ok());
         assert!(read(&["infer", "d", "--model_path", "m"]).is_ok());
         assert!(read(&["infer", "m"]).is_err());

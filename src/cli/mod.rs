@@ -15,11 +15,6 @@ use args::{Args, Task};
 use std::ffi::OsString;
 use std::io::Write;
 
-/// Whether `infer` may set this field: the network and its training are those of the bundle.
-pub(crate) fn allowed_in_inference(path: &str) -> bool {
-    crate::worker::message::INFERENCE_GROUPS.iter().any(|group| path.starts_with(group))
-}
-
 /// Does what the words of the command line say; gives back the exit code. Errors are printed here, once.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
     let args = match Args::read(words) {

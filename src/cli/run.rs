@@ -6,7 +6,7 @@ use super::{print_error, print_line, report, settings};
 use crate::config::Config;
 use crate::error::{Error, Problem, Result};
 use crate::session::Session;
-use crate::worker::message::{Control, Event, EventKind, Job, Switch};
+use crate::worker::message::{Control, Event, EventKind, Job, Switch, settable_in_inference};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -43,12 +43,12 @@ pub(super) fn infer(args: InferArgs) -> Result<u8> {
     if let Some(path) = &args.settings.config {
         // Of a whole configuration file only what inference uses applies; the rest is the bundle's.
         let config = Config::load(path)?;
-        for field in Config::fields().into_iter().filter(|field| super::allowed_in_inference(field.path)) {
+        for field in Config::fields().into_iter().filter(|field| settable_in_inference(field.path)) {
             values.push((field.path.to_owned(), config.get(field.path)?));
         }
     }
     values.extend(gathered.values);
-    if let Some((path, _)) = values.iter().find(|(path, _)| !super::allowed_in_inference(path)) {
+    if let Some((path, _)) = values.iter().find(|(path, _)| !settable_in_inference(path)) {
         Config::field(path)?;
         return Err(Error::BadInput(
             Problem::new(format!("{path} cannot be set for inference")).hint("It is that of the bundle; leave it out"),

@@ -34,7 +34,10 @@ fn findings(inspection: &Inspection) -> String {
     let mut lines = vec![inspection.path.display().to_string(), String::new()];
     let width = inspection.arrays.iter().map(|array| array.key.chars().count()).max().unwrap_or(0);
     for array in &inspection.arrays {
-        let shape = array.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+        let shape = match array.shape.as_slice() {
+            [length] => format!("{length},"),
+            lengths => lengths.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
+        };
         let range = array.range.map_or_else(String::new, |(low, high)| format!("  {low:.6} to {high:.6}"));
         let problem = array.problem.as_ref().map_or_else(String::new, |problem| format!("  {problem}"));
         lines.push(format!("  {:<width$}  ({shape})  {}{range}{problem}", array.key, array.dtype));

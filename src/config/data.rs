@@ -58,7 +58,7 @@ impl Default for DataConfig {
             n_subsample: None,
             n_groups: None,
             sampling: Sampling::Random,
-            neighbor_count: 7,
+            neighbor_count: 8,
             seed_in_group: true,
             enable_oversampling: false,
             validation_fraction: 0.0,

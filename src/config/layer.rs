@@ -131,7 +131,7 @@ impl Config {
                 "Give --epochs or --time-budget",
             ));
         }
-        if self.inference.crop % 2 != 0 {
+        if !self.inference.crop.is_multiple_of(2) {
             return Err(contradiction(
                 format!("inference.crop = {} is odd", self.inference.crop),
                 "Give an even side with --set inference.crop=VALUE",

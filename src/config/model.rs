@@ -24,10 +24,14 @@ pub enum AmpActivation {
 #[serde(rename_all = "snake_case")]
 pub enum InputTransform {
     /// sqrt(X) - 0.5: compresses the dynamic range.
-    #[default]
     Sqrt,
     /// ln(1 + 4 X) - 0.5.
     Log,
+    /// (X - mean) / (spread + floor), pixel by pixel over the training patterns: what a pattern has of its own.
+    Standardize,
+    /// Two channels for each pattern: `sqrt` and `standardize`.
+    #[default]
+    Dual,
     /// X, as the reference.
     None,
 }
@@ -49,10 +53,16 @@ pub enum Initialization {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LastStage {
-    /// Upsample to N, two convolutions, one convolution to the output: every pixel of the patch is predicted alike.
+    /// `Central` for a probe whose light falls into the central N/2 window, else `FullFrame`; decided once the dataset
+    /// is known.
     #[default]
+    Auto,
+    /// Upsample to N, two convolutions, one convolution to the output: every pixel of the patch is predicted alike.
     FullFrame,
-    /// The reference's: central N/2 window at half resolution, and a border path through a ring mask.
+    /// The central N/2 window from the decoder's N/2 cells after two more convolutions, and the border coarsely: twice the
+    /// resolution where a small probe shines.
+    Central,
+    /// The reference's: the central N/2 window after a single convolution, and a border path through a ring mask.
     BorderMask,
 }
 
@@ -94,6 +104,9 @@ pub struct ModelConfig {
     pub initialization: Initialization,
     /// How the decoder ends.
     pub last_stage: LastStage,
+    /// Filters of the last two convolutions of a decoder, times `n_filters_scale`; twice as many with `Central`, which works
+    /// on a quarter of the pixels.
+    pub head_filters: usize,
     /// How the probe is scaled.
     pub probe_normalization: ProbeNormalization,
     /// Amplitude at which a unit-transmission object sits in the head's range (energy normalisation only).
@@ -108,9 +121,10 @@ impl Default for ModelConfig {
             gridsize: 1,
             n_filters_scale: 1,
             amp_activation: AmpActivation::Sigmoid,
-            input_transform: InputTransform::Sqrt,
+            input_transform: InputTransform::Dual,
             initialization: Initialization::He,
-            last_stage: LastStage::FullFrame,
+            last_stage: LastStage::Auto,
+            head_filters: 16,
             probe_normalization: ProbeNormalization::Energy,
             object_scale: 0.7,
             merge_weighting: MergeWeighting::Probe,
@@ -161,6 +175,8 @@ pub(super) const FIELDS: &[Field] = &[
         kind: choice(&[
             ("sqrt", "sqrt(X) - 0.5: compresses the dynamic range"),
             ("log", "ln(1 + 4 X) - 0.5"),
+            ("standardize", "(X - mean) / (spread + floor), pixel by pixel over the training patterns"),
+            ("dual", "two channels for each pattern: sqrt and standardize"),
             ("none", "X, as the reference"),
         ]),
     },
@@ -183,9 +199,20 @@ pub(super) const FIELDS: &[Field] = &[
         unit: "",
         flag: None,
         kind: choice(&[
+            ("auto", "central for a probe whose light falls into the central window, else full_frame"),
             ("full_frame", "upsample and convolve: every pixel of the patch is predicted alike"),
-            ("border_mask", "the reference's: central window at half resolution, border through a ring mask"),
+            ("central", "the central half of the frame in full resolution, the border coarsely: for small probes"),
+            ("border_mask", "the reference's: as central with a single convolution for the central half"),
         ]),
+    },
+    Field {
+        path: "model.head_filters",
+        label: "Head filters",
+        help: "Filters of the last convolutions of a decoder (full_frame; twice as many with central), times the filter \
+               scale. They cost most of the time.",
+        unit: "filters",
+        flag: None,
+        kind: integer(1, 256),
     },
     Field {
         path: "model.probe_normalization",

@@ -32,7 +32,8 @@ impl Preset {
     pub fn help(self) -> &'static str {
         match self {
             Self::Recipe => {
-                "Compressed input, He initialisation, probe energy, probe-weighted and phase-synchronised stitching."
+                "Compressed and standardised input, He initialisation, probe energy, merged neighbourhoods in the loss, \
+                 probe-weighted and phase-synchronised stitching."
             }
             Self::Reference => "The choices of the Python original, for comparison with it.",
         }
@@ -76,6 +77,8 @@ impl Preset {
                     learning_rate: 1e-3,
                     schedule: Schedule::Constant,
                     loss: LossKind::Poisson,
+                    warmup_steps: 0,
+                    overlap_weight: 0.0,
                     gradient_clip: 0.0,
                     ..TrainingConfig::default()
                 },

@@ -41,10 +41,14 @@ pub struct TrainingConfig {
     pub batch_size: usize,
     /// Initial learning rate of Adam.
     pub learning_rate: f64,
+    /// Steps over which the learning rate rises to its initial value; 0 = none.
+    pub warmup_steps: usize,
     /// Learning rate over the whole training.
     pub schedule: Schedule,
     /// What is minimised.
     pub loss: LossKind,
+    /// Share of the loss that judges the merged neighbourhood instead of each patch alone; 0 = patches alone.
+    pub overlap_weight: f64,
     /// Photons per pattern that the Poisson loss assumes; none = from the file, else its counts.
     #[serde(with = "super::optional")]
     pub nphotons: Option<f64>,
@@ -59,10 +63,12 @@ impl Default for TrainingConfig {
         Self {
             epochs: None,
             time_budget_s: Some(110.0),
-            batch_size: 16,
+            batch_size: 8,
             learning_rate: 1e-3,
+            warmup_steps: 60,
             schedule: Schedule::Cosine,
             loss: LossKind::Poisson,
+            overlap_weight: 0.9,
             nphotons: None,
             gradient_clip: 1.0,
             autosave_epochs: 1,
@@ -105,6 +111,15 @@ pub(super) const FIELDS: &[Field] = &[
         kind: Kind::Real { min: 0.0, min_included: false, max: 10.0, optional: false },
     },
     Field {
+        path: "training.warmup_steps",
+        label: "Warm-up",
+        help: "Steps over which the learning rate rises linearly to its initial value, so that the first gradients do not \
+               switch units off for good; 0 for none.",
+        unit: "steps",
+        flag: Some("--warmup-steps"),
+        kind: integer(0, 1_000_000),
+    },
+    Field {
         path: "training.schedule",
         label: "Schedule",
         help: "Learning rate over the whole training.",
@@ -126,6 +141,15 @@ pub(super) const FIELDS: &[Field] = &[
         unit: "",
         flag: Some("--loss"),
         kind: choice(&[("poisson", "Poisson deviance of counts"), ("mae", "mean absolute error of the amplitude")]),
+    },
+    Field {
+        path: "training.overlap_weight",
+        label: "Overlap weight",
+        help: "Share of the loss that judges the merged neighbourhood of a batch instead of each patch alone; 0 shuffles \
+               freely and judges patches alone, as the reference does.",
+        unit: "",
+        flag: Some("--overlap-weight"),
+        kind: Kind::Real { min: 0.0, min_included: true, max: 1.0, optional: false },
     },
     Field {
         path: "training.nphotons",

@@ -2,8 +2,8 @@
 
 use super::stitch::Canvas;
 use ndarray::{ArrayView2, ArrayView3};
-use num_complex::Complex64;
 use num_complex::Complex32;
+use num_complex::Complex64;
 use rayon::prelude::*;
 use rstar::RTree;
 use rstar::primitives::GeomWithData;
@@ -22,11 +22,7 @@ pub(super) struct Edge {
 /// Edges between patches that overlap, in a fixed order; positions are rounded to whole pixels.
 ///
 /// * `patches`: (k, N, N). * `weight`: (N, N).
-pub(super) fn edges(
-    patches: ArrayView3<Complex32>,
-    positions: &[[f64; 2]],
-    weight: ArrayView2<f32>,
-) -> Vec<Edge> {
+pub(super) fn edges(patches: ArrayView3<Complex32>, positions: &[[f64; 2]], weight: ArrayView2<f32>) -> Vec<Edge> {
     let n = patches.dim().1;
     let canvas = Canvas::around(positions, n);
     let corner = |p: &[f64; 2]| {

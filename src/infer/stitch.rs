@@ -51,9 +51,8 @@ pub(super) struct Canvas {
 
 impl Canvas {
     pub fn around(positions: &[[f64; 2]], n: usize) -> Self {
-        let bound = |axis: usize, pick: fn(f64, f64) -> f64, start: f64| {
-            positions.iter().map(|p| p[axis]).fold(start, pick)
-        };
+        let bound =
+            |axis: usize, pick: fn(f64, f64) -> f64, start: f64| positions.iter().map(|p| p[axis]).fold(start, pick);
         let half = (n / 2) as f64;
         let low = |axis| bound(axis, f64::min, f64::INFINITY).floor() - half;
         let high = |axis| bound(axis, f64::max, f64::NEG_INFINITY).ceil() + (n as f64 - half);

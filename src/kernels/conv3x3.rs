@@ -1,7 +1,7 @@
 //! Direct 3×3 convolution, stride 1, padding 1, of `f32` images in (n, c, h, w) order, with its gradients.
 //!
 //! Hazard: convolution as matrix product (im2col) writes and reads each pixel nine times, and libraries that do so
-//! spend more time on that than on arithmetic. Remedy: a group of images small enough for the second-level cache is
+//! spend more time on that than on arithmetic. Remedy: a group of images about as large as the second-level cache is
 //! padded once (see `tile`), and the convolution runs on it directly; bias and ReLU are applied in registers.
 //!
 //! Groups depend on the shape only. A sum over pixels (weight and bias gradient) is made for each run of groups and
@@ -507,7 +507,9 @@ mod tests {
             shape(5, 64, 4, 8, 8),
             shape(1, 40, 44, 50, 50),  // strips, ragged rows
             shape(2, 130, 2, 40, 32),  // strips, whole vectors
-            shape(1, 300, 20, 37, 13), // strips of half vectors
+            shape(1, 300, 20, 37, 13), // strips of overlapping vectors
+            shape(1, 200, 20, 37, 5),  // strips of half vectors
+            shape(1, 400, 60, 35, 3),
             shape(2, 2, 40, 64, 33),
         ];
         for s in shapes {

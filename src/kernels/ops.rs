@@ -234,7 +234,7 @@ mod tests {
     }
 
     fn numbers_of<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-        tensor.into_data().to_vec::<f32>().unwrap()
+        tensor.into_data().try_to_vec::<f32>().unwrap()
     }
 
     fn assert_close<const D: usize>(what: &str, ours: Tensor<D>, stock: Tensor<D>) {

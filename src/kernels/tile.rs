@@ -3,6 +3,7 @@
 //! A group is copied into zero-padded planes, one for each channel: rows share one zero column (row stride `w + 1`)
 //! and images one zero row, so that the 3×3 window of a pixel is nine constant offsets from its upper left corner.
 //! Work is cut into units: runs of pixels of one row, as long as a vector, or half a vector where rows are shorter.
+#![allow(clippy::needless_range_loop)] // indices keep the unrolled loops alike
 
 use super::simd::{Kind, Lanes, Level, Portable};
 
@@ -225,7 +226,7 @@ unsafe fn conv_tiles<T: Lanes, const R: usize, const S: usize, const MODE: u8>(a
     }
 }
 
-/// Vectors of pixels in one go: their gradients (8 channels × 2 kB) stay in the first cache for all input channels.
+/// Vectors of pixels in one go: their gradients (8 channels × 2.5 kB) stay in the first cache for all input channels.
 const RUN: usize = 40;
 
 #[inline(always)]

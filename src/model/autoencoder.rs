@@ -52,7 +52,7 @@ pub(super) fn layer_shapes(patch: usize, config: &ModelConfig) -> Result<Vec<Lay
         list.push(LayerShape { name, outputs, inputs, is_head });
         outputs
     };
-    let mut bottleneck = channels;
+    let mut bottleneck = if config.input_transform == InputTransform::Dual { 2 * channels } else { channels };
     for (i, &filters) in encoder.iter().enumerate() {
         bottleneck = layer(format!("encoder.blocks.{i}.conv1"), bottleneck, filters, false);
         layer(format!("encoder.blocks.{i}.conv2"), filters, filters, false);
@@ -65,10 +65,21 @@ pub(super) fn layer_shapes(patch: usize, config: &ModelConfig) -> Result<Vec<Lay
         }
         let end = format!("decoder_{head}.{head}");
         match config.last_stage {
-            LastStage::FullFrame => {
-                layer(format!("{end}.full.conv1"), filters, filters, false);
-                layer(format!("{end}.full.conv2"), filters, filters, false);
-                layer(format!("{end}.conv1"), filters, channels, true);
+            // Undecided means the layout that serves every probe.
+            LastStage::Auto | LastStage::FullFrame => {
+                let full = config.head_filters * config.n_filters_scale;
+                layer(format!("{end}.full.conv1"), filters, full, false);
+                layer(format!("{end}.full.conv2"), full, full, false);
+                layer(format!("{end}.conv1"), full, channels, true);
+            }
+            LastStage::Central => {
+                let central = 2 * config.head_filters * config.n_filters_scale;
+                layer(format!("{end}.central.conv1"), filters, central, false);
+                layer(format!("{end}.central.conv2"), central, central, false);
+                layer(format!("{end}.conv1"), central, channels, true);
+                layer(format!("{end}.conv_up_block.conv1"), channels, filters, false);
+                layer(format!("{end}.conv_up_block.conv2"), filters, filters, false);
+                layer(format!("{end}.conv2"), filters, channels, true);
             }
             LastStage::BorderMask => {
                 layer(format!("{end}.conv1"), filters - channels, channels, true);
@@ -91,6 +102,7 @@ pub struct Autoencoder {
     channels: usize,
     last_stage: LastStage,
     input_transform: InputTransform,
+    input: Option<InputScaling>,
     amp_activation: AmpActivation,
     /// (1, 1, N, N): 0 in the central half of the frame, 1 on the border.
     border: Tensor<4>,
@@ -103,10 +115,12 @@ impl Autoencoder {
     /// When a weight is missing, left over, or has another shape than the configuration asks for.
     pub fn from_weights(weights: &Weights, patch: usize, config: &ModelConfig, device: &Device) -> Result<Self> {
         let shapes = layer_shapes(patch, config)?;
-        if weights.0.len() != 2 * shapes.len() {
+        let standardize = needs_statistics(config.input_transform);
+        let expected = 2 * shapes.len() + if standardize { 2 } else { 0 };
+        if weights.0.len() != expected {
             return Err(Error::BadInput(
                 Problem::new(format!("There are {} weights", weights.0.len()))
-                    .expected(format!("{} for the network that the configuration describes", 2 * shapes.len()))
+                    .expected(format!("{expected} for the network that the configuration describes"))
                     .hint("Weights and configuration do not belong together; train again"),
             ));
         }
@@ -115,6 +129,7 @@ impl Autoencoder {
             .map(|s| Conv3x3::from_weights(weights, &s.name, s.outputs, s.inputs, device))
             .collect::<Result<_>>()?;
         let (encoder, decoder) = filter_ladders(patch, config.n_filters_scale)?;
+        let input = if standardize { Some(InputScaling::from_weights(weights, patch, device)?) } else { None };
         let border: Vec<f32> = central_window(patch).iter().map(|v| 1.0 - v).collect();
         Ok(Self {
             names: shapes.into_iter().map(|s| s.name).collect(),
@@ -124,6 +139,7 @@ impl Autoencoder {
             channels: config.gridsize * config.gridsize,
             last_stage: config.last_stage,
             input_transform: config.input_transform,
+            input,
             amp_activation: config.amp_activation,
             border: Tensor::from_data(TensorData::new(border, [1, 1, patch, patch]), device),
         })
@@ -136,6 +152,10 @@ impl Autoencoder {
             InputTransform::Sqrt => diffraction.sqrt() - 0.5,
             InputTransform::Log => (diffraction * 4.0).log1p() - 0.5,
             InputTransform::None => diffraction,
+            InputTransform::Standardize => self.standardized(diffraction),
+            InputTransform::Dual => {
+                Tensor::cat(vec![diffraction.clone().sqrt() - 0.5, self.standardized(diffraction)], 1)
+            }
         };
         for _ in 0..self.encoder_blocks {
             x = kernels::max_pool2(block(&mut layers, x));
@@ -150,6 +170,13 @@ impl Autoencoder {
         ComplexTensor::from_polar(amplitude, phase)
     }
 
+    fn standardized(&self, diffraction: Tensor<4>) -> Tensor<4> {
+        match &self.input {
+            Some(input) => (diffraction - input.mean.clone()) * input.scale.clone(),
+            None => diffraction,
+        }
+    }
+
     fn decode<'a>(
         &self,
         layers: &mut impl Iterator<Item = &'a Conv3x3>,
@@ -161,15 +188,20 @@ impl Autoencoder {
             h = kernels::upsample2(block(layers, h));
         }
         match self.last_stage {
-            LastStage::FullFrame => {
+            LastStage::Auto | LastStage::FullFrame => {
                 let full = block(layers, kernels::upsample2(h));
                 activation(plain(layers, full))
             }
-            LastStage::BorderMask => {
+            LastStage::Central | LastStage::BorderMask => {
                 let [_, filters, half, _] = h.dims();
                 let (inner, outer) = (filters - self.channels, self.channels);
                 let pad = half / 2;
-                let centre = activation(plain(layers, h.clone().narrow(1, 0, inner)));
+                let centre = if self.last_stage == LastStage::Central {
+                    block(layers, h.clone())
+                } else {
+                    h.clone().narrow(1, 0, inner)
+                };
+                let centre = activation(plain(layers, centre));
                 let ring = kernels::upsample2(block(layers, h.narrow(1, inner, outer)));
                 let ring = activation::silu(plain(layers, ring)) * self.border.clone();
                 centre.pad((pad, pad, pad, pad), 0.0) + ring
@@ -185,14 +217,16 @@ impl Autoencoder {
             layer.bias = layer.bias.clone().without_autodiff().autodiff().require_grad();
         }
         self.border = self.border.autodiff();
+        self.input = self.input.map(|i| InputScaling { mean: i.mean.autodiff(), scale: i.scale.autodiff() });
         self
     }
 
     /// All parameters as one vector without autodiff, layer by layer, weight before bias.
     pub fn flat_parameters(&self) -> Tensor<1> {
-        let parts = self.layers.iter().flat_map(|l| {
-            [l.weight.clone().without_autodiff().flatten::<1>(0, 3), l.bias.clone().without_autodiff()]
-        });
+        let parts = self
+            .layers
+            .iter()
+            .flat_map(|l| [l.weight.clone().without_autodiff().flatten::<1>(0, 3), l.bias.clone().without_autodiff()]);
         Tensor::cat(parts.collect(), 0)
     }
 
@@ -234,14 +268,52 @@ impl Autoencoder {
     pub fn to_weights(&self) -> Result<Weights> {
         let failed = |e: String| Error::failed(format!("Cannot read the weights from the device ({e})"));
         let mut map = BTreeMap::new();
+        if let Some(input) = &self.input {
+            for (key, tensor) in [(INPUT_MEAN, &input.mean), (INPUT_SCALE, &input.scale)] {
+                let [.., h, w] = tensor.dims();
+                let values = tensor.try_to_vec_as::<f32>().map_err(|e| failed(format!("{e:?}")))?;
+                let array = ArrayD::from_shape_vec(vec![h, w], values).map_err(|e| failed(e.to_string()))?;
+                map.insert(key.to_owned(), array);
+            }
+        }
         for (name, layer) in self.names.iter().zip(&self.layers) {
             let weight = layer.weight.try_to_vec_as::<f32>().map_err(|e| failed(format!("{e:?}")))?;
             let bias = layer.bias.try_to_vec_as::<f32>().map_err(|e| failed(format!("{e:?}")))?;
-            let array = |shape: &[usize], v| ArrayD::from_shape_vec(shape.to_vec(), v).map_err(|e| failed(e.to_string()));
+            let array =
+                |shape: &[usize], v| ArrayD::from_shape_vec(shape.to_vec(), v).map_err(|e| failed(e.to_string()));
             map.insert(format!("{name}.weight"), array(&layer.weight.dims(), weight)?);
             map.insert(format!("{name}.bias"), array(&layer.bias.dims(), bias)?);
         }
         Ok(Weights(map))
+    }
+}
+
+/// Whether a transform needs the statistics of the training patterns.
+pub fn needs_statistics(transform: InputTransform) -> bool {
+    matches!(transform, InputTransform::Standardize | InputTransform::Dual)
+}
+
+/// Key of the mean pattern among the weights, (N, N).
+pub(super) const INPUT_MEAN: &str = "input.mean";
+/// Key of the factor of each pixel among the weights, (N, N).
+pub(super) const INPUT_SCALE: &str = "input.scale";
+
+/// What [`InputTransform::Standardize`] subtracts and multiplies by; part of the weights, but not trained.
+#[derive(Debug, Clone)]
+struct InputScaling {
+    mean: Tensor<4>,
+    scale: Tensor<4>,
+}
+
+impl InputScaling {
+    fn from_weights(weights: &Weights, patch: usize, device: &Device) -> Result<Self> {
+        let take = |key: &str| -> Result<Tensor<4>> {
+            let array = weights.0.get(key).filter(|a| a.shape() == [patch, patch]);
+            let array = array.ok_or_else(|| Error::bad_input(format!("The weights lack \"{key}\" of this size")))?;
+            let values: Vec<f32> = array.iter().copied().collect();
+            Ok(Tensor::from_data(TensorData::new(values, [1, 1, patch, patch]), device))
+        };
+        Ok(Self { mean: take(INPUT_MEAN)?, scale: take(INPUT_SCALE)? })
     }
 }
 

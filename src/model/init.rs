@@ -4,10 +4,10 @@
 //! Remedy: every weight comes from one ChaCha8 stream in the fixed order of the layers, the same on every device.
 
 use super::Weights;
-use super::autoencoder::layer_shapes;
+use super::autoencoder::{INPUT_MEAN, INPUT_SCALE, layer_shapes};
 use crate::config::{Initialization, ModelConfig};
 use crate::error::{Error, Result};
-use ndarray::ArrayD;
+use ndarray::{ArrayD, ArrayView3};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
@@ -15,6 +15,12 @@ use std::collections::BTreeMap;
 /// Scale of the last convolutions with [`Initialization::He`]: training starts at a flat object in the middle of the
 /// heads' range, where gradients are alive.
 const SMALL_HEAD: f64 = 0.1;
+
+/// Spread of a standardised input: comparable to that of `sqrt(X) - 0.5`. With 1 the first steps drive the phase head into
+/// saturation, where it stays.
+const INPUT_SPREAD: f64 = 0.3;
+/// Floor under the spread of a pixel, as a share of the root mean square over all pixels.
+const SPREAD_FLOOR: f64 = 0.1;
 
 /// Draws the weights of the network for patches of side `patch`.
 ///
@@ -46,6 +52,41 @@ pub fn initial_weights(patch: usize, config: &ModelConfig, seed: u64) -> Result<
         map.insert(format!("{}.bias", layer.name), array(&[layer.outputs], bias)?);
     }
     Ok(Weights(map))
+}
+
+/// Adds what [`crate::config::InputTransform::Standardize`] needs: mean and inverse spread of every detector pixel over
+/// the training patterns.
+///
+/// * `diffraction`: (n, N, N) amplitude; multiplied by `normalization` on the way.
+///
+/// The floor under the spread, a share of its root mean square, keeps pixels that only hold noise from being blown up.
+///
+/// # Errors
+/// When the patterns are all alike.
+pub fn add_input_statistics(weights: &mut Weights, diffraction: ArrayView3<f32>, normalization: f64) -> Result<()> {
+    let (n, h, w) = diffraction.dim();
+    let mut sum = vec![0.0f64; h * w];
+    let mut squares = vec![0.0f64; h * w];
+    for pattern in diffraction.outer_iter() {
+        for ((s, q), &v) in sum.iter_mut().zip(&mut squares).zip(pattern) {
+            let v = f64::from(v) * normalization;
+            *s += v;
+            *q += v * v;
+        }
+    }
+    let count = n as f64;
+    let mean: Vec<f64> = sum.iter().map(|s| s / count).collect();
+    let variance: Vec<f64> = squares.iter().zip(&mean).map(|(q, m)| (q / count - m * m).max(0.0)).collect();
+    let typical = (variance.iter().sum::<f64>() / variance.len().max(1) as f64).sqrt();
+    let scale: Vec<f32> =
+        variance.iter().map(|v| (INPUT_SPREAD / (v.sqrt() + SPREAD_FLOOR * typical)) as f32).collect();
+    let array = |values| {
+        ArrayD::from_shape_vec(vec![h, w], values)
+            .map_err(|e| Error::failed(format!("The input statistics have the wrong size ({e})")))
+    };
+    weights.0.insert(INPUT_MEAN.to_owned(), array(mean.iter().map(|&m| m as f32).collect())?);
+    weights.0.insert(INPUT_SCALE.to_owned(), array(scale)?);
+    Ok(())
 }
 
 fn uniform(rng: &mut ChaCha8Rng, limit: f64, count: usize) -> Vec<f32> {

@@ -5,6 +5,6 @@ mod init;
 mod layers;
 mod weights;
 
-pub use autoencoder::{Autoencoder, filter_ladders};
-pub use init::initial_weights;
+pub use autoencoder::{Autoencoder, filter_ladders, needs_statistics};
+pub use init::{add_input_statistics, initial_weights};
 pub use weights::Weights;

@@ -8,6 +8,7 @@
 
 mod complex;
 mod diffraction;
+mod gauge;
 mod loss;
 mod merge;
 mod probe;

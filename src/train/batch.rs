@@ -13,8 +13,12 @@ const PIECE_BYTES: usize = 64 << 20;
 pub struct Batch {
     /// (b, c, N, N) normalised amplitude.
     pub amplitude: Tensor<4>,
-    /// (b·c, 2) relative positions `-(c_k - c̄)`, `(x, y)`.
-    pub relative: Tensor<2>,
+    /// (b·c, 2) positions relative to the centre of the group, `-(c_k - c̄)`, `(x, y)` (A§2.4).
+    pub in_group: Tensor<2>,
+    /// (b·c, 2) positions relative to the centre of the batch, with the same sign.
+    pub in_batch: Tensor<2>,
+    /// Largest |x| or |y| of `in_batch`.
+    pub reach: f64,
 }
 
 /// All patterns, resident on a device, and the groups made of them.
@@ -64,16 +68,38 @@ impl Resident {
     /// Gathers the groups with these numbers.
     pub fn batch(&self, groups: &[usize]) -> Batch {
         let (b, c) = (groups.len(), self.channels());
-        let mut relative = Vec::with_capacity(2 * b * c);
         let mut patterns = Vec::with_capacity(b * c);
+        let mut in_group = Vec::with_capacity(2 * b * c);
+        let mut in_batch = Vec::with_capacity(2 * b * c);
+        let mean = |axis: usize| {
+            groups.iter().map(|&g| self.coordinates.centers[[g, axis]]).sum::<f64>() / groups.len().max(1) as f64
+        };
+        let centre = [mean(0), mean(1)];
+        let mut reach = 0.0f64;
         for &g in groups {
             patterns.extend(self.groups.indices.row(g));
-            relative.extend(self.coordinates.relative.index_axis(ndarray::Axis(0), g).iter().map(|&v| v as f32));
+            for channel in 0..c {
+                for (axis, middle) in centre.iter().enumerate() {
+                    let relative = self.coordinates.relative[[g, channel, axis]];
+                    let wide = relative - (self.coordinates.centers[[g, axis]] - middle);
+                    in_group.push(relative as f32);
+                    in_batch.push(wide as f32);
+                    reach = reach.max(wide.abs());
+                }
+            }
         }
+        let upload = |values| Tensor::from_data(TensorData::new(values, [b * c, 2]), &self.device);
         Batch {
             amplitude: self.gather(&patterns).reshape([b, c, self.side, self.side]),
-            relative: Tensor::from_data(TensorData::new(relative, [b * c, 2]), &self.device),
+            in_group: upload(in_group),
+            in_batch: upload(in_batch),
+            reach,
         }
+    }
+
+    /// Centre of each group, `(x, y)`.
+    pub fn centers(&self) -> Vec<[f64; 2]> {
+        self.coordinates.centers.outer_iter().map(|row| [row[0], row[1]]).collect()
     }
 
     fn gather(&self, patterns: &[usize]) -> Tensor<3> {

@@ -2,13 +2,16 @@
 //!
 //! The loop is synchronous and owns nothing but the device; whoever runs it watches through an [`Observer`].
 
+mod adapt;
 mod batch;
 mod history;
+mod neighbourhood;
 mod observer;
 mod optimizer;
 mod schedule;
 mod trainer;
 
+pub use adapt::adapt;
 pub use history::{EpochRecord, History};
 pub use observer::{Control, Observer, Progress, Silent};
 pub use trainer::{Outcome, Scaling, Trained, scaling_of, train};

@@ -19,6 +19,11 @@ pub fn learning_rate(schedule: Schedule, initial: f64, fraction: f64, epoch: usi
     }
 }
 
+/// Share of the learning rate at a step (from 0) of a linear warm-up.
+pub fn warmup(step: usize, warmup_steps: usize) -> f64 {
+    if step >= warmup_steps { 1.0 } else { (step + 1) as f64 / (warmup_steps + 1) as f64 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,6 +33,14 @@ mod tests {
         assert_eq!(learning_rate(Schedule::Cosine, 1e-3, 0.0, 0), 1e-3);
         assert!((learning_rate(Schedule::Cosine, 1e-3, 0.5, 7) - 5e-4).abs() < 1e-12);
         assert!((learning_rate(Schedule::Cosine, 1e-3, 1.0, 9) - 2e-5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_warm_up_rises_to_one() {
+        assert_eq!(warmup(0, 3), 0.25);
+        assert_eq!(warmup(2, 3), 0.75);
+        assert_eq!(warmup(3, 3), 1.0);
+        assert_eq!(warmup(0, 0), 1.0);
     }
 
     #[test]

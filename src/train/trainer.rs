@@ -1,13 +1,14 @@
 //! The training loop.
 
 use super::batch::{Batch, Resident};
+use super::neighbourhood::neighbourhoods;
 use super::optimizer::Adam;
-use super::schedule::learning_rate;
+use super::schedule::{learning_rate, warmup};
 use super::{Control, EpochRecord, History, Observer, Progress};
 use crate::config::{Config, LossKind, MergeWeighting, TrainingConfig};
 use crate::data::{self, Dataset, GroupCoordinates};
 use crate::error::{Error, Problem, Result};
-use crate::model::{Autoencoder, Weights, initial_weights};
+use crate::model::{Autoencoder, Weights, add_input_statistics, initial_weights, needs_statistics};
 use crate::physics::{self, ComplexTensor, Diffraction, Merge};
 use burn::tensor::{Device, Tensor};
 use ndarray::Array2;
@@ -19,6 +20,10 @@ use std::time::{Duration, Instant};
 
 /// Least time between two reads of the loss from the device.
 const REPORT_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Share of the training after which the merged neighbourhood begins to count, and from which it counts in full.
+const OVERLAP_START: f64 = 0.2;
+const OVERLAP_FULL: f64 = 0.5;
 
 /// Factors between the dataset's units and the network's: `X = normalization · amplitude`, `P' = probe_factor · P`, so
 /// the network's object is `normalization / probe_factor` times the object in the dataset's units.
@@ -72,11 +77,8 @@ pub struct Trained {
 /// When the patterns or the probe are zero everywhere.
 pub fn scaling_of(dataset: &Dataset, config: &Config) -> Result<Scaling> {
     let normalization = data::normalization_factor(dataset.diffraction.view())?;
-    let probe = physics::normalize_probe(
-        dataset.probe.view(),
-        config.model.probe_normalization,
-        config.model.object_scale,
-    )?;
+    let probe =
+        physics::normalize_probe(dataset.probe.view(), config.model.probe_normalization, config.model.object_scale)?;
     let counts = data::mean_counts(dataset.diffraction.view())?;
     let nphotons = config.training.nphotons.or(dataset.nphotons).unwrap_or(counts);
     Ok(Scaling { normalization, probe_factor: probe.factor, nphotons })
@@ -85,7 +87,9 @@ pub fn scaling_of(dataset: &Dataset, config: &Config) -> Result<Scaling> {
 /// Physics between the network's output and the loss.
 struct Forward {
     diffraction: Diffraction,
-    merge: Option<Merge>,
+    merge: Merge,
+    /// Side of the canvas of one group.
+    group_canvas: usize,
     loss: LossKind,
 }
 
@@ -93,28 +97,50 @@ impl Forward {
     fn new(dataset: &Dataset, config: &Config, scaling: &Scaling, largest_offset: f64, device: &Device) -> Self {
         let factor = scaling.probe_factor as f32;
         let probe = dataset.probe.mapv(|z| z * factor);
-        let merge = (config.model.gridsize > 1).then(|| {
-            let side = physics::canvas_side(dataset.patch_size(), largest_offset);
-            match config.model.merge_weighting {
-                MergeWeighting::Probe => Merge::new(physics::probe_intensity(probe.view()).view(), 0.0, side, device),
-                MergeWeighting::CentralWindow => {
-                    let window: Array2<f32> = physics::central_window(dataset.patch_size());
-                    Merge::new(window.view(), physics::COUNT_FLOOR, side, device)
-                }
+        let merge = match config.model.merge_weighting {
+            MergeWeighting::Probe => Merge::new(physics::probe_intensity(probe.view()).view(), 0.0, device),
+            MergeWeighting::CentralWindow => {
+                let window: Array2<f32> = physics::central_window(dataset.patch_size());
+                Merge::new(window.view(), physics::COUNT_FLOOR, device)
             }
-        });
-        Self { diffraction: Diffraction::new(probe.view(), device), merge, loss: config.training.loss }
+        };
+        Self {
+            diffraction: Diffraction::new(probe.view(), device),
+            merge,
+            group_canvas: physics::canvas_side(dataset.patch_size(), largest_offset),
+            loss: config.training.loss,
+        }
     }
 
-    fn loss(&self, network: &Autoencoder, batch: Batch) -> Tensor<1> {
+    /// Loss of a batch: of the patches as they are (merged within their groups for gridsize > 1) and of the patches cut out
+    /// of the merged batch, in the proportion of `overlap_weight`.
+    fn loss(&self, network: &Autoencoder, batch: Batch, overlap_weight: f64) -> Tensor<1> {
         let [b, c, n, _] = batch.amplitude.dims();
         let patches: ComplexTensor<3> = network.forward(batch.amplitude.clone()).map(|t| t.reshape([b * c, n, n]));
-        let patches = match &self.merge {
-            None => patches,
-            Some(merge) => merge.extract(merge.merge(patches, batch.relative.clone(), c), batch.relative, c, n),
-        };
-        let intensity = self.diffraction.intensity(patches);
         let amplitude = batch.amplitude.reshape([b * c, n, n]);
+        let alone = |patches: ComplexTensor<3>| {
+            if c == 1 {
+                return self.misfit(patches, amplitude.clone());
+            }
+            let merged = self.merge.merge(patches, batch.in_group.clone(), c, self.group_canvas);
+            self.misfit(self.merge.extract(merged, batch.in_group.clone(), c), amplitude.clone())
+        };
+        if overlap_weight <= 0.0 {
+            return alone(patches);
+        }
+        // Canvases come in few sizes, so that a device need not prepare for each anew.
+        let side = physics::canvas_side(n, batch.reach).next_multiple_of(16);
+        let merged = self.merge.merge_in_phase(patches.clone(), batch.in_batch.clone(), c, side);
+        let cut = self.merge.extract(merged, batch.in_batch.clone(), b * c);
+        let together = self.misfit(cut, amplitude.clone());
+        if overlap_weight >= 1.0 {
+            return together;
+        }
+        alone(patches) * (1.0 - overlap_weight) + together * overlap_weight
+    }
+
+    fn misfit(&self, patches: ComplexTensor<3>, amplitude: Tensor<3>) -> Tensor<1> {
+        let intensity = self.diffraction.intensity(patches);
         match self.loss {
             LossKind::Poisson => physics::poisson_deviance(intensity, amplitude),
             LossKind::Mae => physics::amplitude_mae(intensity, amplitude),
@@ -122,12 +148,7 @@ impl Forward {
     }
 }
 
-fn prepare(
-    dataset: &Dataset,
-    config: &Config,
-    scaling: &Scaling,
-    device: &Device,
-) -> Result<(Resident, f64)> {
+fn prepare(dataset: &Dataset, config: &Config, scaling: &Scaling, device: &Device) -> Result<(Resident, f64)> {
     let seed = config.execution.seeds.grouping;
     let groups = data::group(&dataset.positions, config.model.gridsize, &config.data, seed)?;
     let coordinates: GroupCoordinates = data::group_coordinates(&dataset.positions, &groups);
@@ -201,7 +222,10 @@ pub fn train(
     };
 
     let seeds = config.execution.seeds;
-    let weights = initial_weights(dataset.patch_size(), &config.model, seeds.weights)?;
+    let mut weights = initial_weights(dataset.patch_size(), &config.model, seeds.weights)?;
+    if needs_statistics(config.model.input_transform) {
+        add_input_statistics(&mut weights, dataset.diffraction.view(), scaling.normalization)?;
+    }
     let mut network = Autoencoder::from_weights(&weights, dataset.patch_size(), &config.model, device)?;
     let mut adam = Adam::new(network.flat_parameters());
     let mut last_good = adam.parameters().clone();
@@ -217,15 +241,22 @@ pub fn train(
     let mut outcome = Outcome::Completed;
     let mut reported = Instant::now();
 
+    let centers = resident.centers();
     'training: while budget.fraction(step, steps_per_epoch) < 1.0 {
-        order.shuffle(&mut shuffle);
+        let overlap_weight = overlap_weight(settings.overlap_weight, budget.fraction(step, steps_per_epoch));
+        let batches = if overlap_weight > 0.0 {
+            neighbourhoods(&centers, batch_size, &mut shuffle)
+        } else {
+            order.shuffle(&mut shuffle);
+            order.chunks(batch_size).map(<[usize]>::to_vec).collect()
+        };
         // Losses stay on the device and are added up there; they are read now and then.
         let mut unread: Option<Tensor<1>> = None;
         let mut unread_steps = 0usize;
         let (mut epoch_loss, mut epoch_steps) = (0.0f64, 0usize);
         let mut rate = settings.learning_rate;
         let mut ended_early = false;
-        for groups in order.chunks(batch_size) {
+        for groups in &batches {
             let fraction = budget.fraction(step, steps_per_epoch);
             if fraction >= 1.0 {
                 ended_early = true;
@@ -236,9 +267,10 @@ pub fn train(
                 ended_early = true;
                 break;
             }
-            rate = learning_rate(settings.schedule, settings.learning_rate, fraction, epoch);
+            rate = learning_rate(settings.schedule, settings.learning_rate, fraction, epoch)
+                * warmup(step, settings.warmup_steps);
             let differentiated = network.clone().require_grad();
-            let loss = forward.loss(&differentiated, resident.batch(groups));
+            let loss = forward.loss(&differentiated, resident.batch(groups), overlap_weight);
             let gradients = loss.backward();
             adam.step(differentiated.flat_gradient(&gradients), rate, settings.gradient_clip);
             network = network.with_parameters(adam.parameters());
@@ -293,7 +325,7 @@ pub fn train(
             break;
         }
         let val_loss = match &held_back {
-            Some((set, forward)) => Some(evaluate(&network, set, forward, batch_size)?),
+            Some((set, forward)) => Some(evaluate(&network, set, forward, batch_size, settings.overlap_weight)?),
             None => None,
         };
         let record = EpochRecord {
@@ -322,6 +354,12 @@ pub fn train(
     Ok(Trained { weights, history, outcome, steps: step, epochs: epoch, seconds: budget.elapsed(), patterns, scaling })
 }
 
+/// Weight of the merged neighbourhood after `fraction` of the training: patches first learn alone, in random batches, which
+/// breaks the symmetry between an object and its twin fastest; then their agreement is asked for more and more.
+fn overlap_weight(full: f64, fraction: f64) -> f64 {
+    full * ((fraction - OVERLAP_START) / (OVERLAP_FULL - OVERLAP_START)).clamp(0.0, 1.0)
+}
+
 /// Waits while paused; false when the training should stop.
 fn wait_while_paused(observer: &mut dyn Observer, budget: &mut Budget) -> bool {
     let began = Instant::now();
@@ -340,11 +378,18 @@ fn wait_while_paused(observer: &mut dyn Observer, budget: &mut Budget) -> bool {
     }
 }
 
-fn evaluate(network: &Autoencoder, set: &Resident, forward: &Forward, batch_size: usize) -> Result<f64> {
-    let all: Vec<usize> = (0..set.len()).collect();
+fn evaluate(
+    network: &Autoencoder,
+    set: &Resident,
+    forward: &Forward,
+    batch_size: usize,
+    overlap_weight: f64,
+) -> Result<f64> {
+    // The same batches every time, so that values of different epochs can be compared.
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut sum = 0.0;
-    for groups in all.chunks(batch_size) {
-        sum += read(Some(forward.loss(network, set.batch(groups))))? * groups.len() as f64;
+    for groups in neighbourhoods(&set.centers(), batch_size, &mut rng) {
+        sum += read(Some(forward.loss(network, set.batch(&groups), overlap_weight)))? * groups.len() as f64;
     }
     Ok(sum / set.len().max(1) as f64)
 }

@@ -157,8 +157,8 @@ pub fn select(accelerator: Accelerator) -> Result<Selected> {
                 }
             }
             notes.push(
-                "Reduced capability: no usable GPU was found, so the CPU does the work. Results are the same, training \
-                 takes longer; `ptychoscope devices` lists what is there."
+                "Reduced capability: no usable GPU was found, so the CPU does the work, more slowly; \
+                 `ptychoscope devices` lists what is there."
                     .to_owned(),
             );
             Ok(cpu(notes))

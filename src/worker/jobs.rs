@@ -62,6 +62,7 @@ fn training(
     };
     let training_set = dataset.as_ref().unwrap_or(&whole);
     let selected = choose_device(recorder, config)?;
+    unless_stopped(recorder)?;
     let folder = RunFolder::create(output_dir, path)?;
     recorder.open_folder(&folder)?;
     recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
@@ -77,9 +78,12 @@ fn training(
     let mut watch = Watch::new(recorder, autosave);
     let trained = train::train(training_set, held_back.as_ref(), config, &selected.device, &mut watch)?;
     if trained.steps == 0 {
+        let hint = match trained.outcome {
+            Outcome::Stopped => "It was stopped; nothing was trained",
+            _ => "Give it more time with --time-budget or --epochs",
+        };
         return Err(Error::Failed(
-            Problem::new("Training ended before its first step, so there is no result to keep")
-                .hint("Give it more time with --time-budget or --epochs"),
+            Problem::new("Training ended before its first step, so there is no result to keep").hint(hint),
         ));
     }
 
@@ -108,7 +112,13 @@ fn training(
             recorder.context().switch.set(Control::Run);
             recorder.note("Training was stopped; the object is reconstructed with what was learnt so far.");
         }
-        reconstruct_into(recorder, &mut summary, &folder, &whole, &trained.weights, config, &selected)?;
+        let done = reconstruct_into(recorder, &mut summary, &folder, &whole, &trained.weights, config, &selected);
+        if recorder.context().switch.get() == Control::Stop && done.is_err() {
+            summary.outcome = JobOutcome::Stopped;
+            recorder.note("The reconstruction was stopped; the trained model is kept, `ptychoscope infer` takes it.");
+        } else {
+            done?;
+        }
     }
     finish(recorder, summary, &folder)
 }
@@ -123,8 +133,11 @@ fn inference(
 ) -> Result<Summary> {
     let bundle = Bundle::load(model)?;
     let mut config = bundle.config.clone();
+    // Which patterns the training used says nothing about which ones shall be reconstructed.
+    config.data.n_subsample = None;
+    config.data.n_groups = None;
     for (field, value) in settings {
-        if !message::INFERENCE_GROUPS.iter().any(|group| field.starts_with(group)) {
+        if !message::settable_in_inference(field) {
             return Err(Error::BadInput(
                 Problem::new(format!("{field} cannot be set for inference"))
                     .hint("It is that of the bundle; leave it out"),
@@ -143,6 +156,7 @@ fn inference(
         ));
     }
     let selected = choose_device(recorder, &config)?;
+    unless_stopped(recorder)?;
     let folder = RunFolder::create(output_dir, path)?;
     recorder.open_folder(&folder)?;
     recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
@@ -181,6 +195,14 @@ fn load_validation(recorder: &Recorder<'_, '_>, path: &Path, config: &Config, da
     }
     recorder.note(format!("The validation loss is computed on {} patterns of {}.", validation.len(), path.display()));
     Ok(validation)
+}
+
+/// Ends a job that was stopped before anything was written.
+fn unless_stopped(recorder: &Recorder<'_, '_>) -> Result<()> {
+    match recorder.context().switch.get() {
+        Control::Stop => Err(Error::failed("Stopped before the work began; nothing was written")),
+        Control::Run | Control::Pause => Ok(()),
+    }
 }
 
 fn choose_device(recorder: &Recorder<'_, '_>, config: &Config) -> Result<Selected> {

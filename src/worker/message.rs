@@ -13,9 +13,13 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Groups of configuration fields that an inference may set itself; the others are those of the bundle.
-pub const INFERENCE_GROUPS: &[&str] =
-    &["inference.", "data.n_", "data.sampling", "data.neighbor_count", "data.enable_oversampling", "execution."];
+/// Whether an inference may set this configuration field itself: the network and its training are those of the bundle,
+/// and every pattern kept is reconstructed.
+pub fn settable_in_inference(path: &str) -> bool {
+    ["inference.", "execution.", "data.diffraction_unit", "data.n_subsample", "data.neighbor_count"]
+        .iter()
+        .any(|start| path.starts_with(start))
+}
 
 /// What the worker is asked to do. Jobs run one after the other, in the order of the commands.
 #[derive(Debug, Clone, PartialEq)]

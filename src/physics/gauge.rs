@@ -1,0 +1,34 @@
+//! The phases by which overlapping patches agree best, on the device.
+//!
+//! A diffraction pattern leaves the global phase of its patch open. Before patches are merged each unit (a patch, or the
+//! patches of a group) is given the phase that agrees best with the others: the leading eigenvector of the matrix of
+//! overlaps, by power iteration. The phases carry no gradient.
+
+use super::ComplexTensor;
+use burn::tensor::Tensor;
+
+/// Power iterations; the overlap matrix of a neighbourhood has a clear leading eigenvector.
+const ROUNDS: usize = 12;
+
+/// Unit phasors `exp(-iφ)`, (u, 1) each part, by which each unit has to be multiplied.
+///
+/// * `placed`: (u, pixels) weighted patches of each unit, already on the common canvas, without autodiff.
+pub(super) fn gauge_phasors(placed: ComplexTensor<2>) -> ComplexTensor<2> {
+    let units = placed.re.dims()[0];
+    // overlap[a, b] = Σ z_a conj(z_b)
+    let (re_t, im_t) = (placed.re.clone().swap_dims(0, 1), placed.im.clone().swap_dims(0, 1));
+    let overlap = ComplexTensor {
+        re: placed.re.clone().matmul(re_t.clone()) + placed.im.clone().matmul(im_t.clone()),
+        im: placed.im.matmul(re_t) - placed.re.matmul(im_t),
+    };
+    let device = overlap.re.device();
+    let mut phasor =
+        ComplexTensor { re: Tensor::ones([units, 1], &device), im: Tensor::<2>::zeros([units, 1], &device) };
+    for _ in 0..ROUNDS {
+        let re = overlap.re.clone().matmul(phasor.re.clone()) - overlap.im.clone().matmul(phasor.im.clone());
+        let im = overlap.re.clone().matmul(phasor.im) + overlap.im.clone().matmul(phasor.re);
+        let norm = (re.clone().square() + im.clone().square()).sqrt().clamp_min(1e-20);
+        phasor = ComplexTensor { re: re / norm.clone(), im: im / norm };
+    }
+    ComplexTensor { re: phasor.re, im: phasor.im.neg() }
+}

@@ -1,0 +1,96 @@
+//! Training from end to end: it learns, it is reproducible, and the GPU path computes what the CPU path does.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use common::fixture;
+use ptychoscope::config::{Accelerator, Config, DataConfig};
+use ptychoscope::data::Dataset;
+use ptychoscope::train::{self, Control, Silent, Trained};
+use ptychoscope::worker::device;
+use ptychoscope::{infer, metrics};
+
+fn siemens(patterns: Option<usize>) -> Dataset {
+    let config = DataConfig { n_subsample: patterns, ..DataConfig::default() };
+    Dataset::load(&fixture("siemens_star_n64.npz"), &config, 1).unwrap()
+}
+
+fn epochs(count: usize) -> Config {
+    let mut config = Config::default();
+    config.training.epochs = Some(count);
+    config.training.time_budget_s = None;
+    config
+}
+
+fn trained(dataset: &Dataset, config: &Config, accelerator: Accelerator) -> Option<Trained> {
+    let (config, _) = train::adapt(config, dataset);
+    let selected = device::select(accelerator).ok()?;
+    Some(train::train(dataset, None, &config, &selected.device, &mut Silent).unwrap())
+}
+
+#[test]
+fn the_network_learns_the_siemens_star_from_its_diffraction_alone() {
+    let dataset = siemens(None);
+    let config = epochs(5);
+    let result = trained(&dataset, &config, Accelerator::Cpu).unwrap();
+    let losses: Vec<f64> = result.history.0.iter().map(|record| record.train_loss).collect();
+    assert!(losses[4] < 0.6 * losses[0], "{losses:?}");
+    let (config, _) = train::adapt(&config, &dataset);
+    let cpu = device::select(Accelerator::Cpu).unwrap();
+    let object =
+        infer::reconstruct(&dataset, &result.weights, &result.scaling, &config, &cpu.device, &mut |_| Control::Run)
+            .unwrap();
+    let truth = dataset.object.as_ref().unwrap();
+    let found =
+        metrics::phase_correlation(object.object.view(), object.origin_xy, truth.view(), &dataset.positions).unwrap();
+    println!("losses {losses:?}, phase correlation {:.3}", found.phase);
+    assert!(found.phase > 0.8, "{}", found.phase);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_twice_and_another_seed_others() {
+    let dataset = siemens(Some(40));
+    let mut config = epochs(2);
+    let run = |config: &Config| trained(&dataset, config, Accelerator::Cpu).unwrap();
+    let (first, second) = (run(&config), run(&config));
+    assert_eq!(first.weights, second.weights);
+    assert_eq!(first.history.0[1].train_loss.to_bits(), second.history.0[1].train_loss.to_bits());
+    config.execution.seeds.shuffle += 1;
+    assert_ne!(first.weights, run(&config).weights);
+}
+
+#[test]
+fn gridsizes_two_and_three_train_and_reconstruct() {
+    let dataset = siemens(Some(60));
+    for gridsize in [2, 3] {
+        let mut config = epochs(1);
+        config.model.gridsize = gridsize;
+        config.data.n_groups = Some(16);
+        let result = trained(&dataset, &config, Accelerator::Cpu).unwrap();
+        assert_eq!(result.steps, 2);
+        let (config, _) = train::adapt(&config, &dataset);
+        let cpu = device::select(Accelerator::Cpu).unwrap();
+        let object =
+            infer::reconstruct(&dataset, &result.weights, &result.scaling, &config, &cpu.device, &mut |_| Control::Run)
+                .unwrap();
+        assert!(object.object.iter().all(|z| z.re.is_finite() && z.im.is_finite()));
+    }
+}
+
+#[test]
+fn a_wgpu_adapter_gives_the_losses_of_the_cpu() {
+    let dataset = siemens(Some(4));
+    let mut config = epochs(3);
+    config.training.batch_size = 4;
+    config.training.warmup_steps = 0;
+    let Some(gpu) = trained(&dataset, &config, Accelerator::Wgpu) else {
+        assert!(std::env::var_os("PTYCHOSCOPE_REQUIRE_ADAPTER").is_none(), "no wgpu adapter is here");
+        println!("skipped: no wgpu adapter is here");
+        return;
+    };
+    let cpu = trained(&dataset, &config, Accelerator::Cpu).unwrap();
+    for (g, c) in gpu.history.0.iter().zip(&cpu.history.0) {
+        println!("wgpu {} cpu {}", g.train_loss, c.train_loss);
+        assert!((g.train_loss / c.train_loss - 1.0).abs() < 1e-3, "{} {}", g.train_loss, c.train_loss);
+    }
+}
