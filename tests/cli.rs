@@ -1,11 +1,10 @@
 //! The program as a user starts it: exit codes, messages, files.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use assert_cmd::Command;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Output;
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
@@ -16,8 +15,8 @@ fn star() -> PathBuf {
 }
 
 fn program() -> Command {
-    let mut command = Command::cargo_bin("ptychoscope").unwrap();
-    command.timeout(Duration::from_secs(300));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ptychoscope"));
+    command.stdin(Stdio::null());
     command
 }
 

@@ -53,15 +53,12 @@ pub enum Initialization {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LastStage {
-    /// `Central` for a probe whose light falls into the central N/2 window, else `FullFrame`; decided once the dataset
+    /// `BorderMask` for a probe whose light falls into the central N/2 window, else `FullFrame`; decided once the dataset
     /// is known.
     #[default]
     Auto,
     /// Upsample to N, two convolutions, one convolution to the output: every pixel of the patch is predicted alike.
     FullFrame,
-    /// The central N/2 window from the decoder's N/2 cells after two more convolutions, and the border coarsely: twice the
-    /// resolution where a small probe shines.
-    Central,
     /// The reference's: the central N/2 window after a single convolution, and a border path through a ring mask.
     BorderMask,
 }
@@ -104,8 +101,7 @@ pub struct ModelConfig {
     pub initialization: Initialization,
     /// How the decoder ends.
     pub last_stage: LastStage,
-    /// Filters of the last two convolutions of a decoder, times `n_filters_scale`; twice as many with `Central`, which works
-    /// on a quarter of the pixels.
+    /// Filters of the full-resolution convolutions of a decoder (`FullFrame`), times `n_filters_scale`.
     pub head_filters: usize,
     /// How the probe is scaled.
     pub probe_normalization: ProbeNormalization,
@@ -199,16 +195,15 @@ pub(super) const FIELDS: &[Field] = &[
         unit: "",
         flag: None,
         kind: choice(&[
-            ("auto", "central for a probe whose light falls into the central window, else full_frame"),
+            ("auto", "border_mask for a probe whose light falls into the central window, else full_frame"),
             ("full_frame", "upsample and convolve: every pixel of the patch is predicted alike"),
-            ("central", "the central half of the frame in full resolution, the border coarsely: for small probes"),
-            ("border_mask", "the reference's: as central with a single convolution for the central half"),
+            ("border_mask", "the reference's: the central half of the frame in full resolution, the border coarsely"),
         ]),
     },
     Field {
         path: "model.head_filters",
         label: "Head filters",
-        help: "Filters of the last convolutions of a decoder (full_frame; twice as many with central), times the filter \
+        help: "Filters of the full-resolution convolutions of a decoder with the full_frame last stage, times the filter \
                scale. They cost most of the time.",
         unit: "filters",
         flag: None,

@@ -72,15 +72,6 @@ pub(super) fn layer_shapes(patch: usize, config: &ModelConfig) -> Result<Vec<Lay
                 layer(format!("{end}.full.conv2"), full, full, false);
                 layer(format!("{end}.conv1"), full, channels, true);
             }
-            LastStage::Central => {
-                let central = 2 * config.head_filters * config.n_filters_scale;
-                layer(format!("{end}.central.conv1"), filters, central, false);
-                layer(format!("{end}.central.conv2"), central, central, false);
-                layer(format!("{end}.conv1"), central, channels, true);
-                layer(format!("{end}.conv_up_block.conv1"), channels, filters, false);
-                layer(format!("{end}.conv_up_block.conv2"), filters, filters, false);
-                layer(format!("{end}.conv2"), filters, channels, true);
-            }
             LastStage::BorderMask => {
                 layer(format!("{end}.conv1"), filters - channels, channels, true);
                 layer(format!("{end}.conv_up_block.conv1"), channels, filters, false);
@@ -192,16 +183,11 @@ impl Autoencoder {
                 let full = block(layers, kernels::upsample2(h));
                 activation(plain(layers, full))
             }
-            LastStage::Central | LastStage::BorderMask => {
+            LastStage::BorderMask => {
                 let [_, filters, half, _] = h.dims();
                 let (inner, outer) = (filters - self.channels, self.channels);
                 let pad = half / 2;
-                let centre = if self.last_stage == LastStage::Central {
-                    block(layers, h.clone())
-                } else {
-                    h.clone().narrow(1, 0, inner)
-                };
-                let centre = activation(plain(layers, centre));
+                let centre = activation(plain(layers, h.clone().narrow(1, 0, inner)));
                 let ring = kernels::upsample2(block(layers, h.narrow(1, inner, outer)));
                 let ring = activation::silu(plain(layers, ring)) * self.border.clone();
                 centre.pad((pad, pad, pad, pad), 0.0) + ring

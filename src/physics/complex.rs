@@ -19,14 +19,6 @@ impl<const D: usize> ComplexTensor<D> {
         Self { re: amplitude.clone() * phase.clone().cos(), im: amplitude * phase.sin() }
     }
 
-    /// Elementwise complex product, with broadcasting.
-    pub fn mul(self, other: Self) -> Self {
-        Self {
-            re: self.re.clone() * other.re.clone() - self.im.clone() * other.im.clone(),
-            im: self.re * other.im + self.im * other.re,
-        }
-    }
-
     /// `|z|²`.
     pub fn norm_sqr(self) -> Tensor<D> {
         self.re.clone() * self.re + self.im.clone() * self.im
@@ -35,6 +27,18 @@ impl<const D: usize> ComplexTensor<D> {
     /// Applies the same real-linear operation to both parts.
     pub fn map<const E: usize>(self, f: impl Fn(Tensor<D>) -> Tensor<E>) -> ComplexTensor<E> {
         ComplexTensor { re: f(self.re), im: f(self.im) }
+    }
+}
+
+impl<const D: usize> std::ops::Mul for ComplexTensor<D> {
+    type Output = Self;
+
+    /// Elementwise complex product, with broadcasting.
+    fn mul(self, other: Self) -> Self {
+        Self {
+            re: self.re.clone() * other.re.clone() - self.im.clone() * other.im.clone(),
+            im: self.re * other.im + self.im * other.re,
+        }
     }
 }
 

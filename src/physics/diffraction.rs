@@ -31,7 +31,7 @@ impl Diffraction {
         let modes = self.probe.re.dims()[0];
         let mode = |m: usize| {
             let probe = self.probe.clone().map(|t| t.narrow(0, m, 1));
-            self.transform(patches.clone().mul(probe)).norm_sqr()
+            self.transform(patches.clone() * probe).norm_sqr()
         };
         (1..modes).fold(mode(0), |sum, m| sum + mode(m))
     }

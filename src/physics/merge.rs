@@ -81,7 +81,7 @@ impl Merge {
             let t: Tensor<3> = t.reshape([units, 1, 1]).expand([units, channels, 1]).reshape([k, 1, 1]);
             if weight.is_autodiff() { t.autodiff() } else { t }
         });
-        self.blend(placed.mul(phasor), weight, k)
+        self.blend(placed * phasor, weight, k)
     }
 
     /// Cuts the patches of each group out of its merged object: (g, M, M) → (g·c, N, N).

@@ -17,12 +17,12 @@ pub fn adapt(config: &Config, dataset: &Dataset) -> (Config, Vec<String>) {
     if config.model.last_stage == LastStage::Auto {
         let share = central_share(dataset);
         let central = share >= CENTRAL_SHARE;
-        adapted.model.last_stage = if central { LastStage::Central } else { LastStage::FullFrame };
+        adapted.model.last_stage = if central { LastStage::BorderMask } else { LastStage::FullFrame };
         remarks.push(format!(
             "{:.0} % of the probe's light falls into the central half of the frame: the network {} (model.last_stage = \"{}\")",
             100.0 * share,
             if central { "concentrates on it" } else { "predicts the whole frame alike" },
-            if central { "central" } else { "full_frame" },
+            if central { "border_mask" } else { "full_frame" },
         ));
     }
     (adapted, remarks)

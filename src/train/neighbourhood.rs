@@ -45,7 +45,7 @@ fn bisect(
     let along = |g: usize| centers[g][0] * direction[0] + centers[g][1] * direction[1];
     groups.sort_by(|&a, &b| along(a).total_cmp(&along(b)).then(a.cmp(&b)));
     // Shares in proportion to the parts; which side gets the odd part is drawn, so that cuts move.
-    let left_parts = if parts % 2 == 0 || rng.random::<bool>() { parts / 2 } else { parts.div_ceil(2) };
+    let left_parts = if parts.is_multiple_of(2) || rng.random::<bool>() { parts / 2 } else { parts.div_ceil(2) };
     let at = (groups.len() * left_parts + parts / 2) / parts;
     let right = groups.split_off(at);
     bisect(groups, left_parts, centers, rng, batches);

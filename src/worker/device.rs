@@ -323,7 +323,7 @@ fn open(candidate: &Candidate) -> std::result::Result<Selected, String> {
 fn computes(device: &Device) -> std::result::Result<(), String> {
     let sum = catch_unwind(AssertUnwindSafe(|| {
         let a = Tensor::<2>::ones([8, 8], device);
-        a.clone().matmul(a).sum().into_data().convert::<f32>().to_vec::<f32>().ok()?.first().copied()
+        a.clone().matmul(a).sum().into_data().convert::<f32>().try_to_vec::<f32>().ok()?.first().copied()
     }))
     .map_err(|_| "a first product failed".to_owned())?;
     match sum {
