@@ -109,13 +109,13 @@ mod tests {
 
     #[test]
     fn set_wins_over_a_flag_and_the_seed_reaches_every_purpose() {
-        let words = ["--seed", "7", "--batch-size", "4", "--set", "training.batch_size=8"];
+        let words = ["--seed", "7", "--batch-size", "4", "--set", "training.batch_size=12"];
         let (config, settings) = effective_of(&words).unwrap();
-        assert_eq!(config.training.batch_size, 8);
+        assert_eq!(config.training.batch_size, 12);
         assert_eq!(config.execution.seeds, crate::config::Seeds::all(7));
         assert!(settings.notes.is_empty());
         let changed = differences("recipe", &config).unwrap();
-        assert!(changed.contains(&"training.batch_size = 8".to_owned()), "{changed:?}");
+        assert!(changed.contains(&"training.batch_size = 12".to_owned()), "{changed:?}");
         assert_eq!(changed.len(), 6);
     }
 

@@ -324,7 +324,7 @@ mod tests {
         };
         assert!(refused(&[("training.epochs", "none"), ("training.time_budget_s", "none")]).contains("--epochs"));
         assert!(refused(&[("inference.crop", "21")]).contains("odd"));
-        assert!(refused(&[("model.gridsize", "3")]).contains("--neighbor-count 8"));
+        assert!(refused(&[("model.gridsize", "3"), ("data.neighbor_count", "7")]).contains("--neighbor-count 8"));
         let bare = Config {
             training: crate::config::TrainingConfig { batch_size: 0, ..Default::default() },
             ..Default::default()

@@ -378,9 +378,13 @@ mod tests {
             (0, DataConfig::default(), "gridsize"),
             (5, DataConfig::default(), "gridsize"),
             (usize::MAX, DataConfig::default(), "gridsize"),
-            (3, DataConfig::default(), "neighbor_count to 8"),
+            (3, with(|c| c.neighbor_count = 7), "neighbor_count to 8"),
             (2, with(|c| c.n_groups = Some(31)), "enable_oversampling"),
-            (2, with(|c| (c.n_groups, c.enable_oversampling) = (Some(1051), true)), "neighbor_count"),
+            (
+                2,
+                with(|c| (c.n_groups, c.enable_oversampling, c.neighbor_count) = (Some(1051), true, 7)),
+                "neighbor_count",
+            ),
             (2, with(|c| c.n_groups = Some(0)), "n_groups"),
         ] {
             let error = group(&positions, gridsize, &config, 1).unwrap_err().to_string();

@@ -103,13 +103,14 @@ fn standard_normal(rng: &mut ChaCha8Rng) -> f64 {
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
-    use crate::config::LastStage;
+    use crate::config::{InputTransform, LastStage};
 
     fn count(patch: usize, scale: usize, gridsize: usize) -> usize {
         let config = ModelConfig {
             n_filters_scale: scale,
             gridsize,
             last_stage: LastStage::BorderMask,
+            input_transform: InputTransform::None,
             ..ModelConfig::default()
         };
         initial_weights(patch, &config, 1).unwrap().0.values().map(ArrayD::len).sum()
