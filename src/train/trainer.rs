@@ -250,9 +250,8 @@ pub fn train(
             order.shuffle(&mut shuffle);
             order.chunks(batch_size).map(<[usize]>::to_vec).collect()
         };
-        // Losses stay on the device and are added up there; they are read now and then.
-        let mut unread: Option<Tensor<1>> = None;
-        let mut unread_steps = 0usize;
+        // Losses stay on the device and are read together now and then.
+        let mut unread: Vec<Tensor<1>> = Vec::new();
         let (mut epoch_loss, mut epoch_steps) = (0.0f64, 0usize);
         let mut rate = settings.learning_rate;
         let mut ended_early = false;
@@ -274,27 +273,22 @@ pub fn train(
             let gradients = loss.backward();
             adam.step(differentiated.flat_gradient(&gradients), rate, settings.gradient_clip);
             network = network.with_parameters(adam.parameters());
-            let value = loss.without_autodiff();
-            unread = Some(match unread {
-                Some(sum) => sum + value,
-                None => value,
-            });
-            unread_steps += 1;
+            unread.push(loss.without_autodiff());
             step += 1;
             patterns += groups.len() * resident.channels();
 
             let epoch_done = (step % steps_per_epoch) == 0;
             if reported.elapsed() >= REPORT_INTERVAL || epoch_done {
-                let sum = read(unread.take())?;
-                let mean = sum / unread_steps as f64;
+                let losses = read_all(&mut unread)?;
+                let mean = losses.iter().sum::<f64>() / losses.len() as f64;
                 if !mean.is_finite() {
                     outcome = Outcome::RestoredAfterNan;
                     break 'training;
                 }
                 last_good = adam.parameters().clone();
-                epoch_loss += sum;
-                epoch_steps += unread_steps;
-                unread_steps = 0;
+                // One by one: when they are read must not change the sum.
+                losses.iter().for_each(|loss| epoch_loss += loss);
+                epoch_steps += losses.len();
                 reported = Instant::now();
                 let elapsed = budget.elapsed();
                 let fraction = budget.fraction(step, steps_per_epoch).min(1.0);
@@ -311,10 +305,9 @@ pub fn train(
                 });
             }
         }
-        if unread_steps > 0 {
-            epoch_loss += read(unread.take())?;
-            epoch_steps += unread_steps;
-        }
+        let losses = read_all(&mut unread)?;
+        losses.iter().for_each(|loss| epoch_loss += loss);
+        epoch_steps += losses.len();
         if epoch_steps == 0 {
             break;
         }
@@ -334,7 +327,7 @@ pub fn train(
             train_loss,
             val_loss,
             learning_rate: rate,
-            gradient_norm: read(Some(adam.gradient_norm().clone()))?,
+            gradient_norm: read(adam.gradient_norm().clone())?,
             seconds: budget.elapsed(),
         };
         observer.epoch(&record, &|| network.to_weights());
@@ -389,13 +382,23 @@ fn evaluate(
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut sum = 0.0;
     for groups in neighbourhoods(&set.centers(), batch_size, &mut rng) {
-        sum += read(Some(forward.loss(network, set.batch(&groups), overlap_weight)))? * groups.len() as f64;
+        sum += read(forward.loss(network, set.batch(&groups), overlap_weight))? * groups.len() as f64;
     }
     Ok(sum / set.len().max(1) as f64)
 }
 
-fn read(value: Option<Tensor<1>>) -> Result<f64> {
-    let Some(value) = value else { return Ok(0.0) };
+/// Reads and removes the values, each (1,), in order.
+fn read_all(values: &mut Vec<Tensor<1>>) -> Result<Vec<f64>> {
+    if values.is_empty() {
+        return Ok(Vec::new());
+    }
+    Tensor::cat(std::mem::take(values), 0)
+        .try_into_vec_as::<f32>()
+        .map(|read| read.into_iter().map(f64::from).collect())
+        .map_err(|e| Error::failed(format!("Cannot read the loss from the device ({e:?})")))
+}
+
+fn read(value: Tensor<1>) -> Result<f64> {
     value
         .try_into_scalar::<f32>()
         .map(f64::from)
