@@ -493,6 +493,6 @@ mod tests {
         writer.start_file("archive/data.pkl", SimpleFileOptions::default()).unwrap();
         writer.write_all(b"\x80\x02}(X\x19\0\0\0pytorch-lightning_versionX\x05\0\0\x002.5.1u.").unwrap();
         let text = refused(&writer.finish().unwrap().into_inner());
-        assert!(text.contains("PyTorch Lightning") && text.contains("import-weights"), "{text}");
+        assert!(text.contains("PyTorch Lightning"), "{text}");
     }
 }

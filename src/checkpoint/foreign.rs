@@ -73,9 +73,7 @@ impl Foreign {
     /// What to do about it where a bundle is needed.
     pub fn hint(self) -> &'static str {
         match self {
-            Self::PyTorch | Self::Lightning | Self::PtychoPinnTorch => {
-                "Convert its weights with `ptychoscope import-weights`, or train with `ptychoscope train`"
-            }
+            Self::PyTorch | Self::Lightning | Self::PtychoPinnTorch => "Train with `ptychoscope train`",
             Self::PtychoPinnTensorFlow | Self::Keras => {
                 "TensorFlow models cannot be converted; train with `ptychoscope train`"
             }
