@@ -62,7 +62,7 @@ pub fn initial_weights(patch: usize, config: &ModelConfig, seed: u64) -> Result<
 /// The floor under the spread, a share of its root mean square, keeps pixels that only hold noise from being blown up.
 ///
 /// # Errors
-/// When the patterns are all alike.
+/// When the patterns do not fit into arrays of their own size, which cannot be.
 pub fn add_input_statistics(weights: &mut Weights, diffraction: ArrayView3<f32>, normalization: f64) -> Result<()> {
     let (n, h, w) = diffraction.dim();
     let mut sum = vec![0.0f64; h * w];
@@ -78,8 +78,12 @@ pub fn add_input_statistics(weights: &mut Weights, diffraction: ArrayView3<f32>,
     let mean: Vec<f64> = sum.iter().map(|s| s / count).collect();
     let variance: Vec<f64> = squares.iter().zip(&mean).map(|(q, m)| (q / count - m * m).max(0.0)).collect();
     let typical = (variance.iter().sum::<f64>() / variance.len().max(1) as f64).sqrt();
-    let scale: Vec<f32> =
-        variance.iter().map(|v| (INPUT_SPREAD / (v.sqrt() + SPREAD_FLOOR * typical)) as f32).collect();
+    // Where nothing varies (a single pattern) there is nothing of a pattern's own: 0, not a division by 0.
+    let factor = |v: &f64| match v.sqrt() + SPREAD_FLOOR * typical {
+        spread if spread > 0.0 => (INPUT_SPREAD / spread) as f32,
+        _ => 0.0,
+    };
+    let scale: Vec<f32> = variance.iter().map(factor).collect();
     let array = |values| {
         ArrayD::from_shape_vec(vec![h, w], values)
             .map_err(|e| Error::failed(format!("The input statistics have the wrong size ({e})")))
@@ -131,6 +135,15 @@ mod tests {
         ] {
             assert_eq!(count(patch, scale, gridsize), expected, "N {patch}, scale {scale}, gridsize {gridsize}");
         }
+    }
+
+    #[test]
+    fn input_statistics_of_patterns_that_are_all_alike_are_finite() {
+        let mut weights = Weights(BTreeMap::new());
+        let alike = ndarray::Array3::from_elem((1, 2, 2), 3.0f32);
+        add_input_statistics(&mut weights, alike.view(), 0.5).unwrap();
+        assert!(weights.0[INPUT_MEAN].iter().all(|&v| v == 1.5));
+        assert!(weights.0[INPUT_SCALE].iter().all(|&v| v == 0.0));
     }
 
     #[test]
