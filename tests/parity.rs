@@ -137,6 +137,15 @@ fn merge_case(file: &mut NpzArchive, suffix: &str) -> (Array3<Complex32>, Array3
     (merged.into_array().unwrap(), extracted.into_array().unwrap())
 }
 
+/// All pixels agree to 1e-5 but for one in 3000, where the original's grid leaks.
+fn assert_equal_but_for_leaks(name: &str, found: ArrayView3<Complex32>, expected: ArrayView3<Complex32>) {
+    assert_eq!(found.dim(), expected.dim());
+    let scale = expected.iter().fold(0.0f32, |a, z| a.max(z.norm()));
+    let off = found.iter().zip(&expected).filter(|(f, e)| (*f - *e).norm() > 1e-5 * scale).count();
+    println!("{name}: {off} of {} pixels differ by more than 1e-5", expected.len());
+    assert!(off * 3000 <= expected.len(), "{name}: {off} pixels differ");
+}
+
 #[test]
 fn groups_merge_and_are_cut_out_again_as_the_original_does() {
     let Some(mut file) = golden("patches.npz") else { return };
@@ -145,15 +154,9 @@ fn groups_merge_and_are_cut_out_again_as_the_original_does() {
         let expected = flat3(complex(&mut file, &format!("merged{suffix}")));
         // The original's grid arithmetic in f32 leaks weights of some 1e-6 into neighbouring pixels (A§5.3), which at the
         // rim of the support lets a few values through that are zero here.
-        let scale = expected.iter().fold(0.0f32, |a, z| a.max(z.norm()));
-        let off = merged.iter().zip(&expected).filter(|(f, e)| (*f - *e).norm() > 1e-5 * scale).count();
-        println!("merged{suffix}: {off} of {} pixels differ by more than 1e-5", expected.len());
-        assert!(off * 1000 <= expected.len(), "merged{suffix}: {off} pixels differ");
+        assert_equal_but_for_leaks(&format!("merged{suffix}"), merged.view(), expected.view());
         let expected = flat3(complex(&mut file, &format!("extracted{suffix}")));
-        let scale = expected.iter().fold(0.0f32, |a, z| a.max(z.norm()));
-        let off = extracted.iter().zip(&expected).filter(|(f, e)| (*f - *e).norm() > 1e-5 * scale).count();
-        println!("extracted{suffix}: {off} of {} pixels differ by more than 1e-5", expected.len());
-        assert!(off * 1000 <= expected.len(), "extracted{suffix}: {off} pixels differ");
+        assert_equal_but_for_leaks(&format!("extracted{suffix}"), extracted.view(), expected.view());
     }
 }
 
