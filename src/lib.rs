@@ -18,15 +18,16 @@
 //! | [`imaging`] | pictures of an object |
 //! | [`checkpoint`] | bundles, run folders, atomic writing |
 //! | [`worker`] | the one thread that owns the device; commands in, events out |
-//! | [`session`] | pure reducer: events in, what is shown out |
+//! | [`session`] | pure reducers: events in, what is shown out; actions in, effects out |
+//! | [`ui`] | the window: panels read the session's state and push actions |
 //! | [`cli`] | arguments, progress, report, exit codes |
 //!
 //! # Import rule
 //! `error` and `config` may be read by every room. `data`, `metrics`, `imaging`, `kernels` read nothing else, `physics`
 //! likewise; `model` reads `kernels` and `physics`; `train` reads `data` and `model` and what they read; `infer` reads
 //! `train` (for its scaling and control types); `checkpoint` reads `data`, `model`, `train`; `worker` reads all of these;
-//! `session` reads the worker's messages and `checkpoint`; `cli` reads all. Burn appears only in `kernels`,
-//! `physics`, `model`, `train`, `infer` and `worker`; clap and indicatif only in `cli`. `tests/house.rs` holds this.
+//! `session` reads the worker's messages and `checkpoint`; `ui` reads those, `data`, `metrics` and `imaging`; `cli` reads all. Burn appears only in `kernels`,
+//! `physics`, `model`, `train`, `infer` and `worker`; egui only in `ui`; clap and indicatif only in `cli`. `tests/house.rs` holds this.
 //!
 //! # Conventions
 //! Arrays are row-major; `x` is the column, `y` the row; positions are pixels of the object plane and name the patch's
@@ -52,4 +53,5 @@ pub mod model;
 pub mod physics;
 pub mod session;
 pub mod train;
+pub mod ui;
 pub mod worker;

@@ -19,7 +19,8 @@ const RULE: &[(&str, &[&str])] = &[
     ("checkpoint", &["model", "data", "train"]),
     ("worker", &["train", "infer", "model", "physics", "data", "checkpoint", "metrics", "imaging"]),
     ("session", &["worker", "checkpoint"]),
-    ("cli", &["session", "worker", "imaging", "checkpoint", "data"]),
+    ("ui", &["session", "worker", "imaging", "checkpoint", "data", "metrics"]),
+    ("cli", &["session", "worker", "imaging", "checkpoint", "data", "ui"]),
 ];
 
 /// Crates that belong into a few rooms only.

@@ -76,6 +76,11 @@ impl RunFolder {
             .map_err(|error| Error::writing(&self.path, &error))
     }
 
+    /// The names in a folder that is there or not; nothing is made.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path
@@ -111,6 +116,10 @@ impl RunFolder {
     /// What the run came to, as JSON.
     pub fn summary(&self) -> PathBuf {
         self.path.join("summary.json")
+    }
+    /// The user's note on the run.
+    pub fn note(&self) -> PathBuf {
+        self.path.join("note.txt")
     }
     /// What the program said.
     pub fn log(&self) -> PathBuf {

@@ -22,6 +22,11 @@ pub struct Args {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Task {
+    /// Open the window, with this file in it if one is given; so does the program without any words
+    Gui {
+        /// Dataset, model, configuration or run folder
+        file: Option<PathBuf>,
+    },
     /// Train on a dataset, reconstruct it and write pictures
     Run(TrainArgs),
     /// Train on a dataset and write the bundle model.ptycho

@@ -72,15 +72,7 @@ pub(super) fn gather<const TRAINING: bool>(arguments: &SettingArgs<TRAINING>) ->
 
 /// The fields that differ from the preset, as `path = value`.
 pub(super) fn differences(preset: &str, config: &Config) -> Result<Vec<String>> {
-    let base = Preset::from_name(preset)?.config();
-    let mut changed = Vec::new();
-    for field in Config::fields() {
-        let (was, is) = (base.get(field.path)?, config.get(field.path)?);
-        if was != is {
-            changed.push(format!("{} = {is}", field.path));
-        }
-    }
-    Ok(changed)
+    config.differences(&Preset::from_name(preset)?.config())
 }
 
 #[cfg(test)]

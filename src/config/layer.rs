@@ -114,6 +114,21 @@ impl Config {
         })
     }
 
+    /// The fields that differ from `base`, as `path = value`, in the order of the file.
+    ///
+    /// # Errors
+    /// A value cannot be written as text.
+    pub fn differences(&self, base: &Self) -> Result<Vec<String>> {
+        let mut changed = Vec::new();
+        for field in Self::fields() {
+            let (was, is) = (base.get(field.path)?, self.get(field.path)?);
+            if was != is {
+                changed.push(format!("{} = {is}", field.path));
+            }
+        }
+        Ok(changed)
+    }
+
     /// Checks every range, and what the ranges alone cannot say.
     ///
     /// # Errors

@@ -31,6 +31,7 @@ mod test_support;
 pub use contract::{ArraySummary, Inspection, Status, Verdict, inspect, inspect_as, list};
 pub use dataset::Dataset;
 pub use grouping::{GroupCoordinates, Groups, group, group_coordinates};
+pub use neighbors::{nearest_distances, nearest_neighbors};
 pub use normalize::{mean_counts, normalization_factor};
 pub use npz::{Member, NpyArray, NpzArchive, Storage, write_npz};
 pub use reconstruction::Reconstruction;

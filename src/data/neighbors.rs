@@ -51,6 +51,16 @@ impl<'a> NeighborIndex<'a> {
     }
 }
 
+/// Distance from each position to the nearest other one, in the unit of the positions; empty for fewer than two.
+pub fn nearest_distances(positions: &[[f64; 2]]) -> Vec<f64> {
+    NeighborIndex::new(positions).nearest_distances()
+}
+
+/// The `count` positions nearest to position `of`, itself left out, ascending by distance, then by index.
+pub fn nearest_neighbors(positions: &[[f64; 2]], of: usize, count: usize) -> Vec<usize> {
+    NeighborIndex::new(positions).nearest(of, count)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {

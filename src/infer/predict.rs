@@ -25,8 +25,8 @@ pub struct Patches {
 
 /// Predicts every patch of a dataset, `inference.batch_size` groups at a time.
 ///
-/// * `device`: without autodiff. * `watch`: called with the share done; anything but [`Control::Run`] and
-///   [`Control::Pause`] ends the prediction.
+/// * `device`: without autodiff. * `watch`: called with the share done; [`Control::Stop`] and [`Control::Discard`]
+///   end the prediction.
 ///
 /// # Errors
 /// When weights and configuration do not belong together, the device fails, or the prediction is stopped.
@@ -69,9 +69,9 @@ pub fn predict(
 fn wait(watch: &mut dyn FnMut(f64) -> Control, done: f64) -> Result<()> {
     loop {
         match watch(done) {
-            Control::Run => return Ok(()),
+            Control::Run | Control::StopAfterEpoch => return Ok(()),
             Control::Pause => std::thread::sleep(std::time::Duration::from_millis(20)),
-            Control::Stop => return Err(Error::Failed(Problem::new("The reconstruction was stopped"))),
+            Control::Stop | Control::Discard => return Err(Error::Failed(Problem::new("The reconstruction was stopped"))),
         }
     }
 }

@@ -26,6 +26,36 @@ pub fn consistency_r(
     diffraction: ArrayView3<'_, f32>,
     positions: &[[f64; 2]],
 ) -> Result<f64> {
+    let sums = misfits(object, origin_xy, probe, diffraction, positions)?;
+    let (misfit, intensity) = sums.iter().fold((0.0, 0.0), |sum, s| (sum.0 + s[0], sum.1 + s[1]));
+    if intensity.is_nan() || intensity <= 0.0 {
+        return Err(Problem::new("The diffraction patterns hold no intensity").expected("amplitude above zero").into());
+    }
+    Ok(misfit / intensity)
+}
+
+/// R of each pattern by itself, in the order of the patterns; NaN for a pattern without intensity.
+///
+/// Arguments and errors are those of [`consistency_r`], except that all-zero data are no error.
+pub fn pattern_residuals(
+    object: ArrayView2<'_, Complex32>,
+    origin_xy: [f64; 2],
+    probe: ArrayView3<'_, Complex32>,
+    diffraction: ArrayView3<'_, f32>,
+    positions: &[[f64; 2]],
+) -> Result<Vec<f64>> {
+    let sums = misfits(object, origin_xy, probe, diffraction, positions)?;
+    Ok(sums.iter().map(|[misfit, intensity]| misfit / intensity).collect())
+}
+
+/// Misfit and intensity of each pattern.
+fn misfits(
+    object: ArrayView2<'_, Complex32>,
+    origin_xy: [f64; 2],
+    probe: ArrayView3<'_, Complex32>,
+    diffraction: ArrayView3<'_, f32>,
+    positions: &[[f64; 2]],
+) -> Result<Vec<[f64; 2]>> {
     let (n, side, columns) = diffraction.dim();
     let (modes, probe_rows, probe_columns) = probe.dim();
     if n != positions.len() || side != columns || side == 0 || n == 0 {
@@ -46,7 +76,7 @@ pub fn consistency_r(
     }
 
     let fft = Fft2::<f32>::forward(side, side);
-    let sums: Vec<[f64; 2]> = diffraction
+    Ok(diffraction
         .axis_iter(Axis(0))
         .into_par_iter()
         .zip(positions)
@@ -55,12 +85,7 @@ pub fn consistency_r(
             let patch = cut_patch(object, corner, side);
             pattern_sums(&patch, probe, pattern, &fft)
         })
-        .collect();
-    let (misfit, intensity) = sums.iter().fold((0.0, 0.0), |sum, s| (sum.0 + s[0], sum.1 + s[1]));
-    if intensity.is_nan() || intensity <= 0.0 {
-        return Err(Problem::new("The diffraction patterns hold no intensity").expected("amplitude above zero").into());
-    }
-    Ok(misfit / intensity)
+        .collect())
 }
 
 /// Misfit and intensity of one pattern.

@@ -9,7 +9,7 @@ mod errors;
 mod fourier;
 mod ssim;
 
-pub use consistency::consistency_r;
+pub use consistency::{consistency_r, pattern_residuals};
 pub use correlation::{Correlation, phase_correlation};
 pub use errors::{
     ImageErrors, PSNR_PEAK, PhaseAlignment, Prepared, image_errors, mae, mse, prepare, psnr, psnr_data_range,

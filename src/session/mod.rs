@@ -1,6 +1,17 @@
 //! What is shown of the worker's events: a pure reducer, without a channel, a clock or a file.
 //!
-//! The command line and the window read the same [`Session`].
+//! The command line and the window read the same [`Session`] of a job; a window keeps everything else it shows beside
+//! it in one [`State`]: [`Action`]s in, [`Effect`]s out.
+
+mod action;
+mod draft;
+mod film;
+mod state;
+
+pub use action::{Action, Effect, Level, Step};
+pub use draft::Draft;
+pub use film::Film;
+pub use state::{LogEntry, OpenBundle, OpenDataset, State};
 
 use crate::worker::message::{
     DatasetSummary, DeviceInfo, EpochPoint, Event, EventKind, Failure, JobOutcome, Progress, Stage, Summary,
@@ -19,6 +30,24 @@ pub enum Status {
     Finished(JobOutcome),
     /// The job failed.
     Failed,
+}
+
+/// Most points kept of a curve.
+const CURVE_POINTS: usize = 20_000;
+
+/// One report of a running training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CurvePoint {
+    /// Optimiser steps done.
+    pub step: usize,
+    /// Time since the start of the training, in seconds.
+    pub elapsed_s: f64,
+    /// Mean loss of the steps since the report before.
+    pub loss: f64,
+    /// Learning rate of the latest step.
+    pub learning_rate: f64,
+    /// Norm of the gradient of the latest step, before clipping.
+    pub gradient_norm: f64,
 }
 
 /// What is known of the latest job.
@@ -40,6 +69,8 @@ pub struct Session {
     pub dataset: Option<DatasetSummary>,
     /// The device.
     pub device: Option<DeviceInfo>,
+    /// The loss on the way, in order; the older half is thinned out when there are too many.
+    pub curve: Vec<CurvePoint>,
     /// One entry per epoch.
     pub history: Vec<EpochPoint>,
     /// What a person should know, in order.
@@ -72,7 +103,10 @@ impl Session {
                 self.stage = Some(*stage);
                 self.progress = Progress::default();
             }
-            EventKind::Progress(progress) => self.progress = progress.clone(),
+            EventKind::Progress(progress) => {
+                self.progress = progress.clone();
+                self.plot(progress);
+            }
             EventKind::Epoch(point) => self.history.push(point.clone()),
             EventKind::Saved { path } => {
                 if !self.saved.contains(path) {
@@ -90,6 +124,20 @@ impl Session {
         }
     }
 
+    fn plot(&mut self, progress: &Progress) {
+        let (Some(loss), Some(learning_rate)) = (progress.loss, progress.learning_rate) else { return };
+        if self.curve.len() >= CURVE_POINTS {
+            let mut index = 0;
+            self.curve.retain(|_| {
+                index += 1;
+                index > CURVE_POINTS / 2 || index % 2 == 1
+            });
+        }
+        let gradient_norm = progress.gradient_norm.unwrap_or(f64::NAN);
+        let (step, elapsed_s) = (progress.step, progress.elapsed_s);
+        self.curve.push(CurvePoint { step, elapsed_s, loss, learning_rate, gradient_norm });
+    }
+
     /// Whether the job has ended, well or badly.
     pub fn has_ended(&self) -> bool {
         matches!(self.status, Status::Finished(_) | Status::Failed)
@@ -100,7 +148,7 @@ impl Session {
     pub fn exit_code(&self) -> u8 {
         match self.status {
             Status::Finished(JobOutcome::Completed) => 0,
-            Status::Finished(JobOutcome::Stopped) => 3,
+            Status::Finished(JobOutcome::Stopped | JobOutcome::Discarded) => 3,
             Status::Failed => self.failure.as_ref().map_or(1, |failure| failure.exit_code),
             Status::Finished(JobOutcome::RestoredAfterNan) | Status::Idle | Status::Running => 1,
         }
@@ -133,6 +181,7 @@ mod tests {
             train_loss: 1.0,
             val_loss: None,
             learning_rate: 1e-3,
+            gradient_norm: 1.0,
             elapsed_s: 1.0,
         })
     }

@@ -12,8 +12,19 @@ pub enum Control {
     Run,
     /// Wait without using the device.
     Pause,
+    /// End after this epoch and keep the result.
+    StopAfterEpoch,
     /// End now and keep the result.
     Stop,
+    /// End now and keep nothing.
+    Discard,
+}
+
+impl Control {
+    /// Whether the work shall end at once.
+    pub fn ends_now(self) -> bool {
+        matches!(self, Self::Stop | Self::Discard)
+    }
 }
 
 /// Where a training stands.
@@ -31,6 +42,8 @@ pub struct Progress {
     pub loss: Option<f64>,
     /// Learning rate of the last step.
     pub learning_rate: f64,
+    /// Euclidean norm of the gradient of the last step, before clipping.
+    pub gradient_norm: f64,
     /// Seconds of training so far, pauses excluded.
     pub elapsed_s: f64,
     /// Estimated seconds to the end.
@@ -43,8 +56,8 @@ pub struct Progress {
 pub trait Observer {
     /// Asked before every step.
     fn control(&mut self) -> Control;
-    /// Called a few times a second.
-    fn progress(&mut self, progress: &Progress);
+    /// Called a few times a second; `weights` copies the current weights from the device.
+    fn progress(&mut self, progress: &Progress, weights: &dyn Fn() -> Result<Weights>);
     /// Called after every epoch; `weights` copies the current weights from the device.
     fn epoch(&mut self, record: &EpochRecord, weights: &dyn Fn() -> Result<Weights>);
     /// A remark in plain words.
@@ -59,7 +72,7 @@ impl Observer for Silent {
     fn control(&mut self) -> Control {
         Control::Run
     }
-    fn progress(&mut self, _: &Progress) {}
+    fn progress(&mut self, _: &Progress, _: &dyn Fn() -> Result<Weights>) {}
     fn epoch(&mut self, _: &EpochRecord, _: &dyn Fn() -> Result<Weights>) {}
     fn note(&mut self, _: &str) {}
 }

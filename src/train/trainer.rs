@@ -292,17 +292,19 @@ pub fn train(
                 reported = Instant::now();
                 let elapsed = budget.elapsed();
                 let fraction = budget.fraction(step, steps_per_epoch).min(1.0);
-                observer.progress(&Progress {
+                let progress = Progress {
                     epoch,
                     epochs: settings.epochs,
                     step,
                     fraction,
                     loss: Some(mean),
                     learning_rate: rate,
+                    gradient_norm: read(adam.gradient_norm().clone())?,
                     elapsed_s: elapsed,
                     remaining_s: (fraction > 0.0).then(|| elapsed * (1.0 - fraction) / fraction),
                     patterns_per_second: patterns as f64 / elapsed.max(1e-9),
-                });
+                };
+                observer.progress(&progress, &|| network.to_weights());
             }
         }
         let losses = read_all(&mut unread)?;
@@ -332,6 +334,10 @@ pub fn train(
         };
         observer.epoch(&record, &|| network.to_weights());
         history.0.push(record);
+        if !ended_early && observer.control() == Control::StopAfterEpoch {
+            outcome = Outcome::Stopped;
+            break;
+        }
         if ended_early {
             break;
         }
@@ -358,14 +364,14 @@ fn wait_while_paused(observer: &mut dyn Observer, budget: &mut Budget) -> bool {
     let began = Instant::now();
     loop {
         match observer.control() {
-            Control::Run => {
+            Control::Run | Control::StopAfterEpoch => {
                 let waited = began.elapsed();
                 if waited > Duration::from_millis(5) {
                     budget.paused += waited;
                 }
                 return true;
             }
-            Control::Stop => return false,
+            Control::Stop | Control::Discard => return false,
             Control::Pause => std::thread::sleep(Duration::from_millis(20)),
         }
     }

@@ -20,7 +20,9 @@ impl Switch {
     pub fn get(&self) -> Control {
         match self.0.load(Ordering::Acquire) {
             1 => Control::Pause,
-            2 => Control::Stop,
+            2 => Control::StopAfterEpoch,
+            3 => Control::Stop,
+            4 => Control::Discard,
             _ => Control::Run,
         }
     }
@@ -30,7 +32,9 @@ fn code(request: Control) -> u8 {
     match request {
         Control::Run => 0,
         Control::Pause => 1,
-        Control::Stop => 2,
+        Control::StopAfterEpoch => 2,
+        Control::Stop => 3,
+        Control::Discard => 4,
     }
 }
 
@@ -42,7 +46,7 @@ mod tests {
     fn a_clone_is_the_same_switch() {
         let switch = Switch::default();
         let other = switch.clone();
-        for request in [Control::Pause, Control::Stop, Control::Run] {
+        for request in [Control::Pause, Control::StopAfterEpoch, Control::Stop, Control::Discard, Control::Run] {
             switch.set(request);
             assert_eq!(other.get(), request);
         }

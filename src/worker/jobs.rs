@@ -3,7 +3,8 @@
 //! Nothing is written before the input has been read and the device is there, so that bad input leaves no trace.
 
 use super::device::{self, Selected};
-use super::message::{Control, DatasetSummary, EventKind, Job, Picture, Progress, Stage};
+use super::live::{Live, picture_of};
+use super::message::{Control, DatasetSummary, EventKind, Job, Progress, Stage};
 use super::recorder::Recorder;
 use super::summary::{JobOutcome, Summary, SummaryDataset};
 use super::watch::{Autosave, Watch};
@@ -75,8 +76,16 @@ fn training(
     let (newest, history) = (folder.autosave(), folder.history());
     let autosave =
         Autosave { every: config.training.autosave_epochs, newest: &newest, history: &history, bundle: &bundle_of };
-    let mut watch = Watch::new(recorder, autosave);
+    let live = Live::new(training_set, scaling, config, &selected.device);
+    let mut watch = Watch::new(recorder, autosave, live);
     let trained = train::train(training_set, held_back.as_ref(), config, &selected.device, &mut watch)?;
+    if recorder.context().switch.get() == Control::Discard {
+        recorder.discard(&folder, &[newest, history]);
+        let mut summary = summary_of(job, &whole, path, &selected, &folder);
+        fill_training(&mut summary, &trained);
+        summary.outcome = JobOutcome::Discarded;
+        return Ok(summary);
+    }
     if trained.steps == 0 {
         let hint = match trained.outcome {
             Outcome::Stopped => "It was stopped; nothing was trained",
@@ -113,7 +122,7 @@ fn training(
             recorder.note("Training was stopped; the object is reconstructed with what was learnt so far.");
         }
         let done = reconstruct_into(recorder, &mut summary, &folder, &whole, &trained.weights, config, &selected);
-        if recorder.context().switch.get() == Control::Stop && done.is_err() {
+        if recorder.context().switch.get().ends_now() && done.is_err() {
             summary.outcome = JobOutcome::Stopped;
             recorder.note("The reconstruction was stopped; the trained model is kept, `ptychoscope infer` takes it.");
         } else {
@@ -200,8 +209,10 @@ fn load_validation(recorder: &Recorder<'_, '_>, path: &Path, config: &Config, da
 /// Ends a job that was stopped before anything was written.
 fn unless_stopped(recorder: &Recorder<'_, '_>) -> Result<()> {
     match recorder.context().switch.get() {
-        Control::Stop => Err(Error::failed("Stopped before the work began; nothing was written")),
-        Control::Run | Control::Pause => Ok(()),
+        Control::Stop | Control::Discard => {
+            Err(Error::failed("Stopped before the work began; nothing was written"))
+        }
+        Control::Run | Control::Pause | Control::StopAfterEpoch => Ok(()),
     }
 }
 
@@ -333,15 +344,7 @@ fn reconstruct_into(
     let object = reconstruction.object.view();
     recorder.write(&folder.amplitude_png(), &imaging::amplitude_png(object, covered.view())?)?;
     recorder.write(&folder.phase_png(), &imaging::phase_png(object, covered.view())?)?;
-    let (height, width) = reconstruction.object.dim();
-    recorder.context().pictures.put(Picture {
-        job: recorder.context().job(),
-        width,
-        height,
-        amplitude: reconstruction.object.iter().map(|value| value.norm()).collect(),
-        phase: reconstruction.object.iter().map(|value| value.arg()).collect(),
-        origin_xy: reconstruction.origin_xy,
-    });
+    recorder.context().pictures.put(picture_of(recorder.context().job(), None, reconstruction));
     Ok(())
 }
 

@@ -3,9 +3,14 @@
 //! Exactly one [`EventKind::Finished`] or [`EventKind::Failed`] follows each [`EventKind::Started`].
 
 pub use super::control::Switch;
+pub use super::live::LivePace;
+pub use super::reader::{Patterns, Reply, Request, ResultData, RunInfo};
 pub use super::device::{AdapterKind, DeviceInfo};
 pub use super::summary::{JobOutcome, Summary, SummaryDataset};
 pub use crate::train::Control;
+
+pub use crate::checkpoint::Manifest;
+pub use crate::data::{ArraySummary, Inspection};
 
 use crate::config::Config;
 use crate::error::{Error, Problem};
@@ -198,6 +203,8 @@ pub struct Progress {
     pub loss: Option<f64>,
     /// Learning rate of the latest step.
     pub learning_rate: Option<f64>,
+    /// Norm of the gradient of the latest step, before clipping.
+    pub gradient_norm: Option<f64>,
     /// Steps per second of the stage so far.
     pub steps_per_second: Option<f64>,
     /// Patterns per second of the stage so far.
@@ -221,6 +228,8 @@ pub struct EpochPoint {
     pub val_loss: Option<f64>,
     /// Learning rate at its end.
     pub learning_rate: f64,
+    /// Norm of the gradient at its end, before clipping.
+    pub gradient_norm: f64,
     /// Time since the start of the training, in seconds.
     pub elapsed_s: f64,
 }
@@ -255,6 +264,8 @@ impl Failure {
 pub struct Picture {
     /// Number of the job.
     pub job: u64,
+    /// Epoch, from 1, and optimiser steps at which it was taken; none for the result of the job.
+    pub taken: Option<(usize, usize)>,
     /// Columns.
     pub width: usize,
     /// Rows.
@@ -263,6 +274,8 @@ pub struct Picture {
     pub amplitude: Vec<f32>,
     /// (height, width) phase in radians, row-major.
     pub phase: Vec<f32>,
+    /// (height, width) total weight of the patches, row-major; zero where nothing was seen.
+    pub coverage: Vec<f32>,
     /// Dataset coordinates (x, y) of the centre of pixel [0, 0].
     pub origin_xy: [f64; 2],
 }

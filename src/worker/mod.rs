@@ -7,7 +7,9 @@ pub mod control;
 pub mod device;
 mod guard;
 mod jobs;
+mod live;
 pub mod message;
+pub mod reader;
 mod recorder;
 pub mod slot;
 pub mod summary;
@@ -19,6 +21,7 @@ pub use slot::Slot;
 pub use summary::{JobOutcome, Summary};
 
 use crate::error::{Error, Result};
+use live::{LivePace, Pace};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -36,6 +39,8 @@ pub struct Context<'a> {
     pub switch: Switch,
     /// The newest picture.
     pub pictures: Slot<Picture>,
+    /// How often a picture is taken while a network trains.
+    pub pace: Pace,
 }
 
 impl Context<'_> {
@@ -47,6 +52,11 @@ impl Context<'_> {
     /// Sends an event; a consumer that has gone is no error, the job goes on to its result.
     pub fn emit(&self, kind: EventKind) {
         let _gone = self.events.send(Event { job: self.job, at: self.started.elapsed(), kind });
+        (self.wake)();
+    }
+
+    /// Wakes the consumer without an event: a new picture is there.
+    pub fn wake(&self) {
         (self.wake)();
     }
 
@@ -62,6 +72,7 @@ pub struct Worker {
     events: Receiver<Event>,
     switch: Switch,
     pictures: Slot<Picture>,
+    pace: Pace,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -80,8 +91,8 @@ where
 {
     let (command_in, command_out) = channel::<Command>();
     let (event_in, event_out) = channel::<Event>();
-    let (switch, pictures) = (Switch::default(), Slot::default());
-    let (its_switch, its_pictures) = (switch.clone(), pictures.clone());
+    let (switch, pictures, pace) = (Switch::default(), Slot::default(), Pace::default());
+    let (its_switch, its_pictures, its_pace) = (switch.clone(), pictures.clone(), pace.clone());
     let started = Instant::now();
     let work = move || {
         let mut job_number = 0;
@@ -94,6 +105,7 @@ where
                 wake: &wake,
                 switch: its_switch.clone(),
                 pictures: its_pictures.clone(),
+                pace: its_pace.clone(),
             };
             context.emit(EventKind::Started { name: job.name().to_owned() });
             context.emit(match guard::guarded(|| body(&job, &context)) {
@@ -106,7 +118,7 @@ where
         .name("ptycho-worker".to_owned())
         .spawn(work)
         .map_err(|error| Error::failed(format!("The worker thread could not be started ({error})")))?;
-    Ok(Worker { commands: Some(command_in), events: event_out, switch, pictures, thread: Some(thread) })
+    Ok(Worker { commands: Some(command_in), events: event_out, switch, pictures, pace, thread: Some(thread) })
 }
 
 impl Worker {
@@ -132,6 +144,11 @@ impl Worker {
     /// The newest picture.
     pub fn pictures(&self) -> Slot<Picture> {
         self.pictures.clone()
+    }
+
+    /// Sets how often a picture is taken while a network trains; off unless set.
+    pub fn set_pace(&self, pace: LivePace) {
+        self.pace.set(pace);
     }
 }
 

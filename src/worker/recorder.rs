@@ -103,6 +103,16 @@ impl<'a, 'b> Recorder<'a, 'b> {
         Ok(())
     }
 
+    /// Removes what the job wrote, and the folder if nothing else is in it.
+    pub(super) fn discard(&self, folder: &RunFolder, unlisted: &[PathBuf]) {
+        self.state.borrow_mut().log = None;
+        let written = std::mem::take(&mut self.state.borrow_mut().files);
+        for file in written.iter().chain(unlisted).chain([&folder.log()]) {
+            let _not_there = std::fs::remove_file(file);
+        }
+        let _not_empty = std::fs::remove_dir(folder.path());
+    }
+
     /// Says that a file was written.
     pub(super) fn wrote(&self, path: &Path) {
         let mut state = self.state.borrow_mut();

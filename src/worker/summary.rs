@@ -13,6 +13,8 @@ pub enum JobOutcome {
     Completed,
     /// Stopped by the user; the result so far is kept.
     Stopped,
+    /// Stopped by the user; nothing is kept.
+    Discarded,
     /// The loss became NaN or infinite; the last good weights were restored and kept.
     RestoredAfterNan,
 }

@@ -1,6 +1,7 @@
 //! How the worker watches a training: progress and epochs become events, and the bundle is saved now and then.
 
 use super::message::{Control, EpochPoint, EventKind, Progress};
+use super::live::Live;
 use super::recorder::Recorder;
 use crate::checkpoint::Bundle;
 use crate::error::{Error, Result};
@@ -31,6 +32,7 @@ pub(super) struct Autosave<'a> {
 pub(super) struct Watch<'a, 'b, 'c> {
     recorder: &'a Recorder<'b, 'c>,
     autosave: Autosave<'a>,
+    live: Live<'a>,
     history: History,
     best: Option<(f64, Weights, History)>,
     saved: Option<Instant>,
@@ -39,8 +41,8 @@ pub(super) struct Watch<'a, 'b, 'c> {
 
 impl<'a, 'b, 'c> Watch<'a, 'b, 'c> {
     /// A watch that has seen nothing yet.
-    pub(super) fn new(recorder: &'a Recorder<'b, 'c>, autosave: Autosave<'a>) -> Self {
-        Self { recorder, autosave, history: History::default(), best: None, saved: None, warned: false }
+    pub(super) fn new(recorder: &'a Recorder<'b, 'c>, autosave: Autosave<'a>, live: Live<'a>) -> Self {
+        Self { recorder, autosave, live, history: History::default(), best: None, saved: None, warned: false }
     }
 
     /// The weights of the epoch with the lowest loss, with the history up to it.
@@ -75,7 +77,7 @@ impl Observer for Watch<'_, '_, '_> {
         self.recorder.context().switch.get()
     }
 
-    fn progress(&mut self, progress: &train::Progress) {
+    fn progress(&mut self, progress: &train::Progress, weights: &dyn Fn() -> Result<Weights>) {
         let per_second = |count: usize| (progress.elapsed_s > 0.0).then(|| count as f64 / progress.elapsed_s);
         self.recorder.emit(EventKind::Progress(Progress {
             fraction: progress.fraction,
@@ -84,11 +86,17 @@ impl Observer for Watch<'_, '_, '_> {
             step: progress.step,
             loss: progress.loss,
             learning_rate: Some(progress.learning_rate),
+            gradient_norm: Some(progress.gradient_norm),
             steps_per_second: per_second(progress.step),
             patterns_per_second: Some(progress.patterns_per_second),
             elapsed_s: progress.elapsed_s,
             remaining_s: progress.remaining_s,
         }));
+        if let Err(error) = self.live.picture(self.recorder.context(), progress, weights)
+            && !std::mem::replace(&mut self.warned, true)
+        {
+            self.recorder.note(format!("The live picture could not be made. {error}"));
+        }
     }
 
     fn epoch(&mut self, record: &EpochRecord, weights: &dyn Fn() -> Result<Weights>) {
@@ -99,6 +107,7 @@ impl Observer for Watch<'_, '_, '_> {
             train_loss: record.train_loss,
             val_loss: record.val_loss,
             learning_rate: record.learning_rate,
+            gradient_norm: record.gradient_norm,
             elapsed_s: record.seconds,
         }));
         // A full disk must not cost the training: it is said once, and tried again.

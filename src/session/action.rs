@@ -1,0 +1,167 @@
+//! What a person asks for, and what follows from it.
+
+use crate::config::Config;
+use crate::worker::message::{Control, Job, LivePace, Request};
+use std::path::PathBuf;
+
+/// One of the four steps from a file to a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Step {
+    /// Open and check a dataset.
+    #[default]
+    Data,
+    /// Choose the network and how it is trained.
+    Configure,
+    /// Train.
+    Train,
+    /// Look.
+    Result,
+}
+
+impl Step {
+    /// All, in order.
+    pub const ALL: [Self; 4] = [Self::Data, Self::Configure, Self::Train, Self::Result];
+
+    /// What a person is shown.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Data => "Data",
+            Self::Configure => "Configure",
+            Self::Train => "Train",
+            Self::Result => "Result",
+        }
+    }
+}
+
+/// What a person asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Open a file or folder, whatever it is: a dataset, a bundle, a configuration or a run folder.
+    Open(PathBuf),
+    /// Open the dataset shipped with the program.
+    OpenExample,
+    /// Read the dataset anew, with the configuration as it is now.
+    Reload,
+    /// Close the dataset.
+    CloseDataset,
+    /// Go to a step.
+    Go(Step),
+    /// Select a pattern of the dataset.
+    SelectPattern(usize),
+    /// Set a field of the configuration from text.
+    SetField {
+        /// Dotted path.
+        path: String,
+        /// As `--set` takes it.
+        text: String,
+    },
+    /// Set a field back to its value in the preset.
+    ResetField(String),
+    /// Set all fields back to those of the preset.
+    ResetConfig,
+    /// Take a whole configuration.
+    UseConfig {
+        /// Its name: a preset, a file, a run.
+        name: String,
+        /// The configuration.
+        config: Box<Config>,
+    },
+    /// Write the configuration as TOML.
+    SaveConfig(PathBuf),
+    /// Train, and reconstruct at the end.
+    Start,
+    /// Reconstruct the dataset with the loaded bundle.
+    Reconstruct,
+    /// Pause, resume or end the job.
+    Steer(Control),
+    /// How often the object is shown while a network trains.
+    SetPace(LivePace),
+    /// Show the result of a run folder; or lay it beside the one shown.
+    ShowResult {
+        /// The run folder.
+        folder: PathBuf,
+        /// Whether it is laid beside the one shown.
+        beside: bool,
+    },
+    /// Take away the result beside the one shown.
+    ClearBeside,
+    /// Look for run folders again.
+    RefreshRuns,
+    /// Look for run folders in another place.
+    ChooseRunsFolder(PathBuf),
+    /// Move a run folder to the trash.
+    TrashRun(PathBuf),
+    /// Write a note on a run.
+    SetNote {
+        /// The run folder.
+        folder: PathBuf,
+        /// The text.
+        text: String,
+    },
+    /// Write bytes that a panel has made into a file.
+    Export {
+        /// The file.
+        path: PathBuf,
+        /// What is written.
+        bytes: Vec<u8>,
+    },
+    /// Say something, with details for the log.
+    Say {
+        /// How grave it is.
+        level: Level,
+        /// One sentence.
+        text: String,
+    },
+    /// Forget the log.
+    ClearLog,
+    /// Forget the recent files.
+    ClearRecent,
+}
+
+/// How grave a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Worth knowing.
+    Info,
+    /// Done.
+    Success,
+    /// Look at it.
+    Warning,
+    /// It did not work.
+    Error,
+}
+
+/// What has to be done outside of the state.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Give a job to the worker.
+    Submit(Job),
+    /// Set the worker's switch.
+    Control(Control),
+    /// Set the worker's pace of pictures.
+    Pace(LivePace),
+    /// Ask the reader.
+    Read(Request),
+    /// Unpack the example and open it.
+    UnpackExample,
+    /// Write a file.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What is written.
+        bytes: Vec<u8>,
+    },
+    /// Move a folder to the trash.
+    Trash(PathBuf),
+    /// Show a message for a while.
+    Toast {
+        /// How grave it is.
+        level: Level,
+        /// One sentence.
+        text: String,
+    },
+    /// Bring a step to the front.
+    Show(Step),
+    /// Ask for the attention of the person at the desk: a long job has ended.
+    Attention,
+}

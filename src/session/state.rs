@@ -1,0 +1,442 @@
+//! Everything a window shows, as one value: actions, events and replies in, effects out.
+//!
+//! No channel, no clock, no file: a list of actions and events replays any situation in a test.
+
+use super::action::{Action, Effect, Level, Step};
+use super::film::Film;
+use super::{Draft, Session, Status};
+use crate::config::Config;
+use crate::worker::message::{
+    ArraySummary, Control, Event, EventKind, Failure, Inspection, Job, JobOutcome, LivePace, Manifest, Patterns,
+    Picture, Reply, Request, ResultData, RunInfo,
+};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Files kept in the list of recent ones.
+const RECENT: usize = 12;
+/// Lines kept in the log.
+const LOG_LINES: usize = 5000;
+
+/// The dataset that is open.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OpenDataset {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether it is still being read.
+    pub loading: bool,
+    /// Its arrays, from the headers, later with their ranges.
+    pub arrays: Vec<ArraySummary>,
+    /// Its verdicts.
+    pub inspection: Option<Arc<Inspection>>,
+    /// Its content.
+    pub patterns: Option<Arc<Patterns>>,
+    /// Why it cannot be used.
+    pub failure: Option<Failure>,
+    /// The pattern that is looked at.
+    pub selected: usize,
+}
+
+/// The bundle that is loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenBundle {
+    /// The file.
+    pub path: PathBuf,
+    /// Its description.
+    pub manifest: Box<Manifest>,
+    /// Its configuration.
+    pub config: Box<Config>,
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogEntry {
+    /// Time since the start of the program; none if it is not known.
+    pub at: Option<Duration>,
+    /// How grave it is.
+    pub level: Level,
+    /// What is said.
+    pub text: String,
+}
+
+/// Everything a window shows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct State {
+    /// The latest job.
+    pub job: Session,
+    /// What the running job was last asked to do.
+    pub control: Control,
+    /// Whether a job was asked for and its start has not been heard of.
+    pub starting: bool,
+    /// The dataset.
+    pub dataset: Option<OpenDataset>,
+    /// The configuration being edited.
+    pub draft: Draft,
+    /// The bundle.
+    pub bundle: Option<OpenBundle>,
+    /// Pictures of the latest training.
+    pub film: Film,
+    /// How often they are taken.
+    pub pace: LivePace,
+    /// The result shown.
+    pub result: Option<Arc<ResultData>>,
+    /// The result beside it.
+    pub beside: Option<Arc<ResultData>>,
+    /// Whether a result is being read.
+    pub reading_result: bool,
+    /// The folder that holds the run folders.
+    pub runs_folder: PathBuf,
+    /// The runs in it, newest first.
+    pub runs: Vec<RunInfo>,
+    /// What was said, oldest first.
+    pub log: Vec<LogEntry>,
+    /// Files opened, newest first.
+    pub recent: Vec<PathBuf>,
+    /// The step in front.
+    pub step: Step,
+}
+
+impl State {
+    /// Takes a wish in; gives back what has to be done for it.
+    pub fn act(&mut self, action: Action) -> Vec<Effect> {
+        match action {
+            Action::Open(path) => self.open(path),
+            Action::OpenExample => vec![Effect::UnpackExample],
+            Action::Reload => match self.dataset.as_ref().map(|dataset| dataset.path.clone()) {
+                Some(path) => self.open_dataset(path),
+                None => Vec::new(),
+            },
+            Action::CloseDataset => {
+                self.dataset = None;
+                Vec::new()
+            }
+            Action::Go(step) => self.go(step),
+            Action::SelectPattern(index) => {
+                if let Some(dataset) = &mut self.dataset {
+                    let count = dataset.patterns.as_ref().map_or(0, |patterns| patterns.dataset.len());
+                    dataset.selected = index.min(count.saturating_sub(1));
+                }
+                Vec::new()
+            }
+            Action::SetField { path, text } => {
+                let before = self.draft.config().data.clone();
+                self.draft.set(&path, &text);
+                // How a file is read is part of the configuration: what is shown follows it.
+                let reread = self.draft.config().data.diffraction_unit != before.diffraction_unit
+                    || self.draft.config().data.n_subsample != before.n_subsample;
+                if reread { self.act(Action::Reload) } else { Vec::new() }
+            }
+            Action::ResetField(path) => {
+                self.draft.reset(&path);
+                Vec::new()
+            }
+            Action::ResetConfig => {
+                self.draft.reset_all();
+                Vec::new()
+            }
+            Action::UseConfig { name, config } => {
+                self.draft = Draft::new(name, *config);
+                Vec::new()
+            }
+            Action::SaveConfig(path) => match self.draft.config().to_toml() {
+                Ok(text) => vec![Effect::Write { path, bytes: text.into_bytes() }],
+                Err(error) => self.say(Level::Error, error.to_string()),
+            },
+            Action::Start => self.start(),
+            Action::Reconstruct => self.reconstruct(),
+            Action::Steer(control) => {
+                if !self.is_busy() {
+                    return Vec::new();
+                }
+                self.control = control;
+                vec![Effect::Control(control)]
+            }
+            Action::SetPace(pace) => {
+                self.pace = pace;
+                vec![Effect::Pace(pace)]
+            }
+            Action::ShowResult { folder, beside } => {
+                self.reading_result = true;
+                vec![Effect::Read(Request::Result { folder, beside })]
+            }
+            Action::ClearBeside => {
+                self.beside = None;
+                Vec::new()
+            }
+            Action::RefreshRuns => vec![Effect::Read(Request::Runs { parent: self.runs_folder.clone() })],
+            Action::ChooseRunsFolder(folder) => {
+                self.runs_folder = folder;
+                self.act(Action::RefreshRuns)
+            }
+            Action::TrashRun(folder) => {
+                if self.is_busy() && self.job.output_dir.as_deref() == Some(&folder) {
+                    return self.say(Level::Warning, "This run is still being written; stop it first".to_owned());
+                }
+                self.runs.retain(|run| run.folder != folder);
+                vec![Effect::Trash(folder)]
+            }
+            Action::SetNote { folder, text } => {
+                if let Some(run) = self.runs.iter_mut().find(|run| run.folder == folder) {
+                    run.note.clone_from(&text);
+                }
+                vec![Effect::Write { path: folder.join("note.txt"), bytes: text.into_bytes() }]
+            }
+            Action::Export { path, bytes } => vec![Effect::Write { path, bytes }],
+            Action::Say { level, text } => self.say(level, text),
+            Action::ClearLog => {
+                self.log.clear();
+                Vec::new()
+            }
+            Action::ClearRecent => {
+                self.recent.clear();
+                Vec::new()
+            }
+        }
+    }
+
+    /// Takes an event of the worker in.
+    pub fn hear(&mut self, event: &Event) -> Vec<Effect> {
+        self.job.apply(event);
+        let mut effects = Vec::new();
+        match &event.kind {
+            EventKind::Started { .. } => {
+                self.starting = false;
+                self.film = Film::default();
+                self.note(Some(event.at), Level::Info, format!("Started job {}: {}", event.job, self.job.name));
+            }
+            EventKind::Note { text } => self.note(Some(event.at), Level::Info, text.clone()),
+            EventKind::Device(device) => {
+                self.note(Some(event.at), Level::Info, format!("Device: {} ({})", device.name, device.kind.label()));
+            }
+            EventKind::Finished(summary) => {
+                self.control = Control::Run;
+                effects.push(Effect::Control(Control::Run));
+                effects.push(Effect::Attention);
+                let (level, text) = match summary.outcome {
+                    JobOutcome::Completed => (Level::Success, "Done"),
+                    JobOutcome::Stopped => (Level::Success, "Stopped; the result so far is kept"),
+                    JobOutcome::Discarded => (Level::Info, "Stopped; nothing was kept"),
+                    JobOutcome::RestoredAfterNan => {
+                        (Level::Warning, "The loss was no longer a number; the last good weights are kept")
+                    }
+                };
+                self.note(Some(event.at), level, text.to_owned());
+                effects.push(Effect::Toast { level, text: text.to_owned() });
+                let has_object = self.job.saved.iter().any(|path| path.ends_with("reconstruction.npz"));
+                if let Some(folder) = self.job.output_dir.clone().filter(|_| summary.outcome != JobOutcome::Discarded) {
+                    if has_object {
+                        effects.extend(self.act(Action::ShowResult { folder: folder.clone(), beside: false }));
+                    }
+                    if let Some(model) = summary.model.clone().filter(|_| summary.steps.is_some()) {
+                        effects.push(Effect::Read(Request::Bundle { path: model }));
+                    }
+                }
+                effects.extend(self.act(Action::RefreshRuns));
+            }
+            EventKind::Failed(failure) => {
+                self.control = Control::Run;
+                effects.push(Effect::Control(Control::Run));
+                effects.push(Effect::Attention);
+                self.note(Some(event.at), Level::Error, failure.message.clone());
+                effects.push(Effect::Toast { level: Level::Error, text: failure.problem().title.clone() });
+                effects.extend(self.act(Action::RefreshRuns));
+            }
+            _ => {}
+        }
+        effects
+    }
+
+    /// Takes a picture of the running training in.
+    pub fn look(&mut self, picture: Picture) {
+        if picture.job == self.job.job {
+            self.film.push(picture);
+        }
+    }
+
+    /// Takes an answer of the reader in; answers about a dataset that is no longer open are ignored.
+    pub fn learn(&mut self, reply: Reply) -> Vec<Effect> {
+        match reply {
+            Reply::Headers { path, arrays } => {
+                if let Some(dataset) = self.dataset.as_mut().filter(|dataset| dataset.path == path) {
+                    dataset.arrays = arrays;
+                }
+            }
+            Reply::Inspected(inspection) => {
+                if let Some(dataset) = self.dataset.as_mut().filter(|dataset| dataset.path == inspection.path) {
+                    dataset.arrays.clone_from(&inspection.arrays);
+                    dataset.inspection = Some(inspection);
+                }
+            }
+            Reply::Opened(patterns) => {
+                if let Some(dataset) = self.dataset.as_mut().filter(|dataset| dataset.path == patterns.dataset.path) {
+                    dataset.loading = false;
+                    dataset.selected = dataset.selected.min(patterns.dataset.len().saturating_sub(1));
+                    dataset.patterns = Some(patterns);
+                    let path = dataset.path.clone();
+                    self.remember(path);
+                }
+            }
+            Reply::Bundle { path, manifest, config } => {
+                self.note(None, Level::Info, format!("Model loaded: {}", path.display()));
+                self.bundle = Some(OpenBundle { path, manifest, config });
+            }
+            Reply::Config { path, config } => {
+                self.draft = Draft::new(file_name(&path), *config);
+                return self.go(Step::Configure);
+            }
+            Reply::Result { result, beside } => {
+                self.reading_result = false;
+                if beside {
+                    self.beside = Some(result);
+                } else {
+                    self.result = Some(result);
+                }
+                return self.go(Step::Result);
+            }
+            Reply::Runs(runs) => self.runs = runs,
+            Reply::Failed { path, failure } => {
+                self.reading_result = false;
+                if let Some(dataset) = self.dataset.as_mut().filter(|dataset| dataset.path == path) {
+                    dataset.loading = false;
+                    dataset.failure = Some(failure.clone());
+                }
+                let title = failure.problem().title.clone();
+                self.note(None, Level::Error, failure.message);
+                return vec![Effect::Toast { level: Level::Error, text: title }];
+            }
+        }
+        Vec::new()
+    }
+
+    /// Whether a job runs or is about to.
+    pub fn is_busy(&self) -> bool {
+        self.starting || self.job.status == Status::Running
+    }
+
+    /// Why training cannot start, in words; none if it can.
+    pub fn why_not_start(&self) -> Option<String> {
+        if self.is_busy() {
+            return Some("A job is running".to_owned());
+        }
+        let Some(dataset) = &self.dataset else { return Some("Open a dataset first".to_owned()) };
+        if let Some(failure) = &dataset.failure {
+            return Some(format!("The dataset cannot be used. {}", failure.problem().title));
+        }
+        if dataset.patterns.is_none() {
+            return Some("The dataset is still being read".to_owned());
+        }
+        self.draft.problems().into_iter().next()
+    }
+
+    /// Why the dataset cannot be reconstructed with the bundle, in words; none if it can.
+    pub fn why_not_reconstruct(&self) -> Option<String> {
+        if self.is_busy() {
+            return Some("A job is running".to_owned());
+        }
+        let Some(bundle) = &self.bundle else { return Some("Open a model, or train one".to_owned()) };
+        let Some(patterns) = self.dataset.as_ref().and_then(|dataset| dataset.patterns.as_ref()) else {
+            return Some("Open a dataset first".to_owned());
+        };
+        let (here, there) = (patterns.dataset.patch_size(), bundle.manifest.dataset.patch_size);
+        (here != there).then(|| format!("The model takes {there} × {there} pixels, the dataset has {here} × {here}"))
+    }
+
+    /// The step that comes next.
+    pub fn next_step(&self) -> Step {
+        if self.is_busy() {
+            Step::Train
+        } else if self.dataset.as_ref().is_none_or(|dataset| dataset.patterns.is_none()) {
+            Step::Data
+        } else if matches!(self.job.status, Status::Finished(_)) && self.result.is_some() {
+            Step::Result
+        } else if self.step == Step::Data {
+            Step::Configure
+        } else {
+            Step::Train
+        }
+    }
+
+    fn go(&mut self, step: Step) -> Vec<Effect> {
+        self.step = step;
+        vec![Effect::Show(step)]
+    }
+
+    fn open(&mut self, path: PathBuf) -> Vec<Effect> {
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
+        match extension.as_str() {
+            "ptycho" => {
+                self.remember(path.clone());
+                vec![Effect::Read(Request::Bundle { path })]
+            }
+            "toml" => vec![Effect::Read(Request::Config { path })],
+            // A run folder has no extension; a reconstruction is told from a dataset by its name.
+            "" => self.act(Action::ShowResult { folder: path, beside: false }),
+            _ if file_name(&path) == "reconstruction.npz" => {
+                self.act(Action::ShowResult { folder: path, beside: false })
+            }
+            _ => self.open_dataset(path),
+        }
+    }
+
+    fn open_dataset(&mut self, path: PathBuf) -> Vec<Effect> {
+        let selected = self.dataset.as_ref().filter(|dataset| dataset.path == path).map_or(0, |dataset| dataset.selected);
+        self.dataset = Some(OpenDataset { path: path.clone(), loading: true, selected, ..OpenDataset::default() });
+        self.step = Step::Data;
+        let config = Box::new(self.draft.config().data.clone());
+        let seed = self.draft.config().execution.seeds.subsample;
+        vec![Effect::Show(Step::Data), Effect::Read(Request::Dataset { path, config, seed })]
+    }
+
+    fn start(&mut self) -> Vec<Effect> {
+        if let Some(reason) = self.why_not_start() {
+            return self.say(Level::Warning, reason);
+        }
+        let Some(dataset) = self.dataset.as_ref().map(|dataset| dataset.path.clone()) else { return Vec::new() };
+        let config = Box::new(self.draft.config().clone());
+        self.submit(Job::Run { dataset, validation: None, output_dir: None, config })
+    }
+
+    fn reconstruct(&mut self) -> Vec<Effect> {
+        if let Some(reason) = self.why_not_reconstruct() {
+            return self.say(Level::Warning, reason);
+        }
+        let (Some(bundle), Some(dataset)) = (&self.bundle, &self.dataset) else { return Vec::new() };
+        let (model, dataset) = (bundle.path.clone(), dataset.path.clone());
+        self.submit(Job::Infer { model, dataset, output_dir: None, settings: Vec::new() })
+    }
+
+    fn submit(&mut self, job: Job) -> Vec<Effect> {
+        self.starting = true;
+        self.control = Control::Run;
+        self.step = Step::Train;
+        vec![
+            Effect::Control(Control::Run),
+            Effect::Pace(self.pace),
+            Effect::Submit(job),
+            Effect::Show(Step::Train),
+        ]
+    }
+
+    fn say(&mut self, level: Level, text: String) -> Vec<Effect> {
+        self.note(None, level, text.clone());
+        vec![Effect::Toast { level, text }]
+    }
+
+    fn note(&mut self, at: Option<Duration>, level: Level, text: String) {
+        if self.log.len() >= LOG_LINES {
+            self.log.drain(..LOG_LINES / 10);
+        }
+        self.log.push(LogEntry { at, level, text });
+    }
+
+    fn remember(&mut self, path: PathBuf) {
+        self.recent.retain(|known| *known != path);
+        self.recent.insert(0, path);
+        self.recent.truncate(RECENT);
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,432 @@
+//! The window, frame by frame.
+
+use super::commands::Command;
+use super::desk::{Desk, Wish};
+use super::dialogs::{Answer, Dialog, Question};
+use super::layout::{self, Drawer, Pane};
+use super::panels::{self, Views};
+use super::{persist, theme};
+use crate::config::Config;
+use crate::error::Result;
+use crate::session::{Action, Draft, Level, State, Status};
+use crate::worker::message::Control;
+use eframe::egui::{self, Context, RichText, ThemePreference, ViewportCommand};
+use egui_notify::Toasts;
+use egui_tiles::Tree;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Title of the window while nothing runs.
+pub(super) const TITLE: &str = "Ptychoscope";
+
+/// What a chosen path is for.
+enum Purpose {
+    Open,
+    SaveConfig,
+    Export(Vec<u8>),
+}
+
+/// The window.
+pub struct App {
+    desk: Desk,
+    views: Views,
+    tree: Tree<Pane>,
+    toasts: Toasts,
+    dialog: Option<Dialog<Purpose>>,
+    settings: persist::Settings,
+    palette: Option<panels::palette::Palette>,
+    shortcuts_open: bool,
+    about: panels::about::About,
+    asked_to_close: bool,
+    closing: bool,
+    title: String,
+}
+
+impl App {
+    /// Reads what was kept and starts the threads.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn new(creation: &eframe::CreationContext<'_>) -> Result<Self> {
+        let context = creation.egui_ctx.clone();
+        theme::install(&context);
+        let kept = persist::load(creation.storage);
+        context.set_theme(kept.settings.theme);
+        context.set_zoom_factor(kept.settings.zoom.clamp(0.5, 3.0));
+        let mut state = State {
+            recent: kept.settings.recent.clone(),
+            runs_folder: kept.settings.runs_folder.clone(),
+            pace: kept.settings.pace,
+            ..State::default()
+        };
+        if let Some(config) = kept.config.as_deref().and_then(|text| Config::from_toml(text).ok()) {
+            let mut draft = Draft::default();
+            for (field, text) in Config::fields().iter().filter_map(|f| Some((f.path, config.get(f.path).ok()?))) {
+                draft.set(field, &text);
+            }
+            state.draft = draft;
+        }
+        let repaint = context.clone();
+        let mut desk = Desk::new(state, move || repaint.request_repaint())?;
+        for what in kept.lost {
+            desk.act(Action::Say {
+                level: Level::Warning,
+                text: format!("The kept {what} could not be read and starts anew"),
+            });
+        }
+        Ok(Self {
+            desk,
+            views: Views::default(),
+            tree: kept.tree,
+            toasts: Toasts::default().with_anchor(egui_notify::Anchor::BottomRight),
+            dialog: None,
+            settings: kept.settings,
+            palette: None,
+            shortcuts_open: false,
+            about: panels::about::About::new(creation),
+            asked_to_close: false,
+            closing: false,
+            title: TITLE.to_owned(),
+        })
+    }
+
+    /// State, worker and reader.
+    pub fn desk_mut(&mut self) -> &mut Desk {
+        &mut self.desk
+    }
+
+    /// Carries a command out.
+    pub fn command(&mut self, command: Command, context: &Context) {
+        let act = match command {
+            Command::Open => {
+                self.dialog = Some(Dialog::new(Question::OpenFile, Purpose::Open, self.start_of_path()));
+                return;
+            }
+            Command::OpenRun => {
+                let text = self.desk.state.runs_folder.display().to_string();
+                self.dialog = Some(Dialog::new(Question::OpenFolder, Purpose::Open, text));
+                return;
+            }
+            Command::SaveConfig => {
+                let name = "config.toml".to_owned();
+                self.dialog = Some(Dialog::new(Question::SaveFile { name: name.clone() }, Purpose::SaveConfig, name));
+                return;
+            }
+            Command::Quit => {
+                context.send_viewport_cmd(ViewportCommand::Close);
+                return;
+            }
+            Command::ShowRuns => return layout::show(&mut self.tree, Pane::Runs),
+            Command::ShowLog => return layout::show(&mut self.tree, Pane::Log),
+            Command::ResetLayout => {
+                self.tree = layout::default_tree();
+                return layout::show(&mut self.tree, Pane::of(self.desk.state.step));
+            }
+            Command::NextTheme => {
+                self.settings.theme = match self.settings.theme {
+                    ThemePreference::System => ThemePreference::Dark,
+                    ThemePreference::Dark => ThemePreference::Light,
+                    ThemePreference::Light => ThemePreference::System,
+                };
+                return context.set_theme(self.settings.theme);
+            }
+            Command::ZoomIn => return context.set_zoom_factor((context.zoom_factor() * 1.1).min(3.0)),
+            Command::ZoomOut => return context.set_zoom_factor((context.zoom_factor() / 1.1).max(0.5)),
+            Command::ZoomReset => return context.set_zoom_factor(1.0),
+            Command::Palette => {
+                self.palette = Some(panels::palette::Palette::default());
+                return;
+            }
+            Command::Shortcuts => {
+                self.shortcuts_open = true;
+                return;
+            }
+            Command::About => return self.about.open(),
+            Command::OpenExample => Action::OpenExample,
+            Command::Start => Action::Start,
+            Command::Pause => Action::Steer(match self.desk.state.control {
+                Control::Pause => Control::Run,
+                _ => Control::Pause,
+            }),
+            Command::Stop => Action::Steer(Control::Stop),
+            Command::Reconstruct => Action::Reconstruct,
+            Command::ShowData => Action::Go(crate::session::Step::Data),
+            Command::ShowConfigure => Action::Go(crate::session::Step::Configure),
+            Command::ShowTrain => Action::Go(crate::session::Step::Train),
+            Command::ShowResult => Action::Go(crate::session::Step::Result),
+        };
+        self.desk.act(act);
+    }
+
+    /// Why a command cannot be carried out now; none if it can.
+    pub fn why_not(&self, command: Command) -> Option<String> {
+        let state = &self.desk.state;
+        match command {
+            Command::Start => state.why_not_start(),
+            Command::Reconstruct => state.why_not_reconstruct(),
+            Command::Pause | Command::Stop if !state.is_busy() => Some("No job is running".to_owned()),
+            Command::ShowResult if state.result.is_none() => None,
+            _ => None,
+        }
+    }
+
+    fn start_of_path(&self) -> String {
+        let folder = self.desk.state.recent.first().and_then(|path| path.parent()).map(PathBuf::from);
+        folder.or_else(|| std::env::current_dir().ok()).map(|path| format!("{}/", path.display())).unwrap_or_default()
+    }
+
+    fn shortcuts(&mut self, context: &Context) {
+        if self.dialog.is_some() || self.palette.is_some() {
+            return;
+        }
+        for command in Command::ALL.iter().copied() {
+            let pressed = command.shortcut().is_some_and(|keys| context.input_mut(|input| input.consume_shortcut(&keys)));
+            if pressed {
+                match self.why_not(command) {
+                    None => self.command(command, context),
+                    Some(text) => self.desk.act(Action::Say { level: Level::Warning, text }),
+                }
+            }
+        }
+    }
+
+    fn fulfil(&mut self, context: &Context) {
+        for wish in self.desk.wishes() {
+            match wish {
+                Wish::Toast(level, text) => {
+                    let toast = match level {
+                        Level::Info => self.toasts.info(text),
+                        Level::Success => self.toasts.success(text),
+                        Level::Warning => self.toasts.warning(text),
+                        Level::Error => self.toasts.error(text),
+                    };
+                    let seconds = if level == Level::Error { 12 } else { 5 };
+                    toast.duration(Duration::from_secs(seconds)).closable(true);
+                }
+                Wish::Show(step) => layout::show(&mut self.tree, Pane::of(step)),
+                Wish::Attention => {
+                    let attention = egui::UserAttentionType::Informational;
+                    context.send_viewport_cmd(ViewportCommand::RequestUserAttention(attention));
+                }
+            }
+        }
+    }
+
+    /// Files that were dropped on the window.
+    fn dropped(&mut self, context: &Context) {
+        let files: Vec<PathBuf> = context
+            .input(|input| input.raw.dropped_files.iter().map(|file| file.path.clone()).collect::<Vec<_>>())
+            .into_iter()
+            .flatten()
+            .collect();
+        if let Some(file) = files.into_iter().next() {
+            self.desk.act(Action::Open(file));
+        }
+    }
+
+    /// Closing while a job runs is asked about, not done.
+    fn guard_closing(&mut self, context: &Context) {
+        if context.input(|input| input.viewport().close_requested()) && self.desk.state.is_busy() && !self.closing {
+            context.send_viewport_cmd(ViewportCommand::CancelClose);
+            self.asked_to_close = true;
+        }
+        if self.closing && !self.desk.state.is_busy() {
+            context.send_viewport_cmd(ViewportCommand::Close);
+        }
+    }
+
+    fn retitle(&mut self, context: &Context) {
+        let state = &self.desk.state;
+        let title = if state.job.status == Status::Running {
+            let stage = state.job.stage.map_or("Starting", |stage| stage.label());
+            format!("{:.0} % {stage} - {TITLE}", 100.0 * state.job.progress.fraction)
+        } else {
+            match state.dataset.as_ref().and_then(|dataset| dataset.path.file_name()) {
+                Some(name) => format!("{} - {TITLE}", name.to_string_lossy()),
+                None => TITLE.to_owned(),
+            }
+        };
+        if title != self.title {
+            context.send_viewport_cmd(ViewportCommand::Title(title.clone()));
+            self.title = title;
+        }
+    }
+
+    fn top_bar(&mut self, ui: &mut egui::Ui) {
+        let mut chosen = None;
+        let mut open_recent = None;
+        egui::MenuBar::new().ui(ui, |ui| {
+            let mut item = |ui: &mut egui::Ui, command: Command, reason: Option<String>| {
+                let mut button = egui::Button::new(command.label());
+                if let Some(keys) = command.shortcut() {
+                    button = button.shortcut_text(ui.ctx().format_shortcut(&keys));
+                }
+                let response = ui.add_enabled(reason.is_none(), button);
+                let response = match reason {
+                    Some(reason) => response.on_disabled_hover_text(reason),
+                    None => response,
+                };
+                if response.clicked() {
+                    chosen = Some(command);
+                    ui.close();
+                }
+            };
+            ui.menu_button("File", |ui| {
+                item(ui, Command::Open, None);
+                item(ui, Command::OpenRun, None);
+                item(ui, Command::OpenExample, None);
+                ui.menu_button("Recent", |ui| {
+                    if self.desk.state.recent.is_empty() {
+                        ui.weak("Nothing was opened yet");
+                    }
+                    for path in &self.desk.state.recent {
+                        if ui.button(path.display().to_string()).clicked() {
+                            open_recent = Some(path.clone());
+                            ui.close();
+                        }
+                    }
+                });
+                ui.separator();
+                item(ui, Command::SaveConfig, None);
+                ui.separator();
+                item(ui, Command::Quit, None);
+            });
+            ui.menu_button("Run", |ui| {
+                for command in [Command::Start, Command::Pause, Command::Stop, Command::Reconstruct] {
+                    item(ui, command, self.why_not(command));
+                }
+            });
+            ui.menu_button("View", |ui| {
+                for command in [
+                    Command::ShowData,
+                    Command::ShowConfigure,
+                    Command::ShowTrain,
+                    Command::ShowResult,
+                    Command::ShowRuns,
+                    Command::ShowLog,
+                ] {
+                    item(ui, command, None);
+                }
+                ui.separator();
+                item(ui, Command::ResetLayout, None);
+                item(ui, Command::NextTheme, None);
+                ui.separator();
+                for command in [Command::ZoomIn, Command::ZoomOut, Command::ZoomReset] {
+                    item(ui, command, None);
+                }
+            });
+            ui.menu_button("Help", |ui| {
+                for command in [Command::Palette, Command::Shortcuts, Command::About] {
+                    item(ui, command, None);
+                }
+            });
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                if let Some(dataset) = &self.desk.state.dataset {
+                    let name = dataset.path.file_name().map(|name| name.to_string_lossy().into_owned());
+                    ui.add(egui::Label::new(RichText::new(name.unwrap_or_default()).weak()).truncate());
+                }
+            });
+        });
+        if let Some(path) = open_recent {
+            self.desk.act(Action::Open(path));
+        }
+        if let Some(command) = chosen {
+            self.command(command, &ui.ctx().clone());
+        }
+    }
+
+    fn dialogs(&mut self, context: &Context) {
+        if let Some(dialog) = self.dialog.take() {
+            match dialog.show(context) {
+                Answer::Open(dialog) => self.dialog = Some(dialog),
+                Answer::Chosen(Purpose::Open, path) => self.desk.act(Action::Open(path)),
+                Answer::Chosen(Purpose::SaveConfig, path) => self.desk.act(Action::SaveConfig(path)),
+                Answer::Chosen(Purpose::Export(bytes), path) => self.desk.act(Action::Export { path, bytes }),
+                Answer::Cancelled => {}
+            }
+        }
+        if let Some(mut palette) = self.palette.take() {
+            let reasons = |command| self.why_not(command);
+            match palette.show(context, &reasons) {
+                panels::palette::Choice::Open => self.palette = Some(palette),
+                panels::palette::Choice::Chosen(command) => self.command(command, context),
+                panels::palette::Choice::Cancelled => {}
+            }
+        }
+        panels::palette::shortcut_sheet(context, &mut self.shortcuts_open);
+        self.about.show(context, &self.desk.state);
+        if self.asked_to_close {
+            self.ask_about_closing(context);
+        }
+    }
+
+    fn ask_about_closing(&mut self, context: &Context) {
+        let modal = egui::Modal::new(egui::Id::new("close guard")).show(context, |ui| {
+            ui.set_width(380.0);
+            ui.heading("A job is running");
+            ui.label("Stop it and keep what was learnt so far, or go on?");
+            ui.add_space(8.0);
+            ui.horizontal(|ui| {
+                if ui.button("Stop, keep and close").clicked() {
+                    self.desk.act(Action::Steer(Control::Stop));
+                    self.closing = true;
+                    self.asked_to_close = false;
+                }
+                if ui.button("Discard and close").clicked() {
+                    self.desk.act(Action::Steer(Control::Discard));
+                    self.closing = true;
+                    self.asked_to_close = false;
+                }
+                if ui.button("Go on").clicked() {
+                    self.asked_to_close = false;
+                }
+            });
+        });
+        if modal.should_close() {
+            self.asked_to_close = false;
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, context: &Context, _: &mut eframe::Frame) {
+        self.desk.listen();
+        self.fulfil(context);
+        self.guard_closing(context);
+        self.retitle(context);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        let context = ui.ctx().clone();
+        self.dropped(&context);
+        self.shortcuts(&context);
+        egui::Panel::top("menu").show(ui, |ui| self.top_bar(ui));
+        let mut actions = Vec::new();
+        egui::Panel::bottom("status").show(ui, |ui| panels::status::show(ui, &self.desk.state, &mut actions));
+        egui::CentralPanel::default().frame(egui::Frame::NONE).show(ui, |ui| {
+            let mut drawer = Drawer { state: &self.desk.state, views: &mut self.views, actions: &mut actions };
+            self.tree.ui(&mut drawer, ui);
+        });
+        for action in actions {
+            self.desk.act(action);
+        }
+        if let Some((name, bytes)) = self.views.take_export() {
+            let text = self.start_of_path() + &name;
+            self.dialog = Some(Dialog::new(Question::SaveFile { name }, Purpose::Export(bytes), text));
+        }
+        if let Some(command) = self.views.take_command() {
+            self.command(command, &context);
+        }
+        self.dialogs(&context);
+        self.fulfil(&context);
+        self.toasts.show(&context);
+        self.settings.zoom = context.zoom_factor();
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        self.settings.recent.clone_from(&self.desk.state.recent);
+        self.settings.runs_folder.clone_from(&self.desk.state.runs_folder);
+        self.settings.pace = self.desk.state.pace;
+        persist::save(storage, &self.settings, &self.tree, &self.desk.state);
+    }
+}

@@ -1,0 +1,158 @@
+//! The tiles: the four steps and what stands beside them, each of which can be dragged to another place.
+
+use super::panels::Views;
+use super::theme;
+use crate::session::{Action, State, Status, Step};
+use eframe::egui::{self, RichText, WidgetText};
+use egui_tiles::{Behavior, SimplificationOptions, Tabs, TileId, Tiles, Tree, UiResponse};
+use serde::{Deserialize, Serialize};
+
+/// What a tile shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pane {
+    /// The dataset.
+    Data,
+    /// The configuration.
+    Configure,
+    /// The running job.
+    Train,
+    /// The stitched object.
+    Result,
+    /// The run folders.
+    Runs,
+    /// What was said.
+    Log,
+}
+
+impl Pane {
+    /// All, in order.
+    pub const ALL: [Self; 6] = [Self::Data, Self::Configure, Self::Train, Self::Result, Self::Runs, Self::Log];
+
+    /// The tile of a step.
+    pub fn of(step: Step) -> Self {
+        match step {
+            Step::Data => Self::Data,
+            Step::Configure => Self::Configure,
+            Step::Train => Self::Train,
+            Step::Result => Self::Result,
+        }
+    }
+
+    fn step(self) -> Option<Step> {
+        Step::ALL.into_iter().find(|step| Self::of(*step) == self)
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Data => "1  Data",
+            Self::Configure => "2  Configure",
+            Self::Train => "3  Train",
+            Self::Result => "4  Result",
+            Self::Runs => "Runs",
+            Self::Log => "Log",
+        }
+    }
+}
+
+/// The tiles as they are at first: all in one place, the first step in front.
+pub(super) fn default_tree() -> Tree<Pane> {
+    Tree::new_tabs("ptychoscope", Pane::ALL.to_vec())
+}
+
+/// Whether each panel is in the tree exactly once: a stored tree of another version may not be so.
+pub(super) fn is_complete(tree: &Tree<Pane>) -> bool {
+    Pane::ALL.into_iter().all(|pane| tree.tiles.tiles().filter(|tile| is_pane(tile, pane)).count() == 1)
+}
+
+fn is_pane(tile: &egui_tiles::Tile<Pane>, pane: Pane) -> bool {
+    matches!(tile, egui_tiles::Tile::Pane(this) if *this == pane)
+}
+
+/// Brings a panel to the front.
+pub(super) fn show(tree: &mut Tree<Pane>, pane: Pane) {
+    tree.make_active(|_, tile| is_pane(tile, pane));
+}
+
+/// Draws the tiles.
+pub(super) struct Drawer<'a> {
+    pub state: &'a State,
+    pub views: &'a mut Views,
+    pub actions: &'a mut Vec<Action>,
+}
+
+impl Behavior<Pane> for Drawer<'_> {
+    fn pane_ui(&mut self, ui: &mut egui::Ui, _: TileId, pane: &mut Pane) -> UiResponse {
+        egui::Frame::central_panel(ui.style()).inner_margin(12).show(ui, |ui| {
+            self.views.show(*pane, ui, self.state, self.actions);
+            // A panel fills its tile, whatever it shows.
+            ui.allocate_space(ui.available_size().max(egui::Vec2::ZERO));
+        });
+        UiResponse::None
+    }
+
+    fn tab_title_for_pane(&mut self, pane: &Pane) -> WidgetText {
+        let done = match pane.step() {
+            Some(Step::Data) => self.state.dataset.as_ref().is_some_and(|dataset| dataset.patterns.is_some()),
+            Some(Step::Train) => matches!(self.state.job.status, Status::Finished(_)),
+            Some(Step::Result) => self.state.result.is_some(),
+            Some(Step::Configure) | None => false,
+        };
+        let running = *pane == Pane::Train && self.state.is_busy();
+        let mark = if running { "  ⏵" } else if done { "  ✔" } else { "" };
+        RichText::new(format!("{}{mark}", pane.label())).size(14.0).into()
+    }
+
+    fn simplification_options(&self) -> SimplificationOptions {
+        SimplificationOptions { all_panes_must_have_tabs: true, ..SimplificationOptions::default() }
+    }
+
+    fn tab_bar_height(&self, _: &egui::Style) -> f32 {
+        32.0
+    }
+
+    fn tab_bar_color(&self, visuals: &egui::Visuals) -> egui::Color32 {
+        visuals.window_fill
+    }
+
+    fn tab_title_spacing(&self, _: &egui::Visuals) -> f32 {
+        14.0
+    }
+
+    fn tab_text_color(
+        &self,
+        visuals: &egui::Visuals,
+        _: &Tiles<Pane>,
+        _: TileId,
+        state: &egui_tiles::TabState,
+    ) -> egui::Color32 {
+        if state.active { visuals.strong_text_color() } else { visuals.weak_text_color() }
+    }
+
+    fn top_bar_right_ui(&mut self, _: &Tiles<Pane>, ui: &mut egui::Ui, _: TileId, tabs: &Tabs, _: &mut f32) {
+        // What comes next stands where the eye ends up, once: in the group that holds the first step.
+        if tabs.children.len() < Step::ALL.len() {
+            return;
+        }
+        let next = self.state.next_step();
+        if next == self.state.step {
+            return;
+        }
+        ui.add_space(8.0);
+        let palette = theme::palette(ui);
+        let text = RichText::new(format!("Next: {} ▸", next.label())).color(palette.on_accent).strong();
+        if ui.add(egui::Button::new(text).fill(palette.accent)).clicked() {
+            self.actions.push(Action::Go(next));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_layout_has_every_panel_once_and_a_damaged_one_is_found_out() {
+        assert!(is_complete(&default_tree()));
+        assert!(!is_complete(&Tree::new_tabs("x", vec![Pane::Data, Pane::Data, Pane::Log])));
+    }
+}

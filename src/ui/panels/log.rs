@@ -1,0 +1,79 @@
+//! What was said, newest at the bottom, to be filtered and copied.
+
+use super::Outbox;
+use crate::session::{Action, Level, LogEntry, State};
+use crate::ui::theme;
+use eframe::egui::{self, RichText};
+
+/// How the log is shown.
+#[derive(Debug, Default)]
+pub struct View {
+    filter: String,
+    only_problems: bool,
+}
+
+impl View {
+    /// Draws the panel.
+    pub fn show(&mut self, ui: &mut egui::Ui, state: &State, _: &mut Outbox, actions: &mut Vec<Action>) {
+        let shown: Vec<&LogEntry> = state.log.iter().filter(|entry| self.keeps(entry)).collect();
+        ui.horizontal_wrapped(|ui| {
+            let label = ui.label("Filter");
+            ui.add(egui::TextEdit::singleline(&mut self.filter).desired_width(220.0)).labelled_by(label.id);
+            ui.checkbox(&mut self.only_problems, "Only warnings and errors");
+            if ui.add_enabled(!shown.is_empty(), egui::Button::new("Copy")).clicked() {
+                ui.ctx().copy_text(shown.iter().map(|entry| line(entry)).collect::<Vec<_>>().join("\n"));
+            }
+            if ui.add_enabled(!state.log.is_empty(), egui::Button::new("Clear")).clicked() {
+                actions.push(Action::ClearLog);
+            }
+        });
+        ui.separator();
+        if shown.is_empty() {
+            ui.weak(if state.log.is_empty() { "Nothing was said yet" } else { "No line matches" });
+            return;
+        }
+        let palette = theme::palette(ui);
+        egui::ScrollArea::vertical().auto_shrink([false, false]).stick_to_bottom(true).show(ui, |ui| {
+            for entry in shown {
+                ui.horizontal_top(|ui| {
+                    let at = entry.at.map_or_else(String::new, |at| format!("{:8.1} s", at.as_secs_f64()));
+                    ui.add_sized(
+                        [70.0, 18.0],
+                        egui::Label::new(RichText::new(at).monospace().color(palette.weak)).halign(egui::Align::RIGHT),
+                    );
+                    ui.label(RichText::new(mark(entry.level)).color(palette.level(entry.level)))
+                        .on_hover_text(word(entry.level));
+                    ui.add(egui::Label::new(&entry.text).wrap());
+                });
+            }
+        });
+    }
+
+    fn keeps(&self, entry: &LogEntry) -> bool {
+        (!self.only_problems || matches!(entry.level, Level::Warning | Level::Error))
+            && entry.text.to_lowercase().contains(&self.filter.to_lowercase())
+    }
+}
+
+fn line(entry: &LogEntry) -> String {
+    let at = entry.at.map_or_else(String::new, |at| format!("{:.1} s ", at.as_secs_f64()));
+    format!("{at}{}: {}", word(entry.level), entry.text)
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Info => "info",
+        Level::Success => "done",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    }
+}
+
+fn mark(level: Level) -> &'static str {
+    match level {
+        Level::Info => "·",
+        Level::Success => "✔",
+        Level::Warning => "⚠",
+        Level::Error => "✖",
+    }
+}

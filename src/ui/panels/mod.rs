@@ -1,0 +1,67 @@
+//! One file for each panel: a view (what concerns only how it is shown) and how it is drawn.
+//!
+//! A panel reads the [`State`], and pushes [`Action`]s; files to write and commands of the window it leaves in the
+//! outbox of its view.
+
+pub mod about;
+pub mod configure;
+pub mod data;
+pub mod log;
+pub mod palette;
+pub mod result;
+pub mod runs;
+pub mod status;
+pub mod train;
+pub mod welcome;
+
+use super::commands::Command;
+use super::layout::Pane;
+use crate::session::{Action, State};
+use eframe::egui;
+
+/// What a panel leaves for the window to do.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// Bytes to be written where the user says, with a proposed file name.
+    pub export: Option<(String, Vec<u8>)>,
+    /// A command of the window.
+    pub command: Option<Command>,
+}
+
+/// The views of all panels.
+#[derive(Default)]
+pub struct Views {
+    data: data::View,
+    configure: configure::View,
+    train: train::View,
+    result: result::View,
+    runs: runs::View,
+    log: log::View,
+    outbox: Outbox,
+}
+
+impl Views {
+    /// Draws a panel.
+    pub fn show(&mut self, pane: Pane, ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
+        let outbox = &mut self.outbox;
+        match pane {
+            Pane::Data if state.dataset.is_none() => welcome::show(ui, state, outbox, actions),
+            Pane::Data => self.data.show(ui, state, outbox, actions),
+            Pane::Configure => self.configure.show(ui, state, outbox, actions),
+            Pane::Train => self.train.show(ui, state, outbox, actions),
+            Pane::Result => self.result.show(ui, state, outbox, actions),
+            Pane::Runs => self.runs.show(ui, state, outbox, actions),
+            Pane::Log => self.log.show(ui, state, outbox, actions),
+        }
+    }
+
+    /// Takes out what is to be written.
+    pub fn take_export(&mut self) -> Option<(String, Vec<u8>)> {
+        self.outbox.export.take()
+    }
+
+    /// Takes out what the window is to do.
+    pub fn take_command(&mut self) -> Option<Command> {
+        self.outbox.command.take()
+    }
+}

@@ -1,0 +1,27 @@
+//! What several panels need.
+
+pub mod image_view;
+
+/// A time in seconds as a person says it: `8 s`, `3 min 20 s`, `2 h 5 min`.
+pub fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return "unknown".to_owned();
+    }
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn times_are_written_as_a_person_says_them() {
+        assert_eq!(super::duration(7.6), "8 s");
+        assert_eq!(super::duration(200.0), "3 min 20 s");
+        assert_eq!(super::duration(7500.0), "2 h 5 min");
+        assert_eq!(super::duration(f64::NAN), "unknown");
+    }
+}

@@ -1,0 +1,473 @@
+//! The thread that reads files for a window, so that neither the device nor the window waits for a disk.
+//!
+//! Requests are answered in order; opening a dataset is answered in three parts: its headers at once, its verdicts, its
+//! content. A panic in a parser is a failure of that request alone.
+
+use super::guard;
+use super::message::{EpochPoint, Failure};
+use crate::checkpoint::{Bundle, Manifest, RunFolder};
+use crate::config::{Config, DataConfig};
+use crate::data::{self, ArraySummary, Dataset, Inspection, Reconstruction};
+use crate::error::{Error, Problem, Result};
+use crate::imaging;
+use crate::metrics;
+use crate::train::History;
+use ndarray::{Array2, ArrayView3, Axis};
+use num_complex::Complex32;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+/// What the reader is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// A dataset: its headers, its verdicts, its patterns.
+    Dataset {
+        /// The file.
+        path: PathBuf,
+        /// How it is read.
+        config: Box<DataConfig>,
+        /// Seed of the choice of patterns, if not all are read.
+        seed: u64,
+    },
+    /// A bundle: what it was trained on and how.
+    Bundle {
+        /// The file `model.ptycho`.
+        path: PathBuf,
+    },
+    /// The result in a run folder.
+    Result {
+        /// The folder.
+        folder: PathBuf,
+        /// Whether it is to be laid beside the one shown, instead of taking its place.
+        beside: bool,
+    },
+    /// The run folders below a folder.
+    Runs {
+        /// The folder that holds them.
+        parent: PathBuf,
+    },
+    /// A configuration file.
+    Config {
+        /// The file.
+        path: PathBuf,
+    },
+    /// End of the thread.
+    Shutdown,
+}
+
+/// What the reader answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// The arrays of a dataset, from their headers alone.
+    Headers {
+        /// The file.
+        path: PathBuf,
+        /// Its arrays.
+        arrays: Vec<ArraySummary>,
+    },
+    /// What a dataset holds and whether it can be used.
+    Inspected(Arc<Inspection>),
+    /// The content of a dataset.
+    Opened(Arc<Patterns>),
+    /// A bundle.
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// Its description.
+        manifest: Box<Manifest>,
+        /// Its configuration.
+        config: Box<Config>,
+    },
+    /// A configuration.
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What it says, over the default preset.
+        config: Box<Config>,
+    },
+    /// The result of a run.
+    Result {
+        /// The result.
+        result: Arc<ResultData>,
+        /// As in the request.
+        beside: bool,
+    },
+    /// The runs, newest first.
+    Runs(Vec<RunInfo>),
+    /// A request could not be met.
+    Failed {
+        /// The file or folder asked for.
+        path: PathBuf,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// A dataset in memory with what a person wants to know of its patterns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Patterns {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// (N, N) mean intensity.
+    pub mean: Array2<f32>,
+    /// (N, N) largest intensity.
+    pub max: Array2<f32>,
+    /// Summed intensity of each pattern.
+    pub counts: Vec<f64>,
+    /// Distance of each position to its nearest neighbour, in pixels.
+    pub nearest: Vec<f64>,
+    /// Diameter in pixels of the circle that holds 90 % of the probe's energy.
+    pub probe_diameter: f64,
+    /// Overlap of neighbouring illuminations, 1 - median step / diameter; negative where they do not touch.
+    pub overlap: f64,
+}
+
+/// The result in a run folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResultData {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The stitched object.
+    pub reconstruction: Reconstruction,
+    /// (H, W) pixels that were seen.
+    pub covered: Array2<bool>,
+    /// (H, W) object the dataset brings, cut to the frame of the result; NaN outside of it.
+    pub truth: Option<Array2<Complex32>>,
+    /// `summary.json`, where it is there.
+    pub summary: Option<Value>,
+    /// `history.csv`, where it is there.
+    pub history: Vec<EpochPoint>,
+    /// Positions of the patterns, `(x, y)` in dataset coordinates, where the dataset is there.
+    pub positions: Vec<[f64; 2]>,
+    /// Misfit of each pattern, Σ(|F| − √I)² / ΣI, in the order of `positions`.
+    pub residuals: Vec<f64>,
+}
+
+/// One line in the list of runs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RunInfo {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Its name.
+    pub name: String,
+    /// `train`, `infer` or `run`; empty without a summary.
+    pub command: String,
+    /// Seconds since 1970 of the last change.
+    pub changed: u64,
+    /// The dataset.
+    pub dataset: PathBuf,
+    /// How it ended, as in the summary; `running or interrupted` without one.
+    pub outcome: String,
+    /// Optimiser steps.
+    pub steps: Option<u64>,
+    /// Time of training in seconds.
+    pub train_seconds: Option<f64>,
+    /// Training loss of the last epoch.
+    pub final_train_loss: Option<f64>,
+    /// Correlation of the phase with the known object.
+    pub phase_correlation: Option<f64>,
+    /// Correlation of the amplitude with the known object.
+    pub amplitude_correlation: Option<f64>,
+    /// Misfit to the data.
+    pub consistency_r: Option<f64>,
+    /// Configuration fields that differ from the defaults, `path = value`.
+    pub settings: Vec<String>,
+    /// The user's note (`note.txt`).
+    pub note: String,
+    /// The bundle, if there is one.
+    pub model: Option<PathBuf>,
+    /// Whether there is a stitched object.
+    pub has_result: bool,
+    /// Loss of each epoch.
+    pub history: Vec<EpochPoint>,
+}
+
+/// The thread and its two channels. Dropping it ends the thread after the request that runs.
+pub struct Reader {
+    requests: Sender<Request>,
+    replies: Receiver<Reply>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reader {
+    /// Starts the thread `ptycho-reader`; `wake` is called after each reply.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn spawn(wake: super::Wake) -> Result<Self> {
+        let (request_in, request_out) = channel::<Request>();
+        let (reply_in, replies) = channel();
+        let work = move || {
+            while let Ok(request) = request_out.recv() {
+                if request == Request::Shutdown {
+                    return;
+                }
+                let mut answer = |reply: Reply| {
+                    let _gone = reply_in.send(reply);
+                    wake();
+                };
+                let path = request.path().to_path_buf();
+                if let Err(error) = guard::guarded(|| meet(&request, &mut answer)) {
+                    answer(Reply::Failed { path, failure: error.into() });
+                }
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("ptycho-reader".to_owned())
+            .spawn(work)
+            .map_err(|error| Error::failed(format!("The reader thread could not be started ({error})")))?;
+        Ok(Self { requests: request_in, replies, thread: Some(thread) })
+    }
+
+    /// Puts a request in the queue.
+    pub fn request(&self, request: Request) {
+        let _gone = self.requests.send(request);
+    }
+
+    /// Its replies, in order.
+    pub fn replies(&self) -> &Receiver<Reply> {
+        &self.replies
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let _gone = self.requests.send(Request::Shutdown);
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+impl Request {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Dataset { path, .. } | Self::Bundle { path } | Self::Config { path } => path,
+            Self::Result { folder, .. } => folder,
+            Self::Runs { parent } => parent,
+            Self::Shutdown => Path::new(""),
+        }
+    }
+}
+
+fn meet(request: &Request, answer: &mut dyn FnMut(Reply)) -> Result<()> {
+    match request {
+        Request::Dataset { path, config, seed } => {
+            answer(Reply::Headers { path: path.clone(), arrays: data::list(path)? });
+            answer(Reply::Inspected(Arc::new(data::inspect_as(path, config.diffraction_unit)?)));
+            let dataset = Dataset::load(path, config, *seed)?;
+            answer(Reply::Opened(Arc::new(patterns(dataset))));
+        }
+        Request::Bundle { path } => {
+            let path = if path.is_dir() { path.join("model.ptycho") } else { path.clone() };
+            let bundle = Bundle::load(&path)?;
+            answer(Reply::Bundle {
+                path,
+                manifest: Box::new(bundle.manifest),
+                config: Box::new(bundle.config),
+            });
+        }
+        Request::Config { path } => {
+            answer(Reply::Config { path: path.clone(), config: Box::new(Config::load(path)?) });
+        }
+        Request::Result { folder, beside } => {
+            answer(Reply::Result { result: Arc::new(result(folder)?), beside: *beside });
+        }
+        Request::Runs { parent } => answer(Reply::Runs(runs(parent))),
+        Request::Shutdown => {}
+    }
+    Ok(())
+}
+
+/// A dataset with the statistics of its patterns.
+fn patterns(dataset: Dataset) -> Patterns {
+    let (n, side, _) = dataset.diffraction.dim();
+    let mut mean = Array2::<f32>::zeros((side, side));
+    let mut max = Array2::<f32>::zeros((side, side));
+    let mut counts = Vec::with_capacity(n);
+    for pattern in dataset.diffraction.axis_iter(Axis(0)) {
+        let mut total = 0.0;
+        for ((value, mean), max) in pattern.iter().zip(&mut mean).zip(&mut max) {
+            let intensity = value * value;
+            *mean += intensity;
+            *max = max.max(intensity);
+            total += f64::from(intensity);
+        }
+        counts.push(total);
+    }
+    mean /= n.max(1) as f32;
+    let nearest = data::nearest_distances(&dataset.positions);
+    let probe_diameter = diameter(dataset.probe.view());
+    let mut sorted = nearest.clone();
+    sorted.sort_by(f64::total_cmp);
+    let step = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
+    let overlap = if probe_diameter > 0.0 { 1.0 - step / probe_diameter } else { 0.0 };
+    Patterns { dataset, mean, max, counts, nearest, probe_diameter, overlap }
+}
+
+/// Diameter in pixels of the circle around the centre of mass that holds 90 % of the energy of a (modes, N, N) probe.
+fn diameter(probe: ArrayView3<'_, Complex32>) -> f64 {
+    let side = probe.dim().1;
+    let mut intensity = Array2::<f64>::zeros((side, side));
+    for mode in probe.axis_iter(Axis(0)) {
+        ndarray::Zip::from(&mut intensity).and(mode).for_each(|sum, value| *sum += f64::from(value.norm_sqr()));
+    }
+    let total: f64 = intensity.iter().sum();
+    if total <= 0.0 {
+        return 0.0;
+    }
+    let (mut cy, mut cx) = (0.0, 0.0);
+    for ((y, x), value) in intensity.indexed_iter() {
+        cy += y as f64 * value / total;
+        cx += x as f64 * value / total;
+    }
+    let mut by_radius: Vec<(f64, f64)> = intensity
+        .indexed_iter()
+        .map(|((y, x), value)| ((y as f64 - cy).hypot(x as f64 - cx), *value))
+        .collect();
+    by_radius.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut sum = 0.0;
+    for (radius, value) in by_radius {
+        sum += value;
+        if sum >= 0.9 * total {
+            return 2.0 * radius;
+        }
+    }
+    side as f64
+}
+
+/// The result in a run folder, with what its dataset, if it still is there, says about it.
+fn result(folder: &Path) -> Result<ResultData> {
+    let (folder, file) = match folder.extension() {
+        Some(extension) if extension == "npz" => (folder.parent().unwrap_or(folder).to_path_buf(), folder.to_path_buf()),
+        _ => (folder.to_path_buf(), RunFolder::at(folder).reconstruction()),
+    };
+    if !file.exists() {
+        return Err(Problem::new("The run folder holds no stitched object")
+            .expected("a file reconstruction.npz, which `run` and `infer` write")
+            .hint("Choose another run, or reconstruct with the model of this one")
+            .at(folder)
+            .into());
+    }
+    let names = RunFolder::at(&folder);
+    let reconstruction = Reconstruction::load(&file)?;
+    let covered = imaging::covered_mask(reconstruction.coverage.view(), imaging::COVERED_FRACTION);
+    let summary = read_json(&names.summary());
+    let history = read_history(&names.history());
+    let mut data = ResultData {
+        folder,
+        reconstruction,
+        covered,
+        truth: None,
+        summary,
+        history,
+        positions: Vec::new(),
+        residuals: Vec::new(),
+    };
+    let Some(path) = data.summary.as_ref().and_then(|s| s.pointer("/dataset/path")).and_then(Value::as_str) else {
+        return Ok(data);
+    };
+    let config = Config::load(names.config()).unwrap_or_default();
+    // A dataset that has gone takes its comparison with it, not the result.
+    if let Ok(dataset) = Dataset::load(Path::new(path), &config.data, config.execution.seeds.subsample) {
+        let object = data.reconstruction.object.view();
+        let origin = data.reconstruction.origin_xy;
+        data.truth = dataset.object.as_ref().map(|truth| in_frame(truth, object.dim(), origin));
+        data.residuals = metrics::pattern_residuals(
+            object,
+            origin,
+            dataset.probe.view(),
+            dataset.diffraction.view(),
+            &dataset.positions,
+        )
+        .unwrap_or_default();
+        data.positions = dataset.positions;
+    }
+    Ok(data)
+}
+
+/// The (h, w) frame whose pixel `[0, 0]` lies at `origin_xy` of an image; NaN where the image ends.
+fn in_frame(image: &Array2<Complex32>, (height, width): (usize, usize), origin_xy: [f64; 2]) -> Array2<Complex32> {
+    let (left, top) = (origin_xy[0].round() as i64, origin_xy[1].round() as i64);
+    Array2::from_shape_fn((height, width), |(y, x)| {
+        let at = (usize::try_from(y as i64 + top), usize::try_from(x as i64 + left));
+        match at {
+            (Ok(y), Ok(x)) => image.get((y, x)).copied(),
+            _ => None,
+        }
+        .unwrap_or(Complex32::new(f32::NAN, f32::NAN))
+    })
+}
+
+fn read_json(path: &Path) -> Option<Value> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+fn read_history(path: &Path) -> Vec<EpochPoint> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let history = History::from_csv(&text).unwrap_or_default();
+    history
+        .0
+        .into_iter()
+        .map(|record| EpochPoint {
+            epoch: record.epoch,
+            step: record.step,
+            train_loss: record.train_loss,
+            val_loss: record.val_loss,
+            learning_rate: record.learning_rate,
+            gradient_norm: record.gradient_norm,
+            elapsed_s: record.seconds,
+        })
+        .collect()
+}
+
+/// The run folders below a folder, newest first; what is not a run folder is left out.
+fn runs(parent: &Path) -> Vec<RunInfo> {
+    let Ok(entries) = std::fs::read_dir(parent) else { return Vec::new() };
+    let mut runs: Vec<RunInfo> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).filter_map(|path| run(&path)).collect();
+    runs.sort_by(|a, b| b.changed.cmp(&a.changed).then_with(|| a.folder.cmp(&b.folder)));
+    runs
+}
+
+fn run(folder: &Path) -> Option<RunInfo> {
+    let names = RunFolder::at(folder);
+    let summary = read_json(&names.summary());
+    if summary.is_none() && !names.config().exists() {
+        return None;
+    }
+    let seconds = |path: &Path| {
+        let modified = std::fs::metadata(path).and_then(|data| data.modified()).ok()?;
+        modified.duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_secs())
+    };
+    let summary = summary.unwrap_or(Value::Null);
+    let text = |pointer: &str| summary.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let number = |key: &str| summary.get(key).and_then(Value::as_f64);
+    let model = [names.model(), names.autosave()].into_iter().find(|path| path.exists());
+    let outcome = match text("/outcome") {
+        empty if empty.is_empty() => "running or interrupted".to_owned(),
+        outcome => outcome.replace('_', " "),
+    };
+    Some(RunInfo {
+        folder: folder.to_path_buf(),
+        name: folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        command: text("/command"),
+        changed: seconds(&names.summary()).or_else(|| seconds(&names.config())).unwrap_or_default(),
+        dataset: text("/dataset/path").into(),
+        outcome,
+        steps: summary.get("steps").and_then(Value::as_u64),
+        train_seconds: number("train_seconds"),
+        final_train_loss: number("final_train_loss"),
+        phase_correlation: number("phase_correlation"),
+        amplitude_correlation: number("amplitude_correlation"),
+        consistency_r: number("consistency_r"),
+        settings: Config::load(names.config()).ok().and_then(|c| c.differences(&Config::default()).ok()).unwrap_or_default(),
+        note: std::fs::read_to_string(names.note()).unwrap_or_default(),
+        model,
+        has_result: names.reconstruction().exists(),
+        history: read_history(&names.history()),
+    })
+}
