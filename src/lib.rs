@@ -14,6 +14,8 @@
 //! | [`model`] | the network and its weights |
 //! | [`train`] | the training loop |
 //! | [`infer`] | prediction, phase synchronisation, stitching |
+//! | [`direct`] | the object without a network, by a gradient solver on the same physics |
+//! | [`fourier`] | discrete Fourier transforms on the host |
 //! | [`metrics`] | how good an object is, against its data and against a reference |
 //! | [`imaging`] | pictures of an object |
 //! | [`checkpoint`] | bundles, run folders, atomic writing |
@@ -23,8 +25,8 @@
 //! | [`cli`] | arguments, progress, report, exit codes |
 //!
 //! # Import rule
-//! `error` and `config` may be read by every room. `data`, `metrics`, `imaging`, `kernels` read nothing else, `physics`
-//! likewise; `model` reads `kernels` and `physics`; `train` reads `data` and `model` and what they read; `infer` reads
+//! `error`, `config` and `fourier` may be read by every room. `data`, `metrics`, `imaging`, `kernels` read nothing else, `physics`
+//! likewise; `model` reads `kernels` and `physics`; `train` reads `data` and `model` and what they read; `direct` reads `data`, and `train` reads it; `infer` reads
 //! `train` (for its scaling and control types); `checkpoint` reads `data`, `model`, `train`; `worker` reads all of these;
 //! `session` reads the worker's messages and `checkpoint`; `ui` reads those, `data`, `metrics` and `imaging`; `cli` reads all. Burn appears only in `kernels`,
 //! `physics`, `model`, `train`, `infer` and `worker`; egui only in `ui`; clap and indicatif only in `cli`. `tests/house.rs` holds this.
@@ -44,7 +46,9 @@ pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod data;
+pub mod direct;
 pub mod error;
+pub mod fourier;
 pub mod imaging;
 pub mod infer;
 pub mod kernels;

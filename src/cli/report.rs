@@ -9,6 +9,7 @@ pub(super) fn report(session: &Session, summary: &Summary) -> String {
     let mut lines = vec![match summary.outcome {
         JobOutcome::Completed => "Done.".to_owned(),
         JobOutcome::Stopped => "Stopped as you asked; the result so far is kept.".to_owned(),
+        JobOutcome::Discarded => "Stopped as you asked; nothing is kept.".to_owned(),
         JobOutcome::RestoredAfterNan => {
             "Training broke off because the loss was no longer a number; the last good weights are kept. \
              Try a smaller --learning-rate."

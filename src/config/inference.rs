@@ -24,13 +24,21 @@ pub struct InferenceConfig {
     pub crop: usize,
     /// Give each patch the global phase that agrees best with its neighbours before blending.
     pub phase_synchronization: bool,
+    /// Epochs of the direct solver that polish the network's object; 0 = none.
+    pub polish_epochs: usize,
     /// Patterns predicted at once.
     pub batch_size: usize,
 }
 
 impl Default for InferenceConfig {
     fn default() -> Self {
-        Self { stitch_weighting: StitchWeighting::Probe, crop: 20, phase_synchronization: true, batch_size: 16 }
+        Self {
+            stitch_weighting: StitchWeighting::Probe,
+            crop: 20,
+            phase_synchronization: true,
+            polish_epochs: 0,
+            batch_size: 16,
+        }
     }
 }
 
@@ -65,6 +73,14 @@ pub(super) const FIELDS: &[Field] = &[
         unit: "",
         flag: None,
         kind: Kind::Flag,
+    },
+    Field {
+        path: "inference.polish_epochs",
+        label: "Polish",
+        help: "Epochs of the direct solver that polish the network's object; 0 for none.",
+        unit: "epochs",
+        flag: Some("--polish"),
+        kind: integer(0, 100_000),
     },
     Field {
         path: "inference.batch_size",

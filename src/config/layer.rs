@@ -13,6 +13,7 @@ impl Config {
             super::model::FIELDS,
             super::training::FIELDS,
             super::inference::FIELDS,
+            super::direct::FIELDS,
             super::execution::FIELDS,
         ]
         .into_iter()

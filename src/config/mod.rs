@@ -3,6 +3,7 @@
 //! Every field reaches what it names. Every other room may read this one; it knows none of them.
 
 mod data;
+mod direct;
 mod execution;
 mod field;
 mod inference;
@@ -13,6 +14,7 @@ mod preset;
 mod training;
 
 pub use data::{DataConfig, DiffractionUnit, Sampling};
+pub use direct::{DirectConfig, DirectLoss};
 pub use execution::{Accelerator, ExecutionConfig, Seeds};
 pub use field::{Choice, Field, Kind};
 pub use inference::{InferenceConfig, StitchWeighting};
@@ -20,7 +22,7 @@ pub use model::{
     AmpActivation, Initialization, InputTransform, LastStage, MergeWeighting, ModelConfig, ProbeNormalization,
 };
 pub use preset::Preset;
-pub use training::{LossKind, Schedule, TrainingConfig};
+pub use training::{LossKind, Method, Schedule, TrainingConfig};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub training: TrainingConfig,
     /// How patches are predicted and stitched.
     pub inference: InferenceConfig,
+    /// The object without a network.
+    pub direct: DirectConfig,
     /// Device and seeds.
     pub execution: ExecutionConfig,
 }

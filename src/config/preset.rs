@@ -1,8 +1,8 @@
 //! Named starting points of a configuration.
 
 use super::{
-    AmpActivation, Config, DataConfig, ExecutionConfig, InferenceConfig, Initialization, InputTransform, LastStage,
-    LossKind, MergeWeighting, ModelConfig, ProbeNormalization, Schedule, StitchWeighting, TrainingConfig,
+    AmpActivation, Config, DataConfig, DirectConfig, ExecutionConfig, InferenceConfig, Initialization, InputTransform,
+    LastStage, LossKind, MergeWeighting, ModelConfig, ProbeNormalization, Schedule, StitchWeighting, TrainingConfig,
 };
 use crate::error::{Error, Problem, Result};
 
@@ -88,6 +88,7 @@ impl Preset {
                     phase_synchronization: false,
                     ..InferenceConfig::default()
                 },
+                direct: DirectConfig::default(),
                 execution: ExecutionConfig::default(),
             },
         }

@@ -27,10 +27,23 @@ pub enum Schedule {
     Exponential,
 }
 
+/// What finds the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// A network that learns the physics, and then reconstructs any pattern at once.
+    #[default]
+    Network,
+    /// A gradient solver, without a network.
+    Direct,
+}
+
 /// How the network is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingConfig {
+    /// What finds the object.
+    pub method: Method,
     /// Number of epochs; none = until the time budget is used.
     #[serde(with = "super::optional")]
     pub epochs: Option<usize>,
@@ -49,6 +62,8 @@ pub struct TrainingConfig {
     pub loss: LossKind,
     /// Share of the loss that judges the merged neighbourhood instead of each patch alone; 0 = patches alone.
     pub overlap_weight: f64,
+    /// Share of the training that learns from the direct solution, fading into the physics; 0 = none.
+    pub teacher_share: f64,
     /// Photons per pattern that the Poisson loss assumes; none = from the file, else its counts.
     #[serde(with = "super::optional")]
     pub nphotons: Option<f64>,
@@ -61,6 +76,7 @@ pub struct TrainingConfig {
 impl Default for TrainingConfig {
     fn default() -> Self {
         Self {
+            method: Method::Network,
             epochs: None,
             time_budget_s: Some(110.0),
             batch_size: 8,
@@ -69,6 +85,7 @@ impl Default for TrainingConfig {
             schedule: Schedule::Cosine,
             loss: LossKind::Poisson,
             overlap_weight: 0.9,
+            teacher_share: 0.0,
             nphotons: None,
             gradient_clip: 1.0,
             autosave_epochs: 1,
@@ -78,6 +95,28 @@ impl Default for TrainingConfig {
 
 /// Metadata of every field above.
 pub(super) const FIELDS: &[Field] = &[
+    Field {
+        path: "training.method",
+        label: "Method",
+        help: "What finds the object.",
+        unit: "",
+        flag: Some("--method"),
+        kind: Kind::Choice {
+            options: &[
+                ("network", "a network that learns the physics, and then reconstructs any pattern at once"),
+                ("direct", "a gradient solver, without a network"),
+            ],
+            aliases: &[("pinn", "network")],
+        },
+    },
+    Field {
+        path: "training.teacher_share",
+        label: "Teacher",
+        help: "Share of the training that learns from the direct solution, fading into the physics; 0 for none.",
+        unit: "",
+        flag: Some("--teacher-share"),
+        kind: Kind::Real { min: 0.0, min_included: true, max: 1.0, optional: false },
+    },
     Field {
         path: "training.epochs",
         label: "Epochs",

@@ -10,8 +10,10 @@
 //! * `dataset`: a scan in memory.
 //! * `neighbors`, `grouping`, `split`, `random`: which patterns are reconstructed together (A§2).
 //! * `normalize`: scaling of the patterns (A§3.1).
+//! * `canvas`: where patches land.
 //! * `reconstruction`: the stitched object with its origin.
 
+mod canvas;
 mod checks;
 mod contract;
 mod dataset;
@@ -28,6 +30,7 @@ mod split;
 #[cfg(test)]
 mod test_support;
 
+pub use canvas::Canvas;
 pub use contract::{ArraySummary, Inspection, Status, Verdict, inspect, inspect_as, list};
 pub use dataset::Dataset;
 pub use grouping::{GroupCoordinates, Groups, group, group_coordinates};

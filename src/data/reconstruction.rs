@@ -2,8 +2,9 @@
 
 use super::npz::{NpyArray, NpzArchive, write_npz};
 use crate::error::{Problem, Result};
-use ndarray::{Array2, ArrayD, Ix2, arr0, arr1};
+use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, arr0, arr1};
 use num_complex::Complex32;
+use rayon::prelude::*;
 use std::path::Path;
 
 /// A stitched object that knows where it lies.
@@ -37,6 +38,32 @@ impl Reconstruction {
             arrays.push(("pixel_size_m", NpyArray::F64(pixel.view().into_dyn())));
         }
         write_npz(path, &arrays)
+    }
+
+    /// The (n, N, N) patches at these centres (index N/2), `(x, y)` in dataset coordinates, bilinearly interpolated; 0
+    /// outside.
+    pub fn patches(&self, positions: &[[f64; 2]], side: usize) -> Array3<Complex32> {
+        let mut patches = Array3::zeros((positions.len(), side, side));
+        let half = (side / 2) as f64;
+        patches.axis_iter_mut(Axis(0)).into_par_iter().zip(positions).for_each(|(mut patch, position)| {
+            let (left, top) = (position[0] - half - self.origin_xy[0], position[1] - half - self.origin_xy[1]);
+            let (x0, y0) = (left.floor(), top.floor());
+            let (fx, fy) = ((left - x0) as f32, (top - y0) as f32);
+            let at = |y: i64, x: i64| {
+                let index = (usize::try_from(y).ok(), usize::try_from(x).ok());
+                match index {
+                    (Some(y), Some(x)) => self.object.get((y, x)).copied().unwrap_or_default(),
+                    _ => Complex32::default(),
+                }
+            };
+            for ((row, column), value) in patch.indexed_iter_mut() {
+                let (y, x) = (y0 as i64 + row as i64, x0 as i64 + column as i64);
+                let upper = at(y, x) * (1.0 - fx) + at(y, x + 1) * fx;
+                let lower = at(y + 1, x) * (1.0 - fx) + at(y + 1, x + 1) * fx;
+                *value = upper * (1.0 - fy) + lower * fy;
+            }
+        });
+        patches
     }
 
     /// Reads what [`Self::save`] wrote.

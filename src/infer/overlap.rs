@@ -1,6 +1,6 @@
 //! How much every pair of neighbouring patches agrees: the graph on which phases are synchronised.
 
-use super::stitch::Canvas;
+use crate::data::Canvas;
 use ndarray::{ArrayView2, ArrayView3};
 use num_complex::Complex32;
 use num_complex::Complex64;

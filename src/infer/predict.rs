@@ -71,7 +71,9 @@ fn wait(watch: &mut dyn FnMut(f64) -> Control, done: f64) -> Result<()> {
         match watch(done) {
             Control::Run | Control::StopAfterEpoch => return Ok(()),
             Control::Pause => std::thread::sleep(std::time::Duration::from_millis(20)),
-            Control::Stop | Control::Discard => return Err(Error::Failed(Problem::new("The reconstruction was stopped"))),
+            Control::Stop | Control::Discard => {
+                return Err(Error::Failed(Problem::new("The reconstruction was stopped")));
+            }
         }
     }
 }

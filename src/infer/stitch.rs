@@ -1,7 +1,7 @@
 //! Blending patches into one object (A§7.2).
 
 use crate::config::{InferenceConfig, StitchWeighting};
-use crate::data::Reconstruction;
+use crate::data::{Canvas, Reconstruction};
 use crate::error::{Error, Problem, Result};
 use crate::physics::probe_intensity;
 use ndarray::{Array2, ArrayView2, ArrayView3};
@@ -37,37 +37,6 @@ pub fn patch_weight(config: &InferenceConfig, probe: ArrayView3<Complex32>) -> R
             let inside = |i: usize| (n / 2 - half..n / 2 + half).contains(&i);
             Ok(Array2::from_shape_fn((n, n), |(y, x)| if inside(y) && inside(x) { 1.0 } else { 0.0 }))
         }
-    }
-}
-
-/// The canvas: where patches with these centres land.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Canvas {
-    /// Dataset coordinates `(x, y)` of the centre of pixel `[0, 0]`; whole numbers.
-    pub origin: [f64; 2],
-    pub height: usize,
-    pub width: usize,
-}
-
-impl Canvas {
-    pub fn around(positions: &[[f64; 2]], n: usize) -> Self {
-        let bound =
-            |axis: usize, pick: fn(f64, f64) -> f64, start: f64| positions.iter().map(|p| p[axis]).fold(start, pick);
-        let half = (n / 2) as f64;
-        let low = |axis| bound(axis, f64::min, f64::INFINITY).floor() - half;
-        let high = |axis| bound(axis, f64::max, f64::NEG_INFINITY).ceil() + (n as f64 - half);
-        let origin = [low(0), low(1)];
-        // One pixel more than the patches need, for the second corner of the interpolation.
-        let side = |axis: usize| (high(axis) - origin[axis]) as usize + 1;
-        Self { origin, height: side(1), width: side(0) }
-    }
-
-    /// Top left pixel and the fraction `(fy, fx)` beyond it of a patch with this centre.
-    pub fn corner(&self, position: [f64; 2], n: usize) -> (usize, usize, f32, f32) {
-        let left = position[0] - (n / 2) as f64 - self.origin[0];
-        let top = position[1] - (n / 2) as f64 - self.origin[1];
-        let (x, y) = (left.floor().max(0.0), top.floor().max(0.0));
-        (y as usize, x as usize, (top - y) as f32, (left - x) as f32)
     }
 }
 

@@ -41,6 +41,11 @@ impl Merge {
         Self { weight: Tensor::from_data(TensorData::new(values, [1, h, w]), device), floor }
     }
 
+    /// (N, N) weight, with a maximum of 1.
+    pub fn weight(&self) -> Tensor<2> {
+        self.weight.clone().squeeze_dim(0)
+    }
+
     /// Merges every group on a canvas of its own.
     ///
     /// * `patches`: (g·c, N, N), the channels of a group one after the other.

@@ -363,7 +363,8 @@ impl State {
     }
 
     fn open(&mut self, path: PathBuf) -> Vec<Effect> {
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let extension =
+            path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
         match extension.as_str() {
             "ptycho" => {
                 self.remember(path.clone());
@@ -380,7 +381,8 @@ impl State {
     }
 
     fn open_dataset(&mut self, path: PathBuf) -> Vec<Effect> {
-        let selected = self.dataset.as_ref().filter(|dataset| dataset.path == path).map_or(0, |dataset| dataset.selected);
+        let selected =
+            self.dataset.as_ref().filter(|dataset| dataset.path == path).map_or(0, |dataset| dataset.selected);
         self.dataset = Some(OpenDataset { path: path.clone(), loading: true, selected, ..OpenDataset::default() });
         self.step = Step::Data;
         let config = Box::new(self.draft.config().data.clone());
@@ -410,12 +412,7 @@ impl State {
         self.starting = true;
         self.control = Control::Run;
         self.step = Step::Train;
-        vec![
-            Effect::Control(Control::Run),
-            Effect::Pace(self.pace),
-            Effect::Submit(job),
-            Effect::Show(Step::Train),
-        ]
+        vec![Effect::Control(Control::Run), Effect::Pace(self.pace), Effect::Submit(job), Effect::Show(Step::Train)]
     }
 
     fn say(&mut self, level: Level, text: String) -> Vec<Effect> {

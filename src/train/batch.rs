@@ -3,8 +3,10 @@
 //! The normalised patterns are uploaded once; a step sends only indices and positions.
 
 use crate::data::{GroupCoordinates, Groups};
+use crate::physics::ComplexTensor;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use ndarray::ArrayView3;
+use ndarray::{Array3, ArrayView3};
+use num_complex::Complex32;
 
 /// Bytes of one resident piece: below the smallest binding limit of current adapters (128 MiB).
 const PIECE_BYTES: usize = 64 << 20;
@@ -17,6 +19,8 @@ pub struct Batch {
     pub in_group: Tensor<2>,
     /// (b·c, 2) positions relative to the centre of the batch, with the same sign.
     pub in_batch: Tensor<2>,
+    /// (b·c, N, N) patches of the teacher's object, in the network's units, if there is a teacher.
+    pub taught: Option<ComplexTensor<3>>,
     /// Largest |x| or |y| of `in_batch`.
     pub reach: f64,
 }
@@ -28,6 +32,8 @@ pub struct Resident {
     side: usize,
     groups: Groups,
     coordinates: GroupCoordinates,
+    /// (n, N, N) patches of the teacher's object.
+    taught: Option<Array3<Complex32>>,
     device: Device,
 }
 
@@ -52,7 +58,17 @@ impl Resident {
                 Tensor::from_data(TensorData::new(values, [end - start, side, side]), device)
             })
             .collect();
-        Self { pieces, patterns_per_piece, side, groups, coordinates, device: device.clone() }
+        Self { pieces, patterns_per_piece, side, groups, coordinates, taught: None, device: device.clone() }
+    }
+
+    /// Adds a teacher: (n, N, N) patches of its object, in the network's units.
+    pub fn teach(&mut self, patches: Array3<Complex32>) {
+        self.taught = Some(patches);
+    }
+
+    /// Lets the teacher go.
+    pub fn dismiss_teacher(&mut self) {
+        self.taught = None;
     }
 
     /// Number of groups.
@@ -93,6 +109,9 @@ impl Resident {
             amplitude: self.gather(&patterns).reshape([b, c, self.side, self.side]),
             in_group: upload(in_group),
             in_batch: upload(in_batch),
+            taught: self.taught.as_ref().map(|taught| {
+                ComplexTensor::from_array(taught.select(ndarray::Axis(0), &patterns).view(), &self.device)
+            }),
             reach,
         }
     }

@@ -7,11 +7,13 @@ use super::schedule::{learning_rate, warmup};
 use super::{Control, EpochRecord, History, Observer, Progress};
 use crate::config::{Config, LossKind, MergeWeighting, TrainingConfig};
 use crate::data::{self, Dataset, GroupCoordinates};
+use crate::direct;
 use crate::error::{Error, Problem, Result};
 use crate::model::{Autoencoder, Weights, add_input_statistics, initial_weights, needs_statistics};
 use crate::physics::{self, ComplexTensor, Diffraction, Merge};
 use burn::tensor::{Device, Tensor};
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
+use num_complex::Complex32;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -84,6 +86,42 @@ pub fn scaling_of(dataset: &Dataset, config: &Config) -> Result<Scaling> {
     Ok(Scaling { normalization, probe_factor: probe.factor, nphotons })
 }
 
+/// What the loss is made of.
+#[derive(Debug, Clone, Copy)]
+struct Mix {
+    /// Weight of the teacher; the physics has the rest.
+    teacher: f64,
+    /// Within the physics, weight of the merged neighbourhood; the patches alone have the rest.
+    overlap: f64,
+}
+
+impl Mix {
+    /// After `fraction` of the training.
+    fn after(fraction: f64, settings: &TrainingConfig) -> Self {
+        // The teacher has the word alone for the first half of its share, and hands over in the second.
+        let share = settings.teacher_share;
+        let teacher = if share > 0.0 { (2.0 - 2.0 * fraction / share).clamp(0.0, 1.0) } else { 0.0 };
+        Self { teacher, overlap: overlap_weight(settings.overlap_weight, fraction) }
+    }
+}
+
+/// How far patches (b·c, N, N) are from the teacher's, up to one phase for each of the `b` groups, which diffraction
+/// leaves open: Σ w |a|² + Σ w |t|² − 2 |Σ w a t*|, relative to Σ w |t|².
+fn imitation(patches: ComplexTensor<3>, taught: ComplexTensor<3>, weight: Tensor<2>, groups: usize) -> Tensor<1> {
+    let weight = weight.unsqueeze::<3>();
+    let total = |tensor: Tensor<3>| {
+        let length = tensor.shape().num_elements() / groups;
+        tensor.reshape([groups, length]).sum_dim(1)
+    };
+    let weighted = taught.clone().map(|part| part * weight.clone());
+    let re = total(patches.re.clone() * weighted.re.clone() + patches.im.clone() * weighted.im.clone());
+    let im = total(patches.im.clone() * weighted.re.clone() - patches.re.clone() * weighted.im.clone());
+    let likeness = (re.square() + im.square() + 1e-12).sqrt();
+    let energy = total(patches.norm_sqr() * weight);
+    let norm = total(weighted.re * taught.re + weighted.im * taught.im);
+    ((energy + norm.clone() - likeness * 2.0) / norm.clamp_min(1e-12)).mean()
+}
+
 /// Physics between the network's output and the loss.
 struct Forward {
     diffraction: Diffraction,
@@ -113,10 +151,23 @@ impl Forward {
     }
 
     /// Loss of a batch: of the patches as they are (merged within their groups for gridsize > 1) and of the patches cut out
-    /// of the merged batch, in the proportion of `overlap_weight`.
-    fn loss(&self, network: &Autoencoder, batch: Batch, overlap_weight: f64) -> Tensor<1> {
+    /// of the merged batch, in the proportions of `mix`.
+    fn loss(&self, network: &Autoencoder, batch: Batch, mix: Mix) -> Tensor<1> {
         let [b, c, n, _] = batch.amplitude.dims();
         let patches: ComplexTensor<3> = network.forward(batch.amplitude.clone()).map(|t| t.reshape([b * c, n, n]));
+        let Some(taught) = batch.taught.clone().filter(|_| mix.teacher > 0.0) else {
+            return self.physics(patches, batch, mix.overlap);
+        };
+        let imitation = imitation(patches.clone(), taught, self.merge.weight(), b);
+        if mix.teacher >= 1.0 {
+            return imitation;
+        }
+        self.physics(patches, batch, mix.overlap) * (1.0 - mix.teacher) + imitation * mix.teacher
+    }
+
+    /// Loss of patches (b·c, N, N) against the data.
+    fn physics(&self, patches: ComplexTensor<3>, batch: Batch, overlap_weight: f64) -> Tensor<1> {
+        let [b, c, n, _] = batch.amplitude.dims();
         let amplitude = batch.amplitude.reshape([b * c, n, n]);
         let alone = |patches: ComplexTensor<3>| {
             if c == 1 {
@@ -211,7 +262,7 @@ pub fn train(
     }
     let scaling = scaling_of(dataset, config)?;
     let with_gradient = device.clone().autodiff();
-    let (resident, largest) = prepare(dataset, config, &scaling, &with_gradient)?;
+    let (mut resident, largest) = prepare(dataset, config, &scaling, &with_gradient)?;
     let forward = Forward::new(dataset, config, &scaling, largest, &with_gradient);
     let held_back = match validation {
         Some(set) => {
@@ -242,9 +293,18 @@ pub fn train(
     let mut reported = Instant::now();
 
     let centers = resident.centers();
+    if settings.teacher_share > 0.0 {
+        let Some(patches) = teacher(dataset, config, &scaling, observer)? else {
+            return Err(Error::failed("Training was stopped before its first step"));
+        };
+        resident.teach(patches);
+    }
     'training: while budget.fraction(step, steps_per_epoch) < 1.0 {
-        let overlap_weight = overlap_weight(settings.overlap_weight, budget.fraction(step, steps_per_epoch));
-        let batches = if overlap_weight > 0.0 {
+        let mix = Mix::after(budget.fraction(step, steps_per_epoch), settings);
+        if mix.teacher <= 0.0 {
+            resident.dismiss_teacher();
+        }
+        let batches = if mix.overlap > 0.0 {
             neighbourhoods(&centers, batch_size, &mut shuffle)
         } else {
             order.shuffle(&mut shuffle);
@@ -269,7 +329,7 @@ pub fn train(
             rate = learning_rate(settings.schedule, settings.learning_rate, fraction, epoch)
                 * warmup(step, settings.warmup_steps);
             let differentiated = network.clone().require_grad();
-            let loss = forward.loss(&differentiated, resident.batch(groups), overlap_weight);
+            let loss = forward.loss(&differentiated, resident.batch(groups), mix);
             let gradients = loss.backward();
             adam.step(differentiated.flat_gradient(&gradients), rate, settings.gradient_clip);
             network = network.with_parameters(adam.parameters());
@@ -353,6 +413,35 @@ pub fn train(
     Ok(Trained { weights, history, outcome, steps: step, epochs: epoch, seconds: budget.elapsed(), patterns, scaling })
 }
 
+/// Patches (n, N, N) of the direct solution, in the network's units; none if it was stopped.
+fn teacher(
+    dataset: &Dataset,
+    config: &Config,
+    scaling: &Scaling,
+    observer: &mut dyn Observer,
+) -> Result<Option<Array3<Complex32>>> {
+    let began = Instant::now();
+    let mut watch = |_: f64, _: Option<f64>| loop {
+        match observer.control() {
+            Control::Run | Control::StopAfterEpoch => return true,
+            Control::Stop | Control::Discard => return false,
+            Control::Pause => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    let seed = config.execution.seeds.shuffle;
+    let solved = direct::solve(dataset, &config.direct, seed, &direct::Start::Flat, &mut watch)?;
+    if solved.stopped {
+        return Ok(None);
+    }
+    let misfit = solved.misfits.last().copied().unwrap_or(f64::NAN);
+    observer.note(&format!(
+        "The teacher, a direct solution, took {:.1} s; its misfit is {misfit:.4}",
+        began.elapsed().as_secs_f64()
+    ));
+    let to_network = (scaling.normalization / scaling.probe_factor) as f32;
+    Ok(Some(solved.reconstruction.patches(&dataset.positions, dataset.patch_size()).mapv(|value| value * to_network)))
+}
+
 /// Weight of the merged neighbourhood after `fraction` of the training: patches first learn alone, in random batches, which
 /// breaks the symmetry between an object and its twin fastest; then their agreement is asked for more and more.
 fn overlap_weight(full: f64, fraction: f64) -> f64 {
@@ -388,7 +477,8 @@ fn evaluate(
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut sum = 0.0;
     for groups in neighbourhoods(&set.centers(), batch_size, &mut rng) {
-        sum += read(forward.loss(network, set.batch(&groups), overlap_weight))? * groups.len() as f64;
+        sum += read(forward.loss(network, set.batch(&groups), Mix { teacher: 0.0, overlap: overlap_weight }))?
+            * groups.len() as f64;
     }
     Ok(sum / set.len().max(1) as f64)
 }

@@ -180,7 +180,8 @@ impl App {
             return;
         }
         for command in Command::ALL.iter().copied() {
-            let pressed = command.shortcut().is_some_and(|keys| context.input_mut(|input| input.consume_shortcut(&keys)));
+            let pressed =
+                command.shortcut().is_some_and(|keys| context.input_mut(|input| input.consume_shortcut(&keys)));
             if pressed {
                 match self.why_not(command) {
                     None => self.command(command, context),
@@ -214,12 +215,8 @@ impl App {
 
     /// Files that were dropped on the window.
     fn dropped(&mut self, context: &Context) {
-        let files: Vec<PathBuf> = context
-            .input(|input| input.raw.dropped_files.iter().map(|file| file.path.clone()).collect::<Vec<_>>())
-            .into_iter()
-            .flatten()
-            .collect();
-        if let Some(file) = files.into_iter().next() {
+        let first = context.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_path_buf()));
+        if let Some(file) = first {
             self.desk.act(Action::Open(file));
         }
     }
@@ -361,7 +358,7 @@ impl App {
     }
 
     fn ask_about_closing(&mut self, context: &Context) {
-        let modal = egui::Modal::new(egui::Id::new("close guard")).show(context, |ui| {
+        let modal = egui::Modal::new(egui::Id::unique("close guard")).show(context, |ui| {
             ui.set_width(380.0);
             ui.heading("A job is running");
             ui.label("Stop it and keep what was learnt so far, or go on?");

@@ -54,7 +54,8 @@ impl<T> Dialog<T> {
                 Ok(Some(path)) => return Answer::Chosen(self.purpose, path),
                 Ok(None) => {
                     self.system = None;
-                    self.hint = Some("Nothing was chosen. Where no file dialog opens, type or paste the path.".to_owned());
+                    self.hint =
+                        Some("Nothing was chosen. Where no file dialog opens, type or paste the path.".to_owned());
                 }
                 Err(std::sync::mpsc::TryRecvError::Disconnected) => self.system = None,
                 Err(std::sync::mpsc::TryRecvError::Empty) => {
@@ -68,7 +69,7 @@ impl<T> Dialog<T> {
             Question::OpenFolder => "Open a folder",
             Question::SaveFile { .. } => "Save as",
         };
-        let modal = Modal::new(egui::Id::new("path dialog")).show(context, |ui| {
+        let modal = Modal::new(egui::Id::unique("path dialog")).show(context, |ui| {
             ui.set_width(520.0);
             ui.heading(title);
             ui.add_space(4.0);
@@ -95,7 +96,8 @@ impl<T> Dialog<T> {
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                     let saving = matches!(self.question, Question::SaveFile { .. });
                     let usable = usable(&self.question, Path::new(self.text.trim()));
-                    let button = ui.add_enabled(usable.is_none(), egui::Button::new(if saving { "Save" } else { "Open" }));
+                    let button =
+                        ui.add_enabled(usable.is_none(), egui::Button::new(if saving { "Save" } else { "Open" }));
                     let button = match &usable {
                         Some(reason) => button.on_disabled_hover_text(*reason),
                         None => button,

@@ -56,7 +56,7 @@ impl Pane {
 
 /// The tiles as they are at first: all in one place, the first step in front.
 pub(super) fn default_tree() -> Tree<Pane> {
-    Tree::new_tabs("ptychoscope", Pane::ALL.to_vec())
+    Tree::new_tabs(egui::Id::unique("tiles"), Pane::ALL.to_vec())
 }
 
 /// Whether each panel is in the tree exactly once: a stored tree of another version may not be so.
@@ -98,7 +98,13 @@ impl Behavior<Pane> for Drawer<'_> {
             Some(Step::Configure) | None => false,
         };
         let running = *pane == Pane::Train && self.state.is_busy();
-        let mark = if running { "  ⏵" } else if done { "  ✔" } else { "" };
+        let mark = if running {
+            "  ⏵"
+        } else if done {
+            "  ✔"
+        } else {
+            ""
+        };
         RichText::new(format!("{}{mark}", pane.label())).size(14.0).into()
     }
 
@@ -153,6 +159,6 @@ mod tests {
     #[test]
     fn the_first_layout_has_every_panel_once_and_a_damaged_one_is_found_out() {
         assert!(is_complete(&default_tree()));
-        assert!(!is_complete(&Tree::new_tabs("x", vec![Pane::Data, Pane::Data, Pane::Log])));
+        assert!(!is_complete(&Tree::new_tabs(egui::Id::unique("x"), vec![Pane::Data, Pane::Data, Pane::Log])));
     }
 }

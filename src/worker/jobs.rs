@@ -209,9 +209,7 @@ fn load_validation(recorder: &Recorder<'_, '_>, path: &Path, config: &Config, da
 /// Ends a job that was stopped before anything was written.
 fn unless_stopped(recorder: &Recorder<'_, '_>) -> Result<()> {
     match recorder.context().switch.get() {
-        Control::Stop | Control::Discard => {
-            Err(Error::failed("Stopped before the work began; nothing was written"))
-        }
+        Control::Stop | Control::Discard => Err(Error::failed("Stopped before the work began; nothing was written")),
         Control::Run | Control::Pause | Control::StopAfterEpoch => Ok(()),
     }
 }

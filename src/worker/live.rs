@@ -114,8 +114,7 @@ impl<'a> Live<'a> {
         });
         let switch = &context.switch;
         let mut watch = |_: f64| if switch.get().ends_now() { Control::Stop } else { Control::Run };
-        let done =
-            crate::infer::reconstruct(part, &weights()?, &self.scaling, self.config, self.device, &mut watch);
+        let done = crate::infer::reconstruct(part, &weights()?, &self.scaling, self.config, self.device, &mut watch);
         if switch.get().ends_now() {
             return Ok(());
         }

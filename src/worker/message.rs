@@ -3,9 +3,9 @@
 //! Exactly one [`EventKind::Finished`] or [`EventKind::Failed`] follows each [`EventKind::Started`].
 
 pub use super::control::Switch;
+pub use super::device::{AdapterKind, DeviceInfo};
 pub use super::live::LivePace;
 pub use super::reader::{Patterns, Reply, Request, ResultData, RunInfo};
-pub use super::device::{AdapterKind, DeviceInfo};
 pub use super::summary::{JobOutcome, Summary, SummaryDataset};
 pub use crate::train::Control;
 

@@ -264,11 +264,7 @@ fn meet(request: &Request, answer: &mut dyn FnMut(Reply)) -> Result<()> {
         Request::Bundle { path } => {
             let path = if path.is_dir() { path.join("model.ptycho") } else { path.clone() };
             let bundle = Bundle::load(&path)?;
-            answer(Reply::Bundle {
-                path,
-                manifest: Box::new(bundle.manifest),
-                config: Box::new(bundle.config),
-            });
+            answer(Reply::Bundle { path, manifest: Box::new(bundle.manifest), config: Box::new(bundle.config) });
         }
         Request::Config { path } => {
             answer(Reply::Config { path: path.clone(), config: Box::new(Config::load(path)?) });
@@ -324,10 +320,8 @@ fn diameter(probe: ArrayView3<'_, Complex32>) -> f64 {
         cy += y as f64 * value / total;
         cx += x as f64 * value / total;
     }
-    let mut by_radius: Vec<(f64, f64)> = intensity
-        .indexed_iter()
-        .map(|((y, x), value)| ((y as f64 - cy).hypot(x as f64 - cx), *value))
-        .collect();
+    let mut by_radius: Vec<(f64, f64)> =
+        intensity.indexed_iter().map(|((y, x), value)| ((y as f64 - cy).hypot(x as f64 - cx), *value)).collect();
     by_radius.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut sum = 0.0;
     for (radius, value) in by_radius {
@@ -342,7 +336,9 @@ fn diameter(probe: ArrayView3<'_, Complex32>) -> f64 {
 /// The result in a run folder, with what its dataset, if it still is there, says about it.
 fn result(folder: &Path) -> Result<ResultData> {
     let (folder, file) = match folder.extension() {
-        Some(extension) if extension == "npz" => (folder.parent().unwrap_or(folder).to_path_buf(), folder.to_path_buf()),
+        Some(extension) if extension == "npz" => {
+            (folder.parent().unwrap_or(folder).to_path_buf(), folder.to_path_buf())
+        }
         _ => (folder.to_path_buf(), RunFolder::at(folder).reconstruction()),
     };
     if !file.exists() {
@@ -427,8 +423,12 @@ fn read_history(path: &Path) -> Vec<EpochPoint> {
 /// The run folders below a folder, newest first; what is not a run folder is left out.
 fn runs(parent: &Path) -> Vec<RunInfo> {
     let Ok(entries) = std::fs::read_dir(parent) else { return Vec::new() };
-    let mut runs: Vec<RunInfo> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).filter_map(|path| run(&path)).collect();
+    let mut runs: Vec<RunInfo> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .filter_map(|path| run(&path))
+        .collect();
     runs.sort_by(|a, b| b.changed.cmp(&a.changed).then_with(|| a.folder.cmp(&b.folder)));
     runs
 }
@@ -464,7 +464,10 @@ fn run(folder: &Path) -> Option<RunInfo> {
         phase_correlation: number("phase_correlation"),
         amplitude_correlation: number("amplitude_correlation"),
         consistency_r: number("consistency_r"),
-        settings: Config::load(names.config()).ok().and_then(|c| c.differences(&Config::default()).ok()).unwrap_or_default(),
+        settings: Config::load(names.config())
+            .ok()
+            .and_then(|c| c.differences(&Config::default()).ok())
+            .unwrap_or_default(),
         note: std::fs::read_to_string(names.note()).unwrap_or_default(),
         model,
         has_result: names.reconstruction().exists(),

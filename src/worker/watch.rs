@@ -1,7 +1,7 @@
 //! How the worker watches a training: progress and epochs become events, and the bundle is saved now and then.
 
-use super::message::{Control, EpochPoint, EventKind, Progress};
 use super::live::Live;
+use super::message::{Control, EpochPoint, EventKind, Progress};
 use super::recorder::Recorder;
 use crate::checkpoint::Bundle;
 use crate::error::{Error, Result};

@@ -48,7 +48,10 @@ impl View {
             let (h, w) = pattern.dim();
             self.pattern.show(ui, "Diffraction pattern", dataset.selected as u64, [w, h], || {
                 let largest = pattern.iter().copied().fold(1e-9f32, f32::max);
-                egui::ColorImage::from_gray([w, h], &pattern.iter().map(|v| (255.0 * v / largest) as u8).collect::<Vec<_>>())
+                egui::ColorImage::from_gray(
+                    [w, h],
+                    &pattern.iter().map(|v| (255.0 * v / largest) as u8).collect::<Vec<_>>(),
+                )
             });
         }
     }

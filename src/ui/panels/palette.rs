@@ -34,11 +34,13 @@ impl Palette {
         let (up, down, enter) = context.input(|input| {
             (input.key_pressed(Key::ArrowUp), input.key_pressed(Key::ArrowDown), input.key_pressed(Key::Enter))
         });
-        let modal = Modal::new(egui::Id::new("command palette")).show(context, |ui| {
+        let modal = Modal::new(egui::Id::unique("command palette")).show(context, |ui| {
             ui.set_width(440.0);
             let label = ui.label("Command");
             let field = ui.add(
-                egui::TextEdit::singleline(&mut self.text).desired_width(f32::INFINITY).hint_text("Type part of a name"),
+                egui::TextEdit::singleline(&mut self.text)
+                    .desired_width(f32::INFINITY)
+                    .hint_text("Type part of a name"),
             );
             let field = field.labelled_by(label.id);
             if !std::mem::replace(&mut self.focused, true) {

@@ -57,7 +57,7 @@ impl ImageView {
         self.upload(ui.ctx(), label, key, size, make);
         let space = ui.available_size().max(vec2(32.0, 32.0));
         let (rect, response) = ui.allocate_exact_size(space, Sense::click_and_drag());
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Image, true, label));
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, label));
         let extent = vec2(size[0] as f32, size[1] as f32).max(vec2(1.0, 1.0));
         let fit = (rect.width() / extent.x).min(rect.height() / extent.y);
         self.steer(ui, &response, rect, extent, fit);
@@ -67,10 +67,8 @@ impl ImageView {
         let painter = ui.painter_at(rect);
         let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
         for (part, texture) in &self.tiles {
-            let on_screen = Rect::from_min_max(
-                placed.min + part.min.to_vec2() * scale,
-                placed.min + part.max.to_vec2() * scale,
-            );
+            let on_screen =
+                Rect::from_min_max(placed.min + part.min.to_vec2() * scale, placed.min + part.max.to_vec2() * scale);
             painter.image(texture.id(), on_screen, whole, Color32::WHITE);
         }
         let hovered = response.hover_pos().and_then(|at| {
@@ -109,7 +107,14 @@ impl ImageView {
         }
     }
 
-    fn upload(&mut self, context: &Context, label: &str, key: u64, size: [usize; 2], make: impl FnOnce() -> ColorImage) {
+    fn upload(
+        &mut self,
+        context: &Context,
+        label: &str,
+        key: u64,
+        size: [usize; 2],
+        make: impl FnOnce() -> ColorImage,
+    ) {
         if self.key == Some((key, size)) {
             return;
         }
