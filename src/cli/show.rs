@@ -1,20 +1,12 @@
 //! `inspect`, `devices`, `config` and the usage: what is told without a job.
 
-use super::args::{Args, ConfigArgs, InspectArgs};
+use super::args::{ConfigArgs, InspectArgs};
 use super::{print_line, settings};
 use crate::config::{Config, Kind};
 use crate::data::{self, Inspection, Status};
 use crate::error::{Error, Result};
 use crate::worker::device::{self, AdapterInfo};
-use clap::CommandFactory;
 use serde::Serialize;
-
-/// The help, and why no window opens.
-pub(super) fn usage() -> Result<u8> {
-    print_line(&Args::command().render_help().to_string());
-    print_line("The window is not part of this build yet; start with `ptychoscope run DATASET`.");
-    Ok(0)
-}
 
 /// What a dataset holds and whether it is usable; exit code 2 if it is not.
 pub(super) fn inspect(args: &InspectArgs) -> Result<u8> {

@@ -6,13 +6,13 @@ use crate::data::{self, Canvas, Dataset, Reconstruction};
 use crate::error::{Error, Problem, Result};
 use ndarray::{Array2, Array3, Axis};
 use num_complex::Complex32;
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// Shifted probes are kept when they take less memory than this, in bytes; else they are made anew at each use.
 const KEPT_PROBES: usize = 1 << 30;
+
+/// Patterns worked on at once, so that memory does not grow with the number of patterns.
+const PIECE: usize = 256;
 
 /// Where the solver starts.
 pub enum Start<'a> {
@@ -37,7 +37,7 @@ pub struct Direct {
 
 /// Finds the object.
 ///
-/// `watch` is called before each batch with the share done and the misfit of the last whole epoch, if there is one; false
+/// `watch` is called a few times an epoch with the share done and the misfit of the last whole epoch, if there is one; false
 /// ends the work, with its result so far.
 ///
 /// # Errors
@@ -45,33 +45,18 @@ pub struct Direct {
 pub fn solve(
     dataset: &Dataset,
     config: &DirectConfig,
-    seed: u64,
     start: &Start<'_>,
     watch: &mut dyn FnMut(f64, Option<f64>) -> bool,
 ) -> Result<Direct> {
     let mut solver = Solver::new(dataset, config, start)?;
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let n = dataset.len();
-    let mut order: Vec<usize> = (0..n).collect();
-    let batched = (config.epochs as f64 * config.batched_share).round() as usize;
     let mut misfits: Vec<f64> = Vec::new();
     let mut stopped = false;
-    'epochs: for epoch in 0..config.epochs {
-        order.shuffle(&mut rng);
-        let together = epoch >= batched;
-        let size = if together { n } else { config.batch_size.clamp(1, n) };
-        let mut misfit = 0.0;
-        if together && epoch == batched {
-            solver.start_acceleration();
-        }
-        for (index, batch) in order.chunks(size).enumerate() {
-            let share = (epoch as f64 + index as f64 * size as f64 / n as f64) / config.epochs as f64;
-            if !watch(share, misfits.last().copied()) {
-                stopped = true;
-                break 'epochs;
-            }
-            misfit += if together { solver.step_together(batch) } else { solver.step_batch(batch) };
-        }
+    for epoch in 0..config.epochs {
+        let mut go_on = |within: f64| watch((epoch as f64 + within) / config.epochs as f64, misfits.last().copied());
+        let Some(misfit) = solver.step(&mut go_on) else {
+            stopped = true;
+            break;
+        };
         misfits.push(misfit / solver.counts);
         if !misfit.is_finite() {
             return Err(Error::Failed(
@@ -100,8 +85,6 @@ struct Solver<'a> {
     object: Array2<Complex32>,
     /// Σ |P|² at each pixel over all patterns.
     illumination: Array2<f32>,
-    /// What batches carry on from one to the next.
-    velocity: Array2<Complex32>,
     /// Where the accelerated steps came from, and their number since the last restart.
     previous: Array2<Complex32>,
     since_restart: f32,
@@ -155,7 +138,6 @@ impl<'a> Solver<'a> {
             counts,
             probes: None,
             illumination: Array2::zeros(object.dim()),
-            velocity: Array2::zeros(object.dim()),
             previous: object.clone(),
             object,
             probe,
@@ -189,8 +171,8 @@ impl<'a> Solver<'a> {
     }
 
     /// Misfits and gradients of these patterns at `object`, in their order.
-    fn answers(&self, batch: &[usize], object: &Array2<Complex32>, with_probe: bool) -> Vec<Answer> {
-        batch
+    fn answers(&self, piece: &[usize], object: &Array2<Complex32>, with_probe: bool) -> Vec<Answer> {
+        piece
             .par_iter()
             .map(|&index| {
                 let (top, left, rest) = self.places[index];
@@ -210,53 +192,19 @@ impl<'a> Solver<'a> {
     }
 
     /// Adds the gradients of patches to a canvas, in the order of the patterns.
-    fn gathered(&self, batch: &[usize], answers: &[Answer]) -> Array2<Complex32> {
-        let mut sum = Array2::<Complex32>::zeros(self.object.dim());
-        for (&index, answer) in batch.iter().zip(answers) {
+    fn gather(&self, piece: &[usize], answers: &[Answer], sum: &mut Array2<Complex32>) {
+        for (&index, answer) in piece.iter().zip(answers) {
             let (top, left, _) = self.places[index];
             for (row, values) in answer.object.chunks_exact(self.side).enumerate() {
                 let mut line = sum.slice_mut(ndarray::s![top + row, left..left + self.side]);
                 line.iter_mut().zip(values).for_each(|(to, from)| *to += from);
             }
         }
-        sum
     }
 
-    /// One step on a few patterns; gives back their misfit.
-    fn step_batch(&mut self, batch: &[usize]) -> f64 {
-        let answers = self.answers(batch, &self.object, false);
-        let gradient = self.gathered(batch, &answers);
-        let mut lit = Array2::<f32>::zeros(self.object.dim());
-        let base = intensity(&self.probe);
-        for &index in batch {
-            let (top, left, _) = self.places[index];
-            let mut window = lit.slice_mut(ndarray::s![top..top + self.side, left..left + self.side]);
-            window += &base;
-        }
-        let largest = base.iter().copied().fold(0.0f32, f32::max);
-        let floor = self.config.regularization as f32 * largest;
-        let (step, momentum) = (self.config.step as f32, self.config.momentum as f32);
-        ndarray::Zip::from(&mut self.object).and(&mut self.velocity).and(&gradient).and(&lit).for_each(
-            |object, velocity, gradient, lit| {
-                *velocity = *velocity * momentum - gradient * (step / (lit + floor));
-                *object += *velocity;
-            },
-        );
-        answers.iter().map(|answer| answer.misfit).sum()
-    }
-
-    fn start_acceleration(&mut self) {
-        self.previous = self.object.clone();
-        self.since_restart = 0.0;
-        self.last_misfit = f64::INFINITY;
-    }
-
-    /// One accelerated step on all patterns; gives back their misfit at the point it was taken from.
-    fn step_together(&mut self, batch: &[usize]) -> f64 {
-        let mut ordered = batch.to_vec();
-        ordered.sort_unstable();
-        let t = self.since_restart;
-        let ahead = (t / (t + 3.0)) * if self.config.momentum > 0.0 { 1.0 } else { 0.0 };
+    /// One accelerated step; gives back the misfit at the point it was taken from, or none if `go_on` says so on the way.
+    fn step(&mut self, go_on: &mut dyn FnMut(f64) -> bool) -> Option<f64> {
+        let ahead = self.since_restart / (self.since_restart + 3.0);
         let point = ndarray::Zip::from(&self.object)
             .and(&self.previous)
             .map_collect(|now, before| now + (now - before) * ahead);
@@ -264,10 +212,13 @@ impl<'a> Solver<'a> {
         let mut misfit = 0.0;
         let mut gradient = Array2::<Complex32>::zeros(self.object.dim());
         let mut probe_gradient = Array3::<Complex32>::zeros(self.probe.dim());
-        // In pieces, so that memory does not grow with the number of patterns.
-        for piece in ordered.chunks(256) {
+        let all: Vec<usize> = (0..self.places.len()).collect();
+        for (index, piece) in all.chunks(PIECE).enumerate() {
+            if !go_on((index * PIECE) as f64 / all.len() as f64) {
+                return None;
+            }
             let answers = self.answers(piece, &point, refine);
-            gradient += &self.gathered(piece, &answers);
+            self.gather(piece, &answers, &mut gradient);
             misfit += answers.iter().map(|answer| answer.misfit).sum::<f64>();
             if refine {
                 self.gather_probe(piece, &answers, &mut probe_gradient);
@@ -291,7 +242,7 @@ impl<'a> Solver<'a> {
         if refine {
             self.step_probe(&probe_gradient);
         }
-        misfit
+        Some(misfit)
     }
 
     /// Adds up the probe's gradient, each moved back from its sub-pixel place.
@@ -370,4 +321,93 @@ fn laid_on(given: &Reconstruction, canvas: &Canvas, to_normalized: f32) -> Array
         };
         value.map_or(Complex32::new(1.0, 0.0), |value| value * to_normalized)
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::config::{DataConfig, DirectLoss};
+    use crate::metrics::phase_correlation;
+    use std::path::Path;
+
+    fn siemens() -> Dataset {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/siemens_star_n64.npz");
+        Dataset::load(&path, &DataConfig::default(), 0).unwrap()
+    }
+
+    fn correlation(dataset: &Dataset, solved: &Direct) -> f64 {
+        let (object, truth) = (&solved.reconstruction.object, dataset.object.as_ref().unwrap());
+        let origin = solved.reconstruction.origin_xy;
+        phase_correlation(object.view(), origin, truth.view(), &dataset.positions).unwrap().phase
+    }
+
+    #[test]
+    fn a_real_object_is_found_in_a_few_epochs_and_stays_found() {
+        let dataset = siemens();
+        for (epochs, least) in [(10, 0.98), (60, 0.99)] {
+            let config = DirectConfig { epochs, ..DirectConfig::default() };
+            let solved = solve(&dataset, &config, &Start::Flat, &mut |_, _| true).unwrap();
+            let found = correlation(&dataset, &solved);
+            assert!(found > least, "{found} after {epochs} epochs");
+            assert_eq!(solved.misfits.len(), epochs);
+            assert!(solved.misfits.last().unwrap() < &0.02, "{:?}", solved.misfits.last());
+        }
+    }
+
+    #[test]
+    fn the_same_bits_twice_and_a_stop_keeps_what_there_is() {
+        let dataset = siemens();
+        let config = DirectConfig { epochs: 4, ..DirectConfig::default() };
+        let once = solve(&dataset, &config, &Start::Flat, &mut |_, _| true).unwrap();
+        let twice = solve(&dataset, &config, &Start::Flat, &mut |_, _| true).unwrap();
+        assert_eq!(once.reconstruction, twice.reconstruction);
+        let stopped = solve(&dataset, &config, &Start::Flat, &mut |share, _| share < 0.6).unwrap();
+        assert!(stopped.stopped && stopped.misfits.len() < 4 && !stopped.misfits.is_empty());
+    }
+
+    #[test]
+    fn a_good_start_is_polished_not_forgotten() {
+        let dataset = siemens();
+        let settings = |epochs| DirectConfig { epochs, ..DirectConfig::default() };
+        let first = solve(&dataset, &settings(10), &Start::Flat, &mut |_, _| true).unwrap();
+        let polished = solve(&dataset, &settings(3), &Start::From(&first.reconstruction), &mut |_, _| true).unwrap();
+        assert!(polished.misfits[0] <= *first.misfits.last().unwrap(), "it starts where the other ended");
+        assert!(correlation(&dataset, &polished) > 0.98);
+    }
+
+    #[test]
+    fn a_wrong_probe_is_refined_and_counts_may_be_judged_as_such() {
+        let mut dataset = siemens();
+        let right = dataset.probe.clone();
+        // A smooth error of about 20 % of the amplitude.
+        for ((_, y, x), value) in dataset.probe.indexed_iter_mut() {
+            let (y, x) = (y as f32 / 64.0 - 0.5, x as f32 / 64.0 - 0.5);
+            *value *= Complex32::from_polar(1.0 + 0.6 * x, 0.8 * y);
+        }
+        let settings = |refine_probe, loss| DirectConfig { epochs: 60, refine_probe, loss, ..DirectConfig::default() };
+        let misfit = |refine, loss| {
+            let solved = solve(&dataset, &settings(refine, loss), &Start::Flat, &mut |_, _| true).unwrap();
+            (*solved.misfits.last().unwrap(), solved.probe)
+        };
+        let (kept, probe) = misfit(false, DirectLoss::Amplitude);
+        assert_eq!(probe, dataset.probe);
+        let (refined, probe) = misfit(true, DirectLoss::Amplitude);
+        assert!(refined < 0.8 * kept, "{refined} with, {kept} without refinement");
+        let power = |probe: &Array3<Complex32>| probe.iter().map(|v| f64::from(v.norm_sqr())).sum::<f64>();
+        assert!((power(&probe) / power(&dataset.probe) - 1.0).abs() < 1e-3, "the power is kept");
+        let likeness = |probe: &Array3<Complex32>| {
+            let product: num_complex::Complex64 = probe
+                .iter()
+                .zip(&right)
+                .map(|(a, b)| {
+                    num_complex::Complex64::new(a.re.into(), a.im.into())
+                        * num_complex::Complex64::new(b.re.into(), -f64::from(b.im))
+                })
+                .sum();
+            product.norm() / (power(probe) * power(&right)).sqrt()
+        };
+        assert!(likeness(&probe) > likeness(&dataset.probe), "{} {}", likeness(&probe), likeness(&dataset.probe));
+        assert!(misfit(false, DirectLoss::Poisson).0.is_finite());
+    }
 }

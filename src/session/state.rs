@@ -32,6 +32,8 @@ pub struct OpenDataset {
     pub inspection: Option<Arc<Inspection>>,
     /// Its content.
     pub patterns: Option<Arc<Patterns>>,
+    /// A first look at its object, and the misfit that is left.
+    pub preview: Option<(Arc<Picture>, f64)>,
     /// Why it cannot be used.
     pub failure: Option<Failure>,
     /// The pattern that is looked at.
@@ -275,6 +277,11 @@ impl State {
                     dataset.patterns = Some(patterns);
                     let path = dataset.path.clone();
                     self.remember(path);
+                }
+            }
+            Reply::Preview { path, picture, misfit } => {
+                if let Some(dataset) = self.dataset.as_mut().filter(|dataset| dataset.path == path) {
+                    dataset.preview = Some((picture, misfit));
                 }
             }
             Reply::Bundle { path, manifest, config } => {

@@ -428,8 +428,7 @@ fn teacher(
             Control::Pause => std::thread::sleep(Duration::from_millis(20)),
         }
     };
-    let seed = config.execution.seeds.shuffle;
-    let solved = direct::solve(dataset, &config.direct, seed, &direct::Start::Flat, &mut watch)?;
+    let solved = direct::solve(dataset, &config.direct, &direct::Start::Flat, &mut watch)?;
     if solved.stopped {
         return Ok(None);
     }

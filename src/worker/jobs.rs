@@ -6,11 +6,12 @@ use super::device::{self, Selected};
 use super::live::{Live, picture_of};
 use super::message::{Control, DatasetSummary, EventKind, Job, Progress, Stage};
 use super::recorder::Recorder;
+use super::solving;
 use super::summary::{JobOutcome, Summary, SummaryDataset};
 use super::watch::{Autosave, Watch};
 use super::{Context, message};
 use crate::checkpoint::{self, Bundle, DatasetInfo, Manifest, RunFolder, Utc};
-use crate::config::Config;
+use crate::config::{Config, Method};
 use crate::data::{self, Dataset, Reconstruction};
 use crate::error::{Error, Problem, Result};
 use crate::imaging;
@@ -24,6 +25,13 @@ use std::time::Instant;
 pub(super) fn perform(job: &Job, context: &Context<'_>) -> Result<Summary> {
     let recorder = Recorder::new(context);
     let result = match job {
+        Job::Run { dataset, output_dir, config, .. } if config.training.method == Method::Direct => {
+            config.validate().and_then(|()| solving::solve(&recorder, job, dataset, output_dir.as_deref(), config))
+        }
+        Job::Train { config, .. } if config.training.method == Method::Direct => Err(Error::BadInput(
+            Problem::new("The direct solver trains no network, so there is no model to keep")
+                .hint("Use `ptychoscope run` with --method direct, or `train` without it"),
+        )),
         Job::Train { dataset, validation, output_dir, config } => {
             training(&recorder, job, dataset, validation.as_deref(), output_dir.as_deref(), config, false)
         }
@@ -176,7 +184,7 @@ fn inference(
     finish(recorder, summary, &folder)
 }
 
-fn load(recorder: &Recorder<'_, '_>, path: &Path, config: &Config) -> Result<Dataset> {
+pub(super) fn load(recorder: &Recorder<'_, '_>, path: &Path, config: &Config) -> Result<Dataset> {
     recorder.emit(EventKind::Stage { stage: Stage::Loading });
     let dataset = Dataset::load(path, &config.data, config.execution.seeds.subsample)?;
     recorder.emit(EventKind::Dataset(DatasetSummary {
@@ -276,7 +284,13 @@ fn bundle(
     }
 }
 
-fn summary_of(job: &Job, dataset: &Dataset, path: &Path, selected: &Selected, folder: &RunFolder) -> Summary {
+pub(super) fn summary_of(
+    job: &Job,
+    dataset: &Dataset,
+    path: &Path,
+    selected: &Selected,
+    folder: &RunFolder,
+) -> Summary {
     Summary {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: job.name().to_owned(),
@@ -331,10 +345,25 @@ fn reconstruct_into(
         }));
         recorder.context().switch.get()
     };
-    let reconstruction = crate::infer::reconstruct(dataset, weights, &scaling, config, &selected.device, &mut watch)?;
+    let mut reconstruction =
+        crate::infer::reconstruct(dataset, weights, &scaling, config, &selected.device, &mut watch)?;
+    if config.inference.polish_epochs > 0 {
+        reconstruction = solving::polish(recorder, dataset, config, &reconstruction)?;
+    }
     summary.infer_seconds = Some(started.elapsed().as_secs_f64());
 
     recorder.emit(EventKind::Stage { stage: Stage::Saving });
+    keep_object(recorder, summary, folder, dataset, reconstruction)
+}
+
+/// Scores an object and writes it with its pictures.
+pub(super) fn keep_object(
+    recorder: &Recorder<'_, '_>,
+    summary: &mut Summary,
+    folder: &RunFolder,
+    dataset: &Dataset,
+    reconstruction: Reconstruction,
+) -> Result<()> {
     score(recorder, summary, dataset, &reconstruction);
     reconstruction.save(&folder.reconstruction())?;
     recorder.wrote(&folder.reconstruction());
@@ -372,7 +401,7 @@ fn score(recorder: &Recorder<'_, '_>, summary: &mut Summary, dataset: &Dataset, 
 }
 
 /// Writes `summary.json`, last of all.
-fn finish(recorder: &Recorder<'_, '_>, mut summary: Summary, folder: &RunFolder) -> Result<Summary> {
+pub(super) fn finish(recorder: &Recorder<'_, '_>, mut summary: Summary, folder: &RunFolder) -> Result<Summary> {
     let path: PathBuf = folder.summary();
     summary.notes = recorder.notes();
     summary.files = recorder.files();

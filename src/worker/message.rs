@@ -21,7 +21,7 @@ use std::time::Duration;
 /// Whether an inference may set this configuration field itself: the network and its training are those of the bundle,
 /// and every pattern kept is reconstructed.
 pub fn settable_in_inference(path: &str) -> bool {
-    ["inference.", "execution.", "data.diffraction_unit", "data.n_subsample", "data.neighbor_count"]
+    ["inference.", "direct.", "execution.", "data.diffraction_unit", "data.n_subsample", "data.neighbor_count"]
         .iter()
         .any(|start| path.starts_with(start))
 }

@@ -12,6 +12,7 @@ pub mod message;
 pub mod reader;
 mod recorder;
 pub mod slot;
+mod solving;
 pub mod summary;
 mod watch;
 

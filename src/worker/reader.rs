@@ -1,13 +1,15 @@
 //! The thread that reads files for a window, so that neither the device nor the window waits for a disk.
 //!
-//! Requests are answered in order; opening a dataset is answered in three parts: its headers at once, its verdicts, its
-//! content. A panic in a parser is a failure of that request alone.
+//! Requests are answered in order; opening a dataset is answered in four parts: its headers at once, its verdicts, its
+//! content, and a first look at its object. A panic in a parser is a failure of that request alone.
 
 use super::guard;
-use super::message::{EpochPoint, Failure};
+use super::live::picture_of;
+use super::message::{EpochPoint, Failure, Picture};
 use crate::checkpoint::{Bundle, Manifest, RunFolder};
-use crate::config::{Config, DataConfig};
+use crate::config::{Config, DataConfig, DirectConfig};
 use crate::data::{self, ArraySummary, Dataset, Inspection, Reconstruction};
+use crate::direct::{self, Start};
 use crate::error::{Error, Problem, Result};
 use crate::imaging;
 use crate::metrics;
@@ -19,6 +21,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Epochs of the direct solver for a first look, the time they may take, and the most pixels of patterns for which a look
+/// is taken.
+const PREVIEW_EPOCHS: usize = 12;
+const PREVIEW_TIME: Duration = Duration::from_secs(4);
+const PREVIEW_PIXELS: usize = 40_000_000;
 
 /// What the reader is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +81,15 @@ pub enum Reply {
     Inspected(Arc<Inspection>),
     /// The content of a dataset.
     Opened(Arc<Patterns>),
+    /// A first look at the object of a dataset: a few epochs of the direct solver.
+    Preview {
+        /// The file of the dataset.
+        path: PathBuf,
+        /// The object.
+        picture: Arc<Picture>,
+        /// Σ(|F| − √I)² / ΣI that is left: large where orientation, positions or probe are wrong.
+        misfit: f64,
+    },
     /// A bundle.
     Bundle {
         /// The file.
@@ -259,7 +277,11 @@ fn meet(request: &Request, answer: &mut dyn FnMut(Reply)) -> Result<()> {
             answer(Reply::Headers { path: path.clone(), arrays: data::list(path)? });
             answer(Reply::Inspected(Arc::new(data::inspect_as(path, config.diffraction_unit)?)));
             let dataset = Dataset::load(path, config, *seed)?;
-            answer(Reply::Opened(Arc::new(patterns(dataset))));
+            let patterns = Arc::new(patterns(dataset));
+            answer(Reply::Opened(Arc::clone(&patterns)));
+            if let Some((picture, misfit)) = preview(&patterns.dataset)? {
+                answer(Reply::Preview { path: path.clone(), picture: Arc::new(picture), misfit });
+            }
         }
         Request::Bundle { path } => {
             let path = if path.is_dir() { path.join("model.ptycho") } else { path.clone() };
@@ -302,6 +324,20 @@ fn patterns(dataset: Dataset) -> Patterns {
     let step = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
     let overlap = if probe_diameter > 0.0 { 1.0 - step / probe_diameter } else { 0.0 };
     Patterns { dataset, mean, max, counts, nearest, probe_diameter, overlap }
+}
+
+/// A first look at the object; none where a second or two would not do.
+fn preview(dataset: &Dataset) -> Result<Option<(Picture, f64)>> {
+    let pixels = dataset.len() * dataset.patch_size().pow(2);
+    if pixels > PREVIEW_PIXELS {
+        return Ok(None);
+    }
+    let config = DirectConfig { epochs: PREVIEW_EPOCHS, ..DirectConfig::default() };
+    let began = Instant::now();
+    let mut watch = |_: f64, _: Option<f64>| began.elapsed() < PREVIEW_TIME;
+    let solved = direct::solve(dataset, &config, &Start::Flat, &mut watch)?;
+    let misfit = solved.misfits.last().copied().unwrap_or(f64::NAN);
+    Ok((!solved.misfits.is_empty()).then(|| (picture_of(0, None, solved.reconstruction), misfit)))
 }
 
 /// Diameter in pixels of the circle around the centre of mass that holds 90 % of the energy of a (modes, N, N) probe.
