@@ -10,6 +10,7 @@
 //! | [`config`] | one struct per stage; fields with help, range and group; presets; TOML |
 //! | [`data`] | dataset files, their contract, grouping, normalisation, the stitched object as a file |
 //! | [`kernels`] | convolution, pooling and upsampling on the CPU; the only room with `unsafe` |
+//! | [`simulate`] | datasets made by calculation: object, probe, scan, noise |
 //! | [`physics`] | illumination, propagation, translation, merging, losses on tensors |
 //! | [`model`] | the network and its weights |
 //! | [`train`] | the training loop |
@@ -23,7 +24,7 @@
 //!
 //! # Import rule
 //! `error` and `config` may be read by every room. `data`, `metrics`, `imaging`, `kernels` read nothing else, `physics`
-//! likewise; `model` reads `kernels` and `physics`; `train` reads `data` and `model` and what they read; `infer` reads
+//! likewise; `simulate` reads `data`; `model` reads `kernels` and `physics`; `train` reads `data` and `model` and what they read; `infer` reads
 //! `train` (for its scaling and control types); `checkpoint` reads `data`, `model`, `train`; `worker` reads all of these;
 //! `session` reads the worker's messages and `checkpoint`; `cli` reads all. Burn appears only in `kernels`,
 //! `physics`, `model`, `train`, `infer` and `worker`; clap and indicatif only in `cli`. `tests/house.rs` holds this.
@@ -51,5 +52,6 @@ pub mod metrics;
 pub mod model;
 pub mod physics;
 pub mod session;
+pub mod simulate;
 pub mod train;
 pub mod worker;

@@ -13,11 +13,12 @@ const RULE: &[(&str, &[&str])] = &[
     ("imaging", &[]),
     ("kernels", &[]),
     ("physics", &[]),
+    ("simulate", &["data"]),
     ("model", &["kernels", "physics"]),
     ("train", &["kernels", "physics", "model", "data", "metrics"]),
     ("infer", &["kernels", "physics", "model", "data", "metrics", "train"]),
     ("checkpoint", &["model", "data", "train"]),
-    ("worker", &["train", "infer", "model", "physics", "data", "checkpoint", "metrics", "imaging"]),
+    ("worker", &["simulate", "train", "infer", "model", "physics", "data", "checkpoint", "metrics", "imaging"]),
     ("session", &["worker", "checkpoint"]),
     ("cli", &["session", "worker", "imaging", "checkpoint", "data"]),
 ];

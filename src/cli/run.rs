@@ -62,7 +62,7 @@ fn one_of(first: Option<PathBuf>, second: Option<PathBuf>, name: &str) -> Result
 }
 
 /// Runs a job on the worker to its end; gives back the exit code.
-fn perform(job: Job, notes: &[String], output: OutputArgs) -> Result<u8> {
+pub(super) fn perform(job: Job, notes: &[String], output: OutputArgs) -> Result<u8> {
     let quiet = output.quiet || output.json;
     let mut view = ProgressView::new(!quiet);
     if !quiet {

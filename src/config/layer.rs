@@ -13,6 +13,7 @@ impl Config {
             super::model::FIELDS,
             super::training::FIELDS,
             super::inference::FIELDS,
+            super::simulation::FIELDS,
             super::execution::FIELDS,
         ]
         .into_iter()

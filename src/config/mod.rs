@@ -10,6 +10,7 @@ mod layer;
 mod model;
 mod optional;
 mod preset;
+mod simulation;
 mod training;
 
 pub use data::{DataConfig, DiffractionUnit, Sampling};
@@ -20,6 +21,7 @@ pub use model::{
     AmpActivation, Initialization, InputTransform, LastStage, MergeWeighting, ModelConfig, ProbeNormalization,
 };
 pub use preset::Preset;
+pub use simulation::{ObjectKind, PhaseTexture, ProbeKind, ScanKind, SimulationConfig};
 pub use training::{LossKind, Schedule, TrainingConfig};
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,8 @@ pub struct Config {
     pub training: TrainingConfig,
     /// How patches are predicted and stitched.
     pub inference: InferenceConfig,
+    /// How a dataset is simulated.
+    pub simulation: SimulationConfig,
     /// Device and seeds.
     pub execution: ExecutionConfig,
 }

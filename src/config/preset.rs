@@ -2,7 +2,8 @@
 
 use super::{
     AmpActivation, Config, DataConfig, ExecutionConfig, InferenceConfig, Initialization, InputTransform, LastStage,
-    LossKind, MergeWeighting, ModelConfig, ProbeNormalization, Schedule, StitchWeighting, TrainingConfig,
+    LossKind, MergeWeighting, ModelConfig, ProbeNormalization, Schedule, SimulationConfig, StitchWeighting,
+    TrainingConfig,
 };
 use crate::error::{Error, Problem, Result};
 
@@ -88,6 +89,7 @@ impl Preset {
                     phase_synchronization: false,
                     ..InferenceConfig::default()
                 },
+                simulation: SimulationConfig::default(),
                 execution: ExecutionConfig::default(),
             },
         }

@@ -7,7 +7,7 @@ use super::message::{Control, DatasetSummary, EventKind, Job, Picture, Progress,
 use super::recorder::Recorder;
 use super::summary::{JobOutcome, Summary, SummaryDataset};
 use super::watch::{Autosave, Watch};
-use super::{Context, message};
+use super::{Context, message, simulating};
 use crate::checkpoint::{self, Bundle, DatasetInfo, Manifest, RunFolder, Utc};
 use crate::config::Config;
 use crate::data::{self, Dataset, Reconstruction};
@@ -32,6 +32,7 @@ pub(super) fn perform(job: &Job, context: &Context<'_>) -> Result<Summary> {
         Job::Infer { model, dataset, output_dir, settings } => {
             inference(&recorder, job, model, dataset, output_dir.as_deref(), settings)
         }
+        Job::Simulate { output, sources, config } => simulating::simulation(&recorder, job, output, sources, config),
     };
     if let Err(error) = &result {
         recorder.log(&format!("failed: {error}"));

@@ -5,6 +5,7 @@
 pub use super::control::Switch;
 pub use super::device::{AdapterKind, DeviceInfo};
 pub use super::summary::{JobOutcome, Summary, SummaryDataset};
+pub use crate::simulate::Sources;
 pub use crate::train::Control;
 
 use crate::config::Config;
@@ -66,6 +67,15 @@ pub enum Job {
         /// The effective configuration.
         config: Box<Config>,
     },
+    /// Simulate a dataset and write it.
+    Simulate {
+        /// The file to write.
+        output: PathBuf,
+        /// Files for object, probe and positions.
+        sources: Box<Sources>,
+        /// The effective configuration.
+        config: Box<Config>,
+    },
 }
 
 impl Job {
@@ -75,6 +85,7 @@ impl Job {
             Self::Train { .. } => "train",
             Self::Infer { .. } => "infer",
             Self::Run { .. } => "run",
+            Self::Simulate { .. } => "simulate",
         }
     }
 }
@@ -102,7 +113,7 @@ fn seconds<S: serde::Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, 
 pub enum EventKind {
     /// The job began.
     Started {
-        /// `train`, `infer` or `run`.
+        /// `train`, `infer`, `run` or `simulate`.
         name: String,
     },
     /// The run folder is there; nothing is written before the input has been checked.
@@ -151,6 +162,8 @@ pub enum Stage {
     Reconstructing,
     /// Writing results.
     Saving,
+    /// Calculating patterns.
+    Simulating,
 }
 
 impl Stage {
@@ -161,6 +174,7 @@ impl Stage {
             Self::Training => "Training",
             Self::Reconstructing => "Reconstructing",
             Self::Saving => "Saving",
+            Self::Simulating => "Simulating",
         }
     }
 }

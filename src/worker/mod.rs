@@ -9,6 +9,7 @@ mod guard;
 mod jobs;
 pub mod message;
 mod recorder;
+mod simulating;
 pub mod slot;
 pub mod summary;
 mod watch;
