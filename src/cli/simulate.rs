@@ -54,11 +54,11 @@ impl clap::Args for SimulationFlags {
 }
 
 impl FromArgMatches for SimulationFlags {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
         Ok(Self(Self::values(matches)))
     }
 
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> std::result::Result<(), clap::Error> {
         self.0.extend(Self::values(matches));
         Ok(())
     }

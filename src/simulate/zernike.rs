@@ -12,7 +12,7 @@ fn orders(j: u32) -> (u32, i32) {
     let place = j.saturating_sub(before + 1);
     let m = if n % 2 == 0 { 2 * place.div_ceil(2) } else { 2 * (place / 2) + 1 };
     let m = i32::try_from(m).unwrap_or(0);
-    (n, if m == 0 || j % 2 == 0 { m } else { -m })
+    (n, if m == 0 || j.is_multiple_of(2) { m } else { -m })
 }
 
 fn factorial(k: u32) -> f64 {
