@@ -83,6 +83,7 @@ fn what_cannot_be_simulated_exits_with_2_names_the_flag_and_leaves_nothing() {
     for (arguments, named) in [
         (vec!["--n-images", "10"], "--output"),
         (vec!["--output", "a.txt"], "--output"),
+        (vec!["--output", "absent/a.npz"], "folder"),
         (vec!["--output", "a.npz", "--object", "cat"], "--object"),
         (vec!["--output", "a.npz", "--object", "file"], "--input-file"),
         (vec!["--output", "a.npz", "--n-images", "3", "--gridsize", "2"], "--n-images"),

@@ -24,14 +24,20 @@ pub(super) fn simulation(
     check_output(output, sources)?;
     recorder.emit(EventKind::Stage { stage: Stage::Simulating });
     let started = Instant::now();
+    let mut patterns_began = started;
     let mut watch = |done: usize, total: usize| {
+        if done == 0 {
+            patterns_began = Instant::now();
+        }
         let elapsed_s = started.elapsed().as_secs_f64();
+        // Drawing the object comes before the first pattern and says nothing about the time of the others.
+        let pattern_s = patterns_began.elapsed().as_secs_f64();
         let fraction = done as f64 / total.max(1) as f64;
         recorder.emit(EventKind::Progress(Progress {
             fraction,
-            patterns_per_second: (elapsed_s > 0.0).then(|| done as f64 / elapsed_s),
+            patterns_per_second: (pattern_s > 0.0).then(|| done as f64 / pattern_s),
             elapsed_s,
-            remaining_s: (fraction > 0.0).then(|| elapsed_s * (1.0 - fraction) / fraction),
+            remaining_s: (fraction > 0.0).then(|| pattern_s * (1.0 - fraction) / fraction),
             ..Progress::default()
         }));
         goes_on(recorder)
@@ -93,7 +99,7 @@ fn goes_on(recorder: &Recorder<'_, '_>) -> bool {
     }
 }
 
-/// A dataset must not take the place of what it is made from, and readers know it by its name.
+/// A dataset must have a place, must not take that of what it is made from, and readers know it by its name.
 fn check_output(output: &Path, sources: &Sources) -> Result<()> {
     if !output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz")) {
         return Err(Problem::new("The output is not named as an NPZ file")
@@ -101,6 +107,11 @@ fn check_output(output: &Path, sources: &Sources) -> Result<()> {
             .hint("Change --output")
             .at(output)
             .into());
+    }
+    let folder = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        let problem = Problem::new("The folder of the output is not there").hint("Make it, or change --output");
+        return Err(problem.at(output).into());
     }
     let here = output.canonicalize().ok();
     let same = |path: &Path| here.is_some() && path.canonicalize().ok() == here;
