@@ -47,7 +47,7 @@ pub(super) fn report(session: &Session, summary: &Summary) -> String {
     let device = &summary.device;
     let reduced = if summary.reduced_capability { " - reduced capability, no GPU" } else { "" };
     // A simulation needs no device.
-    if !device.name.is_empty() {
+    if summary.command != "simulate" {
         row("device", format!("{} ({}, {}){reduced}", device.name, device.backend, device.driver));
     }
     let times = [
