@@ -10,6 +10,7 @@
 //! | [`config`] | one struct per stage; fields with help, range and group; presets; TOML |
 //! | [`data`] | dataset files, their contract, grouping, normalisation, the stitched object as a file |
 //! | [`kernels`] | convolution, pooling and upsampling on the CPU; the only room with `unsafe` |
+//! | [`simulate`] | datasets made by calculation: object, probe, scan, noise |
 //! | [`physics`] | illumination, propagation, translation, merging, losses on tensors |
 //! | [`model`] | the network and its weights |
 //! | [`train`] | the training loop |
@@ -25,11 +26,13 @@
 //! | [`cli`] | arguments, progress, report, exit codes |
 //!
 //! # Import rule
-//! `error`, `config` and `fourier` may be read by every room. `data`, `metrics`, `imaging`, `kernels` read nothing else, `physics`
-//! likewise; `model` reads `kernels` and `physics`; `train` reads `data` and `model` and what they read; `direct` reads `data`, and `train` reads it; `infer` reads
-//! `train` (for its scaling and control types); `checkpoint` reads `data`, `model`, `train`; `worker` reads all of these;
-//! `session` reads the worker's messages and `checkpoint`; `ui` reads those, `data`, `metrics` and `imaging`; `cli` reads all. Burn appears only in `kernels`,
-//! `physics`, `model`, `train`, `infer` and `worker`; egui only in `ui`; clap and indicatif only in `cli`. `tests/house.rs` holds this.
+//! `error`, `config` and `fourier` may be read by every room. `data`, `metrics`, `imaging`, `kernels` and `physics` read
+//! nothing else; `simulate` and `direct` read `data`; `model` reads `kernels` and `physics`; `train` reads `data`, `direct`
+//! and `model` and what they read; `infer` reads `train` (for its scaling and control types); `checkpoint` reads `data`,
+//! `model`, `train`; `worker` reads all of these; `session` reads the worker's messages, and the summaries of `data` and
+//! `checkpoint` through them; `ui` reads those, `data`, `metrics` and `imaging`; `cli` reads all. Burn appears only in
+//! `kernels`, `physics`, `model`, `train`, `infer` and `worker`; egui only in `ui`; clap and indicatif only in `cli`.
+//! `tests/house.rs` holds this.
 //!
 //! # Conventions
 //! Arrays are row-major; `x` is the column, `y` the row; positions are pixels of the object plane and name the patch's
@@ -56,6 +59,7 @@ pub mod metrics;
 pub mod model;
 pub mod physics;
 pub mod session;
+pub mod simulate;
 pub mod train;
 pub mod ui;
 pub mod worker;

@@ -35,6 +35,8 @@ pub enum Task {
     Infer(InferArgs),
     /// Say what a dataset holds and whether it is usable
     Inspect(InspectArgs),
+    /// Simulate a dataset with a known object
+    Simulate(SimulateArgs),
     /// List the devices the program can use
     Devices {
         /// Print JSON
@@ -164,6 +166,41 @@ pub struct InspectArgs {
     pub json: bool,
 }
 
+/// Arguments of `simulate`.
+#[derive(Debug, clap::Args)]
+pub struct SimulateArgs {
+    /// Dataset to write (NPZ)
+    #[arg(long, visible_alias = "output-file", value_name = "FILE")]
+    pub output: PathBuf,
+    /// Take object and probe from this dataset, unless --object or --probe say otherwise (NPZ)
+    #[arg(long, value_name = "FILE")]
+    pub input_file: Option<PathBuf>,
+    /// Take the object from this picture (PNG)
+    #[arg(long, value_name = "FILE")]
+    pub object_image: Option<PathBuf>,
+    /// Take the probe from this dataset (NPZ)
+    #[arg(long, value_name = "FILE")]
+    pub probe_file: Option<PathBuf>,
+    /// Take the positions from this file: xcoords and ycoords (NPZ), or x and y in two columns (text)
+    #[arg(long, value_name = "FILE")]
+    pub positions_file: Option<PathBuf>,
+    /// Configuration file (TOML), over the defaults
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set one field, over everything else; may be repeated
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    pub set: Vec<String>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N")]
+    pub seed: Option<String>,
+    /// Flags of single fields.
+    #[command(flatten)]
+    pub fields: super::simulate::SimulationFlags,
+    /// How output looks.
+    #[command(flatten)]
+    pub output_style: OutputArgs,
+}
+
 /// Arguments of `config`.
 #[derive(Debug, clap::Args)]
 pub struct ConfigArgs {
@@ -201,7 +238,7 @@ impl<const TRAINING: bool> FieldFlags<TRAINING> {
     fn flags() -> impl Iterator<Item = (&'static Field, &'static str)> {
         Config::fields()
             .into_iter()
-            .filter(|field| TRAINING || settable_in_inference(field.path))
+            .filter(|field| field.group() != "simulation" && (TRAINING || settable_in_inference(field.path)))
             .filter_map(|field| Some((field, field.flag?.trim_start_matches("--"))))
     }
 

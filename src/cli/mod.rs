@@ -9,6 +9,7 @@ mod report;
 mod run;
 mod settings;
 mod show;
+mod simulate;
 
 use crate::error::Error;
 use args::{Args, Task};
@@ -31,6 +32,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Task::Train(args)) => run::train(args, false),
         Some(Task::Infer(args)) => run::infer(args),
         Some(Task::Inspect(args)) => show::inspect(&args),
+        Some(Task::Simulate(args)) => simulate::simulate(args),
         Some(Task::Devices { json }) => show::devices(json),
         Some(Task::Config(args)) => show::config(&args),
     };

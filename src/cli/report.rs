@@ -32,6 +32,11 @@ pub(super) fn report(session: &Session, summary: &Summary) -> String {
     if let Some(model) = &summary.model {
         row("model", model.display().to_string());
     }
+    if summary.command == "simulate" {
+        let data = &summary.dataset;
+        row("dataset", data.path.display().to_string());
+        row("patterns", format!("{n} of {side} × {side}", n = data.n, side = data.side));
+    }
     let quality = quality(summary);
     if !quality.is_empty() {
         row("quality", quality);
@@ -42,8 +47,15 @@ pub(super) fn report(session: &Session, summary: &Summary) -> String {
     }
     let device = &summary.device;
     let reduced = if summary.reduced_capability { " - reduced capability, no GPU" } else { "" };
-    row("device", format!("{} ({}, {}){reduced}", device.name, device.backend, device.driver));
-    let times = [("training", summary.train_seconds), ("reconstruction", summary.infer_seconds)];
+    // A simulation needs no device.
+    if summary.command != "simulate" {
+        row("device", format!("{} ({}, {}){reduced}", device.name, device.backend, device.driver));
+    }
+    let times = [
+        ("training", summary.train_seconds),
+        ("reconstruction", summary.infer_seconds),
+        ("simulation", summary.simulate_seconds),
+    ];
     let times: Vec<_> = times.into_iter().filter_map(|(name, s)| Some(format!("{name} {}", duration(s?)))).collect();
     let rate = summary.patterns_per_second.map_or_else(String::new, |rate| format!(", {rate:.0} patterns/s"));
     row("time", format!("{}{rate}", times.join(", ")));

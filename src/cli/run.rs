@@ -1,4 +1,4 @@
-//! `train`, `run` and `infer`: a job on the worker, shown as it goes.
+//! `train`, `run`, `infer` and `simulate`: a job on the worker, shown as it goes.
 
 use super::args::{InferArgs, OutputArgs, TrainArgs};
 use super::progress::ProgressView;
@@ -62,14 +62,15 @@ fn one_of(first: Option<PathBuf>, second: Option<PathBuf>, name: &str) -> Result
 }
 
 /// Runs a job on the worker to its end; gives back the exit code.
-fn perform(job: Job, notes: &[String], output: OutputArgs) -> Result<u8> {
+pub(super) fn perform(job: Job, notes: &[String], output: OutputArgs) -> Result<u8> {
     let quiet = output.quiet || output.json;
     let mut view = ProgressView::new(!quiet);
     if !quiet {
         notes.iter().for_each(|note| view.line(note));
     }
     let worker = crate::worker::spawn(Box::new(|| ()))?;
-    stop_on_interrupt(worker.switch())?;
+    let kept = !matches!(job, Job::Simulate { .. });
+    stop_on_interrupt(worker.switch(), kept)?;
     worker.submit(job)?;
     let mut session = Session::default();
     for event in worker.events() {
@@ -125,15 +126,16 @@ fn print_event(event: &Event) -> Result<()> {
     Ok(())
 }
 
-/// The first interrupt asks the job to stop and keep its result, the second one aborts.
-fn stop_on_interrupt(switch: Switch) -> Result<()> {
+/// The first interrupt asks the job to stop and keep its result, if it has one half done; the second one aborts.
+fn stop_on_interrupt(switch: Switch, kept: bool) -> Result<()> {
     let interrupts = AtomicUsize::new(0);
     ctrlc::set_handler(move || {
         if interrupts.fetch_add(1, Ordering::SeqCst) > 0 {
             eprintln!("Aborted.");
             std::process::exit(130);
         }
-        eprintln!("Stopping and keeping the result; press Ctrl-C again to abort.");
+        let result = if kept { " and keeping the result" } else { "" };
+        eprintln!("Stopping{result}; press Ctrl-C again to abort.");
         switch.set(Control::Stop);
     })
     .map_err(|error| Error::failed(format!("Ctrl-C cannot be handled ({error})")))

@@ -31,7 +31,7 @@ pub struct Seeds {
     pub grouping: u64,
     /// Order of the groups in each epoch.
     pub shuffle: u64,
-    /// Noise of simulations.
+    /// Simulations: object, scan and noise.
     pub noise: u64,
 }
 
@@ -112,8 +112,8 @@ pub(super) const FIELDS: &[Field] = &[
     },
     Field {
         path: "execution.seeds.noise",
-        label: "Seed of the noise",
-        help: "Seed of the noise of simulations; --seed sets all seeds.",
+        label: "Seed of simulations",
+        help: "Seed of object, scan and noise of simulations; --seed sets all seeds.",
         unit: "",
         flag: None,
         kind: SEED,

@@ -14,6 +14,7 @@ impl Config {
             super::training::FIELDS,
             super::inference::FIELDS,
             super::direct::FIELDS,
+            super::simulation::FIELDS,
             super::execution::FIELDS,
         ]
         .into_iter()

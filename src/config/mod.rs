@@ -11,6 +11,7 @@ mod layer;
 mod model;
 mod optional;
 mod preset;
+mod simulation;
 mod training;
 
 pub use data::{DataConfig, DiffractionUnit, Sampling};
@@ -23,6 +24,7 @@ pub use model::{
 };
 pub use preset::Preset;
 pub use training::{LossKind, Method, Schedule, TrainingConfig};
+pub use simulation::{ObjectKind, PhaseTexture, ProbeKind, ScanKind, SimulationConfig};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub inference: InferenceConfig,
     /// The object without a network.
     pub direct: DirectConfig,
+    /// How a dataset is simulated.
+    pub simulation: SimulationConfig,
     /// Device and seeds.
     pub execution: ExecutionConfig,
 }

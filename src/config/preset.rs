@@ -1,9 +1,6 @@
 //! Named starting points of a configuration.
 
-use super::{
-    AmpActivation, Config, DataConfig, DirectConfig, ExecutionConfig, InferenceConfig, Initialization, InputTransform,
-    LastStage, LossKind, MergeWeighting, ModelConfig, ProbeNormalization, Schedule, StitchWeighting, TrainingConfig,
-};
+use super::{AmpActivation, Config, DataConfig, DirectConfig, ExecutionConfig, InferenceConfig, Initialization, InputTransform, LastStage, LossKind, MergeWeighting, ModelConfig, ProbeNormalization, Schedule, SimulationConfig, StitchWeighting, TrainingConfig};
 use crate::error::{Error, Problem, Result};
 
 /// A named starting point of a configuration.
@@ -89,6 +86,7 @@ impl Preset {
                     ..InferenceConfig::default()
                 },
                 direct: DirectConfig::default(),
+                simulation: SimulationConfig::default(),
                 execution: ExecutionConfig::default(),
             },
         }

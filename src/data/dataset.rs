@@ -108,7 +108,10 @@ impl Dataset {
 }
 
 /// SHA-256 of a file, in hexadecimal.
-fn fingerprint(path: &Path) -> Result<String> {
+///
+/// # Errors
+/// [`Error::BadInput`] if the file cannot be read.
+pub fn fingerprint(path: &Path) -> Result<String> {
     let read = |error: std::io::Error| Error::reading(path, &error);
     let mut file = std::fs::File::open(path).map_err(read)?;
     let mut hasher = Sha256::new();

@@ -575,7 +575,7 @@ impl NpyArray<'_> {
     }
 
     /// Writes header and elements in C order.
-    fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+    pub(super) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
         macro_rules! elements {
             ($array:expr, $descr:literal, |$v:ident| $($part:expr),+) => {{
                 out.write_all(&npy::header_bytes($descr, $array.shape()))?;

@@ -9,7 +9,7 @@ use super::recorder::Recorder;
 use super::solving;
 use super::summary::{JobOutcome, Summary, SummaryDataset};
 use super::watch::{Autosave, Watch};
-use super::{Context, message};
+use super::{Context, message, simulating};
 use crate::checkpoint::{self, Bundle, DatasetInfo, Manifest, RunFolder, Utc};
 use crate::config::{Config, Method};
 use crate::data::{self, Dataset, Reconstruction};
@@ -41,6 +41,7 @@ pub(super) fn perform(job: &Job, context: &Context<'_>) -> Result<Summary> {
         Job::Infer { model, dataset, output_dir, settings } => {
             inference(&recorder, job, model, dataset, output_dir.as_deref(), settings)
         }
+        Job::Simulate { output, sources, config } => simulating::simulation(&recorder, job, output, sources, config),
     };
     if let Err(error) = &result {
         recorder.log(&format!("failed: {error}"));

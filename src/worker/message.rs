@@ -7,6 +7,7 @@ pub use super::device::{AdapterKind, DeviceInfo};
 pub use super::live::LivePace;
 pub use super::reader::{Patterns, Reply, Request, ResultData, RunInfo};
 pub use super::summary::{JobOutcome, Summary, SummaryDataset};
+pub use crate::simulate::Sources;
 pub use crate::train::Control;
 
 pub use crate::checkpoint::Manifest;
@@ -71,6 +72,15 @@ pub enum Job {
         /// The effective configuration.
         config: Box<Config>,
     },
+    /// Simulate a dataset and write it.
+    Simulate {
+        /// The file to write.
+        output: PathBuf,
+        /// Files for object, probe and positions.
+        sources: Box<Sources>,
+        /// The effective configuration.
+        config: Box<Config>,
+    },
 }
 
 impl Job {
@@ -80,6 +90,7 @@ impl Job {
             Self::Train { .. } => "train",
             Self::Infer { .. } => "infer",
             Self::Run { .. } => "run",
+            Self::Simulate { .. } => "simulate",
         }
     }
 }
@@ -107,7 +118,7 @@ fn seconds<S: serde::Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, 
 pub enum EventKind {
     /// The job began.
     Started {
-        /// `train`, `infer` or `run`.
+        /// `train`, `infer`, `run` or `simulate`.
         name: String,
     },
     /// The run folder is there; nothing is written before the input has been checked.
@@ -156,6 +167,8 @@ pub enum Stage {
     Reconstructing,
     /// Writing results.
     Saving,
+    /// Calculating patterns.
+    Simulating,
 }
 
 impl Stage {
@@ -166,6 +179,7 @@ impl Stage {
             Self::Training => "Training",
             Self::Reconstructing => "Reconstructing",
             Self::Saving => "Saving",
+            Self::Simulating => "Simulating",
         }
     }
 }

@@ -11,6 +11,7 @@ mod live;
 pub mod message;
 pub mod reader;
 mod recorder;
+mod simulating;
 pub mod slot;
 mod solving;
 pub mod summary;

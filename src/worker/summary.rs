@@ -38,7 +38,7 @@ pub struct SummaryDataset {
 pub struct Summary {
     /// Version of the program.
     pub version: String,
-    /// `train`, `infer` or `run`.
+    /// `train`, `infer`, `run` or `simulate`.
     pub command: String,
     /// How it ended.
     pub outcome: JobOutcome,
@@ -60,6 +60,8 @@ pub struct Summary {
     pub train_seconds: Option<f64>,
     /// Time of prediction and stitching, in seconds.
     pub infer_seconds: Option<f64>,
+    /// Time of simulating and writing, in seconds.
+    pub simulate_seconds: Option<f64>,
     /// Patterns per second in training; in inference where nothing was trained.
     pub patterns_per_second: Option<f64>,
     /// Mean training loss of the last epoch.

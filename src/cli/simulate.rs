@@ -1,0 +1,186 @@
+//! `simulate`: its flags, and the job they stand for.
+
+use super::args::SimulateArgs;
+use super::run;
+use crate::config::{Config, Field, Preset};
+use crate::error::{Error, Problem, Result};
+use crate::worker::message::{Job, Sources};
+use clap::{Arg, ArgMatches, Command, FromArgMatches};
+
+/// Values of the flags of simulation fields (and of the gridsize), in the order of the fields.
+#[derive(Debug, Clone, Default)]
+pub struct SimulationFlags(pub Vec<(String, String)>);
+
+/// Other names of a flag.
+fn other_names(path: &str) -> &'static [&'static str] {
+    match path {
+        "simulation.n_photons" => &["nphotons"],
+        "simulation.pattern_size" => &["probe-size"],
+        _ => &[],
+    }
+}
+
+impl SimulationFlags {
+    fn flags() -> impl Iterator<Item = (&'static Field, &'static str)> {
+        Config::fields()
+            .into_iter()
+            .filter(|field| field.group() == "simulation" || field.path == "model.gridsize")
+            .filter_map(|field| Some((field, field.flag?.trim_start_matches("--"))))
+    }
+
+    fn values(matches: &ArgMatches) -> Vec<(String, String)> {
+        Self::flags()
+            .filter_map(|(field, _)| Some((field.path.to_owned(), matches.get_one::<String>(field.path)?.clone())))
+            .collect()
+    }
+}
+
+impl clap::Args for SimulationFlags {
+    fn augment_args(mut command: Command) -> Command {
+        for (field, flag) in Self::flags() {
+            let argument = Arg::new(field.path)
+                .long(flag)
+                .value_name(if field.unit.is_empty() { "VALUE" } else { field.unit })
+                .help(format!("{} ({})", field.help.trim_end_matches('.'), field.range_in_words()))
+                .allow_negative_numbers(true);
+            command = command.arg(argument.aliases(other_names(field.path).iter().copied()));
+        }
+        command
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SimulationFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
+        Ok(Self(Self::values(matches)))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> std::result::Result<(), clap::Error> {
+        self.0.extend(Self::values(matches));
+        Ok(())
+    }
+}
+
+/// Simulates a dataset; gives back the exit code.
+pub(super) fn simulate(args: SimulateArgs) -> Result<u8> {
+    let output = args.output_style;
+    run::perform(job(args)?, &[], output)
+}
+
+/// The job: defaults < file < flags < `--set`; a file for object, probe or positions chooses that it is used.
+fn job(args: SimulateArgs) -> Result<Job> {
+    let text = args.config.as_ref().map(Config::read_text).transpose()?;
+    if let (Some(path), Some(text)) = (&args.config, &text) {
+        // The file is checked by itself first, so that an error in it names it and an error in a flag does not.
+        Config::layered(Preset::default(), Some(text), &[]).map_err(|error| error.at(path))?;
+    }
+    let mut settings: Vec<(String, String)> = Vec::new();
+    let mut choose = |path: &str, value: &str| settings.push((path.to_owned(), value.to_owned()));
+    if args.input_file.is_some() {
+        choose("simulation.object", "file");
+        choose("simulation.probe", "file");
+    }
+    if args.object_image.is_some() {
+        choose("simulation.object", "image");
+    }
+    if args.probe_file.is_some() {
+        choose("simulation.probe", "file");
+    }
+    if args.positions_file.is_some() {
+        choose("simulation.scan", "file");
+    }
+    if let Some(seed) = &args.seed {
+        for purpose in ["weights", "subsample", "grouping", "shuffle", "noise"] {
+            choose(&format!("execution.seeds.{purpose}"), seed);
+        }
+    }
+    settings.extend(args.fields.0);
+    for text in &args.set {
+        let Some((path, value)) = text.split_once('=') else {
+            return Err(Error::BadInput(
+                Problem::new(format!("--set {text:?} has no \"=\""))
+                    .expected("FIELD=VALUE, for example --set simulation.spherical=0.5"),
+            ));
+        };
+        settings.push((path.trim().to_owned(), value.trim().to_owned()));
+    }
+    let config = Config::layered(Preset::default(), text.as_deref(), &settings)?;
+    let sources = Sources {
+        input: args.input_file,
+        object_image: args.object_image,
+        probe: args.probe_file,
+        positions: args.positions_file,
+    };
+    Ok(Job::Simulate { output: args.output, sources: Box::new(sources), config: Box::new(config) })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{Args, Task};
+    use crate::config::{ObjectKind, ProbeKind, ScanKind};
+    use std::path::PathBuf;
+
+    fn job_of(words: &[&str]) -> Result<(PathBuf, Sources, Config)> {
+        let words = [&["ptychoscope", "simulate"], words].concat();
+        let Some(Task::Simulate(args)) = Args::read(words.into_iter().map(Into::into)).unwrap().command else {
+            panic!("not simulate")
+        };
+        match job(args)? {
+            Job::Simulate { output, sources, config } => Ok((output, *sources, *config)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_flags_of_the_python_simulator_are_understood() {
+        let (output, sources, config) = job_of(&[
+            "--input-file",
+            "in.npz",
+            "--output-file",
+            "out.npz",
+            "--n-images",
+            "20",
+            "--n-photons",
+            "1e9",
+            "--gridsize",
+            "2",
+            "--seed",
+            "7",
+            "--buffer",
+            "40",
+        ])
+        .unwrap();
+        assert_eq!((output, sources.input), ("out.npz".into(), Some("in.npz".into())));
+        let simulation = config.simulation;
+        assert_eq!((simulation.object, simulation.probe), (ObjectKind::File, ProbeKind::File));
+        assert_eq!((simulation.n_images, simulation.n_photons, simulation.buffer), (Some(20), 1e9, Some(40.0)));
+        assert_eq!((config.model.gridsize, config.execution.seeds.noise), (2, 7));
+    }
+
+    #[test]
+    fn a_flag_wins_over_what_a_file_chooses_and_set_over_both() {
+        let words = ["--output", "o.npz", "--input-file", "i.npz", "--probe", "disk", "--positions-file", "p.csv"];
+        let (_, sources, config) = job_of(&words).unwrap();
+        assert_eq!((config.simulation.object, config.simulation.probe), (ObjectKind::File, ProbeKind::Disk));
+        assert_eq!((config.simulation.scan, sources.positions), (ScanKind::File, Some("p.csv".into())));
+        let (_, _, config) = job_of(&[
+            "--output",
+            "o.npz",
+            "--object-image",
+            "a.png",
+            "--phase_min",
+            "-2",
+            "--set",
+            "simulation.coma_x=-0.5",
+        ])
+        .unwrap();
+        assert_eq!(config.simulation.object, ObjectKind::Image);
+        assert_eq!((config.simulation.phase_min, config.simulation.coma_x), (-2.0, -0.5));
+        assert!(job_of(&["--output", "o.npz", "--overlap", "2"]).unwrap_err().to_string().contains("--overlap"));
+    }
+}
