@@ -100,7 +100,7 @@ pub fn phase_correlation(
 }
 
 /// `[ceil(min), floor(max))` of the coordinates inside an axis of this length; none below 2 pixels.
-fn scan_extent(coordinates: impl Iterator<Item = f64>, length: usize) -> Option<[usize; 2]> {
+pub(super) fn scan_extent(coordinates: impl Iterator<Item = f64>, length: usize) -> Option<[usize; 2]> {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for v in coordinates {
         if !v.is_finite() {
@@ -158,7 +158,7 @@ impl<'a> Bilinear<'a> {
 ///
 /// The fit only sees angles, so a ramp of more than one turn across the image would be lost in the wraps. It therefore
 /// starts twice, from no ramp and from the strongest plane wave in `rec·conj(truth)`, and the more coherent end wins.
-fn remove_ramp(reconstruction: &Array2<Complex64>, truth: &Array2<Complex64>) -> Array2<Complex64> {
+pub(super) fn remove_ramp(reconstruction: &Array2<Complex64>, truth: &Array2<Complex64>) -> Array2<Complex64> {
     let plain = fit_ramp(reconstruction.clone(), truth);
     let [fy, fx] = strongest_plane_wave(reconstruction, truth);
     if fy == 0.0 && fx == 0.0 {
@@ -280,7 +280,7 @@ fn phase(value: Complex64) -> f64 {
     if value.norm_sqr() == 0.0 { 0.0 } else { value.arg() }
 }
 
-fn widen(value: Complex32) -> Complex64 {
+pub(super) fn widen(value: Complex32) -> Complex64 {
     Complex64::new(f64::from(value.re), f64::from(value.im))
 }
 
