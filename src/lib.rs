@@ -16,6 +16,7 @@
 //! | [`infer`] | prediction, phase synchronisation, stitching |
 //! | [`metrics`] | how good an object is, against its data and against a reference |
 //! | [`imaging`] | pictures of an object |
+//! | [`report`] | judging reconstructions: tables, CSV, HTML pages |
 //! | [`checkpoint`] | bundles, run folders, atomic writing |
 //! | [`worker`] | the one thread that owns the device; commands in, events out |
 //! | [`session`] | pure reducer: events in, what is shown out |
@@ -24,7 +25,8 @@
 //! # Import rule
 //! `error` and `config` may be read by every room. `data`, `metrics`, `imaging`, `kernels` read nothing else, `physics`
 //! likewise; `model` reads `kernels` and `physics`; `train` reads `data` and `model` and what they read; `infer` reads
-//! `train` (for its scaling and control types); `checkpoint` reads `data`, `model`, `train`; `worker` reads all of these;
+//! `train` (for its scaling and control types); `checkpoint` reads `data`, `model`, `train`; `report` reads
+//! `checkpoint`, `data`, `metrics`, `imaging`; `worker` reads all of these;
 //! `session` reads the worker's messages and `checkpoint`; `cli` reads all. Burn appears only in `kernels`,
 //! `physics`, `model`, `train`, `infer` and `worker`; clap and indicatif only in `cli`. `tests/house.rs` holds this.
 //!
@@ -50,6 +52,7 @@ pub mod kernels;
 pub mod metrics;
 pub mod model;
 pub mod physics;
+pub mod report;
 pub mod session;
 pub mod train;
 pub mod worker;

@@ -17,9 +17,10 @@ const RULE: &[(&str, &[&str])] = &[
     ("train", &["kernels", "physics", "model", "data", "metrics"]),
     ("infer", &["kernels", "physics", "model", "data", "metrics", "train"]),
     ("checkpoint", &["model", "data", "train"]),
+    ("report", &["data", "metrics", "imaging", "checkpoint"]),
     ("worker", &["train", "infer", "model", "physics", "data", "checkpoint", "metrics", "imaging"]),
     ("session", &["worker", "checkpoint"]),
-    ("cli", &["session", "worker", "imaging", "checkpoint", "data"]),
+    ("cli", &["session", "worker", "imaging", "checkpoint", "data", "report", "metrics"]),
 ];
 
 /// Crates that belong into a few rooms only.

@@ -168,10 +168,8 @@ pub fn align(
         widen(truth.get((region.rows[0] + y, region.columns[0] + x)).copied().unwrap_or_default())
     });
     let sampled = |shift: [f64; 2]| {
-        let corner = [
-            region.columns[0] as f64 - origin_xy[0] - shift[0],
-            region.rows[0] as f64 - origin_xy[1] - shift[1],
-        ];
+        let corner =
+            [region.columns[0] as f64 - origin_xy[0] - shift[0], region.rows[0] as f64 - origin_xy[1] - shift[1]];
         resample(reconstruction, corner, (height, width))
     };
     let mut placed = sampled([0.0; 2]);
@@ -367,7 +365,10 @@ mod tests {
     fn senseless_input_is_an_error() {
         let truth = truth();
         let at = |image: &Array2<Complex32>, origin, region| {
-            align(image.view(), origin, truth.view(), region, Placement::Registered).map(|_| ()).unwrap_err().to_string()
+            align(image.view(), origin, truth.view(), region, Placement::Registered)
+                .map(|_| ())
+                .unwrap_err()
+                .to_string()
         };
         let small = Region { rows: [10, 15], columns: [10, 80] };
         let outside = Region { rows: [10, 91], columns: [10, 80] };

@@ -209,8 +209,7 @@ pub fn phases(truth: ArrayView2<'_, Complex64>, image: ArrayView2<'_, Complex64>
     let mean = truth.sum();
     let turn = if mean.norm_sqr() == 0.0 { Complex64::new(1.0, 0.0) } else { mean.conj() / mean.norm() };
     let of_truth = truth.mapv(|v| angle(v * turn));
-    let of_image =
-        Array2::from_shape_fn(of_truth.dim(), |i| of_truth[i] + angle(image[i] * truth[i].conj()));
+    let of_image = Array2::from_shape_fn(of_truth.dim(), |i| of_truth[i] + angle(image[i] * truth[i].conj()));
     (of_truth, of_image)
 }
 
@@ -305,7 +304,8 @@ mod tests {
             assert!(good.psnr_data_range > bad.psnr_data_range && good.ssim_data_range > bad.ssim_data_range);
             assert!(good.ms_ssim_standard > bad.ms_ssim_standard);
         }
-        for (good, bad) in [(good.original.amplitude, bad.original.amplitude), (good.original.phase, bad.original.phase)]
+        for (good, bad) in
+            [(good.original.amplitude, bad.original.amplitude), (good.original.phase, bad.original.phase)]
         {
             assert!(good.mae < bad.mae && good.psnr > bad.psnr && good.ssim > bad.ssim && good.ms_ssim > bad.ms_ssim);
         }
@@ -324,9 +324,14 @@ mod tests {
         let truth = object().mapv(|v| Complex64::new(f64::from(v.re), f64::from(v.im)));
         let turned = &truth * Complex64::from_polar(0.2, 1.0);
         assert!(complex_nrmse(truth.view(), turned.view()) < 1e-7);
-        let half = |first: bool| Array2::from_shape_fn(truth.dim(), |(y, x)| {
-            if (y < 50) == first { truth[(y, x)] } else { Complex64::default() }
-        });
+        let half = |first: bool| {
+            Array2::from_shape_fn(
+                truth.dim(),
+                |(y, x)| {
+                    if (y < 50) == first { truth[(y, x)] } else { Complex64::default() }
+                },
+            )
+        };
         assert!((complex_nrmse(half(true).view(), half(false).view()) - 1.0).abs() < 1e-12);
         assert!(complex_nrmse(truth.view(), (&truth * 0.0).view()).is_nan());
     }

@@ -164,7 +164,8 @@ pub fn ring_correlation(a: ArrayView2<'_, Complex64>, b: ArrayView2<'_, Complex6
     let kept = kept(&rows) * kept(&columns);
     let mut found = RingCorrelation { frequency: Vec::new(), value: Vec::new(), pixels: Vec::new() };
     for ring in 1..=side / 2 {
-        let (Some(cross), Some([p, q]), Some(count)) = (rings.cross.get(ring), rings.power.get(ring), rings.count.get(ring))
+        let (Some(cross), Some([p, q]), Some(count)) =
+            (rings.cross.get(ring), rings.power.get(ring), rings.count.get(ring))
         else {
             break;
         };

@@ -33,7 +33,5 @@ pub use evaluation::{
 pub use frc::{FrcCutoffs, FrcThreshold, RingCorrelation, frc_cutoffs, ring_correlation};
 pub use ms_ssim::{MS_SSIM_WEIGHTS, MsSsim, ms_ssim, ms_ssim_standard};
 pub use overlap::{DISC_OF_SIDE, OVERLAP_NEIGHBORS, OverlapMetrics, disc_overlap, overlap_metrics};
-pub use registration::{
-    Normalization, REFERENCE_UPSAMPLING, find_translation_offset, register, shift_circularly,
-};
+pub use registration::{Normalization, REFERENCE_UPSAMPLING, find_translation_offset, register, shift_circularly};
 pub use ssim::{SSIM_WINDOW, ssim};

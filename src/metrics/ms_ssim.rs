@@ -92,8 +92,7 @@ fn gaussian_ssim(truth: &Array2<f64>, image: &Array2<f64>, data_range: f64) -> (
     let (mut full, mut contrast) = (0.0, 0.0);
     for (index, &t) in mean_t.indexed_iter() {
         let p = mean_p[index];
-        let structure =
-            (2.0 * (mean_tp[index] - t * p) + c2) / (mean_tt[index] - t * t + mean_pp[index] - p * p + c2);
+        let structure = (2.0 * (mean_tp[index] - t * p) + c2) / (mean_tt[index] - t * t + mean_pp[index] - p * p + c2);
         contrast += structure;
         full += structure * (2.0 * t * p + c1) / (t * t + p * p + c1);
     }
@@ -103,7 +102,8 @@ fn gaussian_ssim(truth: &Array2<f64>, image: &Array2<f64>, data_range: f64) -> (
 
 /// Weights of a Gaussian of this many pixels to either side, sum 1.
 fn gaussian(radius: usize, sigma: f64) -> Vec<f64> {
-    let weights: Vec<f64> = (0..=2 * radius).map(|i| (-0.5 * ((i as f64 - radius as f64) / sigma).powi(2)).exp()).collect();
+    let weights: Vec<f64> =
+        (0..=2 * radius).map(|i| (-0.5 * ((i as f64 - radius as f64) / sigma).powi(2)).exp()).collect();
     let sum: f64 = weights.iter().sum();
     weights.into_iter().map(|w| w / sum).collect()
 }

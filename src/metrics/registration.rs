@@ -109,8 +109,7 @@ pub fn find_translation_offset(
     truth: ArrayView2<'_, Complex64>,
 ) -> Result<[f64; 2]> {
     // In f32, as the reference takes them.
-    let amplitude =
-        |image: ArrayView2<'_, Complex64>| image.mapv(|v| Complex64::new(f64::from(v.norm() as f32), 0.0));
+    let amplitude = |image: ArrayView2<'_, Complex64>| image.mapv(|v| Complex64::new(f64::from(v.norm() as f32), 0.0));
     let (truth, reconstruction) = (amplitude(truth), amplitude(reconstruction));
     register(truth.view(), reconstruction.view(), REFERENCE_UPSAMPLING, Normalization::Phase)
 }
