@@ -61,7 +61,7 @@ pub struct Chart {
 }
 
 /// Size of the drawing and of its margins, in its own units.
-const SIZE: [f64; 2] = [760.0, 330.0];
+const SIZE: [f64; 2] = [1084.0, 360.0];
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 18.0;
 const TOP: f64 = 30.0;
@@ -163,7 +163,7 @@ impl Chart {
             svg.push_str(&format!("<path class=\"grid\" d=\"M{LEFT} {at:.1}H{:.1}\"/>", LEFT + width));
             svg.push_str(&format!("<text class=\"e\" x=\"{:.1}\" y=\"{:.1}\">{label}</text>\n", LEFT - 8.0, at + 4.5));
         }
-        for (at, label) in self.x_scale.ticks(x0, x1, 8) {
+        for (at, label) in self.x_scale.ticks(x0, x1, 10) {
             let at = x(at);
             let base = TOP + height;
             svg.push_str(&format!("<path class=\"tick\" d=\"M{at:.1} {base:.1}v5\"/>"));
@@ -223,7 +223,7 @@ mod tests {
         let line = Line::curve("a <b>", vec![[0.0, 0.0], [1.0, f64::NAN], [2.0, 1.0], [4.0, 1.0]]);
         let chart = Chart { y_range: Some([0.0, 1.0]), lines: vec![line], ..Chart::default() };
         let html = chart.to_html();
-        assert!(html.contains("d=\"M62.0 284.0M402.0 30.0L742.0 30.0\""), "{html}");
+        assert!(html.contains("d=\"M62.0 314.0M564.0 30.0L1066.0 30.0\""), "{html}");
         assert!(html.contains("a &lt;b&gt;") && !html.contains("a <b>"));
     }
 

@@ -31,7 +31,7 @@ pub(super) fn ticks(low: f64, high: f64, count: usize) -> Vec<(f64, String)> {
     let raw = span / count.max(1) as f64;
     let power = 10.0_f64.powf(raw.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|s| s * power >= 0.999 * raw).unwrap_or(10.0) * power;
-    let decimals = usize::try_from((-step.log10() + 1e-9).ceil().max(0.0) as i64).unwrap_or(0);
+    let decimals = usize::try_from((-step.log10() - 1e-9).ceil().max(0.0) as i64).unwrap_or(0);
     let first = (low / step - 1e-9).ceil() as i64;
     let last = (high / step + 1e-9).floor() as i64;
     let label = |value: f64| {

@@ -132,10 +132,10 @@ h1{font-size:28px;line-height:1.25;margin:0 0 4px;font-weight:600;overflow-wrap:
 h2{font-size:20px;margin:44px 0 10px;font-weight:600}
 h3{font-size:16px;margin:26px 0 8px;font-weight:600;overflow-wrap:anywhere}
 p{margin:0 0 12px;max-width:78ch;overflow-wrap:anywhere}
-.lead{color:var(--soft);margin:0}
+.lead{color:var(--soft);margin:0;max-width:none}
 .remarks{margin:0 0 12px;padding-left:20px;max-width:78ch;color:var(--soft);overflow-wrap:anywhere}
-.scroll{overflow-x:auto;border:1px solid var(--line);border-radius:8px;background:var(--paper);margin:0 0 14px}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+.scroll{overflow-x:auto;border:1px solid var(--line);border-radius:8px;background:var(--paper);margin:0 0 14px;width:fit-content;max-width:100%}
+table{border-collapse:collapse;min-width:560px;font-variant-numeric:tabular-nums}
 th,td{padding:6px 14px;text-align:left;border-top:1px solid var(--line);font-weight:400;vertical-align:baseline}
 thead th{border-top:0;color:var(--soft);font-size:14px;overflow-wrap:anywhere;vertical-align:bottom}
 .n{text-align:right;white-space:nowrap}
@@ -166,7 +166,7 @@ figcaption{font-size:14px;color:var(--soft);margin-top:6px}
 .legend li{display:flex;align-items:center;gap:8px;overflow-wrap:anywhere}
 .legend svg{flex:none}
 footer{margin-top:48px;color:var(--soft);font-size:13px}
-@media(max-width:760px){main{padding:24px 16px}.pictures{grid-template-columns:repeat(2,minmax(0,1fr))}}
+@media(max-width:760px){main{padding:24px 16px}table{min-width:0}.plot text{font-size:26px}.pictures{grid-template-columns:repeat(2,minmax(0,1fr))}}
 @media print{body{background:#fff}.scroll,.chart,figure{break-inside:avoid}}
 ";
 

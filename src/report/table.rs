@@ -59,9 +59,11 @@ impl Table {
             Best::Lowest => seen.iter().copied().reduce(f64::min),
             Best::Neither => None,
         };
-        let marked = |value: &Option<f64>| seen.len() > 1 && value.is_some() && *value == wanted;
-        let cells = values.iter().map(|v| v.map_or_else(|| "–".to_owned(), |v| significant(v, digits))).collect();
-        let best = values.iter().map(marked).collect();
+        let wanted = wanted.filter(|_| seen.len() > 1).map(|value| significant(value, digits));
+        let shown = |v: &Option<f64>| v.map_or_else(|| "–".to_owned(), |v| significant(v, digits));
+        let cells: Vec<String> = values.iter().map(shown).collect();
+        // What reads alike is equally good.
+        let best = cells.iter().map(|cell| wanted.as_ref() == Some(cell)).collect();
         self.lines.push(Line::Cells { label: label.to_owned(), hint: hint.to_owned(), cells, best });
     }
 
@@ -157,10 +159,10 @@ mod tests {
     fn columns_stand_under_each_other_and_the_best_of_several_is_marked() {
         let text = table().to_text();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "Metric  first  second <b>");
+        assert_eq!(lines[0], "Metric  first   second <b>");
         assert_eq!(lines[1], "Errors");
-        assert_eq!(lines[2], "  MAE   0.250       0.125*");
-        assert_eq!(lines[3], "  PSNR   20.0           –");
+        assert_eq!(lines[2], "  MAE   0.250        0.125*");
+        assert_eq!(lines[3], "  PSNR   20.0            –");
         assert_eq!(lines.len(), 4, "a row without a number is left out");
     }
 

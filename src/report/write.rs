@@ -75,9 +75,9 @@ fn family<T: 'static>(table: &mut Table, comparison: &Comparison, rows: &[Row<T>
 /// What is worth knowing first: one row for each metric, one column for each reconstruction.
 fn first_table(comparison: &Comparison) -> Table {
     let mut table = Table::new("", columns(comparison));
-    table.numbers("phase correlation", "by origin", &values(comparison, |j| j.phase_correlation), 4, Best::Highest);
+    table.numbers("phase_correlation", "by origin", &values(comparison, |j| j.phase_correlation), 4, Best::Highest);
     table.numbers(
-        "amplitude correlation",
+        "amplitude_correlation",
         "by origin",
         &values(comparison, |j| j.amplitude_correlation),
         4,
@@ -294,7 +294,7 @@ fn frc_chart(comparison: &Comparison) -> Chart {
         title: "Fourier ring correlation with the known object".to_owned(),
         x_label: "spatial frequency, cycles per pixel".to_owned(),
         y_label: "correlation of the complex object".to_owned(),
-        y_range: Some([-0.1, 1.0]),
+        y_range: Some(frc_range(&lines)),
         lines,
         ..Chart::default()
     }
@@ -312,10 +312,16 @@ fn split_half_chart(comparison: &Comparison) -> Chart {
         title: "Fourier ring correlation of two halves of the data (both through the same network)".to_owned(),
         x_label: "spatial frequency, cycles per pixel".to_owned(),
         y_label: "correlation of the complex objects".to_owned(),
-        y_range: Some([-0.1, 1.0]),
+        y_range: Some(frc_range(&lines)),
         lines,
         ..Chart::default()
     }
+}
+
+/// From the lowest value, but at least a little below zero, to 1.
+fn frc_range(lines: &[Line]) -> [f64; 2] {
+    let lowest = lines.iter().flat_map(|line| &line.points).map(|p| p[1]).fold(-0.1_f64, f64::min);
+    [(lowest * 10.0).floor() / 10.0, 1.0]
 }
 
 /// The thresholds of a ring correlation.
