@@ -33,7 +33,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<u8> {
         jobs.say(&format!("Reconstructing with {}", bundle.display()));
         let mut settings = vec![("data.diffraction_unit".to_owned(), args.judging.diffraction_unit.clone())];
         settings.extend(args.accelerator.iter().map(|name| ("execution.accelerator".to_owned(), name.clone())));
-        jobs.run(Job::Infer {
+        jobs.run_whole(Job::Infer {
             model: bundle.clone(),
             dataset: dataset.clone(),
             output_dir: Some(output.clone()),

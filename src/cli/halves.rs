@@ -39,7 +39,7 @@ pub(super) fn split_half(jobs: &mut Jobs, run: &Path, dataset: &Path, accelerato
         let output = place.path().join(name);
         let mut settings = vec![("data.diffraction_unit".to_owned(), "amplitude".to_owned())];
         settings.extend(accelerator.map(|name| ("execution.accelerator".to_owned(), name.to_owned())));
-        jobs.run(Job::Infer { model: model.clone(), dataset: file, output_dir: Some(output.clone()), settings })?;
+        jobs.run_whole(Job::Infer { model: model.clone(), dataset: file, output_dir: Some(output.clone()), settings })?;
         found.push(Reconstruction::load(&output.join("reconstruction.npz"))?);
     }
     match &found[..] {

@@ -2,7 +2,7 @@
 
 use super::progress::ProgressView;
 use super::run::stop_on_interrupt;
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Result};
 use crate::session::{Session, Status};
 use crate::worker::Worker;
 use crate::worker::message::{EventKind, Job, JobOutcome};
@@ -32,10 +32,10 @@ impl Jobs {
         }
     }
 
-    /// Does a job to its end.
+    /// Does a job to its end; it may have been stopped by the user, with the result so far kept.
     ///
     /// # Errors
-    /// The job's own, and one for a job that was stopped by the user.
+    /// The job's own.
     pub(super) fn run(&mut self, job: Job) -> Result<Session> {
         if !self.quiet {
             self.view = ProgressView::new(true);
@@ -56,12 +56,20 @@ impl Jobs {
         }
         match (session.status, &session.failure) {
             (_, Some(failure)) => Err(failure.error.clone()),
-            (Status::Finished(JobOutcome::Stopped), _) => Err(Error::Failed(
-                Problem::new("Stopped as you asked")
-                    .hint("What is finished is kept; the same command goes on from there"),
-            )),
             (Status::Finished(_), _) => Ok(session),
             _ => Err(Error::failed("The worker ended without a result")),
         }
+    }
+
+    /// Does a job of which only the whole result is of use.
+    ///
+    /// # Errors
+    /// The job's own, and one for a job that was stopped by the user.
+    pub(super) fn run_whole(&mut self, job: Job) -> Result<Session> {
+        let session = self.run(job)?;
+        if session.status == Status::Finished(JobOutcome::Stopped) {
+            return Err(Error::failed("Stopped as you asked, before the result was complete"));
+        }
+        Ok(session)
     }
 }

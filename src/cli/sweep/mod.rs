@@ -14,7 +14,8 @@ use crate::checkpoint::{self, RunFolder};
 use crate::config::DataConfig;
 use crate::data::Dataset;
 use crate::error::{Error, Problem, Result};
-use crate::worker::message::Job;
+use crate::session::Status;
+use crate::worker::message::{Job, JobOutcome};
 use outcome::Outcome;
 use plan::{Plan, Point};
 use std::path::{Path, PathBuf};
@@ -47,14 +48,20 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<u8> {
             continue;
         }
         jobs.say(&format!("[{}/{total}] {name}", number + 1));
-        jobs.run(Job::Run {
+        let session = jobs.run(Job::Run {
             dataset: file,
             validation: None,
             output_dir: Some(run.path().to_path_buf()),
             config: Box::new(point.config.clone()),
         })?;
+        if session.status == Status::Finished(JobOutcome::Stopped) {
+            jobs.say("Stopped as you asked; the same command goes on from here.");
+            report(&plan, &args.dataset, &dataset, &folder, args)?;
+            return Ok(session.exit_code());
+        }
     }
-    report(&plan, &args.dataset, &dataset, &folder, args)
+    report(&plan, &args.dataset, &dataset, &folder, args)?;
+    Ok(0)
 }
 
 /// Which points a task of an array job does.
@@ -115,18 +122,18 @@ fn is_finished(run: &RunFolder, point: &Point, dataset: &Path) -> Result<bool> {
                 .at(run.path()),
         ));
     }
-    Ok(outcome.completed)
+    Ok(outcome.finished)
 }
 
 /// Table, CSV, JSON and page over what is finished.
-fn report(plan: &Plan, path: &Path, dataset: &Dataset, folder: &Path, args: &SweepArgs) -> Result<u8> {
+fn report(plan: &Plan, path: &Path, dataset: &Dataset, folder: &Path, args: &SweepArgs) -> Result<()> {
     let mut done = Vec::new();
     let mut missing = Vec::new();
     for point in &plan.points {
         let run = RunFolder::open(&folder.join(point.name()));
-        let finished = run.summary().exists() && Outcome::read(&run).is_ok_and(|outcome| outcome.completed);
-        if finished {
-            let file = dataset_for(point, dataset, path, folder)?;
+        // A run with other settings is not one of this sweep.
+        let file = run.summary().exists().then(|| dataset_for(point, dataset, path, folder)).transpose()?;
+        if let Some(file) = file.filter(|file| is_finished(&run, point, file).unwrap_or(false)) {
             done.push(outcome::judge(point, &run, &file)?);
         } else {
             missing.push(point.name());
@@ -146,7 +153,7 @@ fn report(plan: &Plan, path: &Path, dataset: &Dataset, folder: &Path, args: &Swe
         }
         eprintln!("Wrote {}", folder.join("sweep.html").display());
     }
-    Ok(0)
+    Ok(())
 }
 
 #[cfg(test)]

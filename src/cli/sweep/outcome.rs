@@ -2,7 +2,6 @@
 
 use super::plan::{Plan, Point};
 use crate::checkpoint::RunFolder;
-use crate::config::DiffractionUnit;
 use crate::error::{Error, Problem, Result};
 use crate::metrics::Placement;
 use crate::report::{self, Best, Chart, Comparison, Line, Page, Request, Scale, Table, significant};
@@ -11,8 +10,8 @@ use std::path::Path;
 /// What the summary of a run says.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Outcome {
-    /// Whether it ended as planned.
-    pub completed: bool,
+    /// Whether it came to its end, be it one cut short by NaN; a stopped one did not.
+    pub finished: bool,
     /// SHA-256 of its dataset.
     pub fingerprint: String,
     train_seconds: Option<f64>,
@@ -35,7 +34,7 @@ impl Outcome {
         let text = |value: Option<&serde_json::Value>| value.and_then(|v| v.as_str()).unwrap_or_default().to_owned();
         let number = |name: &str| value.get(name).and_then(serde_json::Value::as_f64);
         Ok(Self {
-            completed: text(value.get("outcome")) == "completed",
+            finished: ["completed", "restored_after_nan"].contains(&text(value.get("outcome")).as_str()),
             fingerprint: text(value.get("dataset").and_then(|dataset| dataset.get("fingerprint"))),
             train_seconds: number("train_seconds"),
             epochs: number("epochs"),
@@ -57,13 +56,12 @@ pub(super) struct Done {
 /// # Errors
 /// Its files cannot be read.
 pub(super) fn judge(point: &Point, run: &RunFolder, dataset: &Path) -> Result<Done> {
-    let unit = if point.variant().is_some() { DiffractionUnit::Amplitude } else { point.config.data.diffraction_unit };
     let comparison = report::judge(&Request {
         reconstructions: vec![run.path().to_path_buf()],
         dataset: Some(dataset.to_path_buf()),
         reference: None,
         placement: Placement::Registered,
-        diffraction_unit: unit,
+        diffraction_unit: point.config.data.diffraction_unit,
     })?;
     Ok(Done { name: point.name(), values: point.values.clone(), outcome: Outcome::read(run)?, comparison })
 }

@@ -1,7 +1,7 @@
 //! Which runs a sweep consists of: every combination of the varied settings.
 
 use super::variant::Variant;
-use crate::config::Config;
+use crate::config::{Config, DiffractionUnit};
 use crate::error::{Error, Problem, Result};
 
 /// A setting that is varied, with its values as they were typed.
@@ -120,6 +120,10 @@ fn point(config: &Config, chosen: &[(&Axis, String)]) -> Result<Point> {
                 }
             }
         }
+    }
+    if point.photons.is_some() || point.overlap.is_some() {
+        // What is derived from the dataset is written as amplitude.
+        point.config.data.diffraction_unit = DiffractionUnit::Amplitude;
     }
     point.config.validate()?;
     Ok(point)
