@@ -19,6 +19,7 @@
 //! | [`fourier`] | discrete Fourier transforms on the host |
 //! | [`metrics`] | how good an object is, against its data and against a reference |
 //! | [`imaging`] | pictures of an object |
+//! | [`report`] | judging reconstructions: tables, CSV, HTML pages |
 //! | [`checkpoint`] | bundles, run folders, atomic writing |
 //! | [`worker`] | the one thread that owns the device; commands in, events out |
 //! | [`session`] | pure reducers: events in, what is shown out; actions in, effects out |
@@ -30,7 +31,8 @@
 //! nothing else; `simulate` and `direct` read `data`; `model` reads `kernels` and `physics`; `train` reads `data`, `direct`
 //! and `model` and what they read; `infer` reads `train` (for its scaling and control types); `checkpoint` reads `data`,
 //! `model`, `train`; `worker` reads all of these; `session` reads the worker's messages, and the summaries of `data` and
-//! `checkpoint` through them; `ui` reads those, `data`, `metrics` and `imaging`; `cli` reads all. Burn appears only in
+//! `checkpoint` through them; `report` reads `checkpoint`, `data`, `metrics`, `imaging`; `ui`
+//! reads those, `data`, `metrics` and `imaging`; `cli` reads all. Burn appears only in
 //! `kernels`, `physics`, `model`, `train`, `infer` and `worker`; egui only in `ui`; clap and indicatif only in `cli`.
 //! `tests/house.rs` holds this.
 //!
@@ -58,6 +60,7 @@ pub mod kernels;
 pub mod metrics;
 pub mod model;
 pub mod physics;
+pub mod report;
 pub mod session;
 pub mod simulate;
 pub mod train;

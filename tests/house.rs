@@ -24,9 +24,10 @@ const RULE: &[(&str, &[&str])] = &[
         "worker",
         &["simulate", "train", "infer", "direct", "model", "physics", "data", "checkpoint", "metrics", "imaging"],
     ),
+    ("report", &["data", "metrics", "imaging", "checkpoint"]),
     ("session", &["worker", "checkpoint"]),
     ("ui", &["session", "worker", "imaging", "checkpoint", "data", "metrics"]),
-    ("cli", &["session", "worker", "imaging", "checkpoint", "data", "ui"]),
+    ("cli", &["session", "worker", "imaging", "checkpoint", "data", "metrics", "report", "ui"]),
 ];
 
 /// Crates that belong into a few rooms only.

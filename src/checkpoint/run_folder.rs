@@ -67,6 +67,11 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// A folder that is there, to be read: nothing is made or checked.
+    pub fn open(path: &Path) -> Self {
+        Self { path: path.to_path_buf() }
+    }
+
     /// Fails now rather than after hours of training.
     fn check_writable(&self) -> Result<()> {
         tempfile::Builder::new()

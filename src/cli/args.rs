@@ -33,6 +33,12 @@ pub enum Task {
     Train(TrainArgs),
     /// Reconstruct a dataset with a trained bundle
     Infer(InferArgs),
+    /// Judge reconstructions: numbers, pictures and curves
+    Evaluate(EvaluateArgs),
+    /// Reconstruct one test set with several bundles and judge the results side by side
+    Compare(CompareArgs),
+    /// Do one run for every combination of settings, resumable, with one report over all
+    Sweep(SweepArgs),
     /// Say what a dataset holds and whether it is usable
     Inspect(InspectArgs),
     /// Simulate a dataset with a known object
@@ -147,6 +153,94 @@ pub struct InferArgs {
     /// Settings.
     #[command(flatten)]
     pub settings: SettingArgs<false>,
+    /// How output looks.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// How reconstructions are judged, and where the result goes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct JudgingArgs {
+    /// What to compare with instead of the dataset's object: a reconstruction, a run folder or a dataset
+    #[arg(long, value_name = "OTHER")]
+    pub reference: Option<PathBuf>,
+    /// How to place a reconstruction over the known object: registered (moved by the cross-correlation) or origin
+    #[arg(long, value_name = "HOW", default_value = "registered")]
+    pub align: String,
+    /// What the numbers in the diffraction array are: auto, amplitude or counts
+    #[arg(long, value_name = "UNIT", default_value = "auto")]
+    pub diffraction_unit: String,
+    /// Write a page with pictures and curves that needs nothing beside itself
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write the metrics as a table: model, metric, amplitude, phase, object
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Print everything as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing but errors
+    #[arg(long, conflicts_with = "json")]
+    pub quiet: bool,
+}
+
+/// Arguments of `evaluate`.
+#[derive(Debug, clap::Args)]
+pub struct EvaluateArgs {
+    /// Reconstructions (a reconstruction.npz, or the folder of a run) and their dataset, in any order; without a dataset
+    /// that of the first run
+    #[arg(value_name = "RECONSTRUCTION... [DATASET]", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Reconstruct even and odd patterns too, with the bundle of each run, and tell how far they agree
+    #[arg(long)]
+    pub split_half: bool,
+    /// Device for --split-half: auto, cpu, gpu or wgpu
+    #[arg(long, value_name = "DEVICE", requires = "split_half")]
+    pub accelerator: Option<String>,
+    /// Judging.
+    #[command(flatten)]
+    pub judging: JudgingArgs,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, clap::Args)]
+pub struct CompareArgs {
+    /// Trained bundles (model.ptycho, or the run folder that holds it), then the dataset
+    #[arg(value_name = "MODEL... DATASET", required = true, num_args = 3..)]
+    pub files: Vec<PathBuf>,
+    /// Folder with a run folder for each bundle, the page and the metrics; without it a new one below runs/
+    #[arg(long, value_name = "FOLDER")]
+    pub output_dir: Option<PathBuf>,
+    /// Device: auto, cpu, gpu or wgpu
+    #[arg(long, value_name = "DEVICE")]
+    pub accelerator: Option<String>,
+    /// Judging.
+    #[command(flatten)]
+    pub judging: JudgingArgs,
+}
+
+/// Arguments of `sweep`.
+#[derive(Debug, clap::Args)]
+pub struct SweepArgs {
+    /// Dataset
+    #[arg(value_name = "DATASET")]
+    pub dataset: PathBuf,
+    /// Values of a setting: a configuration field, photons (mean per pattern, fresh noise) or overlap (mean, positions left
+    /// out); may be repeated, all combinations are run
+    #[arg(long, value_name = "PATH=VALUE,VALUE…")]
+    pub vary: Vec<String>,
+    /// Folder of the sweep, with a run folder for each combination; finished ones are skipped [default: runs/sweep-DATASET]
+    #[arg(long, value_name = "FOLDER")]
+    pub output_dir: Option<PathBuf>,
+    /// Do only every n-th run, from the i-th: for array jobs, --task $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
+    #[arg(long, value_name = "I/N")]
+    pub task: Option<String>,
+    /// Named starting point of the configuration: recipe or reference
+    #[arg(long, value_name = "NAME", default_value = "recipe")]
+    pub preset: String,
+    /// Settings.
+    #[command(flatten)]
+    pub settings: SettingArgs<true>,
     /// How output looks.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -4,12 +4,17 @@
 //! 1 failed, 2 bad usage or input, 3 stopped by the user with the result kept, 4 requested device not available.
 
 pub mod args;
+mod compare;
+mod evaluate;
+mod halves;
+mod jobs;
 mod progress;
 mod report;
 mod run;
 mod settings;
 mod show;
 mod simulate;
+mod sweep;
 
 use crate::error::Error;
 use args::{Args, Task};
@@ -31,6 +36,9 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Task::Run(args)) => run::train(args, true),
         Some(Task::Train(args)) => run::train(args, false),
         Some(Task::Infer(args)) => run::infer(args),
+        Some(Task::Evaluate(args)) => evaluate::evaluate(&args),
+        Some(Task::Compare(args)) => compare::compare(&args),
+        Some(Task::Sweep(args)) => sweep::sweep(&args),
         Some(Task::Inspect(args)) => show::inspect(&args),
         Some(Task::Simulate(args)) => simulate::simulate(args),
         Some(Task::Devices { json }) => show::devices(json),

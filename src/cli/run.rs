@@ -127,7 +127,7 @@ fn print_event(event: &Event) -> Result<()> {
 }
 
 /// The first interrupt asks the job to stop and keep its result, if it has one half done; the second one aborts.
-fn stop_on_interrupt(switch: Switch, kept: bool) -> Result<()> {
+pub(super) fn stop_on_interrupt(switch: Switch, kept: bool) -> Result<()> {
     let interrupts = AtomicUsize::new(0);
     ctrlc::set_handler(move || {
         if interrupts.fetch_add(1, Ordering::SeqCst) > 0 {

@@ -4,7 +4,7 @@ use ndarray::{ArrayView2, ArrayView3, Axis};
 use num_complex::Complex32;
 use rayon::prelude::*;
 
-use super::fourier::Fft2;
+use crate::fourier::Fft2;
 use crate::error::{Problem, Result};
 
 /// R = Σ (|F| − √I)² / ΣI over all patterns and pixels; 0 is perfect, 1 is what a dark object gets.
@@ -75,7 +75,7 @@ fn misfits(
         return Err(Problem::new("A scan position or the origin of the object is not finite").into());
     }
 
-    let fft = Fft2::<f32>::forward(side, side);
+    let fft = Fft2::<f32>::new(side, side);
     Ok(diffraction
         .axis_iter(Axis(0))
         .into_par_iter()
@@ -103,7 +103,7 @@ fn pattern_sums(
         for ((wave, patch), probe) in wave.iter_mut().zip(patch).zip(mode) {
             *wave = patch * probe;
         }
-        fft.process(&mut wave, &mut spectrum);
+        fft.forward(&mut wave, &mut spectrum);
         for (sum, value) in intensity.iter_mut().zip(&spectrum) {
             *sum += value.norm_sqr();
         }

@@ -6,7 +6,7 @@
 use ndarray::{Array2, ArrayView2};
 use num_complex::{Complex32, Complex64};
 
-use super::fourier::Fft2;
+use crate::fourier::Fft2;
 use crate::error::{Problem, Result};
 
 /// Rounds of the ramp fit; it is at rest after two or three.
@@ -100,7 +100,7 @@ pub fn phase_correlation(
 }
 
 /// `[ceil(min), floor(max))` of the coordinates inside an axis of this length; none below 2 pixels.
-fn scan_extent(coordinates: impl Iterator<Item = f64>, length: usize) -> Option<[usize; 2]> {
+pub(super) fn scan_extent(coordinates: impl Iterator<Item = f64>, length: usize) -> Option<[usize; 2]> {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for v in coordinates {
         if !v.is_finite() {
@@ -158,7 +158,7 @@ impl<'a> Bilinear<'a> {
 ///
 /// The fit only sees angles, so a ramp of more than one turn across the image would be lost in the wraps. It therefore
 /// starts twice, from no ramp and from the strongest plane wave in `rec·conj(truth)`, and the more coherent end wins.
-fn remove_ramp(reconstruction: &Array2<Complex64>, truth: &Array2<Complex64>) -> Array2<Complex64> {
+pub(super) fn remove_ramp(reconstruction: &Array2<Complex64>, truth: &Array2<Complex64>) -> Array2<Complex64> {
     let plain = fit_ramp(reconstruction.clone(), truth);
     let [fy, fx] = strongest_plane_wave(reconstruction, truth);
     if fy == 0.0 && fx == 0.0 {
@@ -188,7 +188,7 @@ fn strongest_plane_wave(reconstruction: &Array2<Complex64>, truth: &Array2<Compl
     let (height, width) = truth.dim();
     let mut image: Vec<Complex64> = reconstruction.iter().zip(truth).map(|(rec, truth)| rec * truth.conj()).collect();
     let mut spectrum = vec![Complex64::default(); image.len()];
-    Fft2::forward(height, width).process(&mut image, &mut spectrum);
+    Fft2::new(height, width).forward(&mut image, &mut spectrum);
     let mut best = (0, -1.0);
     for (i, value) in spectrum.iter().enumerate() {
         if value.norm_sqr() > best.1 {
@@ -280,7 +280,7 @@ fn phase(value: Complex64) -> f64 {
     if value.norm_sqr() == 0.0 { 0.0 } else { value.arg() }
 }
 
-fn widen(value: Complex32) -> Complex64 {
+pub(super) fn widen(value: Complex32) -> Complex64 {
     Complex64::new(f64::from(value.re), f64::from(value.im))
 }
 

@@ -137,7 +137,7 @@ pub fn psnr_data_range(truth: ArrayView2<'_, f64>, image: ArrayView2<'_, f64>) -
 }
 
 /// Largest minus smallest value.
-fn span(image: ArrayView2<'_, f64>) -> f64 {
+pub(super) fn span(image: ArrayView2<'_, f64>) -> f64 {
     let (low, high) = image.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
     high - low
 }

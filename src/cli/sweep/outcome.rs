@@ -1,0 +1,216 @@
+//! What the runs of a sweep came to: table, CSV, JSON and page.
+
+use super::plan::{Plan, Point};
+use crate::checkpoint::RunFolder;
+use crate::error::{Error, Problem, Result};
+use crate::metrics::Placement;
+use crate::report::{self, Best, Chart, Comparison, Line, Page, Request, Scale, Table, significant};
+use std::path::Path;
+
+/// What the summary of a run says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Outcome {
+    /// Whether it came to its end, be it one cut short by NaN; a stopped one did not.
+    pub finished: bool,
+    /// SHA-256 of its dataset.
+    pub fingerprint: String,
+    train_seconds: Option<f64>,
+    epochs: Option<f64>,
+}
+
+impl Outcome {
+    /// Reads a `summary.json`.
+    ///
+    /// # Errors
+    /// It cannot be read or is not JSON.
+    pub fn read(run: &RunFolder) -> Result<Self> {
+        let path = run.summary();
+        let bytes = std::fs::read(&path).map_err(|error| Error::reading(&path, &error))?;
+        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| {
+            Problem::new(format!("The summary of the run is not JSON ({error})"))
+                .hint("Remove that folder, and the sweep does the run again")
+                .at(&path)
+        })?;
+        let text = |value: Option<&serde_json::Value>| value.and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+        let number = |name: &str| value.get(name).and_then(serde_json::Value::as_f64);
+        Ok(Self {
+            finished: ["completed", "restored_after_nan"].contains(&text(value.get("outcome")).as_str()),
+            fingerprint: text(value.get("dataset").and_then(|dataset| dataset.get("fingerprint"))),
+            train_seconds: number("train_seconds"),
+            epochs: number("epochs"),
+        })
+    }
+}
+
+/// A finished run and how good it is.
+#[derive(Debug, Clone)]
+pub(super) struct Done {
+    name: String,
+    values: Vec<(String, String)>,
+    outcome: Outcome,
+    comparison: Comparison,
+}
+
+/// Judges a finished run by its own dataset.
+///
+/// # Errors
+/// Its files cannot be read.
+pub(super) fn judge(point: &Point, run: &RunFolder, dataset: &Path) -> Result<Done> {
+    let comparison = report::judge(&Request {
+        reconstructions: vec![run.path().to_path_buf()],
+        dataset: Some(dataset.to_path_buf()),
+        reference: None,
+        placement: Placement::Registered,
+        diffraction_unit: point.config.data.diffraction_unit,
+    })?;
+    Ok(Done { name: point.name(), values: point.values.clone(), outcome: Outcome::read(run)?, comparison })
+}
+
+/// A measure of a run: name, how a person reads it, which is better, value.
+type Measure = (&'static str, &'static str, Best, fn(&Done) -> Option<f64>);
+
+const MEASURES: &[Measure] = &[
+    ("phase_correlation", "phase correlation", Best::Highest, |d| one(d)?.phase_correlation),
+    ("amplitude_correlation", "amplitude correlation", Best::Highest, |d| one(d)?.amplitude_correlation),
+    ("consistency_r", "misfit to the data R", Best::Lowest, |d| one(d)?.consistency_r),
+    ("complex_nrmse", "complex NRMSE", Best::Lowest, |d| Some(one(d)?.evaluation.as_ref()?.complex_nrmse)),
+    ("phase_ssim_data_range", "SSIM of the phase", Best::Highest, |d| {
+        Some(one(d)?.evaluation.as_ref()?.matched.phase.ssim_data_range)
+    }),
+    ("frc_half", "FRC below 1/2, cycles/px", Best::Highest, |d| one(d)?.evaluation.as_ref()?.frc_crossings.half),
+    ("image_overlap", "mean overlap", Best::Neither, |d| Some(d.comparison.overlap.as_ref()?.metric_2_image_based_avg)),
+    ("patterns", "patterns", Best::Neither, |d| Some(d.comparison.dataset.as_ref()?.n as f64)),
+    ("epochs", "epochs", Best::Neither, |d| d.outcome.epochs),
+    ("train_seconds", "training, s", Best::Neither, |d| d.outcome.train_seconds),
+];
+
+fn one(done: &Done) -> Option<&report::Judged> {
+    done.comparison.reconstructions.first()
+}
+
+/// One row for each run.
+pub(super) fn table(done: &[Done]) -> Table {
+    let shown: Vec<&Measure> =
+        MEASURES.iter().filter(|(.., read)| done.iter().any(|d| read(d).is_some_and(f64::is_finite))).collect();
+    let mut table = Table::new("run", shown.iter().map(|(_, label, ..)| (*label).to_owned()).collect());
+    for run in done {
+        let name = if run.values.is_empty() { run.name.clone() } else { settings(&run.values) };
+        let cell = |(name, _, _, read): &&Measure| match read(run) {
+            Some(value) if ["patterns", "epochs"].contains(name) => format!("{value:.0}"),
+            Some(value) => significant(value, 4),
+            None => "–".to_owned(),
+        };
+        table.words(name, shown.iter().map(cell).collect());
+    }
+    table
+}
+
+fn settings(values: &[(String, String)]) -> String {
+    values.iter().map(|(label, value)| format!("{label} {value}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Settings and measures of every finished run, one line each.
+pub(super) fn csv(plan: &Plan, done: &[Done]) -> String {
+    let labels = plan.axes.iter().map(|axis| axis.label.as_str());
+    let names = MEASURES.iter().map(|(name, ..)| *name);
+    let mut lines = vec![["run"].into_iter().chain(labels).chain(names).collect::<Vec<_>>().join(",")];
+    for run in done {
+        let values = run.values.iter().map(|(_, value)| value.clone());
+        let measures = MEASURES
+            .iter()
+            .map(|(.., read)| read(run).filter(|v| v.is_finite()).map_or_else(String::new, |v| v.to_string()));
+        lines.push([run.name.clone()].into_iter().chain(values).chain(measures).collect::<Vec<_>>().join(","));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Everything as JSON.
+///
+/// # Errors
+/// None that is known.
+pub(super) fn json(plan: &Plan, done: &[Done], missing: &[String]) -> Result<String> {
+    let runs: Vec<serde_json::Value> = done
+        .iter()
+        .map(|run| {
+            let settings: serde_json::Map<String, serde_json::Value> =
+                run.values.iter().map(|(label, value)| (label.clone(), value.clone().into())).collect();
+            let measures: serde_json::Map<String, serde_json::Value> =
+                MEASURES.iter().map(|(name, _, _, read)| ((*name).to_owned(), read(run).into())).collect();
+            serde_json::json!({ "run": run.name, "settings": settings, "measures": measures })
+        })
+        .collect();
+    let axes: Vec<serde_json::Value> = plan
+        .axes
+        .iter()
+        .map(|axis| serde_json::json!({ "path": axis.path, "label": axis.label, "values": axis.values }))
+        .collect();
+    serde_json::to_string_pretty(&serde_json::json!({ "axes": axes, "runs": runs, "missing": missing }))
+        .map_err(|error| Error::failed(format!("The sweep cannot be written as JSON ({error})")))
+}
+
+/// The page: table, one plot for each varied number and measure, and the phase of each run.
+///
+/// # Errors
+/// A picture that cannot be encoded.
+pub(super) fn html(plan: &Plan, done: &[Done], missing: &[String], dataset: &Path) -> Result<String> {
+    let stem = dataset.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let varied: Vec<&str> = plan.axes.iter().map(|axis| axis.path.as_str()).collect();
+    let lead = format!(
+        "{} of {} runs finished; varied: {}",
+        done.len(),
+        plan.points.len(),
+        if varied.is_empty() { "nothing".to_owned() } else { varied.join(", ") }
+    );
+    let mut page = Page::new(&format!("Sweep over {stem}"), &lead);
+    page.section("Runs");
+    page.table(&table(done));
+    if !missing.is_empty() {
+        page.paragraph(&format!("Not finished yet: {}.", missing.join(", ")));
+    }
+    page.section("Plots");
+    for (at, axis) in plan.axes.iter().enumerate() {
+        let numbers: Vec<f64> = axis.values.iter().filter_map(|value| value.parse().ok()).collect();
+        if numbers.len() < 2 || numbers.len() < axis.values.len() {
+            continue;
+        }
+        for (_, label, best, read) in MEASURES.iter().filter(|(_, _, best, _)| *best != Best::Neither) {
+            let chart = plot(done, at, &axis.label, &numbers, label, *read);
+            let better = if *best == Best::Highest { "higher is better" } else { "lower is better" };
+            page.chart(&Chart { title: format!("{label} over {} ({better})", axis.label), ..chart });
+        }
+    }
+    page.section("Phase");
+    let judged: Vec<(&str, &report::Judged)> = done.iter().filter_map(|d| Some((d.name.as_str(), one(d)?))).collect();
+    let figures = report::phase_figures(&judged)?;
+    page.figures(&figures);
+    Ok(page.finish())
+}
+
+/// A measure over one varied number, a curve for each combination of the others.
+fn plot(
+    done: &[Done],
+    at: usize,
+    label: &str,
+    numbers: &[f64],
+    measure: &str,
+    read: fn(&Done) -> Option<f64>,
+) -> Chart {
+    let mut lines: Vec<Line> = Vec::new();
+    for run in done {
+        let others: Vec<(String, String)> =
+            run.values.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, value)| value.clone()).collect();
+        let name = if others.is_empty() { measure.to_owned() } else { settings(&others) };
+        let x = run.values.get(at).and_then(|(_, value)| value.parse::<f64>().ok());
+        let (Some(x), Some(y)) = (x, read(run).filter(|y| y.is_finite())) else { continue };
+        match lines.iter_mut().find(|line| line.name == name) {
+            Some(line) => line.points.push([x, y]),
+            None => lines.push(Line::dotted(name, vec![[x, y]])),
+        }
+    }
+    for line in &mut lines {
+        line.points.sort_by(|a, b| a[0].total_cmp(&b[0]));
+    }
+    let (low, high) = numbers.iter().fold((f64::INFINITY, 0.0_f64), |(l, h), v| (l.min(*v), h.max(*v)));
+    let x_scale = if low > 0.0 && high >= 20.0 * low { Scale::Log } else { Scale::Linear };
+    Chart { x_label: label.to_owned(), y_label: measure.to_owned(), x_scale, lines, ..Chart::default() }
+}
