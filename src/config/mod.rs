@@ -12,7 +12,9 @@ mod optional;
 mod preset;
 mod training;
 
-pub use data::{DataConfig, DiffractionUnit, Sampling};
+pub use data::{
+    DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit, Sampling,
+};
 pub use execution::{Accelerator, ExecutionConfig, Seeds};
 pub use field::{Choice, Field, Kind};
 pub use inference::{InferenceConfig, StitchWeighting};
