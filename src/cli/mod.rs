@@ -4,6 +4,8 @@
 //! 1 failed, 2 bad usage or input, 3 stopped by the user with the result kept, 4 requested device not available.
 
 pub mod args;
+mod export;
+mod prepare;
 mod progress;
 mod report;
 mod run;
@@ -32,6 +34,8 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Task::Inspect(args)) => show::inspect(&args),
         Some(Task::Devices { json }) => show::devices(json),
         Some(Task::Config(args)) => show::config(&args),
+        Some(Task::Export(args)) => export::export(&args),
+        Some(Task::Prepare { tool }) => prepare::prepare(tool),
     };
     result.unwrap_or_else(|error| {
         print_error(&error);

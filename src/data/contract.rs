@@ -411,7 +411,6 @@ mod tests {
             ("golden/gs1_nfs1_wts.h5.zip", "PyTorch"),
             ("golden/gs1_nfs1_state_dict.pt", "PyTorch archive"),
             ("golden/gs1_nfs1_last.ckpt.gz", "gzip"),
-            ("data/PETRAIII_P25_Near_Field_Ptycho.cxi", "HDF5"),
         ] {
             let error = inspect(shared.join(name)).unwrap_err();
             assert!(error.to_string().contains(says), "{error}");

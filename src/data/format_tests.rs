@@ -80,7 +80,9 @@ fn a_product_says_that_it_has_no_patterns_and_places_its_scan_in_its_object() {
     let path = shared.join("data/W250_truePos_ptychodus_product.hdf5");
     let (error, inspection) = refused(&path, &DataConfig::default());
     assert!(error.contains("product") && error.contains("without diffraction patterns"), "{error}");
-    assert_eq!(inspection.verdict("positions inside the object").unwrap().status, Status::Pass, "{inspection:#?}");
+    // Its object is still the constant first guess.
+    assert!(inspection.verdict("object").unwrap().found.contains("same value everywhere"), "{inspection:#?}");
+    assert!(inspection.verdict("scan extent").unwrap().found.contains("378.1"), "{inspection:#?}");
     let product = Product::load(&path).unwrap();
     assert_eq!((product.name.as_str(), product.photon_energy_ev, product.detector_distance_m), ("W250_truePos", 1e4, 1.0));
     assert_eq!((product.positions_m.len(), product.probe.dim(), product.object.dim()), (961, (2, 256, 256), (1, 415, 415)));
@@ -123,7 +125,8 @@ fn an_unknown_file_opens_through_the_mapping_as_it_was_once_converted() {
     let warned = inspect_with(&path, &config).unwrap();
     assert_eq!(warned.status(), Status::Warn, "{:#?}", warned.verdicts);
     assert!(warned.verdict("probe").unwrap().advice.contains("strongly curved"));
-    // The converted file was made from the same counts; 160 of its 81920 pixels were corrected there for dead pixels.
+    // The converted file was made from the same counts; in 160 of its 81920 bins one of the four pixels was dead, and the
+    // others were scaled up by 4/3 there.
     let close = dataset.diffraction.iter().zip(&converted.diffraction).filter(|(a, b)| (*a - *b).abs() < 1e-3).count();
     assert_eq!(dataset.diffraction.len() - close, 160);
     let shift = [0, 1].map(|axis| converted.positions[0][axis] - dataset.positions[0][axis]);
@@ -420,7 +423,7 @@ fn write_mix(folder: &Path, data: &Synthetic, rng: &mut ChaCha8Rng) -> (std::pat
         write_npz(&path, &arrays[..if masked { 6 } else { 5 }]).unwrap();
     }
     println!("{key} {probe_key} hdf5 {hdf5} last {last} counts {as_counts} dtype {dtype} masked {masked} {shape:?}");
-    (path, config, masked || hdf5)
+    (path, config, masked || (hdf5 && key != "frames"))
 }
 
 #[test]
@@ -488,4 +491,30 @@ fn the_probe_of_a_product_serves_a_dataset_without_one() {
     let mapping = Mapping { probe_file: probe_path.to_str().unwrap().into(), ..Mapping::default() };
     let dataset = load(&path, &DataConfig { mapping, ..DataConfig::default() });
     assert_eq!(dataset.probe.index_axis(Axis(0), 0), data.probe);
+}
+
+#[test]
+fn a_reconstruction_becomes_a_product_that_lies_where_it_was_reconstructed() {
+    let data = Synthetic::new(9);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
+    data.write(&path);
+    let dataset = load(&path, &DataConfig::default());
+    let reconstruction = Reconstruction {
+        object: data.object.slice(s![3.., 7..]).to_owned(),
+        coverage: Array2::ones((107, 113)),
+        origin_xy: [7.0, 3.0],
+        pixel_size_m: Some(2e-8),
+    };
+    let product = reconstruction.to_product(&dataset, 2e-8, "a");
+    for (place, [x, y]) in product.positions_px().iter().zip(&dataset.positions) {
+        assert!((place[0] - (x - 7.0)).abs() < 1e-9 && (place[1] - (y - 3.0)).abs() < 1e-9);
+    }
+    let cxi = folder.path().join("image.cxi");
+    reconstruction.save_cxi(&cxi).unwrap();
+    let listed = list(&cxi).unwrap();
+    let image = listed.iter().find(|array| array.key == "entry_1/image_1/data").unwrap();
+    assert_eq!((image.shape.as_slice(), image.dtype.as_str()), ([107, 113].as_slice(), "<c8"));
+    let npy = npy_bytes(&reconstruction.object);
+    assert!(npy.starts_with(b"\x93NUMPY") && npy.len() > 107 * 113 * 8);
 }

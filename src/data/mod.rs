@@ -13,12 +13,14 @@
 //! * `dataset`: a scan in memory.
 //! * `neighbors`, `grouping`, `split`, `random`: which patterns are reconstructed together (A§2).
 //! * `normalize`: scaling of the patterns (A§3.1).
+//! * `prepare`: tools that change a dataset and record it; `export`: a result in the formats of others.
 //! * `reconstruction`: the stitched object with its origin.
 
 mod checks;
 mod contract;
 mod cxi;
 mod dataset;
+mod export;
 mod fit;
 mod geometry;
 mod grouping;
@@ -29,6 +31,7 @@ mod npy;
 mod npz;
 mod pickle;
 mod placing;
+mod prepare;
 mod probe_guess;
 mod product;
 mod random;
@@ -45,9 +48,11 @@ mod test_support;
 
 pub use contract::{ArraySummary, Inspection, Status, Verdict, inspect, inspect_as, inspect_with, list};
 pub use dataset::Dataset;
+pub use export::npy_bytes;
 pub use grouping::{GroupCoordinates, Groups, group, group_coordinates};
 pub use normalize::{mean_counts, normalization_factor};
 pub use npz::{Member, NpyArray, NpzArchive, Storage, write_npz};
+pub use prepare::{metadata_of, record};
 pub use product::Product;
 pub use reconstruction::Reconstruction;
 pub use split::{Split, split};

@@ -179,14 +179,14 @@ impl Product {
         for (name, value) in [("name", &self.name), ("comments", &self.comments)] {
             writer.root_text(name, value)?;
         }
+        // More than eight attributes would move to a heap that `root_attributes` does not read; what is left out is
+        // optional and 0.
         let numbers = [
             ("detector_object_distance_m", self.detector_distance_m),
             ("photon_energy_eV", self.photon_energy_ev),
             ("probe_energy_eV", self.photon_energy_ev),
             ("probe_photon_count", self.probe_photon_count),
             ("exposure_time_s", self.exposure_time_s),
-            ("mass_attenuation_m2_per_kg", 0.0),
-            ("tomography_angle_deg", 0.0),
         ];
         for (name, value) in numbers {
             file.set_attr_numeric(name, &value).map_err(failed)?;

@@ -118,7 +118,7 @@ fn numpy(source: &Source) -> Roles {
         positions,
         probe: first(&["probeGuess", "probe"]),
         object: first(&["objectGuess", "object"]),
-        mask: first(&["mask", "bad_pixels"])
+        mask: first(&["bad_pixels", "mask"])
             .map(|key| (key.clone(), if key == "mask" { MaskGood::Auto } else { MaskGood::Zero })),
         ..Roles::default()
     }

@@ -4,7 +4,7 @@ use super::contract::{ArraySummary, Status, Verdict};
 use super::hdf5::{Element, Hdf5Array, Hdf5File, is_hdf5};
 use super::npz::{Member, NpzArchive, shape_text};
 use crate::error::{Error, Problem, Result};
-use ndarray::{ArrayD, Axis, Slice};
+use ndarray::{ArrayD, Axis, IxDyn, Slice};
 use num_complex::Complex32;
 use std::path::Path;
 
@@ -177,7 +177,11 @@ impl Source {
         let [height, width] = window;
         match self {
             Self::Npz(archive) => {
-                let whole = archive.read_f32(key)?;
+                let mut whole = archive.read_f32(key)?;
+                while whole.ndim() > 3 && whole.shape().last() == Some(&1) {
+                    let last = Axis(whole.ndim() - 1);
+                    whole = whole.index_axis_move(last, 0);
+                }
                 let mut whole = match axis {
                     0 => whole,
                     _ => whole.permuted_axes(vec![2, 0, 1]),
@@ -189,7 +193,10 @@ impl Source {
                 consume(0, if block.is_standard_layout() { block } else { block.as_standard_layout().into_owned() })
             }
             Self::Hdf5(file) => {
-                let length = file.array(key).and_then(|array| array.shape.get(axis).copied()).unwrap_or(0);
+                let shape = file.array(key).map(|array| array.shape).unwrap_or_default();
+                let length = shape.get(axis).copied().unwrap_or(0);
+                // Axes of length 1 at the end.
+                let more = shape.len().saturating_sub(3);
                 let frame = height.len().saturating_mul(width.len()).max(1);
                 let step = (BLOCK_ELEMENTS / frame).max(1);
                 let mut at = 0;
@@ -205,7 +212,11 @@ impl Source {
                         0 => ([first, height.start, width.start], [last + 1 - first, height.len(), width.len()]),
                         _ => ([height.start, width.start, first], [height.len(), width.len(), last + 1 - first]),
                     };
-                    let block = file.read_block(key, &starts, &counts)?;
+                    let (starts, all) = ([&starts[..], &vec![0; more]].concat(), [&counts[..], &vec![1; more]].concat());
+                    let block = file.read_block(key, &starts, &all)?;
+                    let block = block
+                        .into_shape_with_order(IxDyn(&counts))
+                        .map_err(|error| Error::failed(format!("A block has the wrong shape ({error})")))?;
                     let block = if axis == 0 { block } else { block.permuted_axes(vec![2, 0, 1]) };
                     let offsets: Vec<usize> = wanted.iter().map(|row| row - first).collect();
                     let whole = offsets.len() == block.len_of(Axis(0)) && block.is_standard_layout();
