@@ -36,7 +36,8 @@ pub(super) fn prepare(tool: PrepareTool) -> Result<u8> {
             if count == 0 {
                 return Err(Problem::new("No pattern would be kept").expected("at least one pattern").into());
             }
-            let parameters = json!({ "count": count, "first": first, "seed": if first { Value::Null } else { json!(seed) } });
+            let parameters =
+                json!({ "count": count, "first": first, "seed": if first { Value::Null } else { json!(seed) } });
             one(&files, Vec::new(), "subset", parameters, |dataset| {
                 let mut order: Vec<usize> = (0..dataset.len()).collect();
                 if !first {
@@ -121,7 +122,8 @@ fn stats(dataset: &Dataset, as_json: bool) -> Result<u8> {
     let (left, right) = range(&mut dataset.positions.iter().map(|p| p[0]));
     let (top, bottom) = range(&mut dataset.positions.iter().map(|p| p[1]));
     let peak = dataset.diffraction.iter().copied().fold(0.0f32, f32::max);
-    let zeros = dataset.diffraction.iter().filter(|v| **v == 0.0).count() as f64 / dataset.diffraction.len().max(1) as f64;
+    let zeros =
+        dataset.diffraction.iter().filter(|v| **v == 0.0).count() as f64 / dataset.diffraction.len().max(1) as f64;
     let value = json!({
         "patterns": dataset.len(),
         "side_px": dataset.patch_size(),

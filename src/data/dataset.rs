@@ -73,7 +73,9 @@ impl Dataset {
         };
         let count = content.total;
         if dataset.len() < count {
-            dataset.notes.push(format!("{} of {count} patterns kept, chosen at random with seed {seed}", dataset.len()));
+            dataset
+                .notes
+                .push(format!("{} of {count} patterns kept, chosen at random with seed {seed}", dataset.len()));
         } else if let Some(kept) = config.n_subsample.filter(|&kept| kept < count) {
             let mut indices = choose(&mut generator(seed, 0), count, kept);
             indices.sort_unstable();

@@ -36,25 +36,33 @@ impl Fit {
             Some(crop) if crop > height.min(width) || crop % bin != 0 => {
                 return Err(Verdict::fail(
                     CHECK,
-                    format!("data.crop = {crop} does not suit patterns of {height} × {width} pixels and data.bin = {bin}"),
+                    format!(
+                        "data.crop = {crop} does not suit patterns of {height} × {width} pixels and data.bin = {bin}"
+                    ),
                 )
                 .expected(format!("at most {}, and a multiple of {bin}", height.min(width)))
                 .advice("Change it with --crop"));
             }
             Some(crop) => crop,
             None if height != width => {
-                return Err(Verdict::fail("square patterns", format!("The patterns are not square: {height} × {width}"))
-                    .expected("as many rows as columns")
-                    .advice(format!("Cut out the central square with --crop {}", height.min(width))));
+                return Err(Verdict::fail(
+                    "square patterns",
+                    format!("The patterns are not square: {height} × {width}"),
+                )
+                .expected("as many rows as columns")
+                .advice(format!("Cut out the central square with --crop {}", height.min(width))));
             }
             None => height - height % bin,
         };
         let inner = side / bin;
         let size = config.pad.unwrap_or(inner);
         if size < inner || inner == 0 {
-            return Err(Verdict::fail(CHECK, format!("data.pad = {size} is smaller than the patterns of {inner} pixels"))
-                .expected(format!("at least {inner}"))
-                .advice("Change it with --pad, or crop with --crop"));
+            return Err(Verdict::fail(
+                CHECK,
+                format!("data.pad = {size} is smaller than the patterns of {inner} pixels"),
+            )
+            .expected(format!("at least {inner}"))
+            .advice("Change it with --pad, or crop with --crop"));
         }
         let around = |length: usize| length / 2 - side / 2..length / 2 - side / 2 + side;
         Ok(Self { window: [around(height), around(width)], bin, inner, size })
@@ -137,7 +145,8 @@ pub(super) fn offers(height: usize, width: usize) -> String {
     let mut offers = Vec::new();
     for size in SUPPORTED_SIZES.into_iter().rev() {
         let Some(bin) = [8, 4, 2, 1].into_iter().find(|bin| size * bin <= side) else { continue };
-        let crop = if size * bin == side && height == width { String::new() } else { format!("--crop {} ", size * bin) };
+        let crop =
+            if size * bin == side && height == width { String::new() } else { format!("--crop {} ", size * bin) };
         let bin = if bin == 1 { String::new() } else { format!("--bin {bin} ") };
         offers.push(format!("{crop}{bin}(N = {size})"));
     }
@@ -197,9 +206,12 @@ mod tests {
 
     #[test]
     fn the_centre_stays_at_half_of_the_side() {
-        for (height, width, crop, bin, pad) in
-            [(100, 120, Some(64), 1, None), (101, 101, Some(64), 2, None), (60, 60, None, 1, Some(64)), (65, 65, None, 2, None)]
-        {
+        for (height, width, crop, bin, pad) in [
+            (100, 120, Some(64), 1, None),
+            (101, 101, Some(64), 2, None),
+            (60, 60, None, 1, Some(64)),
+            (65, 65, None, 2, None),
+        ] {
             let fit = fit(height, width, crop, bin, pad).unwrap();
             let mut block = Array3::<f32>::zeros((2, height, width));
             block[[1, height / 2, width / 2]] = 9.0;
@@ -261,6 +273,9 @@ mod tests {
         assert!(fit(64, 60, None, 1, None).unwrap_err().advice.contains("--crop 60"));
         assert_eq!(offers(512, 512), "--bin 2 (N = 256), or --bin 4 (N = 128), or --bin 8 (N = 64)");
         assert_eq!(offers(100, 100), "--crop 64 (N = 64), or --pad 128 (N = 128)");
-        assert_eq!(offers(516, 1556), "--crop 512 --bin 2 (N = 256), or --crop 512 --bin 4 (N = 128), or --crop 512 --bin 8 (N = 64)");
+        assert_eq!(
+            offers(516, 1556),
+            "--crop 512 --bin 2 (N = 256), or --crop 512 --bin 4 (N = 128), or --crop 512 --bin 8 (N = 64)"
+        );
     }
 }

@@ -6,7 +6,9 @@ use super::hdf5::{Hdf5Writer, complex32};
 use super::npz::{NpyArray, write_npz};
 use super::test_support::{Synthetic, shared};
 use super::*;
-use crate::config::{DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit};
+use crate::config::{
+    DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit,
+};
 use ndarray::{Array2, Array3, Axis, Ix3, s};
 use num_complex::{Complex32, Complex64};
 use rand::{RngExt, SeedableRng};
@@ -84,12 +86,18 @@ fn a_product_says_that_it_has_no_patterns_and_places_its_scan_in_its_object() {
     assert!(inspection.verdict("object").unwrap().found.contains("same value everywhere"), "{inspection:#?}");
     assert!(inspection.verdict("scan extent").unwrap().found.contains("378.1"), "{inspection:#?}");
     let product = Product::load(&path).unwrap();
-    assert_eq!((product.name.as_str(), product.photon_energy_ev, product.detector_distance_m), ("W250_truePos", 1e4, 1.0));
-    assert_eq!((product.positions_m.len(), product.probe.dim(), product.object.dim()), (961, (2, 256, 256), (1, 415, 415)));
+    assert_eq!(
+        (product.name.as_str(), product.photon_energy_ev, product.detector_distance_m),
+        ("W250_truePos", 1e4, 1.0)
+    );
+    assert_eq!(
+        (product.positions_m.len(), product.probe.dim(), product.object.dim()),
+        (961, (2, 256, 256), (1, 415, 415))
+    );
     assert_eq!((product.object_pixel_m, product.probe_pixel_m), ([8e-9, 8e-9], [8e-9, 8e-9]));
     let px = product.positions_px();
     // (-2.60444308e-08 m) / 8e-9 m + 415 / 2
-    assert!((px[0][0] - 204.244_461_5).abs() < 1e-5, "{:?}", px[0]);
+    assert!((px[0][0] - 204.244_446_15).abs() < 1e-6, "{:?}", px[0]);
     // Every patch of 256 px lies inside the 415 px, none far from the edge.
     let (low, high) = px.iter().flatten().fold((f64::MAX, f64::MIN), |(l, h), &v| (l.min(v), h.max(v)));
     assert!(low >= 0.0 && high <= 415.0, "{low} {high}");
@@ -162,7 +170,13 @@ fn experiment(n: usize) -> (f64, f64, f64, f64) {
 }
 
 /// Writes a CXI file with links, mask and joules. `bad` pixels hold nonsense.
-fn write_cxi(path: &Path, counts: &Array3<u16>, positions: &[[f64; 2]], probe: &Array3<Complex32>, bad: &[(usize, usize)]) {
+fn write_cxi(
+    path: &Path,
+    counts: &Array3<u16>,
+    positions: &[[f64; 2]],
+    probe: &Array3<Complex32>,
+    bad: &[(usize, usize)],
+) {
     let (count, height, width) = counts.dim();
     let (energy, distance, pixel, object_pixel) = experiment(height);
     let writer = Hdf5Writer::create(path).unwrap();
@@ -207,8 +221,7 @@ fn write_cxi(path: &Path, counts: &Array3<u16>, positions: &[[f64; 2]], probe: &
     writer
         .array("entry_1/instrument_1/source_1/illumination", &[side, side], &complex32(probe.iter().copied()))
         .unwrap();
-    let translation: Vec<f64> =
-        positions.iter().flat_map(|[x, y]| [x * object_pixel, y * object_pixel, 0.0]).collect();
+    let translation: Vec<f64> = positions.iter().flat_map(|[x, y]| [x * object_pixel, y * object_pixel, 0.0]).collect();
     writer.array("entry_1/sample_1/geometry_1/translation", &[count, 3], &translation).unwrap();
     let data_1 = writer.file().root_group().group("entry_1").unwrap().group("data_1").unwrap();
     data_1.create_soft_link("data", &format!("/{detector}/data")).unwrap();
@@ -388,7 +401,8 @@ fn write_mix(folder: &Path, data: &Synthetic, rng: &mut ChaCha8Rng) -> (std::pat
             let shape = values.shape();
             let builder = writer.file().new_dataset::<T>().shape(shape);
             let chunk = [shape[0].min(4), shape[1].min(16), shape[2]];
-            let dataset = if compressed { builder.chunk(&chunk).shuffle_deflate(3) } else { builder }.create(key).unwrap();
+            let dataset =
+                if compressed { builder.chunk(&chunk).shuffle_deflate(3) } else { builder }.create(key).unwrap();
             dataset.write_raw(values.as_slice().unwrap()).unwrap();
         }
         let compressed = rng.random_bool(0.5);
@@ -458,8 +472,10 @@ fn other_hdf5_files_say_what_they_hold_and_how_to_name_it() {
     writer.commit().unwrap();
     let (error, _) = refused(&path, &DataConfig::default());
     assert!(error.contains("scan/frames") && error.contains("data.mapping.diffraction"), "{error}");
-    let config =
-        DataConfig { mapping: Mapping { diffraction: "scan/none".into(), ..Mapping::default() }, ..DataConfig::default() };
+    let config = DataConfig {
+        mapping: Mapping { diffraction: "scan/none".into(), ..Mapping::default() },
+        ..DataConfig::default()
+    };
     assert!(refused(&path, &config).0.contains("positions"));
     let bytes = std::fs::read(&path).unwrap();
     for end in [9, 60, bytes.len() / 2] {

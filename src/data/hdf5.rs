@@ -367,7 +367,8 @@ fn describe(file: &H5File, path: &str) -> Hdf5Array {
             let unknown = filters.iter().find(|filter| filter.flags & 1 == 0 && !BUILT_IN_FILTERS.contains(&filter.id));
             if let Some(filter) = unknown {
                 array.storage = Storage::Unsupported;
-                array.problem = Some(format!("it is compressed with {}, which is not built in", filter_name(filter.id)));
+                array.problem =
+                    Some(format!("it is compressed with {}, which is not built in", filter_name(filter.id)));
             }
         }
         Err(error) => array.problem = Some(error.to_string()),
@@ -431,7 +432,11 @@ fn element_of(datatype: &DatatypeMessage) -> Element {
 fn dtype_of(datatype: &DatatypeMessage, element: Element) -> String {
     let order = match datatype {
         DatatypeMessage::FixedPoint { byte_order, .. } | DatatypeMessage::FloatingPoint { byte_order, .. } => {
-            if *byte_order == rust_hdf5::ByteOrder::BigEndian { '>' } else { '<' }
+            if *byte_order == rust_hdf5::ByteOrder::BigEndian {
+                '>'
+            } else {
+                '<'
+            }
         }
         _ => '<',
     };

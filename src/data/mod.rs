@@ -22,6 +22,8 @@ mod cxi;
 mod dataset;
 mod export;
 mod fit;
+#[cfg(test)]
+mod format_tests;
 mod geometry;
 mod grouping;
 mod hdf5;
@@ -41,8 +43,6 @@ mod roles;
 mod root_attributes;
 mod source;
 mod split;
-#[cfg(test)]
-mod format_tests;
 #[cfg(test)]
 mod test_support;
 

@@ -495,7 +495,9 @@ fn size_problem(member: &Member, header: &Header, file_bytes: u64) -> Option<Str
 
 fn not_a_dataset(found: &str) -> Problem {
     Problem::new(format!("This is {found}, not a dataset"))
-        .expected("a NumPy archive (.npz) with diffraction, xcoords, ycoords and probeGuess, or an HDF5 file (such as CXI)")
+        .expected(
+            "a NumPy archive (.npz) with diffraction, xcoords, ycoords and probeGuess, or an HDF5 file (such as CXI)",
+        )
         .hint("Choose the dataset file")
 }
 

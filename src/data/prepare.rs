@@ -89,12 +89,12 @@ impl Dataset {
     /// # Errors
     /// [`crate::error::Error::Failed`] if the file cannot be written.
     pub fn save(&self, path: &Path, metadata: &Value) -> Result<()> {
-        let axis = |axis: usize| self.positions.iter().map(|position| position[axis]).collect::<Array1<f64>>().into_dyn();
+        let axis =
+            |axis: usize| self.positions.iter().map(|position| position[axis]).collect::<Array1<f64>>().into_dyn();
         let (xs, ys) = (axis(0), axis(1));
         let diffraction = self.diffraction.as_standard_layout();
         let single = self.probe.len_of(Axis(0)) == 1;
-        let probe =
-            if single { self.probe.index_axis(Axis(0), 0).into_dyn() } else { self.probe.view().into_dyn() };
+        let probe = if single { self.probe.index_axis(Axis(0), 0).into_dyn() } else { self.probe.view().into_dyn() };
         let bad = self.mask.as_ref().map(|mask| mask.mapv(|good| u16::from(!good)));
         let text = metadata.to_string();
         let mut arrays = vec![

@@ -24,7 +24,8 @@ pub(super) fn from_patterns(patterns: &Array3<f32>) -> Array3<Complex32> {
     let row: Vec<f64> = transformed.row(n / 2).iter().map(|value| f64::from(value.norm())).collect();
     let total: f64 = row.iter().sum();
     let centre: f64 = row.iter().enumerate().map(|(at, weight)| at as f64 * weight).sum::<f64>() / total;
-    let variance = row.iter().enumerate().map(|(at, weight)| (at as f64 - centre).powi(2) * weight).sum::<f64>() / total;
+    let variance =
+        row.iter().enumerate().map(|(at, weight)| (at as f64 - centre).powi(2) * weight).sum::<f64>() / total;
     let variance = if variance.is_finite() && variance > 0.0 { variance } else { (n as f64 / 8.0).powi(2) };
     let middle = (n as f64 - 1.0) / 2.0;
     let shape = Array2::from_shape_fn((n, n), |(y, x)| {
@@ -80,7 +81,8 @@ mod tests {
             })
         };
         let area = |probe: &Array3<Complex32>| {
-            let (sum, squares) = probe.iter().fold((0.0, 0.0), |sum, v| (sum.0 + v.norm_sqr(), sum.1 + v.norm_sqr().powi(2)));
+            let (sum, squares) =
+                probe.iter().fold((0.0, 0.0), |sum, v| (sum.0 + v.norm_sqr(), sum.1 + v.norm_sqr().powi(2)));
             sum * sum / squares
         };
         let (narrow, wide) = (from_patterns(&patterns(4.0)), from_patterns(&patterns(1.5)));

@@ -198,8 +198,7 @@ impl Product {
         writer.array("probe_position_y_m", &[count], &axis(1))?;
         let (modes, height, width) = self.probe.dim();
         // (coherent, incoherent, height, width): what Ptychodus writes.
-        let probe =
-            writer.array("probe", &[1, modes, height, width], &complex32(self.probe.iter().copied()))?;
+        let probe = writer.array("probe", &[1, modes, height, width], &complex32(self.probe.iter().copied()))?;
         let (layers, height, width) = self.object.dim();
         let object = writer.array("object", &[layers, height, width], &complex32(self.object.iter().copied()))?;
         for (dataset, [x, y]) in [(&probe, self.probe_pixel_m), (&object, self.object_pixel_m)] {
@@ -319,7 +318,8 @@ pub(super) fn roles(file: &Hdf5File) -> Option<Roles> {
     }
     let pair = |array: &str, x: &str, y: &str| Some([file.attribute(array, x)?, file.attribute(array, y)?]);
     let diffraction: Vec<String> = file.first_of(&["raw_data/diffraction"]).into_iter().collect();
-    let in_pixels = !diffraction.is_empty() && file.array("raw_data/xcoords").is_some() && file.array("raw_data/ycoords").is_some();
+    let in_pixels =
+        !diffraction.is_empty() && file.array("raw_data/xcoords").is_some() && file.array("raw_data/ycoords").is_some();
     let energy = file.root_number(&["photon_energy_eV", "probe_energy_eV"]).filter(|energy| *energy > 0.0);
     let mut roles = common();
     if in_pixels {

@@ -75,10 +75,9 @@ pub(super) fn read(source: &mut Source, config: &DataConfig, want: Want) -> Read
             placed = placing::place_for_object(&roles, stored, config);
         } else if let Some(frames) = frames(source, &roles, stored.len(), &mut verdicts, &mut notes) {
             placed = place(&frames, &roles, stored, config, &mut verdicts, &mut notes);
-            patterns = read_patterns(
-                source, &roles, &frames, config, want, &mut verdicts, &mut notes, &mut diffraction_range,
-            )
-            .map(|patterns| (patterns, frames));
+            patterns =
+                read_patterns(source, &roles, &frames, config, want, &mut verdicts, &mut notes, &mut diffraction_range)
+                    .map(|patterns| (patterns, frames));
         }
     }
     let size = patterns.as_ref().map(|(patterns, _)| patterns.diffraction.dim().1);
@@ -87,7 +86,8 @@ pub(super) fn read(source: &mut Source, config: &DataConfig, want: Want) -> Read
     if let Some(positions) = positions {
         checks::scan(positions, size, probe.as_ref(), &mut verdicts);
     }
-    let keeps_object = config.orientation == Orientation::Plain && placed.as_ref().is_none_or(|placed| placed.scale == 1.0);
+    let keeps_object =
+        config.orientation == Orientation::Plain && placed.as_ref().is_none_or(|placed| placed.scale == 1.0);
     let object = if keeps_object || roles.object.is_none() {
         read_object(source, roles.object.as_deref(), &mut verdicts, &mut notes)
     } else {
@@ -133,7 +133,9 @@ fn find_roles(source: &mut Source, config: &DataConfig, verdicts: &mut Vec<Verdi
         }
     }
     let mapped = !config.mapping.diffraction.is_empty();
-    let no_axis = |axis: &str| if roles.positions.is_some() || source.array(axis).is_some() { None } else { Some(axis.to_owned()) };
+    let no_axis = |axis: &str| {
+        if roles.positions.is_some() || source.array(axis).is_some() { None } else { Some(axis.to_owned()) }
+    };
     let product = roles.format == "Ptychodus product";
     let no_probe = roles.probe.is_none() && !roles.estimate_probe && config.mapping.probe_file.is_empty();
     let missing: Vec<String> = if hdf5 || mapped || product {
@@ -383,9 +385,12 @@ fn read_patterns(
         probe.try_reserve_exact(count).is_err()
     }) {
         verdicts.push(
-            Verdict::fail("diffraction data", format!("{} patterns of {1} × {1} pixels do not fit into memory", rows.len(), fit.size))
-                .expected("patterns that fit into memory")
-                .advice("Use a part of them with --n-subsample, or smaller ones with --crop or --bin"),
+            Verdict::fail(
+                "diffraction data",
+                format!("{} patterns of {1} × {1} pixels do not fit into memory", rows.len(), fit.size),
+            )
+            .expected("patterns that fit into memory")
+            .advice("Use a part of them with --n-subsample, or smaller ones with --crop or --bin"),
         );
         return None;
     }
@@ -403,10 +408,13 @@ fn read_patterns(
             }
             if let Some(dark) = &dark {
                 for mut pattern in block.axis_iter_mut(Axis(0)) {
-                    Zip::from(&mut pattern).and(dark.view().into_dyn()).for_each(|value, dark| *value = (*value - dark).max(0.0));
+                    Zip::from(&mut pattern)
+                        .and(dark.view().into_dyn())
+                        .for_each(|value, dark| *value = (*value - dark).max(0.0));
                 }
             }
-            let finished = fit.patterns(block, is_counts).ok_or_else(|| crate::error::Error::failed("Not three axes"))?;
+            let finished =
+                fit.patterns(block, is_counts).ok_or_else(|| crate::error::Error::failed("Not three axes"))?;
             if single {
                 diffraction = finished;
             } else {
@@ -435,13 +443,17 @@ fn read_patterns(
     }
     let mask = apply_mask(&mut diffraction, good, &fit, verdicts, notes);
     let unit = config.diffraction_unit;
-    let stored = checks::stored_values(&diffraction, is_counts, unit, &frames.info.dtype, frames.info.integer, verdicts);
-    if let (Some((low, high)), true) = (stored, plain && mask.is_none() && rows.len() == frames.count && frames.parts.len() == 1) {
+    let stored =
+        checks::stored_values(&diffraction, is_counts, unit, &frames.info.dtype, frames.info.integer, verdicts);
+    if let (Some((low, high)), true) =
+        (stored, plain && mask.is_none() && rows.len() == frames.count && frames.parts.len() == 1)
+    {
         *range = Some((frames.info.key.clone(), low, high));
     }
     if is_counts {
         diffraction.par_mapv_inplace(|value| value.max(0.0).sqrt());
-        let why = if frames.info.integer { format!("integers ({})", frames.info.dtype) } else { "as configured".into() };
+        let why =
+            if frames.info.integer { format!("integers ({})", frames.info.dtype) } else { "as configured".into() };
         notes.push(format!("Diffraction taken as counts ({why}); square root taken"));
     }
     checks::patterns(&diffraction, verdicts);
@@ -500,7 +512,9 @@ fn read_mask(
 ) -> Option<Array2<bool>> {
     const CHECK: &str = "mask";
     let (key, rule) = roles.mask.as_ref()?;
-    let unusable = |verdict: Verdict| verdict.advice("The mask is not used; correct it, or name another with --set data.mapping.mask=KEY");
+    let unusable = |verdict: Verdict| {
+        verdict.advice("The mask is not used; correct it, or name another with --set data.mapping.mask=KEY")
+    };
     let mut values = match source.read_f64(key) {
         Ok(values) => values,
         Err(error) => {
@@ -525,7 +539,9 @@ fn read_mask(
     let zeros = values.iter().filter(|&&value| value == 0.0).count();
     let (good, meaning): (Array2<bool>, &str) = match rule {
         MaskGood::Auto if roles.cxi_mask => (values.mapv(cxi::is_good), "0 and 0x1000 are good, as in CXI"),
-        MaskGood::Auto if 2 * zeros >= values.len() => (values.mapv(|v| v == 0.0), "0 taken as good, being the majority"),
+        MaskGood::Auto if 2 * zeros >= values.len() => {
+            (values.mapv(|v| v == 0.0), "0 taken as good, being the majority")
+        }
         MaskGood::Zero => (values.mapv(|v| v == 0.0), "0 is good"),
         MaskGood::Auto => (values.mapv(|v| v != 0.0), "0 taken as bad, being the minority"),
         MaskGood::NonZero => (values.mapv(|v| v != 0.0), "0 is bad"),
@@ -542,7 +558,13 @@ fn read_mask(
 }
 
 /// Mean of the patterns without beam, cut to the window.
-fn read_dark(source: &mut Source, roles: &Roles, frames: &Frames, fit: &Fit, notes: &mut Vec<String>) -> Option<Array2<f32>> {
+fn read_dark(
+    source: &mut Source,
+    roles: &Roles,
+    frames: &Frames,
+    fit: &Fit,
+    notes: &mut Vec<String>,
+) -> Option<Array2<f32>> {
     let key = roles.dark.as_ref()?;
     let dark = source.read_f32(key).ok()?;
     let dark = if dark.ndim() == 3 { dark.mean_axis(Axis(0))? } else { dark };
@@ -575,7 +597,9 @@ fn apply_mask(
     }
     if masked == mask.len() {
         verdicts.push(
-            Verdict::fail("mask", "Every pixel is masked").expected("good pixels").advice("Check which values of the mask are good"),
+            Verdict::fail("mask", "Every pixel is masked")
+                .expected("good pixels")
+                .advice("Check which values of the mask are good"),
         );
     }
     for mut pattern in diffraction.axis_iter_mut(Axis(0)) {
@@ -627,12 +651,15 @@ fn read_any_probe(
     }
     let (patterns, _) = patterns.filter(|_| roles.estimate_probe)?;
     verdicts.push(
-        Verdict::warn("probe", "The file has no probe: one was estimated from the mean pattern (a Gaussian inside a disk)")
-            .expected("a measured or reconstructed probe")
-            .advice(
-                "Good enough for a smooth, nearly flat probe; a strongly curved one needs a real guess: \
+        Verdict::warn(
+            "probe",
+            "The file has no probe: one was estimated from the mean pattern (a Gaussian inside a disk)",
+        )
+        .expected("a measured or reconstructed probe")
+        .advice(
+            "Good enough for a smooth, nearly flat probe; a strongly curved one needs a real guess: \
                  --set data.mapping.probe=KEY or data.mapping.probe_file=FILE",
-            ),
+        ),
     );
     Some(probe_guess::from_patterns(&patterns.diffraction))
 }

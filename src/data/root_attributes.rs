@@ -34,9 +34,9 @@ pub(super) fn read(path: &Path) -> Vec<RootAttribute> {
 fn messages(path: &Path) -> Option<Vec<RootAttribute>> {
     let mut file = File::open(path).ok()?;
     let length = file.metadata().ok()?.len();
-    let start = [0u64, 512, 1024, 2048].into_iter().find(|&at| {
-        block(&mut file, at, 8, length).is_some_and(|bytes| bytes == b"\x89HDF\r\n\x1a\n")
-    })?;
+    let start = [0u64, 512, 1024, 2048]
+        .into_iter()
+        .find(|&at| block(&mut file, at, 8, length).is_some_and(|bytes| bytes == b"\x89HDF\r\n\x1a\n"))?;
     let superblock = block(&mut file, start, 256, length)?;
     let (context, root) = match detect_superblock_version(&superblock).ok()? {
         0 | 1 => {
@@ -60,7 +60,8 @@ fn messages(path: &Path) -> Option<Vec<RootAttribute>> {
     while at < found.len() {
         if let Some((CONTINUATION, data)) = found.get(at) {
             blocks += 1;
-            let (address, size) = (number(data, 0, context.sizeof_addr)?, number(data, context.sizeof_addr.into(), context.sizeof_size)?);
+            let (address, size) =
+                (number(data, 0, context.sizeof_addr)?, number(data, context.sizeof_addr.into(), context.sizeof_size)?);
             if blocks > MAX_BLOCKS || size > MAX_BLOCK_BYTES {
                 break;
             }

@@ -212,7 +212,8 @@ impl Source {
                         0 => ([first, height.start, width.start], [last + 1 - first, height.len(), width.len()]),
                         _ => ([height.start, width.start, first], [height.len(), width.len(), last + 1 - first]),
                     };
-                    let (starts, all) = ([&starts[..], &vec![0; more]].concat(), [&counts[..], &vec![1; more]].concat());
+                    let (starts, all) =
+                        ([&starts[..], &vec![0; more]].concat(), [&counts[..], &vec![1; more]].concat());
                     let block = file.read_block(key, &starts, &all)?;
                     let block = block
                         .into_shape_with_order(IxDyn(&counts))
