@@ -364,11 +364,10 @@ fn describe(file: &H5File, path: &str) -> Hdf5Array {
                 Some(filter) if filter.id == 1 => Storage::Deflated,
                 Some(_) => Storage::Compressed,
             };
-            let unknown = filters.iter().find(|filter| filter.flags & 1 == 0 && !BUILT_IN_FILTERS.contains(&filter.id));
-            if let Some(filter) = unknown {
+            // h5py marks every compression as optional, so that flag says nothing.
+            if let Some(name) = filters.iter().find_map(unknown_filter) {
                 array.storage = Storage::Unsupported;
-                array.problem =
-                    Some(format!("it is compressed with {}, which is not built in", filter_name(filter.id)));
+                array.problem = Some(format!("it is compressed with {name}, which is not built in"));
             }
         }
         Err(error) => array.problem = Some(error.to_string()),
@@ -379,15 +378,20 @@ fn describe(file: &H5File, path: &str) -> Hdf5Array {
 /// Deflate, shuffle, Fletcher-32, SZIP, N-bit, scale-offset, LZF, and bitshuffle without compression.
 const BUILT_IN_FILTERS: [u16; 8] = [1, 2, 3, 4, 5, 6, 32000, 32008];
 
-fn filter_name(id: u16) -> String {
-    match id {
-        307 => "bzip2".into(),
-        32001 => "Blosc".into(),
-        32004 => "LZ4".into(),
-        32015 => "Zstandard".into(),
-        32026 => "Blosc2".into(),
-        id => format!("filter {id}"),
-    }
+/// What a filter that is not built in is called.
+fn unknown_filter(filter: &rust_hdf5::Filter) -> Option<String> {
+    let inner = filter.cd_values.get(4).copied().unwrap_or(0);
+    Some(match (filter.id, inner) {
+        (32008, 2) => "bitshuffle and LZ4".into(),
+        (32008, 3) => "bitshuffle and Zstandard".into(),
+        (id, _) if BUILT_IN_FILTERS.contains(&id) => return None,
+        (307, _) => "bzip2".into(),
+        (32001, _) => "Blosc".into(),
+        (32004, _) => "LZ4".into(),
+        (32015, _) => "Zstandard".into(),
+        (32026, _) => "Blosc2".into(),
+        (id, _) => format!("filter {id}"),
+    })
 }
 
 fn element_of(datatype: &DatatypeMessage) -> Element {
