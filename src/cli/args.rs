@@ -51,6 +51,14 @@ pub enum Task {
     },
     /// Print the effective configuration, or explain its fields
     Config(ConfigArgs),
+    /// Write reconstructions in other formats: TIFF, PNG, NPY, CXI, Ptychodus product
+    Export(ExportArgs),
+    /// Change a dataset and write it as NPZ: crop, bin, shuffle, split, subset, transpose, to-amplitude, merge, stats
+    Prepare {
+        /// What to do.
+        #[command(subcommand)]
+        tool: PrepareTool,
+    },
 }
 
 impl Args {
@@ -249,12 +257,15 @@ pub struct SweepArgs {
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]
 pub struct InspectArgs {
-    /// Dataset (NPZ)
+    /// Dataset (NPZ, CXI, HDF5)
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// What the numbers in the diffraction array are: auto, amplitude or counts
     #[arg(long, value_name = "UNIT", default_value = "auto")]
     pub diffraction_unit: String,
+    /// How the file is read: data fields of the configuration; may be repeated
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    pub set: Vec<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -293,6 +304,146 @@ pub struct SimulateArgs {
     /// How output looks.
     #[command(flatten)]
     pub output_style: OutputArgs,
+}
+
+/// A format to export to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// Amplitude and phase as 32-bit floating point TIFF, with the resolution.
+    Tiff,
+    /// Amplitude and phase as 16-bit gray PNG.
+    Png,
+    /// The complex object as one NumPy array.
+    Npy,
+    /// The complex object as image 1 of a CXI file.
+    Cxi,
+    /// Positions, probe and object as a Ptychodus product (needs --dataset and a pixel size).
+    Product,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, clap::Args)]
+pub struct ExportArgs {
+    /// Reconstructions (reconstruction.npz, or the run folders that hold them)
+    #[arg(value_name = "RECONSTRUCTION", required = true)]
+    pub reconstructions: Vec<PathBuf>,
+    /// Formats, separated by commas
+    #[arg(long, value_name = "FORMATS", value_enum, value_delimiter = ',', default_value = "tiff")]
+    pub format: Vec<ExportFormat>,
+    /// Folder for the files; without it they stand beside each reconstruction
+    #[arg(long, value_name = "FOLDER")]
+    pub output_dir: Option<PathBuf>,
+    /// Dataset that was reconstructed: positions and probe of a product, and the pixel size if it knows it
+    #[arg(long, value_name = "DATASET")]
+    pub dataset: Option<PathBuf>,
+    /// Side of an object pixel in metres, if neither file knows it
+    #[arg(long, value_name = "METRES")]
+    pub pixel_size: Option<f64>,
+    /// How the dataset is read: data fields of the configuration
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// What `prepare` works on.
+#[derive(Debug, clap::Args)]
+pub struct PrepareFiles {
+    /// Dataset (NPZ, CXI, HDF5)
+    #[arg(value_name = "DATASET")]
+    pub dataset: PathBuf,
+    /// File to write (NPZ)
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// How the dataset is read: data fields of the configuration
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// A preparation tool.
+#[derive(Debug, Subcommand)]
+pub enum PrepareTool {
+    /// Cut out the central square of every pattern
+    Crop {
+        /// Side of the square, pixels.
+        side: usize,
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+    },
+    /// Sum detector pixels along each axis
+    Bin {
+        /// Pixels summed along each axis.
+        factor: usize,
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+    },
+    /// Put the patterns in random order
+    Shuffle {
+        /// Seed.
+        #[arg(long, default_value_t = 42)]
+        seed: u64,
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+    },
+    /// Write two datasets, for training and for testing, as FILE_train and FILE_test
+    Split {
+        /// Fraction of the patterns for testing.
+        #[arg(long, default_value_t = 0.2)]
+        fraction: f64,
+        /// Seed.
+        #[arg(long, default_value_t = 42)]
+        seed: u64,
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+    },
+    /// Keep some of the patterns
+    Subset {
+        /// Number of patterns kept.
+        count: usize,
+        /// Keep the first ones instead of random ones.
+        #[arg(long)]
+        first: bool,
+        /// Seed.
+        #[arg(long, default_value_t = 42)]
+        seed: u64,
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+    },
+    /// Exchange x and y everywhere
+    Transpose {
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+    },
+    /// Take patterns for counts, whatever their type, and write their square root
+    ToAmplitude {
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+    },
+    /// Append the patterns of other datasets
+    Merge {
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+        /// Datasets to append.
+        #[arg(long = "with", value_name = "DATASET", required = true)]
+        others: Vec<PathBuf>,
+    },
+    /// Print counts, positions and sizes of a dataset
+    Stats {
+        /// Dataset (NPZ, CXI, HDF5).
+        dataset: PathBuf,
+        /// How the dataset is read: data fields of the configuration.
+        #[arg(long = "set", value_name = "FIELD=VALUE")]
+        set: Vec<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Arguments of `config`.

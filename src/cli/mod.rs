@@ -8,6 +8,8 @@ mod compare;
 mod evaluate;
 mod halves;
 mod jobs;
+mod export;
+mod prepare;
 mod progress;
 mod report;
 mod run;
@@ -43,6 +45,8 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Task::Simulate(args)) => simulate::simulate(args),
         Some(Task::Devices { json }) => show::devices(json),
         Some(Task::Config(args)) => show::config(&args),
+        Some(Task::Export(args)) => export::export(&args),
+        Some(Task::Prepare { tool }) => prepare::prepare(tool),
     };
     result.unwrap_or_else(|error| {
         print_error(&error);

@@ -59,15 +59,43 @@ pub(super) fn gather<const TRAINING: bool>(arguments: &SettingArgs<TRAINING>) ->
         _ => {}
     }
     for text in &arguments.set {
-        let Some((path, value)) = text.split_once('=') else {
-            return Err(Error::BadInput(
-                Problem::new(format!("--set {text:?} has no \"=\""))
-                    .expected("FIELD=VALUE, for example --set training.batch_size=8"),
-            ));
-        };
-        settings.values.push((path.trim().to_owned(), value.trim().to_owned()));
+        settings.values.push(assignment(text)?);
     }
     Ok(settings)
+}
+
+/// The default configuration with these settings and with those of `--set`, which all say how a dataset is read.
+///
+/// # Errors
+/// A `--set` without `=`, or of a field that is not about data.
+pub(super) fn data_config(set: &[String], mut values: Vec<(String, String)>) -> Result<Config> {
+    for text in set {
+        let (path, value) = assignment(text)?;
+        if !path.starts_with("data.") {
+            return Err(Error::BadInput(
+                Problem::new(format!("{path} does not say how a dataset is read"))
+                    .expected("a field of the group data, for example --set data.crop=128")
+                    .hint("`ptychoscope config --fields` lists them"),
+            ));
+        }
+        values.push((path, value));
+    }
+    let mut config = Config::default();
+    for (path, value) in values {
+        config.set(&path, &value)?;
+    }
+    Ok(config)
+}
+
+/// Path and value of a `--set`.
+fn assignment(text: &str) -> Result<(String, String)> {
+    let Some((path, value)) = text.split_once('=') else {
+        return Err(Error::BadInput(
+            Problem::new(format!("--set {text:?} has no \"=\""))
+                .expected("FIELD=VALUE, for example --set training.batch_size=8"),
+        ));
+    };
+    Ok((path.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// The fields that differ from the preset, as `path = value`.

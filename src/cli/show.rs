@@ -10,9 +10,9 @@ use serde::Serialize;
 
 /// What a dataset holds and whether it is usable; exit code 2 if it is not.
 pub(super) fn inspect(args: &InspectArgs) -> Result<u8> {
-    let mut config = Config::default();
-    config.set("data.diffraction_unit", &args.diffraction_unit)?;
-    let inspection = data::inspect_as(&args.file, config.data.diffraction_unit)?;
+    let unit = ("data.diffraction_unit".to_owned(), args.diffraction_unit.clone());
+    let config = settings::data_config(&args.set, vec![unit])?;
+    let inspection = data::inspect_with(&args.file, &config.data)?;
     if args.json {
         print_json(&inspection)?;
     } else {

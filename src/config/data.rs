@@ -1,6 +1,6 @@
 //! What is read from the dataset and how it is grouped (A§2).
 
-use super::field::{Field, Kind, choice, integer, optional_integer};
+use super::field::{Choice, Field, Kind, choice, integer, optional_integer};
 use serde::{Deserialize, Serialize};
 
 /// What the numbers in the diffraction array are.
@@ -27,12 +27,166 @@ pub enum Sampling {
     Sequential,
 }
 
+/// How the axes of the scan lie with respect to those of the detector: what is done to (x, y) of every position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Orientation {
+    /// (x, y): as the file has it.
+    #[default]
+    Plain,
+    /// (-x, y).
+    FlipX,
+    /// (x, -y).
+    FlipY,
+    /// (-x, -y).
+    FlipXy,
+    /// (y, x).
+    Swap,
+    /// (-y, x): swapped, then x flipped.
+    SwapFlipX,
+    /// (y, -x): swapped, then y flipped.
+    SwapFlipY,
+    /// (-y, -x).
+    SwapFlipXy,
+}
+
+impl Orientation {
+    /// Whether x and y are exchanged, then whether x and y change their signs.
+    pub fn swap_flip_x_flip_y(self) -> (bool, bool, bool) {
+        match self {
+            Self::Plain => (false, false, false),
+            Self::FlipX => (false, true, false),
+            Self::FlipY => (false, false, true),
+            Self::FlipXy => (false, true, true),
+            Self::Swap => (true, false, false),
+            Self::SwapFlipX => (true, true, false),
+            Self::SwapFlipY => (true, false, true),
+            Self::SwapFlipXy => (true, true, true),
+        }
+    }
+}
+
+/// Unit of the positions of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PositionUnit {
+    /// As the format has it: metres in CXI and product files, object pixels elsewhere.
+    #[default]
+    Auto,
+    /// Object pixels.
+    Px,
+    /// Metres.
+    M,
+    /// Millimetres.
+    Mm,
+    /// Micrometres.
+    Um,
+    /// Nanometres.
+    Nm,
+}
+
+impl PositionUnit {
+    /// Metres of one unit; `None` for pixels, and for the unit of the format.
+    pub fn metres(self) -> Option<f64> {
+        match self {
+            Self::Auto | Self::Px => None,
+            Self::M => Some(1.0),
+            Self::Mm => Some(1e-3),
+            Self::Um => Some(1e-6),
+            Self::Nm => Some(1e-9),
+        }
+    }
+}
+
+/// Which coordinate comes first in an array of (n, 2) positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PositionOrder {
+    /// x (column), then y (row).
+    #[default]
+    Xy,
+    /// y (row), then x (column).
+    Yx,
+}
+
+/// Which values of a mask mark good pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaskGood {
+    /// As the format has it; in an unknown one, what most pixels have.
+    #[default]
+    Auto,
+    /// 0 is good, anything else is not.
+    Zero,
+    /// 0 is bad, anything else is good.
+    NonZero,
+}
+
+/// Where the arrays are in a file without known names: keys of an NPZ file, or paths in an HDF5 file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mapping {
+    /// Diffraction patterns, (n, h, w) or (h, w, n).
+    pub diffraction: String,
+    /// Positions, (n, 2) or (2, n).
+    pub positions: String,
+    /// Positions, column (n,).
+    pub x: String,
+    /// Positions, row (n,).
+    pub y: String,
+    /// Order of the two coordinates in `positions`.
+    pub position_order: PositionOrder,
+    /// Unit of the positions.
+    pub position_unit: PositionUnit,
+    /// Probe, (N, N) or (modes, N, N).
+    pub probe: String,
+    /// Object, (H, W).
+    pub object: String,
+    /// Mask of the detector, (h, w).
+    pub mask: String,
+    /// Which values of the mask are good.
+    pub mask_good: MaskGood,
+    /// Another file (a product or a dataset) that the probe is taken from.
+    pub probe_file: String,
+}
+
+/// Geometry of the experiment, where the file does not say it or says it wrong.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Geometry {
+    /// Photon energy, eV.
+    #[serde(with = "super::optional")]
+    pub energy_ev: Option<f64>,
+    /// Distance from sample to detector, m.
+    #[serde(with = "super::optional")]
+    pub distance_m: Option<f64>,
+    /// Side of a detector pixel as stored in the file, m.
+    #[serde(with = "super::optional")]
+    pub detector_pixel_m: Option<f64>,
+    /// Side of an object pixel after cropping and binning, m; wins over what follows from the others.
+    #[serde(with = "super::optional")]
+    pub pixel_size_m: Option<f64>,
+}
+
 /// What is read from the dataset and how it is grouped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
     /// What the numbers in the diffraction array are.
     pub diffraction_unit: DiffractionUnit,
+    /// Side of the central square that is cut out of every pattern, detector pixels; none = all of it.
+    #[serde(with = "super::optional")]
+    pub crop: Option<usize>,
+    /// Detector pixels summed along each axis, after cropping.
+    pub bin: usize,
+    /// Side to which patterns are padded with zeros, after cropping and binning; none = no padding.
+    #[serde(with = "super::optional")]
+    pub pad: Option<usize>,
+    /// Pixels that reach this value (as stored) in any pattern are masked; none = no limit.
+    #[serde(with = "super::optional")]
+    pub saturation: Option<f64>,
+    /// How the axes of the scan lie with respect to those of the detector.
+    pub orientation: Orientation,
     /// Number of patterns kept before grouping; none = all.
     #[serde(with = "super::optional")]
     pub n_subsample: Option<usize>,
@@ -49,12 +203,21 @@ pub struct DataConfig {
     pub enable_oversampling: bool,
     /// Fraction of the patterns held back to compute a validation loss; 0 = none.
     pub validation_fraction: f64,
+    /// Where the arrays are in a file without known names.
+    pub mapping: Mapping,
+    /// Geometry of the experiment, where the file does not say it.
+    pub geometry: Geometry,
 }
 
 impl Default for DataConfig {
     fn default() -> Self {
         Self {
             diffraction_unit: DiffractionUnit::Auto,
+            crop: None,
+            bin: 1,
+            pad: None,
+            saturation: None,
+            orientation: Orientation::Plain,
             n_subsample: None,
             n_groups: None,
             sampling: Sampling::Random,
@@ -62,8 +225,32 @@ impl Default for DataConfig {
             seed_in_group: true,
             enable_oversampling: false,
             validation_fraction: 0.0,
+            mapping: Mapping::default(),
+            geometry: Geometry::default(),
         }
     }
+}
+
+const ORIENTATIONS: &[Choice] = &[
+    ("plain", "(x, y), as the file has it"),
+    ("flip_x", "(-x, y)"),
+    ("flip_y", "(x, -y)"),
+    ("flip_xy", "(-x, -y)"),
+    ("swap", "(y, x)"),
+    ("swap_flip_x", "(-y, x)"),
+    ("swap_flip_y", "(y, -x)"),
+    ("swap_flip_xy", "(-y, -x)"),
+];
+
+/// A key or path of [`Mapping`].
+const fn text(path: &'static str, label: &'static str, help: &'static str) -> Field {
+    Field { path, label, help, unit: "", flag: None, kind: Kind::Text }
+}
+
+/// A length or energy of [`Geometry`].
+const fn positive(path: &'static str, label: &'static str, help: &'static str, unit: &'static str) -> Field {
+    let kind = Kind::Real { min: 0.0, min_included: false, max: f64::INFINITY, optional: true };
+    Field { path, label, help, unit, flag: None, kind }
 }
 
 /// Metadata of every field above.
@@ -79,6 +266,46 @@ pub(super) const FIELDS: &[Field] = &[
             ("amplitude", "square root of the counts"),
             ("counts", "intensity: the root is taken on reading"),
         ]),
+    },
+    Field {
+        path: "data.crop",
+        label: "Crop",
+        help: "Side of the central square that is cut out of every pattern; none keeps all of it.",
+        unit: "px",
+        flag: Some("--crop"),
+        kind: optional_integer(2, 65536),
+    },
+    Field {
+        path: "data.bin",
+        label: "Binning",
+        help: "Detector pixels summed along each axis, after cropping.",
+        unit: "px",
+        flag: Some("--bin"),
+        kind: integer(1, 64),
+    },
+    Field {
+        path: "data.pad",
+        label: "Padding",
+        help: "Side to which patterns are padded with zeros, after cropping and binning; none does not pad.",
+        unit: "px",
+        flag: Some("--pad"),
+        kind: optional_integer(2, 65536),
+    },
+    Field {
+        path: "data.saturation",
+        label: "Saturation",
+        help: "Pixels that reach this value, as stored, in any pattern are masked; none sets no limit.",
+        unit: "",
+        flag: Some("--saturation"),
+        kind: Kind::Real { min: 0.0, min_included: false, max: f64::INFINITY, optional: true },
+    },
+    Field {
+        path: "data.orientation",
+        label: "Orientation",
+        help: "How the axes of the scan lie with respect to those of the detector: what is done to (x, y).",
+        unit: "",
+        flag: Some("--orientation"),
+        kind: choice(ORIENTATIONS),
     },
     Field {
         path: "data.n_subsample",
@@ -136,4 +363,74 @@ pub(super) const FIELDS: &[Field] = &[
         flag: Some("--validation-fraction"),
         kind: Kind::Real { min: 0.0, min_included: true, max: 0.9, optional: false },
     },
+    text(
+        "data.mapping.diffraction",
+        "Key of the patterns",
+        "Key (NPZ) or path (HDF5) of the patterns, (n, h, w) or (h, w, n).",
+    ),
+    text("data.mapping.positions", "Key of the positions", "Key or path of the positions, (n, 2) or (2, n)."),
+    text("data.mapping.x", "Key of x", "Key or path of the column of each position, (n,)."),
+    text("data.mapping.y", "Key of y", "Key or path of the row of each position, (n,)."),
+    Field {
+        path: "data.mapping.position_order",
+        label: "Order of the coordinates",
+        help: "Which coordinate comes first in an array of both.",
+        unit: "",
+        flag: None,
+        kind: choice(&[("xy", "x (column), then y (row)"), ("yx", "y (row), then x (column)")]),
+    },
+    Field {
+        path: "data.mapping.position_unit",
+        label: "Unit of the positions",
+        help: "Unit of the positions of the file.",
+        unit: "",
+        flag: None,
+        kind: choice(&[
+            ("auto", "as the format has it: metres in CXI and product files, object pixels elsewhere"),
+            ("px", "object pixels"),
+            ("m", "metres"),
+            ("mm", "millimetres"),
+            ("um", "micrometres"),
+            ("nm", "nanometres"),
+        ]),
+    },
+    text("data.mapping.probe", "Key of the probe", "Key or path of the probe, (N, N) or (modes, N, N)."),
+    text("data.mapping.object", "Key of the object", "Key or path of the object, (H, W)."),
+    text("data.mapping.mask", "Key of the mask", "Key or path of the mask of the detector, (h, w)."),
+    Field {
+        path: "data.mapping.mask_good",
+        label: "Good values of the mask",
+        help: "Which values of the mask mark good pixels.",
+        unit: "",
+        flag: None,
+        kind: choice(&[
+            ("auto", "as the format has it; in an unknown one, what most pixels have"),
+            ("zero", "0 is good"),
+            ("non_zero", "0 is bad"),
+        ]),
+    },
+    text(
+        "data.mapping.probe_file",
+        "File of the probe",
+        "Another file, a product or a dataset, that the probe is taken from.",
+    ),
+    positive("data.geometry.energy_ev", "Photon energy", "Photon energy, where the file does not say it.", "eV"),
+    positive(
+        "data.geometry.distance_m",
+        "Detector distance",
+        "Distance from sample to detector, where the file does not say it.",
+        "m",
+    ),
+    positive(
+        "data.geometry.detector_pixel_m",
+        "Detector pixel",
+        "Side of a detector pixel as stored, where the file does not say it.",
+        "m",
+    ),
+    positive(
+        "data.geometry.pixel_size_m",
+        "Object pixel",
+        "Side of an object pixel after cropping and binning; wins over what follows from energy and distance.",
+        "m",
+    ),
 ];

@@ -38,6 +38,8 @@ pub enum Kind {
         /// Other spellings and the name they stand for.
         aliases: &'static [(&'static str, &'static str)],
     },
+    /// Any text; the empty one stands for "not given".
+    Text,
 }
 
 /// Help, unit, range and place of one configuration field.
@@ -100,6 +102,7 @@ impl Field {
             Kind::Choice { options, .. } => {
                 format!("one of {}", options.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "))
             }
+            Kind::Text => "a text, or nothing".to_owned(),
         }
     }
 
@@ -124,7 +127,7 @@ impl Field {
             {
                 Ok(Value::String("none".to_owned()))
             }
-            (Kind::Flag, Value::Boolean(_)) => Ok(value.clone()),
+            (Kind::Flag, Value::Boolean(_)) | (Kind::Text, Value::String(_)) => Ok(value.clone()),
             (Kind::Integer { min, max, .. }, Value::Integer(n)) if (min..=max).contains(n) => Ok(value.clone()),
             (Kind::Real { min, min_included, max, .. }, Value::Integer(_) | Value::Float(_)) => {
                 let x = match value {
@@ -164,7 +167,7 @@ impl Field {
             },
             Kind::Integer { .. } => text.parse().map_or_else(|_| word(), Value::Integer),
             Kind::Real { .. } => text.parse().map_or_else(|_| word(), Value::Float),
-            Kind::Choice { .. } => word(),
+            Kind::Choice { .. } | Kind::Text => word(),
         };
         self.check(&value)
     }

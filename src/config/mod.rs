@@ -14,7 +14,9 @@ mod preset;
 mod simulation;
 mod training;
 
-pub use data::{DataConfig, DiffractionUnit, Sampling};
+pub use data::{
+    DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit, Sampling,
+};
 pub use direct::{DirectConfig, DirectLoss};
 pub use execution::{Accelerator, ExecutionConfig, Seeds};
 pub use field::{Choice, Field, Kind};

@@ -76,6 +76,7 @@ impl Preset {
                     loss: LossKind::Poisson,
                     warmup_steps: 0,
                     overlap_weight: 0.0,
+                    teacher_share: 0.0,
                     gradient_clip: 0.0,
                     ..TrainingConfig::default()
                 },

@@ -85,7 +85,7 @@ impl Default for TrainingConfig {
             schedule: Schedule::Cosine,
             loss: LossKind::Poisson,
             overlap_weight: 0.9,
-            teacher_share: 0.0,
+            teacher_share: 0.8,
             nphotons: None,
             gradient_clip: 1.0,
             autosave_epochs: 1,

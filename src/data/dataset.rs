@@ -1,9 +1,9 @@
 //! A dataset in memory, in the conventions of the house.
 
 use super::contract::refusal;
-use super::npz::NpzArchive;
 use super::random::{choose, generator};
-use super::reading;
+use super::reading::{self, Want};
+use super::source::Source;
 use crate::config::DataConfig;
 use crate::error::{Error, Problem, Result};
 use ndarray::{Array2, Array3, Axis};
@@ -29,15 +29,20 @@ pub struct Dataset {
     pub object: Option<Array2<Complex32>>,
     /// Photons per pattern, from the metadata of the file.
     pub nphotons: Option<f64>,
+    /// (N, N) good pixels of the detector: true is good. Masked ones are 0 in [`Self::diffraction`].
+    pub mask: Option<Array2<bool>>,
+    /// Side of an object pixel, m, if it is known.
+    pub pixel_size_m: Option<f64>,
     /// What was done on reading, in plain words.
     pub notes: Vec<String>,
 }
 
 impl Dataset {
-    /// Reads and checks an NPZ file (A§1), and keeps `config.n_subsample` patterns chosen with `seed` (A§2.2).
+    /// Reads and checks a dataset, NPZ (A§1), CXI or other HDF5, told by its content, and keeps `config.n_subsample`
+    /// patterns chosen with `seed` (A§2.2); of HDF5 files only those are read.
     ///
     /// # Errors
-    /// [`Error::BadInput`] if the file cannot be read, or exactly if a verdict of [`super::inspect_as`] fails.
+    /// [`Error::BadInput`] if the file cannot be read, or exactly if a verdict of [`super::inspect_with`] fails.
     pub fn load(path: &Path, config: &DataConfig, seed: u64) -> Result<Self> {
         if config.n_subsample == Some(0) {
             return Err(Problem::new("n_subsample is 0")
@@ -45,8 +50,9 @@ impl Dataset {
                 .hint("Leave n_subsample out to use all patterns")
                 .into());
         }
-        let mut archive = NpzArchive::open(path)?;
-        let reading = reading::read(&mut archive, config.diffraction_unit);
+        let mut source = Source::open(path)?;
+        let want = config.n_subsample.map_or(Want::All, |count| Want::Chosen { count, seed });
+        let reading = reading::read(&mut source, config, want);
         if let Some(error) = refusal(&reading.verdicts, path) {
             return Err(error);
         }
@@ -61,10 +67,16 @@ impl Dataset {
             probe: content.probe,
             object: content.object,
             nphotons: content.nphotons,
+            mask: content.mask,
+            pixel_size_m: content.pixel_size_m,
             notes: reading.notes,
         };
-        let count = dataset.len();
-        if let Some(kept) = config.n_subsample.filter(|&kept| kept < count) {
+        let count = content.total;
+        if dataset.len() < count {
+            dataset
+                .notes
+                .push(format!("{} of {count} patterns kept, chosen at random with seed {seed}", dataset.len()));
+        } else if let Some(kept) = config.n_subsample.filter(|&kept| kept < count) {
             let mut indices = choose(&mut generator(seed, 0), count, kept);
             indices.sort_unstable();
             dataset = dataset.subset(&indices);
@@ -102,6 +114,8 @@ impl Dataset {
             probe: self.probe.clone(),
             object: self.object.clone(),
             nphotons: self.nphotons,
+            mask: self.mask.clone(),
+            pixel_size_m: self.pixel_size_m,
             notes: self.notes.clone(),
         }
     }

@@ -6,38 +6,59 @@
 //! that were found. [`Dataset::load`] refuses exactly the files for which a check fails.
 //!
 //! * `npy`, `npz`, `pickle`: the archive format; `pickle` reads one text and runs nothing.
+//! * `hdf5`, `root_attributes`: arrays, links and attributes of HDF5 files.
+//! * `source`: one seam over both formats; `roles`, `cxi`, `product`: which array is what in a known format.
+//! * `geometry`, `placing`, `fit`, `probe_guess`: pixel sizes, positions in pixels, cropping and binning, a missing probe.
 //! * `reading`, `checks`, `contract`: keys, axis order and units; checks of values; verdicts (A§1).
 //! * `dataset`: a scan in memory.
 //! * `neighbors`, `grouping`, `split`, `random`: which patterns are reconstructed together (A§2).
 //! * `normalize`: scaling of the patterns (A§3.1).
 //! * `canvas`: where patches land.
+//! * `prepare`: tools that change a dataset and record it; `export`: a result in the formats of others.
 //! * `reconstruction`: the stitched object with its origin.
 
 mod canvas;
 mod checks;
 mod contract;
+mod cxi;
 mod dataset;
+mod export;
+mod fit;
+#[cfg(test)]
+mod format_tests;
+mod geometry;
 mod grouping;
+mod hdf5;
 mod neighbors;
 mod normalize;
 mod npy;
 mod npz;
 mod npz_writer;
 mod pickle;
+mod placing;
+mod prepare;
+mod probe_guess;
+mod product;
 mod random;
 mod reading;
 mod reconstruction;
+mod roles;
+mod root_attributes;
+mod source;
 mod split;
 #[cfg(test)]
 mod test_support;
 
 pub use canvas::Canvas;
-pub use contract::{ArraySummary, Inspection, Status, Verdict, inspect, inspect_as, list};
+pub use contract::{ArraySummary, Inspection, Status, Verdict, inspect, inspect_as, inspect_with, list};
 pub use dataset::{Dataset, fingerprint};
+pub use export::npy_bytes;
 pub use grouping::{GroupCoordinates, Groups, group, group_coordinates};
 pub use neighbors::{nearest_distances, nearest_neighbors};
 pub use normalize::{mean_counts, normalization_factor};
 pub use npz::{Member, NpyArray, NpzArchive, Storage, write_npz};
 pub use npz_writer::NpzWriter;
+pub use prepare::{metadata_of, record};
+pub use product::Product;
 pub use reconstruction::Reconstruction;
 pub use split::{Split, split};

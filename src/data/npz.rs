@@ -33,6 +33,8 @@ pub enum Storage {
     Stored,
     /// Deflated.
     Deflated,
+    /// Compressed in another way that can be read.
+    Compressed,
     /// In a way this reader does not know.
     Unsupported,
 }
@@ -42,6 +44,7 @@ impl std::fmt::Display for Storage {
         f.write_str(match self {
             Self::Stored => "stored",
             Self::Deflated => "deflated",
+            Self::Compressed => "compressed",
             Self::Unsupported => "unsupported",
         })
     }
@@ -492,7 +495,9 @@ fn size_problem(member: &Member, header: &Header, file_bytes: u64) -> Option<Str
 
 fn not_a_dataset(found: &str) -> Problem {
     Problem::new(format!("This is {found}, not a dataset"))
-        .expected("a NumPy archive (.npz) with diffraction, xcoords, ycoords and probeGuess")
+        .expected(
+            "a NumPy archive (.npz) with diffraction, xcoords, ycoords and probeGuess, or an HDF5 file (such as CXI)",
+        )
         .hint("Choose the dataset file")
 }
 
@@ -505,9 +510,9 @@ fn refuse_foreign_start(start: &[u8]) -> std::result::Result<(), Problem> {
     Err(if start.is_empty() {
         not_a_dataset("an empty file")
     } else if starts(b"\x89HDF") {
-        Problem::new("This is an HDF5 file (such as CXI), which this reader does not open yet")
+        Problem::new("This is an HDF5 file (such as CXI), not a NumPy archive")
             .expected("a NumPy archive (.npz)")
-            .hint("Convert it to .npz with the keys diffraction, xcoords, ycoords and probeGuess")
+            .hint("Choose a .npz file")
     } else if starts(npy::MAGIC) {
         not_a_dataset("a single NumPy array (.npy)")
     } else if starts(b"\x1f\x8b") {

@@ -1,0 +1,536 @@
+//! Files as they come: the shared ones, CXI and products made here, and any mix of types, orders and keys.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use super::geometry::HC_J_M;
+use super::hdf5::{Hdf5Writer, complex32};
+use super::npz::{NpyArray, write_npz};
+use super::test_support::{Synthetic, shared};
+use super::*;
+use crate::config::{
+    DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit,
+};
+use ndarray::{Array2, Array3, Axis, Ix3, s};
+use num_complex::{Complex32, Complex64};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::path::Path;
+
+fn load(path: &Path, config: &DataConfig) -> Dataset {
+    Dataset::load(path, config, 1).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn refused(path: &Path, config: &DataConfig) -> (String, Inspection) {
+    let inspection = inspect_with(path, config).unwrap();
+    assert_eq!(inspection.status(), Status::Fail, "{:#?}", inspection.verdicts);
+    (Dataset::load(path, config, 1).unwrap_err().to_string(), inspection)
+}
+
+fn largest_difference(one: &Array3<f32>, other: &Array3<f32>) -> f32 {
+    assert_eq!(one.dim(), other.dim());
+    one.iter().zip(other).fold(0.0, |most, (a, b)| most.max((a - b).abs()))
+}
+
+#[test]
+fn every_shared_dataset_opens_with_the_right_verdicts() {
+    let Some(shared) = shared() else { return };
+    let known = [
+        ("aps_siemens_n64", 516, 64, Some((405, 402)), None),
+        ("aps_siemens_n128", 516, 128, Some((469, 466)), None),
+        ("cnm235_mini_n64", 20, 64, Some((125, 111)), None),
+        ("cosmic_goldballs_semi_n64", 798, 64, Some((179, 183)), None),
+        ("lines64_run1084like", 1087, 64, Some((227, 226)), Some(1e6)),
+        ("lines64_run1084like_legacylayout", 1087, 64, Some((227, 226)), None),
+    ];
+    for (name, count, side, object, nphotons) in known {
+        let path = shared.join(format!("data/{name}.npz"));
+        let inspection = inspect(&path).unwrap();
+        assert_ne!(inspection.status(), Status::Fail, "{name}: {:#?}", inspection.verdicts);
+        let unit = inspection.verdict("amplitude or counts").unwrap();
+        assert!(unit.found.contains("amplitude"), "{name}: {unit:?}");
+        let dataset = load(&path, &DataConfig::default());
+        assert_eq!((dataset.len(), dataset.patch_size()), (count, side), "{name}");
+        assert_eq!(dataset.object.map(|object| object.dim()), object, "{name}");
+        assert_eq!((dataset.nphotons, dataset.mask, dataset.pixel_size_m), (nphotons, None, None), "{name}");
+    }
+}
+
+#[test]
+fn the_near_field_file_is_refused_for_being_one() {
+    let Some(shared) = shared() else { return };
+    let path = shared.join("data/PETRAIII_P25_Near_Field_Ptycho.cxi");
+    let (error, inspection) = refused(&path, &DataConfig::default());
+    assert!(error.contains("near-field") && error.contains("1.99") && error.contains("1.19"), "{error}");
+    assert!(error.contains("Near-field ptychography is not supported"), "{error}");
+    // Everything else about it is told too.
+    let found = |check: &str| inspection.verdict(check).unwrap_or_else(|| panic!("{check}")).found.clone();
+    assert!(found("axis order").contains("(200, 100, 100)"));
+    assert!(found("pixel size").contains("19.94"), "{}", found("pixel size"));
+    assert!(found("pattern size").contains("100 × 100"));
+    assert!(inspection.verdict("pattern size").unwrap().advice.contains("--crop 64"));
+    assert!(found("mask").contains("5 of 10000"), "{}", found("mask"));
+    assert!(found("amplitude or counts").contains("counts up to 29176"), "{}", found("amplitude or counts"));
+    assert!(found("probe").contains("no probe"));
+    let listed = list(&path).unwrap();
+    let data = listed.iter().find(|array| array.key == "entry_1/instrument_1/detector_1/data").unwrap();
+    assert_eq!((data.shape.as_slice(), data.dtype.as_str()), ([200, 100, 100].as_slice(), "<i4"));
+    assert_eq!(data.storage, Storage::Deflated);
+}
+
+#[test]
+fn a_product_says_that_it_has_no_patterns_and_places_its_scan_in_its_object() {
+    let Some(shared) = shared() else { return };
+    let path = shared.join("data/W250_truePos_ptychodus_product.hdf5");
+    let (error, inspection) = refused(&path, &DataConfig::default());
+    assert!(error.contains("product") && error.contains("without diffraction patterns"), "{error}");
+    // Its object is still the constant first guess.
+    assert!(inspection.verdict("object").unwrap().found.contains("same value everywhere"), "{inspection:#?}");
+    assert!(inspection.verdict("scan extent").unwrap().found.contains("378.1"), "{inspection:#?}");
+    let product = Product::load(&path).unwrap();
+    assert_eq!(
+        (product.name.as_str(), product.photon_energy_ev, product.detector_distance_m),
+        ("W250_truePos", 1e4, 1.0)
+    );
+    assert_eq!(
+        (product.positions_m.len(), product.probe.dim(), product.object.dim()),
+        (961, (2, 256, 256), (1, 415, 415))
+    );
+    assert_eq!((product.object_pixel_m, product.probe_pixel_m), ([8e-9, 8e-9], [8e-9, 8e-9]));
+    let px = product.positions_px();
+    // (-2.60444308e-08 m) / 8e-9 m + 415 / 2
+    assert!((px[0][0] - 204.244_446_15).abs() < 1e-6, "{:?}", px[0]);
+    // Every patch of 256 px lies inside the 415 px, none far from the edge.
+    let (low, high) = px.iter().flatten().fold((f64::MAX, f64::MIN), |(l, h), &v| (l.min(v), h.max(v)));
+    assert!(low >= 0.0 && high <= 415.0, "{low} {high}");
+}
+
+#[test]
+fn an_unknown_file_opens_through_the_mapping_as_it_was_once_converted() {
+    let Some(shared) = shared() else { return };
+    let path = shared.join("data/foreign_keys_test235.npz");
+    let (error, inspection) = refused(&path, &DataConfig::default());
+    assert!(error.contains("data.mapping.diffraction") && error.contains("reciprocal"), "{error}");
+    assert_eq!(inspection.arrays[0].shape, [20, 512, 512]);
+    let mut config = DataConfig {
+        crop: Some(128),
+        bin: 2,
+        orientation: Orientation::FlipX,
+        mapping: Mapping {
+            diffraction: "reciprocal".into(),
+            positions: "position".into(),
+            position_order: PositionOrder::Yx,
+            position_unit: PositionUnit::M,
+            ..Mapping::default()
+        },
+        ..DataConfig::default()
+    };
+    let (error, _) = refused(&path, &config);
+    assert!(error.contains("data.geometry.pixel_size_m"), "{error}");
+    config.geometry = Geometry { pixel_size_m: Some(1.6e-8), ..Geometry::default() };
+    let dataset = load(&path, &config);
+    let converted = load(&shared.join("data/cnm235_mini_n64.npz"), &DataConfig::default());
+    assert_eq!((dataset.len(), dataset.patch_size(), dataset.pixel_size_m), (20, 64, Some(1.6e-8)));
+    assert_eq!(dataset.probe.dim(), (1, 64, 64));
+    let warned = inspect_with(&path, &config).unwrap();
+    assert_eq!(warned.status(), Status::Warn, "{:#?}", warned.verdicts);
+    assert!(warned.verdict("probe").unwrap().advice.contains("strongly curved"));
+    // The converted file was made from the same counts; in 160 of its 81920 bins one of the four pixels was dead, and the
+    // others were scaled up by 4/3 there.
+    let close = dataset.diffraction.iter().zip(&converted.diffraction).filter(|(a, b)| (*a - *b).abs() < 1e-3).count();
+    assert_eq!(dataset.diffraction.len() - close, 160);
+    let shift = [0, 1].map(|axis| converted.positions[0][axis] - dataset.positions[0][axis]);
+    for (one, other) in dataset.positions.iter().zip(&converted.positions) {
+        for axis in [0, 1] {
+            assert!((one[axis] + shift[axis] - other[axis]).abs() < 1e-6, "{one:?} {other:?}");
+        }
+    }
+}
+
+#[test]
+fn binning_the_large_siemens_star_gives_the_small_one() {
+    let Some(shared) = shared() else { return };
+    let large = shared.join("data/aps_siemens_n128.npz");
+    let binned = load(&large, &DataConfig { bin: 2, ..DataConfig::default() });
+    let small = load(&shared.join("data/aps_siemens_n64.npz"), &DataConfig::default());
+    assert!(largest_difference(&binned.diffraction, &small.diffraction) < 1e-4);
+    // Binning leaves object and pixel size alone and cuts the probe's window.
+    assert_eq!(binned.object.unwrap().dim(), (469, 466));
+    let plain = load(&large, &DataConfig::default());
+    assert_eq!(binned.positions, plain.positions);
+    assert_eq!(binned.probe, plain.probe.slice(s![.., 32..96, 32..96]));
+    // Cropping makes the pixel larger: positions shrink, the object of the file no longer fits.
+    let cropped = load(&large, &DataConfig { crop: Some(64), ..DataConfig::default() });
+    assert_eq!((cropped.patch_size(), cropped.object), (64, None));
+    assert_eq!(cropped.positions[3], plain.positions[3].map(|v| v / 2.0));
+}
+
+/// The geometry of a made-up CXI experiment: energy in J, distance, detector pixel, and the object pixel for side N.
+fn experiment(n: usize) -> (f64, f64, f64, f64) {
+    let (energy_j, distance, pixel) = (8000.0 * 1.602_176_634e-19, 2.5, 75e-6);
+    (energy_j, distance, pixel, HC_J_M / energy_j * distance / (n as f64 * pixel))
+}
+
+/// Writes a CXI file with links, mask and joules. `bad` pixels hold nonsense.
+fn write_cxi(
+    path: &Path,
+    counts: &Array3<u16>,
+    positions: &[[f64; 2]],
+    probe: &Array3<Complex32>,
+    bad: &[(usize, usize)],
+) {
+    let (count, height, width) = counts.dim();
+    let (energy, distance, pixel, object_pixel) = experiment(height);
+    let writer = Hdf5Writer::create(path).unwrap();
+    for group in [
+        "entry_1",
+        "entry_1/data_1",
+        "entry_1/instrument_1",
+        "entry_1/instrument_1/detector_1",
+        "entry_1/instrument_1/source_1",
+        "entry_1/sample_1",
+        "entry_1/sample_1/geometry_1",
+    ] {
+        writer.group(group).unwrap();
+    }
+    writer.array("cxi_version", &[], &[160i64]).unwrap();
+    let mut stored = counts.clone();
+    let mut mask = Array2::<u32>::zeros((height, width));
+    mask[[1, 1]] = 0x1000;
+    for &(y, x) in bad {
+        mask[[y, x]] = 0x1001;
+        stored.slice_mut(s![.., y, x]).fill(60_000);
+    }
+    let detector = "entry_1/instrument_1/detector_1";
+    let group = writer.file().root_group().group("entry_1").unwrap().group("instrument_1").unwrap();
+    let group = group.group("detector_1").unwrap();
+    let data = group
+        .new_dataset::<u16>()
+        .shape([count, height, width])
+        .chunk(&[5, height / 2, width])
+        .shuffle_deflate(4)
+        .create("data")
+        .unwrap();
+    data.write_raw(stored.as_slice().unwrap()).unwrap();
+    writer.array(&format!("{detector}/mask"), &[height, width], mask.as_slice().unwrap()).unwrap();
+    for (name, value) in [("distance", distance), ("x_pixel_size", pixel), ("y_pixel_size", pixel)] {
+        writer.array(&format!("{detector}/{name}"), &[], &[value]).unwrap();
+    }
+    let basis = [0.0, -pixel, -pixel, 0.0, 0.0, 0.0];
+    writer.array(&format!("{detector}/basis_vectors"), &[3, 2], &basis).unwrap();
+    writer.array("entry_1/instrument_1/source_1/energy", &[], &[energy]).unwrap();
+    let (_, side, _) = probe.dim();
+    writer
+        .array("entry_1/instrument_1/source_1/illumination", &[side, side], &complex32(probe.iter().copied()))
+        .unwrap();
+    let translation: Vec<f64> = positions.iter().flat_map(|[x, y]| [x * object_pixel, y * object_pixel, 0.0]).collect();
+    writer.array("entry_1/sample_1/geometry_1/translation", &[count, 3], &translation).unwrap();
+    let data_1 = writer.file().root_group().group("entry_1").unwrap().group("data_1").unwrap();
+    data_1.create_soft_link("data", &format!("/{detector}/data")).unwrap();
+    data_1.create_soft_link("translation", "/entry_1/sample_1/geometry_1/translation").unwrap();
+    writer.commit().unwrap();
+}
+
+#[test]
+fn a_cxi_file_with_mask_joules_and_links_loads_as_the_npz_file_it_was_made_from() {
+    let Some(shared) = shared() else { return };
+    let npz = load(&shared.join("data/aps_siemens_n128.npz"), &DataConfig::default());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("siemens.cxi");
+    let counts = npz.diffraction.mapv(|v| (v * v).round() as u16);
+    let bad = [(3, 5), (64, 64), (100, 17)];
+    write_cxi(&path, &counts, &npz.positions, &npz.probe, &bad);
+    let inspection = inspect(&path).unwrap();
+    assert_ne!(inspection.status(), Status::Fail, "{:#?}", inspection.verdicts);
+    assert!(inspection.verdict("mask").unwrap().found.contains("3 of 16384"));
+    let cxi = load(&path, &DataConfig::default());
+    assert!((cxi.pixel_size_m.unwrap() / experiment(128).3 - 1.0).abs() < 1e-12);
+    for (one, other) in cxi.positions.iter().zip(&npz.positions) {
+        assert!((one[0] - other[0]).abs() < 1e-6 && (one[1] - other[1]).abs() < 1e-6, "{one:?} {other:?}");
+    }
+    assert_eq!(cxi.probe, npz.probe);
+    let mask = cxi.mask.as_ref().unwrap();
+    assert_eq!(mask.iter().filter(|good| !**good).count(), 3);
+    let mut expected = npz.diffraction.clone();
+    for (y, x) in bad {
+        assert!(!mask[[y, x]]);
+        expected.slice_mut(s![.., y, x]).fill(0.0);
+    }
+    assert!(largest_difference(&cxi.diffraction, &expected) < 1e-5);
+    assert!(cxi.notes.iter().any(|note| note.contains("masked and were set to 0")), "{:?}", cxi.notes);
+    // Only the wanted patterns are read, and they are those that an NPZ file would give.
+    let few = DataConfig { n_subsample: Some(37), ..DataConfig::default() };
+    let (some, same) = (load(&path, &few), load(&shared.join("data/aps_siemens_n128.npz"), &few));
+    assert_eq!(some.len(), 37);
+    assert!(some.positions.iter().zip(&same.positions).all(|(a, b)| (a[0] - b[0]).abs() < 1e-6));
+    assert!((some.diffraction[[36, 60, 60]] - same.diffraction[[36, 60, 60]]).abs() < 1e-5);
+}
+
+#[test]
+fn a_product_survives_its_file_in_both_formats_and_lands_in_the_right_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let product = Product {
+        name: "Zürich".into(),
+        comments: "µ-scan".into(),
+        detector_distance_m: 1.25,
+        photon_energy_ev: 8800.0,
+        probe_photon_count: 1e6,
+        exposure_time_s: 0.5,
+        position_indexes: vec![3, 5, 9],
+        positions_m: vec![[1e-7, 2e-7], [1.5e-7, 2e-7], [1e-7, -3e-7]],
+        probe: Array3::from_shape_fn((2, 8, 8), |(m, y, x)| Complex32::new((m * 64 + y * 8 + x) as f32, -(x as f32))),
+        probe_pixel_m: [1e-8, 1e-8],
+        object: Array3::from_shape_fn((1, 20, 30), |(_, y, x)| Complex32::new(y as f32, x as f32)),
+        object_pixel_m: [1e-8, 1e-8],
+        object_center_m: [1e-7, 0.0],
+        layer_spacing_m: vec![],
+        losses: vec![(0, 2.5), (1, 1.25)],
+    };
+    for name in ["product.h5", "product.npz"] {
+        let path = folder.path().join(name);
+        product.save(&path).unwrap();
+        assert_eq!(Product::load(&path).unwrap(), product, "{name}");
+        assert!(refused(&path, &DataConfig::default()).0.contains("product"), "{name}");
+    }
+    let px = product.positions_px();
+    assert!((px[0][0] - 15.0).abs() < 1e-9 && (px[0][1] - 30.0).abs() < 1e-9, "{px:?}");
+    assert!(Product::load(&folder.path().join("none.h5")).is_err());
+}
+
+#[test]
+fn a_ptypy_file_in_chunks_loads_with_row_before_column() {
+    let data = Synthetic::new(12);
+    let counts = data.counts.mapv(|v| v as u32);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scan.ptyd");
+    let (energy_j, distance, pixel, object_pixel) = experiment(64);
+    let writer = Hdf5Writer::create(&path).unwrap();
+    for group in ["chunks", "chunks/0", "chunks/1", "meta"] {
+        writer.group(group).unwrap();
+    }
+    for (chunk, range) in [(0, 0..7), (1, 7..12)] {
+        let part = counts.slice(s![range.clone(), .., ..]).to_owned();
+        writer.array(&format!("chunks/{chunk}/data"), &[range.len(), 64, 64], part.as_slice().unwrap()).unwrap();
+        let places: Vec<f64> =
+            data.positions[range.clone()].iter().flat_map(|[x, y]| [y * object_pixel, x * object_pixel]).collect();
+        writer.array(&format!("chunks/{chunk}/positions"), &[range.len(), 2], &places).unwrap();
+    }
+    writer.array("meta/energy", &[], &[energy_j / 1.602_176_634e-16]).unwrap();
+    writer.array("meta/distance", &[], &[distance]).unwrap();
+    writer.array("meta/psize", &[2], &[pixel, pixel]).unwrap();
+    writer.commit().unwrap();
+    let dataset = load(&path, &DataConfig::default());
+    assert_eq!((dataset.len(), dataset.patch_size()), (12, 64));
+    for (one, other) in dataset.positions.iter().zip(&data.positions) {
+        assert!((one[0] - other[0]).abs() < 1e-6 && (one[1] - other[1]).abs() < 1e-6, "{one:?} {other:?}");
+    }
+    let amplitude = data.amplitude().into_dimensionality::<Ix3>().unwrap();
+    assert!(largest_difference(&dataset.diffraction, &amplitude) < 1e-3);
+}
+
+#[test]
+fn saturated_and_invalid_pixels_are_masked_in_all_patterns() {
+    let data = Synthetic::new(9);
+    let mut counts = data.counts.mapv(|v| v as u16);
+    counts[[4, 10, 11]] = u16::MAX;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bad.cxi");
+    let probe = data.probe.clone().insert_axis(Axis(0));
+    write_cxi(&path, &counts, &data.positions, &probe, &[]);
+    let dataset = load(&path, &DataConfig::default());
+    let mask = dataset.mask.unwrap();
+    assert!(!mask[[10, 11]] && mask.iter().filter(|good| !**good).count() == 1);
+    assert!(dataset.diffraction.slice(s![.., 10, 11]).iter().all(|&v| v == 0.0));
+    let peak = data.counts.iter().copied().fold(0.0, f64::max);
+    let limited = load(&path, &DataConfig { saturation: Some(peak), ..DataConfig::default() });
+    assert!(limited.mask.unwrap().iter().filter(|good| !**good).count() >= 2);
+    assert!(f64::from(limited.diffraction.iter().copied().fold(0.0, f32::max)).powi(2) < peak);
+}
+
+#[test]
+fn unsupported_sizes_are_offered_what_would_fit() {
+    let data = Synthetic::new(9);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("odd.npz");
+    let amplitude = data.amplitude().into_dimensionality::<Ix3>().unwrap().slice(s![.., 2..62, 2..62]).to_owned();
+    data.write_with(&path, "diffraction", NpyArray::F32(amplitude.view().into_dyn()));
+    let config = DataConfig { pad: Some(64), ..DataConfig::default() };
+    let (error, _) = refused(&path, &DataConfig::default());
+    assert!(error.contains("--pad 64"), "{error}");
+    let padded = load(&path, &config);
+    assert_eq!(padded.patch_size(), 64);
+    assert_eq!(padded.diffraction.slice(s![.., 2..62, 2..62]), amplitude);
+    // What was not measured is not good.
+    assert_eq!(padded.mask.unwrap().iter().filter(|good| **good).count(), 3600);
+}
+
+/// The scan as one mix of choices writes it, and what to configure to read it.
+fn write_mix(folder: &Path, data: &Synthetic, rng: &mut ChaCha8Rng) -> (std::path::PathBuf, DataConfig, bool) {
+    let mut config = DataConfig::default();
+    let hdf5 = rng.random_bool(0.5);
+    let path = folder.join(if hdf5 { "mix.h5" } else { "mix.npz" });
+    let last = rng.random_bool(0.4);
+    let as_counts = rng.random_bool(0.5);
+    let dtype = rng.random_range(0..3u8);
+    let key = ["diffraction", "diff3d", "frames"][rng.random_range(0..3usize)];
+    let probe_key = ["probeGuess", "probe"][rng.random_range(0..2usize)];
+    let masked = rng.random_bool(0.5);
+    let yx = rng.random_bool(0.5);
+    let values = if as_counts { data.counts.clone() } else { data.counts.mapv(f64::sqrt) };
+    let values = if last { values.permuted_axes([1, 2, 0]).as_standard_layout().into_owned() } else { values };
+    if key == "frames" {
+        config.mapping.diffraction = key.into();
+        config.mapping.positions = "where".into();
+        config.mapping.position_order = if yx { PositionOrder::Yx } else { PositionOrder::Xy };
+        config.mapping.probe = probe_key.into();
+    }
+    let integer = as_counts && dtype == 0;
+    if as_counts && !integer {
+        config.diffraction_unit = DiffractionUnit::Counts;
+    }
+    let (xs, ys) = data.coordinates();
+    let both = Array2::from_shape_fn((data.positions.len(), 2), |(k, c)| data.positions[k][if yx { 1 - c } else { c }]);
+    let mut mask = Array2::<u16>::zeros((64, 64));
+    mask[[20, 30]] = 1;
+    if masked {
+        config.mapping.mask = "mask".into();
+        config.mapping.mask_good = [MaskGood::Auto, MaskGood::Zero][rng.random_range(0..2usize)];
+    }
+    let shape = values.shape().to_vec();
+    if hdf5 {
+        let writer = Hdf5Writer::create(&path).unwrap();
+        fn put<T: rust_hdf5::H5Type>(writer: &Hdf5Writer, key: &str, values: &Array3<T>, compressed: bool) {
+            let shape = values.shape();
+            let builder = writer.file().new_dataset::<T>().shape(shape);
+            let chunk = [shape[0].min(4), shape[1].min(16), shape[2]];
+            let dataset =
+                if compressed { builder.chunk(&chunk).shuffle_deflate(3) } else { builder }.create(key).unwrap();
+            dataset.write_raw(values.as_slice().unwrap()).unwrap();
+        }
+        let compressed = rng.random_bool(0.5);
+        match dtype {
+            0 if integer => put(&writer, key, &values.mapv(|v| v as u32), compressed),
+            1 => put(&writer, key, &values.mapv(|v| v as f32), compressed),
+            _ => put(&writer, key, &values, compressed),
+        }
+        writer.array("xcoords", &[xs.len()], xs.as_slice().unwrap()).unwrap();
+        writer.array("ycoords", &[ys.len()], ys.as_slice().unwrap()).unwrap();
+        writer.array("where", &[ys.len(), 2], both.as_slice().unwrap()).unwrap();
+        writer.array(probe_key, &[64, 64], &complex32(data.probe.iter().copied())).unwrap();
+        writer.array("mask", &[64, 64], mask.as_slice().unwrap()).unwrap();
+        writer.commit().unwrap();
+    } else {
+        let single = values.mapv(|v| v as f32);
+        let whole = values.mapv(|v| v as i64);
+        let wide = data.probe.mapv(|v| Complex64::new(v.re.into(), v.im.into()));
+        let diffraction = match dtype {
+            0 if integer => NpyArray::I64(whole.view().into_dyn()),
+            1 => NpyArray::F32(single.view().into_dyn()),
+            _ => NpyArray::F64(values.view().into_dyn()),
+        };
+        let arrays = [
+            (key, diffraction),
+            ("xcoords", NpyArray::F64(xs.view())),
+            ("ycoords", NpyArray::F64(ys.view())),
+            ("where", NpyArray::F64(both.view().into_dyn())),
+            (probe_key, NpyArray::C64(wide.view().into_dyn())),
+            ("mask", NpyArray::U16(mask.view().into_dyn())),
+        ];
+        write_npz(&path, &arrays[..if masked { 6 } else { 5 }]).unwrap();
+    }
+    println!("{key} {probe_key} hdf5 {hdf5} last {last} counts {as_counts} dtype {dtype} masked {masked} {shape:?}");
+    (path, config, masked || (hdf5 && key != "frames"))
+}
+
+#[test]
+fn any_mix_of_type_order_compression_key_and_mask_comes_back() {
+    let data = Synthetic::new(10);
+    let folder = tempfile::tempdir().unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(20);
+    let amplitude = data.amplitude().into_dimensionality::<Ix3>().unwrap();
+    for round in 0..60 {
+        let (path, config, masked) = write_mix(folder.path(), &data, &mut rng);
+        let dataset = load(&path, &config);
+        let mut expected = amplitude.clone();
+        if masked {
+            assert!(!dataset.mask.as_ref().unwrap()[[20, 30]], "round {round}");
+            expected.slice_mut(s![.., 20, 30]).fill(0.0);
+        } else {
+            assert_eq!(dataset.mask, None, "round {round}");
+        }
+        assert!(largest_difference(&dataset.diffraction, &expected) < 1e-3, "round {round}");
+        assert_eq!(dataset.positions, data.positions, "round {round}");
+        assert_eq!(dataset.probe.index_axis(Axis(0), 0), data.probe, "round {round}");
+    }
+}
+
+#[test]
+fn other_hdf5_files_say_what_they_hold_and_how_to_name_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.h5");
+    let writer = Hdf5Writer::create(&path).unwrap();
+    writer.group("scan").unwrap();
+    writer.array("scan/frames", &[2, 3], &[1.0f32; 6]).unwrap();
+    writer.commit().unwrap();
+    let (error, _) = refused(&path, &DataConfig::default());
+    assert!(error.contains("scan/frames") && error.contains("data.mapping.diffraction"), "{error}");
+    let config = DataConfig {
+        mapping: Mapping { diffraction: "scan/none".into(), ..Mapping::default() },
+        ..DataConfig::default()
+    };
+    assert!(refused(&path, &config).0.contains("positions"));
+    let bytes = std::fs::read(&path).unwrap();
+    for end in [9, 60, bytes.len() / 2] {
+        std::fs::write(&path, &bytes[..end]).unwrap();
+        assert!(Dataset::load(&path, &DataConfig::default(), 1).is_err(), "{end}");
+    }
+}
+
+#[test]
+fn the_probe_of_a_product_serves_a_dataset_without_one() {
+    let data = Synthetic::new(9);
+    let folder = tempfile::tempdir().unwrap();
+    let (path, probe_path) = (folder.path().join("scan.npz"), folder.path().join("product.h5"));
+    let (amplitude, (xs, ys)) = (data.amplitude(), data.coordinates());
+    let arrays = [
+        ("diffraction", NpyArray::F32(amplitude.view())),
+        ("xcoords", NpyArray::F64(xs.view())),
+        ("ycoords", NpyArray::F64(ys.view())),
+    ];
+    write_npz(&path, &arrays).unwrap();
+    let product = Product {
+        probe: data.probe.clone().insert_axis(Axis(0)),
+        object: data.object.clone().insert_axis(Axis(0)),
+        positions_m: vec![[0.0, 0.0]],
+        object_pixel_m: [1e-8; 2],
+        ..Product::default()
+    };
+    product.save(&probe_path).unwrap();
+    let mapping = Mapping { probe_file: probe_path.to_str().unwrap().into(), ..Mapping::default() };
+    let dataset = load(&path, &DataConfig { mapping, ..DataConfig::default() });
+    assert_eq!(dataset.probe.index_axis(Axis(0), 0), data.probe);
+}
+
+#[test]
+fn a_reconstruction_becomes_a_product_that_lies_where_it_was_reconstructed() {
+    let data = Synthetic::new(9);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
+    data.write(&path);
+    let dataset = load(&path, &DataConfig::default());
+    let reconstruction = Reconstruction {
+        object: data.object.slice(s![3.., 7..]).to_owned(),
+        coverage: Array2::ones((107, 113)),
+        origin_xy: [7.0, 3.0],
+        pixel_size_m: Some(2e-8),
+    };
+    let product = reconstruction.to_product(&dataset, 2e-8, "a");
+    for (place, [x, y]) in product.positions_px().iter().zip(&dataset.positions) {
+        assert!((place[0] - (x - 7.0)).abs() < 1e-9 && (place[1] - (y - 3.0)).abs() < 1e-9);
+    }
+    let cxi = folder.path().join("image.cxi");
+    reconstruction.save_cxi(&cxi).unwrap();
+    let listed = list(&cxi).unwrap();
+    let image = listed.iter().find(|array| array.key == "entry_1/image_1/data").unwrap();
+    assert_eq!((image.shape.as_slice(), image.dtype.as_str()), ([107, 113].as_slice(), "<c8"));
+    let npy = npy_bytes(&reconstruction.object);
+    assert!(npy.starts_with(b"\x93NUMPY") && npy.len() > 107 * 113 * 8);
+}

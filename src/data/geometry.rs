@@ -1,0 +1,118 @@
+//! Pixel sizes: from energy, distance and detector to the object plane; and whether that is a far field at all.
+
+use super::contract::Verdict;
+use super::neighbors::NeighborIndex;
+use crate::config;
+
+/// Planck's constant times the speed of light, J m (exact, SI 2019).
+pub(super) const HC_J_M: f64 = 6.626_070_15e-34 * 299_792_458.0;
+/// Joules of an electron volt (exact, SI 2019).
+pub(super) const J_PER_EV: f64 = 1.602_176_634e-19;
+
+/// What a file says about the experiment. Lengths in metres; pairs are (x, y).
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Geometry {
+    pub wavelength_m: Option<f64>,
+    pub distance_m: Option<f64>,
+    /// Detector pixel as stored.
+    pub detector_pixel_m: Option<[f64; 2]>,
+    /// Object pixel as the file states it, for patterns as stored.
+    pub object_pixel_m: Option<[f64; 2]>,
+}
+
+/// Wavelength of photons of this energy.
+pub(super) fn wavelength_of_ev(energy_ev: f64) -> f64 {
+    HC_J_M / (energy_ev * J_PER_EV)
+}
+
+impl Geometry {
+    /// With what the configuration states instead.
+    #[must_use]
+    pub fn with(mut self, stated: &config::Geometry) -> Self {
+        if let Some(energy) = stated.energy_ev {
+            self.wavelength_m = Some(wavelength_of_ev(energy));
+        }
+        self.distance_m = stated.distance_m.or(self.distance_m);
+        self.detector_pixel_m = stated.detector_pixel_m.map(|side| [side, side]).or(self.detector_pixel_m);
+        self
+    }
+
+    /// Width of the far-field window λz/p, (x, y): what N object pixels cover, whatever N.
+    pub fn window_m(&self) -> Option<[f64; 2]> {
+        let (wavelength, distance, pixel) = (self.wavelength_m?, self.distance_m?, self.detector_pixel_m?);
+        Some(pixel.map(|p| wavelength * distance / p)).filter(|w| w.iter().all(|v| v.is_finite() && *v > 0.0))
+    }
+
+    /// Object pixel λz/(N p), (x, y), for patterns of `stored` pixels of which the central `side` are used (more, if
+    /// padded), whatever the binning.
+    pub fn pixel_m(&self, stored: usize, side: f64) -> Option<[f64; 2]> {
+        match self.window_m() {
+            Some(window) => Some(window.map(|window| window / side)),
+            None => Some(self.object_pixel_m?.map(|pixel| pixel * stored as f64 / side)),
+        }
+        .filter(|pixel| pixel.iter().all(|v| v.is_finite() && *v > 0.0))
+    }
+}
+
+/// Judges whether the geometry can be a far field: a beam that far-field patterns can sample is at most half of the
+/// window λz/p wide, so neighbouring positions must lie closer than that to overlap. Positions in metres.
+pub(super) fn far_field(geometry: &Geometry, positions_m: &[[f64; 2]]) -> Option<Verdict> {
+    const CHECK: &str = "far field";
+    let [x, y] = geometry.window_m()?;
+    let window = x.min(y);
+    let mut distances = NeighborIndex::new(positions_m).nearest_distances();
+    distances.sort_by(f64::total_cmp);
+    let step = distances.get(distances.len() / 2).copied().filter(|step| step.is_finite())?;
+    let um = |length: f64| length * 1e6;
+    let found = format!(
+        "window λz/p {:.3} µm, so a beam of at most {:.3} µm; median distance to the nearest position {:.3} µm",
+        um(window),
+        um(window / 2.0),
+        um(step)
+    );
+    Some(if step > window / 2.0 {
+        Verdict::fail(CHECK, format!("These are no far-field patterns, but near-field ones (magnified shadows): {found}, so that neighbouring patterns would not overlap"))
+            .expected("far-field diffraction, with positions closer than half of the window λz/p")
+            .advice("Near-field ptychography is not supported; if this is a far field, correct energy, distance, detector pixel or the unit of the positions with --set data.geometry.… and data.mapping.position_unit")
+    } else {
+        Verdict::pass(CHECK, found)
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_object_pixel_follows_from_the_geometry_and_not_from_binning() {
+        let geometry = Geometry {
+            wavelength_m: Some(wavelength_of_ev(12_398.419_84)),
+            distance_m: Some(2.0),
+            detector_pixel_m: Some([75e-6, 50e-6]),
+            object_pixel_m: Some([1.0, 1.0]),
+        };
+        assert!((geometry.wavelength_m.unwrap() - 1e-10).abs() < 1e-18);
+        // λz/(N p) = 1e-10 · 2 / (128 · 75e-6)
+        let [x, y] = geometry.pixel_m(256, 128.0).unwrap();
+        assert!((x - 2.083_333e-8).abs() < 1e-13 && (y - 3.125e-8).abs() < 1e-13, "{x} {y}");
+        let stated = Geometry { object_pixel_m: Some([1e-8, 2e-8]), ..Geometry::default() };
+        assert_eq!(stated.pixel_m(256, 128.0), Some([2e-8, 4e-8]));
+        assert_eq!(Geometry::default().pixel_m(64, 64.0), None);
+    }
+
+    #[test]
+    fn steps_beyond_half_of_the_window_are_no_far_field() {
+        let geometry = Geometry {
+            wavelength_m: Some(1e-10),
+            distance_m: Some(1.0),
+            detector_pixel_m: Some([1e-4; 2]),
+            object_pixel_m: None,
+        };
+        let scan = |step: f64| (0..9).map(|k| [step * f64::from(k % 3), step * f64::from(k / 3)]).collect::<Vec<_>>();
+        let status = |step: f64| far_field(&geometry, &scan(step)).unwrap().status;
+        assert_eq!(status(0.49e-6), super::super::contract::Status::Pass);
+        assert_eq!(status(0.51e-6), super::super::contract::Status::Fail);
+        assert!(far_field(&Geometry::default(), &scan(1.0)).is_none());
+    }
+}

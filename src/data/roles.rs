@@ -1,0 +1,204 @@
+//! Which array of a file is what: by the names of its format, or as configured.
+
+use super::geometry::{Geometry, wavelength_of_ev};
+use super::hdf5::Hdf5File;
+use super::source::Source;
+use super::{cxi, product};
+use crate::config::{Mapping, MaskGood, PositionOrder};
+
+/// Where the positions are.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum PositionKeys {
+    /// One array for each coordinate.
+    Pair { x: String, y: String },
+    /// Arrays of both, one after the other.
+    Both { keys: Vec<String>, order: PositionOrder },
+}
+
+/// Unit of the stored positions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Unit {
+    /// Object pixels.
+    Px,
+    /// So many metres.
+    Metres(f64),
+}
+
+/// Which array is what, and what else the file says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Roles {
+    /// Name of the format, such as "CXI file".
+    pub format: &'static str,
+    /// Parts of the scan, one after the other.
+    pub diffraction: Vec<String>,
+    pub positions: Option<PositionKeys>,
+    pub unit: Unit,
+    /// Rows: how (x, y) of the file give column and row; usually the unit matrix.
+    pub axes: [[f64; 2]; 2],
+    pub probe: Option<String>,
+    pub object: Option<String>,
+    pub mask: Option<(String, MaskGood)>,
+    /// Whether the mask has the bits of CXI where nothing else is stated.
+    pub cxi_mask: bool,
+    /// Patterns without beam, subtracted.
+    pub dark: Option<String>,
+    pub geometry: Geometry,
+    /// (x, y) of the middle of the object, metres: ties positions in metres to the pixels of the object.
+    pub object_center_m: Option<[f64; 2]>,
+    /// (W/2, H/2) of the object, pixels.
+    pub object_half_px: Option<[f64; 2]>,
+    /// Whether a missing probe is replaced by an estimate.
+    pub estimate_probe: bool,
+}
+
+impl Default for Roles {
+    fn default() -> Self {
+        Self {
+            format: "dataset",
+            diffraction: Vec::new(),
+            positions: None,
+            unit: Unit::Px,
+            axes: [[1.0, 0.0], [0.0, 1.0]],
+            probe: None,
+            object: None,
+            mask: None,
+            cxi_mask: false,
+            dark: None,
+            geometry: Geometry::default(),
+            object_center_m: None,
+            object_half_px: None,
+            estimate_probe: false,
+        }
+    }
+}
+
+/// What the names of a file say, overridden by what is configured.
+pub(super) fn find(source: &mut Source, mapping: &Mapping) -> Roles {
+    let mut roles = match source {
+        Source::Npz(archive) if product::is_npz_product(archive) => product::npz_roles(archive),
+        Source::Npz(_) => numpy(source),
+        Source::Hdf5(file) => hdf5(file),
+    };
+    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    if let Some(key) = given(&mapping.diffraction) {
+        roles.diffraction = vec![key];
+        roles.estimate_probe = true;
+    }
+    if let (Some(x), Some(y)) = (given(&mapping.x), given(&mapping.y)) {
+        roles.positions = Some(PositionKeys::Pair { x, y });
+    } else if let Some(key) = given(&mapping.positions) {
+        roles.positions = Some(PositionKeys::Both { keys: vec![key], order: mapping.position_order });
+    }
+    if let Some(metres) = mapping.position_unit.metres() {
+        roles.unit = Unit::Metres(metres);
+    } else if mapping.position_unit == crate::config::PositionUnit::Px {
+        roles.unit = Unit::Px;
+    }
+    roles.probe = given(&mapping.probe).or(roles.probe);
+    roles.object = given(&mapping.object).or(roles.object);
+    if let Some(key) = given(&mapping.mask) {
+        roles.mask = Some((key, MaskGood::Auto));
+    }
+    if let (Some((_, good)), true) = (&mut roles.mask, mapping.mask_good != MaskGood::Auto) {
+        *good = mapping.mask_good;
+    }
+    roles
+}
+
+/// Keys of A§1.1.
+fn numpy(source: &Source) -> Roles {
+    let first = |names: &[&str]| names.iter().find(|name| source.array(name).is_some()).map(|name| (*name).to_owned());
+    let positions = match (first(&["xcoords"]), first(&["ycoords"])) {
+        (Some(x), Some(y)) => Some(PositionKeys::Pair { x, y }),
+        _ => None,
+    };
+    Roles {
+        format: "NumPy dataset",
+        diffraction: first(&["diffraction", "diff3d"]).into_iter().collect(),
+        positions,
+        probe: first(&["probeGuess", "probe"]),
+        object: first(&["objectGuess", "object"]),
+        mask: first(&["bad_pixels", "mask"])
+            .map(|key| (key.clone(), if key == "mask" { MaskGood::Auto } else { MaskGood::Zero })),
+        ..Roles::default()
+    }
+}
+
+fn hdf5(file: &Hdf5File) -> Roles {
+    cxi::roles(file)
+        .or_else(|| product::roles(file))
+        .or_else(|| ptyd(file))
+        .or_else(|| flat(file))
+        .unwrap_or(Roles { format: "HDF5 file", ..Roles::default() })
+}
+
+/// PtyPy's prepared data: chunks of patterns, weights and positions (m, (row, column)), energy in keV.
+fn ptyd(file: &Hdf5File) -> Option<Roles> {
+    let chunks: Vec<String> = (0..)
+        .map(|at| format!("chunks/{at}"))
+        .take_while(|chunk| file.array(&format!("{chunk}/data")).is_some())
+        .collect();
+    let first = chunks.first()?;
+    let each = |name: &str| chunks.iter().map(|chunk| format!("{chunk}/{name}")).collect::<Vec<_>>();
+    let number = |names: &[&str]| names.iter().find_map(|name| file.number(name));
+    let pixel = file.read_f64("meta/psize").or_else(|_| file.read_f64("info/psize")).ok();
+    let detector_pixel_m = pixel.and_then(|pixel| {
+        let values: Vec<f64> = pixel.into_iter().collect();
+        match values[..] {
+            [side] => Some([side, side]),
+            [y, x] => Some([x, y]),
+            _ => None,
+        }
+    });
+    let energy_kev = number(&["meta/energy", "info/energy"]);
+    let weights = file.first_of(&["info/weight2d", "meta/weight2d", &format!("{first}/weights")]);
+    Some(Roles {
+        format: "PtyPy data file (.ptyd)",
+        positions: file
+            .array(&format!("{first}/positions"))
+            .map(|_| PositionKeys::Both { keys: each("positions"), order: PositionOrder::Yx }),
+        diffraction: each("data"),
+        unit: Unit::Metres(1.0),
+        mask: weights.map(|key| (key, MaskGood::NonZero)),
+        geometry: Geometry {
+            wavelength_m: energy_kev.map(|kev| wavelength_of_ev(kev * 1e3)),
+            distance_m: number(&["meta/distance", "info/distance"]),
+            detector_pixel_m,
+            object_pixel_m: None,
+        },
+        estimate_probe: true,
+        ..Roles::default()
+    })
+}
+
+/// The keys of an NPZ dataset in an HDF5 file, and Ptychodus' file of assembled patterns.
+fn flat(file: &Hdf5File) -> Option<Roles> {
+    if file.array("patterns").is_some() && file.array("bad_pixels").is_some() {
+        let pixel = |name: &str| file.attribute("patterns", name);
+        return Some(Roles {
+            format: "Ptychodus diffraction file",
+            diffraction: vec!["patterns".into()],
+            mask: Some(("bad_pixels".into(), MaskGood::Zero)),
+            geometry: Geometry {
+                detector_pixel_m: Some([pixel("detector_pixel_width_m")?, pixel("detector_pixel_height_m")?]),
+                ..Geometry::default()
+            },
+            estimate_probe: true,
+            ..Roles::default()
+        });
+    }
+    let diffraction = file.first_of(&["diffraction", "diff3d"])?;
+    let positions = match (file.first_of(&["xcoords"]), file.first_of(&["ycoords"])) {
+        (Some(x), Some(y)) => Some(PositionKeys::Pair { x, y }),
+        _ => None,
+    };
+    Some(Roles {
+        format: "HDF5 dataset",
+        diffraction: vec![diffraction],
+        positions,
+        probe: file.first_of(&["probeGuess", "probe"]),
+        object: file.first_of(&["objectGuess", "object"]),
+        mask: file.first_of(&["mask"]).map(|key| (key, MaskGood::Auto)),
+        ..Roles::default()
+    })
+}

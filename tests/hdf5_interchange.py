@@ -1,0 +1,100 @@
+"""Reads and writes HDF5 files with h5py, for tests/hdf5_interchange.rs.
+
+check-product FILE   the product that the test wrote: complex, attributes, places
+make-cxi FILE        a CXI file as h5py writes it: lzf, big-endian, soft links, a virtual stack
+make-product FILE    a product with every attribute that Ptychodus writes
+"""
+
+import sys
+
+import h5py
+import numpy as np
+
+N, COUNT = 64, 9
+
+
+def counts():
+    """(n, h, w) whole numbers that name their place."""
+    n, y, x = np.meshgrid(np.arange(COUNT), np.arange(N), np.arange(N), indexing="ij")
+    return (n + 100 * ((y - 32) ** 2 + (x - 30) ** 2 < 60) + (x > 40)).astype(np.uint16)
+
+
+def check_product(path):
+    with h5py.File(path) as f:
+        assert f.attrs["name"] == "Zürich" and isinstance(f.attrs["name"], str), f.attrs["name"]
+        assert f.attrs["comments"] == "µ-scan"
+        assert f.attrs["photon_energy_eV"] == f.attrs["probe_energy_eV"] == 8800.0
+        assert f.attrs["detector_object_distance_m"] == 1.25
+        probe, obj = f["probe"], f["object"]
+        assert probe.dtype == np.complex64 and obj.dtype == np.complex64, (probe.dtype, obj.dtype)
+        assert probe.shape == (1, 2, 8, 8) and obj.shape == (1, 20, 30)
+        assert probe[0, 1, 2, 3] == 83 - 3j and obj[0, 7, 11] == 7 + 11j
+        assert f["probe_position_indexes"][()].tolist() == [3, 5, 9]
+        width = obj.attrs["pixel_width_m"]
+        # Ptychodus counts pixels to the middle between N/2 - 1 and N/2: half a pixel less than index N/2.
+        x = (f["probe_position_x_m"][0] - obj.attrs["center_x_m"]) / width + (obj.shape[2] - 1) / 2
+        y = (f["probe_position_y_m"][0] - obj.attrs["center_y_m"]) / width + (obj.shape[1] - 1) / 2
+        assert abs(x - 14.5) < 1e-9 and abs(y - 29.5) < 1e-9, (x, y)
+        assert f["loss_values"][()].tolist() == [2.5, 1.25] and f["loss_epochs"][()].tolist() == [0, 1]
+        assert f["object_layer_spacing_m"].shape == (0,)
+    try:
+        from ptychodus.api.io import load_product
+    except ImportError:
+        print("read by h5py", h5py.__version__, "(ptychodus is not installed)")
+        return
+    from pathlib import Path
+
+    product = load_product(Path(path))
+    point = product.object_.get_geometry().map_coordinates_probe_to_object(product.probe_positions[0])
+    assert abs(point.x_px - 14.5) < 1e-9 and abs(point.y_px - 29.5) < 1e-9, point
+    print("read by h5py", h5py.__version__, "and by ptychodus")
+
+
+def make_cxi(path):
+    with h5py.File(path, "w") as f:
+        detector = f.create_group("entry_1/instrument_1/detector_1")
+        detector.create_dataset("data", data=counts().astype(">u2"), chunks=(2, 32, 64), compression="lzf", shuffle=True)
+        detector["distance"] = np.float32(2.0)
+        detector["x_pixel_size"] = detector["y_pixel_size"] = 75e-6
+        mask = np.zeros((N, N), np.uint32)
+        mask[5, 6] = 4
+        detector["mask"] = mask
+        f["entry_1/instrument_1/source_1/energy"] = 8000 * 1.602176634e-19
+        f["entry_1/instrument_1/source_1/illumination"] = np.full((N, N), 1 + 2j, np.complex128)
+        step = 6.62607015e-34 * 299792458 / (8000 * 1.602176634e-19) * 2.0 / (N * 75e-6)
+        places = np.array([[7.5 * (k % 3), -5.25 * (k // 3), 0] for k in range(COUNT)]) * step
+        f["entry_1/sample_1/geometry_1/translation"] = places
+        layout = h5py.VirtualLayout((COUNT, N, N), ">u2")
+        layout[...] = h5py.VirtualSource(".", "entry_1/instrument_1/detector_1/data", (COUNT, N, N))
+        f.create_group("entry_1/data_1").create_virtual_dataset("data", layout)
+        f["entry_1/data_1/translation"] = h5py.SoftLink("/entry_1/sample_1/geometry_1/translation")
+        f["entry_1/title"] = "made by h5py"
+
+
+def make_product(path):
+    with h5py.File(path, "w") as f:
+        f.attrs["name"], f.attrs["comments"] = "Zürich", "µ-scan"
+        for name, value in {
+            "detector_object_distance_m": 1.25,
+            "photon_energy_eV": 8800.0,
+            "probe_photon_count": 1e6,
+            "exposure_time_s": 0.5,
+            "mass_attenuation_m2_per_kg": 0.0,
+            "tomography_angle_deg": 0.0,
+            "tilt_angle_deg": 0.0,
+            "focus_object_distance_m": 0.0,
+            "far_field": True,
+        }.items():
+            f.attrs[name] = value
+        f["probe"] = np.full((1, 2, 8, 8), 3 - 1j, np.complex128)
+        f["object"] = np.arange(600, dtype=np.complex64).reshape(1, 20, 30)
+        for name, value in {"pixel_width_m": 1e-8, "pixel_height_m": 2e-8, "center_x_m": 1e-7, "center_y_m": 0.0}.items():
+            f["object"].attrs[name] = value
+        f["probe_position_indexes"] = [0, 1]
+        f["probe_position_x_m"] = [1e-7, 2e-7]
+        f["probe_position_y_m"] = [2e-7, 0.0]
+        f["costs"] = [4.0, 2.0]
+
+
+if __name__ == "__main__":
+    {"check-product": check_product, "make-cxi": make_cxi, "make-product": make_product}[sys.argv[1]](sys.argv[2])
