@@ -6,9 +6,9 @@
 pub mod args;
 mod compare;
 mod evaluate;
+mod export;
 mod halves;
 mod jobs;
-mod export;
 mod prepare;
 mod progress;
 mod report;

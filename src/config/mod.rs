@@ -25,8 +25,8 @@ pub use model::{
     AmpActivation, Initialization, InputTransform, LastStage, MergeWeighting, ModelConfig, ProbeNormalization,
 };
 pub use preset::Preset;
-pub use training::{LossKind, Method, Schedule, TrainingConfig};
 pub use simulation::{ObjectKind, PhaseTexture, ProbeKind, ScanKind, SimulationConfig};
+pub use training::{LossKind, Method, Schedule, TrainingConfig};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,10 @@
 //! Named starting points of a configuration.
 
-use super::{AmpActivation, Config, DataConfig, DirectConfig, ExecutionConfig, InferenceConfig, Initialization, InputTransform, LastStage, LossKind, MergeWeighting, ModelConfig, ProbeNormalization, Schedule, SimulationConfig, StitchWeighting, TrainingConfig};
+use super::{
+    AmpActivation, Config, DataConfig, DirectConfig, ExecutionConfig, InferenceConfig, Initialization, InputTransform,
+    LastStage, LossKind, MergeWeighting, ModelConfig, ProbeNormalization, Schedule, SimulationConfig, StitchWeighting,
+    TrainingConfig,
+};
 use crate::error::{Error, Problem, Result};
 
 /// A named starting point of a configuration.

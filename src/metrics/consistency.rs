@@ -4,8 +4,8 @@ use ndarray::{ArrayView2, ArrayView3, Axis};
 use num_complex::Complex32;
 use rayon::prelude::*;
 
-use crate::fourier::Fft2;
 use crate::error::{Problem, Result};
+use crate::fourier::Fft2;
 
 /// R = Σ (|F| − √I)² / ΣI over all patterns and pixels; 0 is perfect, 1 is what a dark object gets.
 ///

@@ -6,8 +6,8 @@
 use ndarray::{Array2, ArrayView2};
 use num_complex::{Complex32, Complex64};
 
-use crate::fourier::Fft2;
 use crate::error::{Problem, Result};
+use crate::fourier::Fft2;
 
 /// Rounds of the ramp fit; it is at rest after two or three.
 const ROUNDS: usize = 8;

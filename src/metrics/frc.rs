@@ -4,9 +4,9 @@ use ndarray::{Array2, ArrayView2, s};
 use num_complex::Complex64;
 use serde::Serialize;
 
-use crate::fourier::Fft2;
 use super::ms_ssim::mirrored;
 use crate::error::{Error, Problem, Result};
+use crate::fourier::Fft2;
 
 /// The reference's ring correlation and its cut-offs, under its names (A§8.4).
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -18,8 +18,8 @@ mod overlap;
 mod registration;
 mod ssim;
 
-pub use consistency::{consistency_r, pattern_residuals};
 pub use alignment::{Aligned, Alignment, Placement, Region, align};
+pub use consistency::{consistency_r, pattern_residuals};
 pub use correlation::{Correlation, phase_correlation};
 pub use errors::{
     ImageErrors, PSNR_PEAK, PhaseAlignment, Prepared, image_errors, mae, mse, prepare, psnr, psnr_data_range,

@@ -3,8 +3,8 @@
 use ndarray::{Array2, ArrayView2};
 use num_complex::{Complex64, ComplexFloat};
 
-use crate::fourier::Fft2;
 use crate::error::{Error, Problem, Result};
+use crate::fourier::Fft2;
 
 /// How the cross-correlation is weighted before its peak is sought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicU8, Ordering},
 };
+use std::time::Duration;
 
 /// A shared, lock-free [`Control`]. Clones are the same switch.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,19 @@ impl Switch {
             3 => Control::Stop,
             4 => Control::Discard,
             _ => Control::Run,
+        }
+    }
+}
+
+impl Switch {
+    /// Whether the work shall go on; waits while it is paused.
+    pub fn go_on(&self) -> bool {
+        loop {
+            match self.get() {
+                Control::Run | Control::StopAfterEpoch => return true,
+                Control::Stop | Control::Discard => return false,
+                Control::Pause => std::thread::sleep(Duration::from_millis(20)),
+            }
         }
     }
 }

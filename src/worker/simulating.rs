@@ -1,6 +1,6 @@
 //! The job that makes a dataset: simulate → write → say what it came to. It needs no device and no run folder.
 
-use super::message::{Control, DatasetSummary, EventKind, Job, Picture, Progress, Sources, Stage};
+use super::message::{DatasetSummary, EventKind, Job, Picture, Progress, Sources, Stage};
 use super::recorder::Recorder;
 use super::summary::{Summary, SummaryDataset};
 use crate::config::Config;
@@ -10,7 +10,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How often a paused simulation looks whether it shall go on.
-const PAUSE_POLL: Duration = Duration::from_millis(20);
 
 /// Does the job to its end; stopped or failed, it leaves no file.
 pub(super) fn simulation(
@@ -40,7 +39,7 @@ pub(super) fn simulation(
             remaining_s: (fraction > 0.0).then(|| pattern_s * (1.0 - fraction) / fraction),
             ..Progress::default()
         }));
-        goes_on(recorder)
+        recorder.context().switch.go_on()
     };
     let (scene, recorded) = simulate::simulate(config, sources, output, &mut watch)?;
     let seconds = started.elapsed().as_secs_f64();
@@ -64,10 +63,12 @@ pub(super) fn simulation(
     let (height, width) = scene.object.dim();
     recorder.context().pictures.put(Picture {
         job: recorder.context().job(),
+        taken: None,
         width,
         height,
         amplitude: scene.object.iter().map(|value| value.norm()).collect(),
         phase: scene.object.iter().map(|value| value.arg()).collect(),
+        coverage: vec![1.0; width * height],
         origin_xy: [0.0; 2],
     });
     Ok(Summary {
@@ -86,17 +87,6 @@ pub(super) fn simulation(
         notes: recorder.notes(),
         ..Summary::default()
     })
-}
-
-/// Whether the work shall go on; waits while it is paused.
-fn goes_on(recorder: &Recorder<'_, '_>) -> bool {
-    loop {
-        match recorder.context().switch.get() {
-            Control::Run => return true,
-            Control::Stop => return false,
-            Control::Pause => std::thread::sleep(PAUSE_POLL),
-        }
-    }
 }
 
 /// A dataset must have a place, must not take that of what it is made from, and readers know it by its name.

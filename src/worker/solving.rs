@@ -2,7 +2,7 @@
 
 use super::device;
 use super::jobs::{finish, keep_object, load, summary_of};
-use super::message::{Control, EpochPoint, EventKind, Job, Progress, Stage};
+use super::message::{EpochPoint, EventKind, Job, Progress, Stage};
 use super::recorder::Recorder;
 use super::summary::{JobOutcome, Summary};
 use crate::checkpoint::RunFolder;
@@ -110,13 +110,7 @@ fn watched(recorder: &Recorder<'_, '_>, dataset: &Dataset, config: &DirectConfig
                 ..Progress::default()
             }));
         }
-        loop {
-            match recorder.context().switch.get() {
-                Control::Run | Control::StopAfterEpoch => return true,
-                Control::Stop | Control::Discard => return false,
-                Control::Pause => std::thread::sleep(Duration::from_millis(20)),
-            }
-        }
+        recorder.context().switch.go_on()
     };
     direct::solve(dataset, config, start, &mut watch)
 }
