@@ -11,6 +11,7 @@ mod layer;
 mod model;
 mod optional;
 mod preset;
+mod relevance;
 mod training;
 
 pub use data::{DataConfig, DiffractionUnit, Sampling};
@@ -22,6 +23,7 @@ pub use model::{
     AmpActivation, Initialization, InputTransform, LastStage, MergeWeighting, ModelConfig, ProbeNormalization,
 };
 pub use preset::Preset;
+pub use relevance::why_unused;
 pub use training::{LossKind, Method, Schedule, TrainingConfig};
 
 use serde::{Deserialize, Serialize};

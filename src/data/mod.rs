@@ -33,7 +33,7 @@ mod test_support;
 pub use canvas::Canvas;
 pub use contract::{ArraySummary, Inspection, Status, Verdict, inspect, inspect_as, list};
 pub use dataset::Dataset;
-pub use grouping::{GroupCoordinates, Groups, group, group_coordinates};
+pub use grouping::{GroupCoordinates, Groups, group, group_around, group_coordinates};
 pub use neighbors::{nearest_distances, nearest_neighbors};
 pub use normalize::{mean_counts, normalization_factor};
 pub use npz::{Member, NpyArray, NpzArchive, Storage, write_npz};
