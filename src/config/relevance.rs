@@ -1,6 +1,6 @@
 //! Which fields the rest of a configuration leaves without effect.
 
-use super::{Config, LastStage, ProbeNormalization, Sampling, StitchWeighting};
+use super::{Config, LastStage, Method, ProbeNormalization, Sampling, StitchWeighting};
 use crate::error::Result;
 use toml::{Table, Value};
 
@@ -9,6 +9,9 @@ use toml::{Table, Value};
 /// Only what the configuration itself decides counts; what depends on the dataset is taken as used.
 pub fn why_unused(path: &str, config: &Config) -> Option<String> {
     let (data, model, training) = (&config.data, &config.model, &config.training);
+    if let Some(reason) = by_method(path, config) {
+        return Some(reason.to_owned());
+    }
     let alone = model.gridsize == 1;
     let all_seeds = data.n_groups.is_none();
     let unused = match path {
@@ -41,6 +44,24 @@ pub fn why_unused(path: &str, config: &Config) -> Option<String> {
         _ => None,
     };
     unused.map(str::to_owned)
+}
+
+/// What the choice between network and direct solver leaves without effect.
+fn by_method(path: &str, config: &Config) -> Option<&'static str> {
+    let direct = config.training.method == Method::Direct;
+    let polishes = !direct && config.inference.polish_epochs > 0;
+    let teaches = !direct && config.training.teacher_share > 0.0;
+    let group = path.split('.').next().unwrap_or_default();
+    match group {
+        "direct" if !(direct || polishes || teaches) => {
+            Some("Only the direct solver uses it: as the method, as the teacher or to polish")
+        }
+        "direct" if path == "direct.epochs" && !(direct || teaches) => Some("The epochs of polishing are set there"),
+        "model" if direct => Some("The direct solver has no network"),
+        "training" if direct && path != "training.method" => Some("The direct solver has settings of its own"),
+        "inference" if direct => Some("The direct solver finds the whole object, without patches to predict and blend"),
+        _ => None,
+    }
 }
 
 impl Config {
@@ -90,6 +111,12 @@ mod tests {
             ("execution.seeds.subsample", ("data.n_subsample", "none"), ("data.validation_fraction", "0.1")),
             ("execution.seeds.grouping", ("data.n_groups", "none"), ("data.n_groups", "10")),
             ("execution.seeds.grouping", ("model.gridsize", "1"), ("model.gridsize", "2")),
+            ("model.gridsize", ("training.method", "direct"), ("training.method", "network")),
+            ("training.learning_rate", ("training.method", "direct"), ("training.method", "network")),
+            ("inference.batch_size", ("training.method", "direct"), ("training.method", "network")),
+            ("direct.epochs", ("training.method", "network"), ("training.method", "direct")),
+            ("direct.epochs", ("inference.polish_epochs", "9"), ("training.teacher_share", "0.3")),
+            ("direct.step", ("inference.polish_epochs", "0"), ("inference.polish_epochs", "9")),
         ] {
             assert!(why_unused(path, &with(&[unused_with])).is_some(), "{path} with {unused_with:?}");
             assert_eq!(why_unused(path, &with(&[used_with])), None, "{path} with {used_with:?}");
@@ -98,6 +125,7 @@ mod tests {
         assert_eq!(why_unused("data.enable_oversampling", &both), None);
         assert!(why_unused("data.enable_oversampling", &with(&[("model.gridsize", "2")])).is_some());
         assert!(why_unused("data.enable_oversampling", &with(&[("data.n_groups", "9")])).is_some());
+        assert_eq!(why_unused("training.method", &with(&[("training.method", "direct")])), None);
     }
 
     #[test]
