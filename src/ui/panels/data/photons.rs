@@ -87,7 +87,7 @@ impl Photons {
                 }
             });
         plot.response.widget_info(|| {
-            egui::WidgetInfo::labeled(egui::Role::Other, true, "Histogram of the counts per pattern")
+            egui::WidgetInfo::labeled(egui::Role::Image, true, "Histogram of the counts per pattern")
         });
         let text = match patterns.dataset.nphotons {
             Some(stated) => format!("mean {}; the file states {}", short(mean), short(stated)),

@@ -98,7 +98,7 @@ impl Scan {
         let shown = plot.show(ui, |_| ());
         let transform = shown.transform;
         let response = shown.response;
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Other, true, "Scan positions"));
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Scan positions"));
         let painter = ui.painter_at(*transform.frame());
         let radius = radius(colored.step, &transform);
         let frame = Frame {
