@@ -12,6 +12,7 @@ mod model;
 mod optional;
 mod preset;
 mod simulation;
+mod relevance;
 mod training;
 
 pub use data::{
@@ -26,6 +27,7 @@ pub use model::{
 };
 pub use preset::Preset;
 pub use simulation::{ObjectKind, PhaseTexture, ProbeKind, ScanKind, SimulationConfig};
+pub use relevance::why_unused;
 pub use training::{LossKind, Method, Schedule, TrainingConfig};
 
 use serde::{Deserialize, Serialize};

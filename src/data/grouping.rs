@@ -5,7 +5,7 @@
 //! `seed_in_group = false` gives. The order of neighbours is by distance, then by index; draws are made with a
 //! generator of their own for each seed, so that groups do not depend on the number of threads.
 
-use super::neighbors::NeighborIndex;
+use super::neighbors::{NeighborIndex, nearest_neighbors};
 use super::random::{choose, generator};
 use crate::config::{DataConfig, Sampling};
 use crate::error::{Error, Problem, Result};
@@ -108,6 +108,27 @@ pub fn group(positions: &[[f64; 2]], gridsize: usize, config: &DataConfig, seed:
     };
     let flat = members.concat();
     table(flat.len() / channels, channels, flat)
+}
+
+/// The group that [`group`] builds around one position, the seed; with oversampling it is one of several.
+///
+/// Empty where there is none: `of` is out of range, or `group` would refuse.
+pub fn group_around(positions: &[[f64; 2]], of: usize, gridsize: usize, config: &DataConfig, seed: u64) -> Vec<usize> {
+    let channels = gridsize * gridsize;
+    if of >= positions.len() || check(positions, gridsize, config, positions.len()).is_err() {
+        return Vec::new();
+    }
+    if channels == 1 {
+        return vec![of];
+    }
+    let drawn = if config.seed_in_group { channels - 1 } else { channels };
+    let mut near = nearest_neighbors(positions, of, config.neighbor_count);
+    if near.len() < drawn {
+        near.push(of);
+    }
+    let chosen = choose(&mut stream_of(seed, of), near.len(), drawn);
+    let first = config.seed_in_group.then_some(of);
+    first.into_iter().chain(chosen.into_iter().filter_map(|at| near.get(at).copied())).collect()
 }
 
 fn check(positions: &[[f64; 2]], gridsize: usize, config: &DataConfig, wanted: usize) -> Result<()> {
@@ -331,6 +352,20 @@ mod tests {
                 assert!(row.iter().skip(1).all(|at| near.contains(at)));
             }
         }
+    }
+
+    #[test]
+    fn the_group_around_a_position_is_the_one_that_is_trained_on() {
+        let positions = scattered(150);
+        for (gridsize, seed_in_group) in [(1, true), (2, true), (2, false), (3, true)] {
+            let config = with(|c| (c.neighbor_count, c.seed_in_group) = (10, seed_in_group));
+            let groups = group(&positions, gridsize, &config, 5).unwrap();
+            for of in [0, 77, 149] {
+                assert_eq!(group_around(&positions, of, gridsize, &config, 5), groups.indices.row(of).to_vec());
+            }
+        }
+        assert!(group_around(&positions, 150, 2, &DataConfig::default(), 5).is_empty());
+        assert!(group_around(&positions, 0, 9, &DataConfig::default(), 5).is_empty());
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub use canvas::Canvas;
 pub use contract::{ArraySummary, Inspection, Status, Verdict, inspect, inspect_as, inspect_with, list};
 pub use dataset::{Dataset, fingerprint};
 pub use export::npy_bytes;
-pub use grouping::{GroupCoordinates, Groups, group, group_coordinates};
+pub use grouping::{GroupCoordinates, Groups, group, group_around, group_coordinates};
 pub use neighbors::{nearest_distances, nearest_neighbors};
 pub use normalize::{mean_counts, normalization_factor};
 pub use npz::{Member, NpyArray, NpzArchive, Storage, write_npz};

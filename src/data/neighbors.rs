@@ -57,8 +57,23 @@ pub fn nearest_distances(positions: &[[f64; 2]]) -> Vec<f64> {
 }
 
 /// The `count` positions nearest to position `of`, itself left out, ascending by distance, then by index.
+///
+/// For a single question looking at every position costs less than an index.
 pub fn nearest_neighbors(positions: &[[f64; 2]], of: usize, count: usize) -> Vec<usize> {
-    NeighborIndex::new(positions).nearest(of, count)
+    let Some(&[x, y]) = positions.get(of) else { return Vec::new() };
+    let mut found: Vec<(f64, usize)> = positions
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| *at != of)
+        .map(|(at, [u, v])| ((x - u) * (x - u) + (y - v) * (y - v), at))
+        .collect();
+    let nearer = |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+    if count < found.len() {
+        found.select_nth_unstable_by(count, nearer);
+        found.truncate(count);
+    }
+    found.sort_by(nearer);
+    found.into_iter().map(|(_, at)| at).collect()
 }
 
 #[cfg(test)]
@@ -71,6 +86,17 @@ mod tests {
         let positions: Vec<[f64; 2]> = (0..25).map(|k| [f64::from(k % 5), f64::from(k / 5)]).collect();
         assert_eq!(NeighborIndex::new(&positions).nearest(12, 8), [7, 11, 13, 17, 6, 8, 16, 18]);
         assert_eq!(NeighborIndex::new(&positions).nearest(12, 2), [7, 11]);
+    }
+
+    #[test]
+    fn a_single_question_is_answered_as_by_the_index() {
+        let positions: Vec<[f64; 2]> =
+            (0..200).map(|k| [(f64::from(k) * 12.9898).sin() * 50.0, f64::from(k % 14) * 3.0]).collect();
+        let index = NeighborIndex::new(&positions);
+        for (of, count) in [(0, 1), (17, 8), (199, 30), (5, 500), (3, 0)] {
+            assert_eq!(nearest_neighbors(&positions, of, count), index.nearest(of, count), "{of} {count}");
+        }
+        assert!(nearest_neighbors(&positions, 200, 3).is_empty());
     }
 
     #[test]

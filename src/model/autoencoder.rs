@@ -38,6 +38,8 @@ pub(super) struct LayerShape {
     pub name: String,
     pub outputs: usize,
     pub inputs: usize,
+    /// Side of its input and output, in pixels.
+    pub side: usize,
     /// Whether its output goes straight into an activation of a head.
     pub is_head: bool,
 }
@@ -48,35 +50,40 @@ pub(super) fn layer_shapes(patch: usize, config: &ModelConfig) -> Result<Vec<Lay
     let channels = config.gridsize * config.gridsize;
     let (encoder, decoder) = filter_ladders(patch, config.n_filters_scale)?;
     let mut list = Vec::new();
-    let mut layer = |name: String, inputs: usize, outputs: usize, is_head: bool| {
-        list.push(LayerShape { name, outputs, inputs, is_head });
+    let mut layer = |name: String, inputs: usize, outputs: usize, side: usize, is_head: bool| {
+        list.push(LayerShape { name, outputs, inputs, side, is_head });
         outputs
     };
+    let mut side = patch;
     let mut bottleneck = if config.input_transform == InputTransform::Dual { 2 * channels } else { channels };
     for (i, &filters) in encoder.iter().enumerate() {
-        bottleneck = layer(format!("encoder.blocks.{i}.conv1"), bottleneck, filters, false);
-        layer(format!("encoder.blocks.{i}.conv2"), filters, filters, false);
+        bottleneck = layer(format!("encoder.blocks.{i}.conv1"), bottleneck, filters, side, false);
+        layer(format!("encoder.blocks.{i}.conv2"), filters, filters, side, false);
+        side /= 2;
     }
+    let latent_side = side;
     for head in ["amp", "phase"] {
         let mut filters = bottleneck;
+        let mut side = latent_side;
         for (i, &outputs) in decoder.iter().enumerate() {
-            filters = layer(format!("decoder_{head}.blocks.{i}.conv1"), filters, outputs, false);
-            layer(format!("decoder_{head}.blocks.{i}.conv2"), filters, filters, false);
+            filters = layer(format!("decoder_{head}.blocks.{i}.conv1"), filters, outputs, side, false);
+            layer(format!("decoder_{head}.blocks.{i}.conv2"), filters, filters, side, false);
+            side *= 2;
         }
         let end = format!("decoder_{head}.{head}");
         match config.last_stage {
             // Undecided means the layout that serves every probe.
             LastStage::Auto | LastStage::FullFrame => {
                 let full = config.head_filters * config.n_filters_scale;
-                layer(format!("{end}.full.conv1"), filters, full, false);
-                layer(format!("{end}.full.conv2"), full, full, false);
-                layer(format!("{end}.conv1"), full, channels, true);
+                layer(format!("{end}.full.conv1"), filters, full, patch, false);
+                layer(format!("{end}.full.conv2"), full, full, patch, false);
+                layer(format!("{end}.conv1"), full, channels, patch, true);
             }
             LastStage::BorderMask => {
-                layer(format!("{end}.conv1"), filters - channels, channels, true);
-                layer(format!("{end}.conv_up_block.conv1"), channels, filters, false);
-                layer(format!("{end}.conv_up_block.conv2"), filters, filters, false);
-                layer(format!("{end}.conv2"), filters, channels, true);
+                layer(format!("{end}.conv1"), filters - channels, channels, side, true);
+                layer(format!("{end}.conv_up_block.conv1"), channels, filters, side, false);
+                layer(format!("{end}.conv_up_block.conv2"), filters, filters, side, false);
+                layer(format!("{end}.conv2"), filters, channels, patch, true);
             }
         }
     }

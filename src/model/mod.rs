@@ -3,8 +3,10 @@
 mod autoencoder;
 mod init;
 mod layers;
+mod size;
 mod weights;
 
 pub use autoencoder::{Autoencoder, filter_ladders, needs_statistics};
 pub use init::{add_input_statistics, initial_weights};
+pub use size::{NetworkSize, network_size};
 pub use weights::Weights;

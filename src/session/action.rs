@@ -68,6 +68,15 @@ pub enum Action {
     },
     /// Write the configuration as TOML.
     SaveConfig(PathBuf),
+    /// Give a configuration a name among the user's presets; one of this name is replaced.
+    SavePreset {
+        /// Its name.
+        name: String,
+        /// The configuration.
+        config: Box<Config>,
+    },
+    /// Delete one of the user's presets.
+    DeletePreset(String),
     /// Train, and reconstruct at the end.
     Start,
     /// Reconstruct the dataset with the loaded bundle.

@@ -8,7 +8,7 @@ use super::{Draft, Session, Status};
 use crate::config::Config;
 use crate::worker::message::{
     ArraySummary, Control, Event, EventKind, Failure, Inspection, Job, JobOutcome, LivePace, Manifest, Patterns,
-    Picture, Reply, Request, ResultData, RunInfo,
+    Picture, Reply, Request, ResultData, RunInfo, UserPreset,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,6 +91,10 @@ pub struct State {
     pub runs_folder: PathBuf,
     /// The runs in it, newest first.
     pub runs: Vec<RunInfo>,
+    /// The folder that holds the user's presets; empty if the system names none.
+    pub presets_folder: PathBuf,
+    /// The user's presets, by name.
+    pub presets: Vec<UserPreset>,
     /// What was said, oldest first.
     pub log: Vec<LogEntry>,
     /// Files opened, newest first.
@@ -106,7 +110,7 @@ impl State {
             Action::Open(path) => self.open(path),
             Action::OpenExample => vec![Effect::UnpackExample],
             Action::Reload => match self.dataset.as_ref().map(|dataset| dataset.path.clone()) {
-                Some(path) => self.open_dataset(path),
+                Some(path) => self.read_again(path),
                 None => Vec::new(),
             },
             Action::CloseDataset => {
@@ -121,30 +125,28 @@ impl State {
                 }
                 Vec::new()
             }
-            Action::SetField { path, text } => {
-                let before = self.draft.config().data.clone();
-                self.draft.set(&path, &text);
-                // How a file is read is part of the configuration: what is shown follows it.
-                let reread = self.draft.config().data.diffraction_unit != before.diffraction_unit
-                    || self.draft.config().data.n_subsample != before.n_subsample;
-                if reread { self.act(Action::Reload) } else { Vec::new() }
-            }
-            Action::ResetField(path) => {
-                self.draft.reset(&path);
-                Vec::new()
-            }
-            Action::ResetConfig => {
-                self.draft.reset_all();
-                Vec::new()
-            }
-            Action::UseConfig { name, config } => {
-                self.draft = Draft::new(name, *config);
-                Vec::new()
-            }
+            Action::SetField { path, text } => self.edit(|draft| draft.set(&path, &text)),
+            Action::ResetField(path) => self.edit(|draft| draft.reset(&path)),
+            Action::ResetConfig => self.edit(Draft::reset_all),
+            Action::UseConfig { name, config } => self.edit(|draft| *draft = Draft::new(name, *config)),
             Action::SaveConfig(path) => match self.draft.config().to_toml() {
                 Ok(text) => vec![Effect::Write { path, bytes: text.into_bytes() }],
                 Err(error) => self.say(Level::Error, error.to_string()),
             },
+            Action::SavePreset { name, config } => {
+                let name = name.trim().to_owned();
+                if self.presets_folder.as_os_str().is_empty() {
+                    return self.say(Level::Error, "There is no folder for presets on this system".to_owned());
+                }
+                if *config == *self.draft.config() {
+                    self.draft = Draft::new(name.clone(), (*config).clone());
+                }
+                let folder = self.presets_folder.clone();
+                vec![Effect::Read(Request::SavePreset { folder, name, config })]
+            }
+            Action::DeletePreset(name) => {
+                vec![Effect::Read(Request::DeletePreset { folder: self.presets_folder.clone(), name })]
+            }
             Action::Start => self.start(),
             Action::Reconstruct => self.reconstruct(),
             Action::Steer(control) => {
@@ -289,8 +291,9 @@ impl State {
                 self.bundle = Some(OpenBundle { path, manifest, config });
             }
             Reply::Config { path, config } => {
-                self.draft = Draft::new(file_name(&path), *config);
-                return self.go(Step::Configure);
+                let mut effects = self.edit(|draft| *draft = Draft::new(file_name(&path), *config));
+                effects.extend(self.go(Step::Configure));
+                return effects;
             }
             Reply::Result { result, beside } => {
                 self.reading_result = false;
@@ -302,10 +305,12 @@ impl State {
                 return self.go(Step::Result);
             }
             Reply::Runs(runs) => self.runs = runs,
+            Reply::Presets(presets) => self.presets = presets,
             Reply::Failed { path, failure } => {
                 self.reading_result = false;
                 if let Some(dataset) = self.dataset.as_mut().filter(|dataset| dataset.path == path) {
                     dataset.loading = false;
+                    dataset.patterns = None;
                     dataset.failure = Some(failure.clone());
                 }
                 let title = failure.problem().title.clone();
@@ -392,9 +397,32 @@ impl State {
             self.dataset.as_ref().filter(|dataset| dataset.path == path).map_or(0, |dataset| dataset.selected);
         self.dataset = Some(OpenDataset { path: path.clone(), loading: true, selected, ..OpenDataset::default() });
         self.step = Step::Data;
-        let config = Box::new(self.draft.config().data.clone());
-        let seed = self.draft.config().execution.seeds.subsample;
-        vec![Effect::Show(Step::Data), Effect::Read(Request::Dataset { path, config, seed })]
+        vec![Effect::Show(Step::Data), Effect::Read(self.dataset_request(path))]
+    }
+
+    /// Reads the dataset anew; what is known of it is shown until there is something newer.
+    fn read_again(&mut self, path: PathBuf) -> Vec<Effect> {
+        if let Some(dataset) = &mut self.dataset {
+            dataset.loading = true;
+            dataset.failure = None;
+        }
+        vec![Effect::Read(self.dataset_request(path))]
+    }
+
+    fn dataset_request(&self, path: PathBuf) -> Request {
+        let config = self.draft.config();
+        Request::Dataset { path, config: Box::new(config.data.clone()), seed: config.execution.seeds.subsample }
+    }
+
+    /// Changes the configuration. How a file is read is part of it: what is shown of the dataset follows.
+    fn edit(&mut self, change: impl FnOnce(&mut Draft)) -> Vec<Effect> {
+        let reading = |draft: &Draft| {
+            let (data, seeds) = (&draft.config().data, &draft.config().execution.seeds);
+            (data.diffraction_unit, data.n_subsample, data.n_subsample.map(|_| seeds.subsample))
+        };
+        let before = reading(&self.draft);
+        change(&mut self.draft);
+        if reading(&self.draft) == before { Vec::new() } else { self.act(Action::Reload) }
     }
 
     fn start(&mut self) -> Vec<Effect> {
@@ -443,4 +471,51 @@ impl State {
 
 fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::config::{DiffractionUnit, Preset};
+
+    fn set(state: &mut State, path: &str, text: &str) -> Vec<Effect> {
+        state.act(Action::SetField { path: path.into(), text: text.into() })
+    }
+
+    #[test]
+    fn a_change_of_how_a_file_is_read_reads_it_again_in_place() {
+        let mut state = State::default();
+        state.act(Action::Open("scan.npz".into()));
+        state.act(Action::Go(Step::Configure));
+        assert_eq!(set(&mut state, "training.batch_size", "4"), []);
+        let effects = set(&mut state, "data.diffraction_unit", "counts");
+        let [Effect::Read(Request::Dataset { path, config, .. })] = effects.as_slice() else { panic!("{effects:?}") };
+        assert_eq!((path.as_path(), config.diffraction_unit), (Path::new("scan.npz"), DiffractionUnit::Counts));
+        assert_eq!(state.step, Step::Configure, "an edit must not lead away from the form");
+        assert!(state.dataset.as_ref().unwrap().loading);
+        assert_eq!(state.act(Action::ResetField("data.diffraction_unit".into())).len(), 1);
+        assert_eq!(set(&mut state, "data.n_subsample", "many"), [], "a text that is no value changes nothing");
+        assert_eq!(set(&mut state, "execution.seeds.subsample", "7"), [], "no subsample, no seed");
+        assert_eq!(set(&mut state, "data.n_subsample", "100").len(), 1);
+        assert_eq!(set(&mut state, "execution.seeds.subsample", "8").len(), 1);
+    }
+
+    #[test]
+    fn a_saved_preset_becomes_where_the_configuration_started() {
+        let mut state = State { presets_folder: "presets".into(), ..State::default() };
+        set(&mut state, "training.epochs", "7");
+        let config = Box::new(state.draft.config().clone());
+        let effects = state.act(Action::SavePreset { name: " mine ".into(), config: config.clone() });
+        let folder = PathBuf::from("presets");
+        assert_eq!(effects, [Effect::Read(Request::SavePreset { folder, name: "mine".into(), config })]);
+        assert_eq!((state.draft.base_name(), state.draft.differences().len()), ("mine", 0));
+
+        let copy = Box::new(Preset::Reference.config());
+        state.act(Action::SavePreset { name: "copy".into(), config: copy });
+        assert_eq!(state.draft.base_name(), "mine", "a copy of another preset leaves the form alone");
+        let mut nowhere = State::default();
+        let effects = nowhere.act(Action::SavePreset { name: "mine".into(), config: Box::default() });
+        assert!(matches!(effects.as_slice(), [Effect::Toast { level: Level::Error, .. }]));
+    }
 }

@@ -57,6 +57,7 @@ impl App {
             recent: kept.settings.recent.clone(),
             runs_folder: kept.settings.runs_folder.clone(),
             pace: kept.settings.pace,
+            presets_folder: persist::presets_folder(),
             ..State::default()
         };
         if let Some(config) = kept.config.as_deref().and_then(|text| Config::from_toml(text).ok()) {

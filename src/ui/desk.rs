@@ -38,6 +38,7 @@ impl Desk {
         let reader = Reader::spawn(Box::new(wake))?;
         worker.set_pace(state.pace);
         reader.request(Request::Runs { parent: state.runs_folder.clone() });
+        reader.request(Request::Presets { folder: state.presets_folder.clone() });
         Ok(Self { state, worker, reader, wishes: Vec::new() })
     }
 

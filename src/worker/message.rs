@@ -4,7 +4,9 @@
 
 pub use super::control::Switch;
 pub use super::device::{AdapterKind, DeviceInfo};
+pub use super::estimate::{Basis, Estimate, Measured, estimate};
 pub use super::live::LivePace;
+pub use super::presets::{UserPreset, why_not_name};
 pub use super::reader::{Patterns, Reply, Request, ResultData, RunInfo};
 pub use super::summary::{JobOutcome, Summary, SummaryDataset};
 pub use crate::simulate::Sources;

@@ -5,10 +5,12 @@
 
 pub mod control;
 pub mod device;
+pub mod estimate;
 mod guard;
 mod jobs;
 mod live;
 pub mod message;
+mod presets;
 pub mod reader;
 mod recorder;
 mod simulating;

@@ -6,6 +6,7 @@
 use super::guard;
 use super::live::picture_of;
 use super::message::{EpochPoint, Failure, Picture};
+use super::presets::{self, UserPreset};
 use crate::checkpoint::{Bundle, Manifest, RunFolder};
 use crate::config::{Config, DataConfig, DirectConfig};
 use crate::data::{self, ArraySummary, Dataset, Inspection, Reconstruction};
@@ -63,6 +64,27 @@ pub enum Request {
         /// The file.
         path: PathBuf,
     },
+    /// The user's presets.
+    Presets {
+        /// The folder that holds them.
+        folder: PathBuf,
+    },
+    /// Write a preset, and list them all.
+    SavePreset {
+        /// The folder that holds them.
+        folder: PathBuf,
+        /// Its name.
+        name: String,
+        /// The configuration.
+        config: Box<Config>,
+    },
+    /// Delete a preset, and list the others.
+    DeletePreset {
+        /// The folder that holds them.
+        folder: PathBuf,
+        /// Its name.
+        name: String,
+    },
     /// End of the thread.
     Shutdown,
 }
@@ -115,6 +137,8 @@ pub enum Reply {
     },
     /// The runs, newest first.
     Runs(Vec<RunInfo>),
+    /// The user's presets, by name.
+    Presets(Vec<UserPreset>),
     /// A request could not be met.
     Failed {
         /// The file or folder asked for.
@@ -183,6 +207,12 @@ pub struct RunInfo {
     pub steps: Option<u64>,
     /// Time of training in seconds.
     pub train_seconds: Option<f64>,
+    /// Patterns per second in training.
+    pub patterns_per_second: Option<f64>,
+    /// Side of the patterns, in pixels.
+    pub side: Option<u64>,
+    /// The device that did the work.
+    pub device: String,
     /// Training loss of the last epoch.
     pub final_train_loss: Option<f64>,
     /// Correlation of the phase with the known object.
@@ -266,6 +296,7 @@ impl Request {
             Self::Dataset { path, .. } | Self::Bundle { path } | Self::Config { path } => path,
             Self::Result { folder, .. } => folder,
             Self::Runs { parent } => parent,
+            Self::Presets { folder } | Self::SavePreset { folder, .. } | Self::DeletePreset { folder, .. } => folder,
             Self::Shutdown => Path::new(""),
         }
     }
@@ -295,6 +326,17 @@ fn meet(request: &Request, answer: &mut dyn FnMut(Reply)) -> Result<()> {
             answer(Reply::Result { result: Arc::new(result(folder)?), beside: *beside });
         }
         Request::Runs { parent } => answer(Reply::Runs(runs(parent))),
+        Request::Presets { folder } => answer(Reply::Presets(presets::list(folder))),
+        Request::SavePreset { folder, name, config } => {
+            let saved = presets::save(folder, name, config);
+            answer(Reply::Presets(presets::list(folder)));
+            saved?;
+        }
+        Request::DeletePreset { folder, name } => {
+            let deleted = presets::delete(folder, name);
+            answer(Reply::Presets(presets::list(folder)));
+            deleted?;
+        }
         Request::Shutdown => {}
     }
     Ok(())
@@ -496,6 +538,9 @@ fn run(folder: &Path) -> Option<RunInfo> {
         outcome,
         steps: summary.get("steps").and_then(Value::as_u64),
         train_seconds: number("train_seconds"),
+        patterns_per_second: number("patterns_per_second"),
+        side: summary.pointer("/dataset/N").and_then(Value::as_u64),
+        device: text("/device/name"),
         final_train_loss: number("final_train_loss"),
         phase_correlation: number("phase_correlation"),
         amplitude_correlation: number("amplitude_correlation"),

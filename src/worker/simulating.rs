@@ -9,7 +9,6 @@ use crate::{data, simulate};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How often a paused simulation looks whether it shall go on.
 
 /// Does the job to its end; stopped or failed, it leaves no file.
 pub(super) fn simulation(

@@ -4,6 +4,8 @@
 //! outbox of its view.
 
 pub mod about;
+#[cfg(test)]
+pub(crate) mod bench;
 pub mod configure;
 pub mod data;
 pub mod log;

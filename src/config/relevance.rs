@@ -1,0 +1,150 @@
+//! Which fields the rest of a configuration leaves without effect.
+
+use super::{Config, LastStage, Method, ProbeNormalization, Sampling, StitchWeighting};
+use crate::error::Result;
+use toml::{Table, Value};
+
+/// Why the field at this dotted path has no effect with the others as they are, in words; none if it has.
+///
+/// Only what the configuration itself decides counts; what depends on the dataset is taken as used.
+pub fn why_unused(path: &str, config: &Config) -> Option<String> {
+    let (data, model, training) = (&config.data, &config.model, &config.training);
+    if let Some(reason) = by_method(path, config) {
+        return Some(reason.to_owned());
+    }
+    let alone = model.gridsize == 1;
+    let all_seeds = data.n_groups.is_none();
+    let unused = match path {
+        "data.sampling" => all_seeds.then_some("Every pattern is the seed of a group; set a number of groups first"),
+        "data.neighbor_count" | "data.seed_in_group" => {
+            alone.then_some("With grid size 1 a group is a single pattern, without neighbours")
+        }
+        "data.enable_oversampling" if alone => Some("With grid size 1 there is one group for each pattern at most"),
+        "data.enable_oversampling" => all_seeds.then_some("There is one group for each pattern; set a number of groups first"),
+        "model.head_filters" => {
+            (model.last_stage == LastStage::BorderMask).then_some("The border mask has no full-resolution convolutions")
+        }
+        "model.object_scale" => (model.probe_normalization != ProbeNormalization::Energy)
+            .then_some("Only the probe normalisation by energy uses it"),
+        "model.merge_weighting" => (alone && training.overlap_weight <= 0.0)
+            .then_some("With grid size 1 and overlap weight 0 no patches are merged"),
+        "training.overlap_weight" => {
+            (alone && training.batch_size == 1).then_some("A batch of a single pattern has no neighbours to agree with")
+        }
+        "training.nphotons" => {
+            Some("It is recorded with the run; the losses are scaled so that they do not depend on it")
+        }
+        "inference.crop" => (config.inference.stitch_weighting != StitchWeighting::CentralCrop)
+            .then_some("Only the blending weight \"Central crop\" uses it"),
+        "execution.seeds.subsample" => (data.n_subsample.is_none() && data.validation_fraction <= 0.0)
+            .then_some("All patterns are kept and none is held back, so nothing is drawn"),
+        "execution.seeds.grouping" => (alone && (all_seeds || data.sampling == Sampling::Sequential))
+            .then_some("With grid size 1 and these groups nothing is drawn"),
+        "execution.seeds.noise" => Some("Only simulations draw noise"),
+        _ => None,
+    };
+    unused.map(str::to_owned)
+}
+
+/// What the choice between network and direct solver leaves without effect.
+fn by_method(path: &str, config: &Config) -> Option<&'static str> {
+    let direct = config.training.method == Method::Direct;
+    let polishes = !direct && config.inference.polish_epochs > 0;
+    let teaches = !direct && config.training.teacher_share > 0.0;
+    let group = path.split('.').next().unwrap_or_default();
+    match group {
+        "direct" if !(direct || polishes || teaches) => {
+            Some("Only the direct solver uses it: as the method, as the teacher or to polish")
+        }
+        "direct" if path == "direct.epochs" && !(direct || teaches) => Some("The epochs of polishing are set there"),
+        "model" if direct => Some("The direct solver has no network"),
+        "training" if direct && path != "training.method" => Some("The direct solver has settings of its own"),
+        "inference" if direct => Some("The direct solver finds the whole object, without patches to predict and blend"),
+        _ => None,
+    }
+}
+
+impl Config {
+    /// The value of every field as text, as [`Config::get`] gives it, in the order of [`Config::fields`].
+    ///
+    /// # Errors
+    /// A value cannot be written as TOML.
+    pub fn texts(&self) -> Result<Vec<String>> {
+        // One table for all fields: a form asks for all of them whenever one changes.
+        let Ok(table) = Table::try_from(self) else {
+            return Self::fields().iter().map(|field| self.get(field.path)).collect();
+        };
+        let table = Value::Table(table);
+        let text = |path: &str| match path.split('.').try_fold(&table, |value, key| value.get(key)) {
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+            None => String::new(),
+        };
+        Ok(Self::fields().iter().map(|field| text(field.path)).collect())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::config::Preset;
+
+    fn with(settings: &[(&str, &str)]) -> Config {
+        let settings: Vec<_> = settings.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+        Config::layered(Preset::Recipe, None, &settings).unwrap()
+    }
+
+    #[test]
+    fn a_field_is_unused_exactly_when_the_field_that_rules_it_says_so() {
+        for (path, unused_with, used_with) in [
+            ("inference.crop", ("inference.stitch_weighting", "probe"), ("inference.stitch_weighting", "central_crop")),
+            ("model.object_scale", ("model.probe_normalization", "mean_amplitude"), ("model.probe_normalization", "energy")),
+            ("model.head_filters", ("model.last_stage", "border_mask"), ("model.last_stage", "auto")),
+            ("model.merge_weighting", ("training.overlap_weight", "0"), ("training.overlap_weight", "0.5")),
+            ("model.merge_weighting", ("training.overlap_weight", "0"), ("model.gridsize", "2")),
+            ("data.neighbor_count", ("model.gridsize", "1"), ("model.gridsize", "2")),
+            ("data.seed_in_group", ("model.gridsize", "1"), ("model.gridsize", "3")),
+            ("data.sampling", ("data.n_groups", "none"), ("data.n_groups", "100")),
+            ("training.overlap_weight", ("training.batch_size", "1"), ("training.batch_size", "2")),
+            ("execution.seeds.subsample", ("data.n_subsample", "none"), ("data.n_subsample", "10")),
+            ("execution.seeds.subsample", ("data.n_subsample", "none"), ("data.validation_fraction", "0.1")),
+            ("execution.seeds.grouping", ("data.n_groups", "none"), ("data.n_groups", "10")),
+            ("execution.seeds.grouping", ("model.gridsize", "1"), ("model.gridsize", "2")),
+            ("model.gridsize", ("training.method", "direct"), ("training.method", "network")),
+            ("training.learning_rate", ("training.method", "direct"), ("training.method", "network")),
+            ("inference.batch_size", ("training.method", "direct"), ("training.method", "network")),
+            ("direct.epochs", ("training.method", "network"), ("training.method", "direct")),
+            ("direct.epochs", ("inference.polish_epochs", "9"), ("training.teacher_share", "0.3")),
+            ("direct.step", ("inference.polish_epochs", "0"), ("inference.polish_epochs", "9")),
+        ] {
+            assert!(why_unused(path, &with(&[unused_with])).is_some(), "{path} with {unused_with:?}");
+            assert_eq!(why_unused(path, &with(&[used_with])), None, "{path} with {used_with:?}");
+        }
+        let both = with(&[("model.gridsize", "2"), ("data.n_groups", "900")]);
+        assert_eq!(why_unused("data.enable_oversampling", &both), None);
+        assert!(why_unused("data.enable_oversampling", &with(&[("model.gridsize", "2")])).is_some());
+        assert!(why_unused("data.enable_oversampling", &with(&[("data.n_groups", "9")])).is_some());
+        assert_eq!(why_unused("training.method", &with(&[("training.method", "direct")])), None);
+    }
+
+    #[test]
+    fn most_fields_of_every_preset_have_an_effect_and_reasons_are_sentences() {
+        for preset in Preset::ALL {
+            let config = preset.config();
+            let reasons: Vec<String> =
+                Config::fields().iter().filter_map(|field| why_unused(field.path, &config)).collect();
+            assert!(reasons.len() < Config::fields().len() / 2, "{reasons:?}");
+            for reason in reasons {
+                assert!(reason.starts_with(char::is_uppercase) && !reason.ends_with('.'), "{reason}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_texts_at_once_are_those_of_the_fields_one_by_one() {
+        let config = Preset::Reference.config();
+        let one_by_one: Vec<String> = Config::fields().iter().map(|field| config.get(field.path).unwrap()).collect();
+        assert_eq!(config.texts().unwrap(), one_by_one);
+    }
+}

@@ -1,0 +1,322 @@
+//! One pattern after the other, their mean and their maximum.
+
+use super::pixels;
+use crate::imaging::Colormap;
+use crate::session::Action;
+use crate::ui::theme;
+use crate::ui::widgets::image_view::{ImageResponse, ImageView};
+use crate::ui::widgets::numbers::{grouped, short};
+use crate::worker::message::Patterns;
+use eframe::egui::{self, Color32, ColorImage, Mesh, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
+use ndarray::{Array2, Axis};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// Patterns shown per second when they play.
+const PLAY_RATE: f64 = 8.0;
+/// Decades of intensity that the logarithmic scale tells apart.
+const DECADES: f32 = 5.0;
+
+/// Which image is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+enum Which {
+    /// The selected pattern.
+    #[default]
+    One,
+    /// The mean of all.
+    Mean,
+    /// The largest value of each pixel.
+    Largest,
+}
+
+/// How intensity becomes colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+enum Scale {
+    /// Logarithm.
+    #[default]
+    Log,
+    /// Square root: amplitude.
+    Root,
+    /// As it is.
+    Linear,
+}
+
+impl Scale {
+    /// Place of an intensity between 0 and the largest, 0 to 1.
+    fn place(self, intensity: f32, largest: f32) -> f32 {
+        let share = (intensity / largest.max(f32::MIN_POSITIVE)).clamp(0.0, 1.0);
+        match self {
+            Self::Linear => share,
+            Self::Root => share.sqrt(),
+            Self::Log => {
+                let steps = 10f32.powf(DECADES);
+                (share * steps).ln_1p() / steps.ln_1p()
+            }
+        }
+    }
+}
+
+/// How patterns are shown.
+#[derive(Default)]
+pub(super) struct Browser {
+    image: ImageView,
+    which: Which,
+    scale: Scale,
+    own_scale: bool,
+    hide_marks: bool,
+    /// Time of the latest step, while patterns play.
+    playing: Option<f64>,
+    dead: Option<(usize, Vec<[usize; 2]>)>,
+    at_limit: Option<(u64, Vec<[usize; 2]>)>,
+}
+
+impl Browser {
+    /// Draws the browser in the space that is left.
+    ///
+    /// * `looked_at`: the pattern under the pointer in the scan, shown in place of the selected one.
+    /// * `limit`: intensity at which the detector ends.
+    pub(super) fn show(
+        &mut self,
+        ui: &mut egui::Ui,
+        patterns: &Arc<Patterns>,
+        selected: usize,
+        looked_at: Option<usize>,
+        limit: Option<f32>,
+        actions: &mut Vec<Action>,
+    ) {
+        let count = patterns.dataset.len();
+        self.controls(ui);
+        let index = looked_at.unwrap_or(selected).min(count.saturating_sub(1));
+        let pattern = patterns.dataset.diffraction.index_axis(Axis(0), index);
+        // (N, N) intensity of what is shown.
+        let intensity: Array2<f32> = match self.which {
+            Which::One => pattern.mapv(|amplitude| amplitude * amplitude),
+            Which::Mean => patterns.mean.clone(),
+            Which::Largest => patterns.max.clone(),
+        };
+        let whole = self.which == Which::Largest || (self.which == Which::One && !self.own_scale);
+        let range = if whole { &patterns.max } else { &intensity };
+        let largest = range.iter().copied().fold(0.0, f32::max);
+        let mut hasher = DefaultHasher::new();
+        (Arc::as_ptr(patterns) as usize, self.which, self.scale, self.own_scale).hash(&mut hasher);
+        if self.which == Which::One {
+            index.hash(&mut hasher);
+        }
+        let key = hasher.finish();
+
+        let below = 3.0 * (ui.spacing().interact_size.y + ui.spacing().item_spacing.y) + 14.0;
+        let space = vec2(ui.available_width(), (ui.available_height() - below).max(120.0));
+        let label = match self.which {
+            Which::One => "Diffraction pattern",
+            Which::Mean => "Mean pattern",
+            Which::Largest => "Largest values",
+        };
+        let (height, width) = intensity.dim();
+        let scale = self.scale;
+        let shown = ui
+            .allocate_ui(space, |ui| {
+                ui.painter().rect_filled(ui.max_rect(), 4.0, theme::palette(ui).canvas);
+                self.image.show(ui, label, key, [width, height], || picture(&intensity, scale, largest))
+            })
+            .inner;
+        let marks = self.marks(ui, patterns, &intensity, key, limit, &shown);
+        self.bar(ui, largest);
+        let text = match shown.hovered {
+            Some([x, y]) => {
+                let value = intensity.get((y, x)).copied().unwrap_or_default();
+                format!("x {x}, y {y} · {} counts · amplitude {}", short(value.into()), short(f64::from(value).sqrt()))
+            }
+            None => self.caption(patterns, index, &marks),
+        };
+        ui.add(egui::Label::new(RichText::new(text).color(theme::palette(ui).weak)).truncate());
+        self.transport(ui, selected, count, actions);
+    }
+
+    fn controls(&mut self, ui: &mut egui::Ui) {
+        ui.horizontal_wrapped(|ui| {
+            for (which, text) in [(Which::One, "Pattern"), (Which::Mean, "Mean"), (Which::Largest, "Maximum")] {
+                ui.selectable_value(&mut self.which, which, text);
+            }
+            ui.separator();
+            for (scale, text, about) in [
+                (Scale::Log, "Log", "Logarithm of the intensity, five decades"),
+                (Scale::Root, "Root", "Square root of the intensity: the amplitude"),
+                (Scale::Linear, "Linear", "The intensity itself"),
+            ] {
+                ui.selectable_value(&mut self.scale, scale, text).on_hover_text(about);
+            }
+            ui.separator();
+            let mut common = !self.own_scale;
+            ui.add_enabled(self.which == Which::One, egui::Checkbox::new(&mut common, "Same scale"))
+                .on_hover_text("The brightest pixel of all patterns sets the scale, so that they can be compared")
+                .on_disabled_hover_text("There is only one such image");
+            self.own_scale = !common;
+            let mut marks = !self.hide_marks;
+            ui.checkbox(&mut marks, "Mark bad pixels").on_hover_text("Dead pixels in red, saturated ones in amber");
+            self.hide_marks = !marks;
+        });
+    }
+
+    /// Marks what cannot be trusted; says what it is.
+    fn marks(
+        &mut self,
+        ui: &egui::Ui,
+        patterns: &Arc<Patterns>,
+        intensity: &Array2<f32>,
+        key: u64,
+        limit: Option<f32>,
+        shown: &ImageResponse,
+    ) -> String {
+        let of = Arc::as_ptr(patterns) as usize;
+        if self.dead.as_ref().map(|(of, _)| *of) != Some(of) {
+            self.dead = Some((of, pixels::dead(&patterns.mean, &patterns.max)));
+        }
+        if self.at_limit.as_ref().map(|(key, _)| *key) != Some(key) {
+            let found = limit.map(|limit| pixels::at_limit(intensity.view(), limit)).unwrap_or_default();
+            self.at_limit = Some((key, found));
+        }
+        let palette = theme::palette(ui);
+        let none = Vec::new();
+        let dead = self.dead.as_ref().map_or(&none, |(_, found)| found);
+        let at_limit = self.at_limit.as_ref().map_or(&none, |(_, found)| found);
+        if !self.hide_marks {
+            let painter = ui.painter_at(shown.response.rect);
+            for (found, color) in [(dead, palette.bad), (at_limit, palette.warning)] {
+                for [x, y] in found.iter().take(2000) {
+                    let (x, y) = (*x as f32, *y as f32);
+                    let place = Rect::from_two_pos(shown.to_screen(x, y), shown.to_screen(x + 1.0, y + 1.0));
+                    let place = place.expand((3.0 - 0.5 * place.width()).max(0.5));
+                    painter.rect_stroke(place, 1.0, Stroke::new(1.5, color), StrokeKind::Outside);
+                }
+            }
+        }
+        match (dead.len(), at_limit.len()) {
+            (0, 0) => String::new(),
+            (dead, 0) => format!(" · {dead} dead pixels"),
+            (0, bright) => format!(" · {bright} saturated pixels"),
+            (dead, bright) => format!(" · {dead} dead, {bright} saturated pixels"),
+        }
+    }
+
+    fn caption(&self, patterns: &Patterns, index: usize, marks: &str) -> String {
+        let count = grouped(patterns.dataset.len() as u64);
+        match self.which {
+            Which::Mean => format!("Mean of {count} patterns{marks}"),
+            Which::Largest => format!("Largest value of each pixel in {count} patterns{marks}"),
+            Which::One => {
+                let counts = patterns.counts.get(index).copied().unwrap_or_default();
+                let [x, y] = patterns.dataset.positions.get(index).copied().unwrap_or_default();
+                format!("Pattern {index} · {} counts · at x {x:.1}, y {y:.1} px{marks}", short(counts))
+            }
+        }
+    }
+
+    /// The colours and what they stand for.
+    fn bar(&self, ui: &mut egui::Ui, largest: f32) {
+        ui.horizontal(|ui| {
+            let weak = theme::palette(ui).weak;
+            ui.label(RichText::new("0").small().color(weak));
+            let end = format!("{} counts", short(largest.into()));
+            let width = (ui.available_width() - 7.0 * end.chars().count() as f32 - 16.0).max(40.0);
+            let (rect, response) = ui.allocate_exact_size(vec2(width, 8.0), Sense::hover());
+            gradient(ui, rect, Colormap::Viridis);
+            let about = match self.scale {
+                Scale::Log => "Intensity on a logarithmic scale",
+                Scale::Root => "Square root of the intensity",
+                Scale::Linear => "Intensity",
+            };
+            response.on_hover_text(about);
+            ui.label(RichText::new(end).small().color(weak));
+        });
+    }
+
+    fn transport(&mut self, ui: &mut egui::Ui, selected: usize, count: usize, actions: &mut Vec<Action>) {
+        let last = count.saturating_sub(1);
+        let mut wanted = selected;
+        ui.horizontal(|ui| {
+            let step = |ui: &mut egui::Ui, text: &str, name: &str, enabled: bool| {
+                let button = ui.add_enabled(enabled, egui::Button::new(text));
+                button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, enabled, name));
+                button.on_hover_text(name).on_disabled_hover_text("There is none").clicked()
+            };
+            if step(ui, "◀", "Previous pattern", selected > 0) {
+                wanted = selected.saturating_sub(1);
+            }
+            if step(ui, "▶", "Next pattern", selected < last) {
+                wanted = selected + 1;
+            }
+            let text = if self.playing.is_some() { "Stop" } else { "Play" };
+            if ui.add_enabled(count > 1, egui::Button::new(text)).on_hover_text("Show one pattern after the other").clicked() {
+                self.playing = if self.playing.is_some() { None } else { Some(ui.input(|input| input.time)) };
+                self.which = Which::One;
+            }
+            ui.spacing_mut().slider_width = (ui.available_width() - 130.0).max(60.0);
+            let slider = egui::Slider::new(&mut wanted, 0..=last).text("Pattern");
+            if ui.add_enabled(count > 1, slider).changed() {
+                self.which = Which::One;
+            }
+        });
+        if let Some(since) = self.playing {
+            let now = ui.input(|input| input.time);
+            if now - since >= 1.0 / PLAY_RATE {
+                wanted = if wanted >= last { 0 } else { wanted + 1 };
+                self.playing = Some(now);
+            }
+            ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(0.5 / PLAY_RATE));
+        }
+        if wanted != selected {
+            actions.push(Action::SelectPattern(wanted.min(last)));
+        }
+    }
+}
+
+fn picture(intensity: &Array2<f32>, scale: Scale, largest: f32) -> ColorImage {
+    let colors: Vec<Color32> = (0..512u32)
+        .map(|at| {
+            let [r, g, b] = Colormap::Viridis.rgb(f64::from(at) / 511.0);
+            Color32::from_rgb(r, g, b)
+        })
+        .collect();
+    let (height, width) = intensity.dim();
+    let color = |value: &f32| {
+        let at = (scale.place(*value, largest) * 511.0) as usize;
+        colors.get(at).copied().unwrap_or(Color32::BLACK)
+    };
+    ColorImage::new([width, height], intensity.iter().map(color).collect())
+}
+
+/// Fills a rectangle with a colour map, from left to right.
+pub(super) fn gradient(ui: &egui::Ui, rect: Rect, map: Colormap) {
+    const STEPS: u32 = 48;
+    let mut mesh = Mesh::default();
+    for at in 0..=STEPS {
+        let share = at as f32 / STEPS as f32;
+        let [r, g, b] = map.rgb(share.into());
+        let (color, x) = (Color32::from_rgb(r, g, b), rect.left() + share * rect.width());
+        mesh.colored_vertex(pos2(x, rect.top()), color);
+        mesh.colored_vertex(pos2(x, rect.bottom()), color);
+        if at > 0 {
+            let end = 2 * at;
+            mesh.add_triangle(end - 2, end - 1, end);
+            mesh.add_triangle(end - 1, end, end + 1);
+        }
+    }
+    ui.painter().add(mesh);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scale_goes_from_black_to_bright_and_the_logarithm_lifts_the_faint() {
+        for scale in [Scale::Log, Scale::Root, Scale::Linear] {
+            assert_eq!(scale.place(0.0, 100.0), 0.0);
+            assert!((scale.place(100.0, 100.0) - 1.0).abs() < 1e-5);
+            assert!(scale.place(0.0, 0.0).is_finite());
+        }
+        let faint = 0.1;
+        assert!(Scale::Log.place(faint, 100.0) > Scale::Root.place(faint, 100.0));
+        assert!(Scale::Root.place(faint, 100.0) > Scale::Linear.place(faint, 100.0));
+    }
+}

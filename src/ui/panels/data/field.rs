@@ -1,0 +1,281 @@
+//! Pictures of complex images: probe and object.
+
+use crate::imaging::{Colormap, robust_limits};
+use crate::ui::theme;
+use crate::ui::widgets::image_view::ImageView;
+use crate::ui::widgets::numbers::short;
+use crate::worker::message::Patterns;
+use eframe::egui::{self, Color32, ColorImage, RichText, vec2};
+use ndarray::{Array2, ArrayView2, Axis};
+use num_complex::Complex32;
+use std::f32::consts::PI;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// Share of the largest amplitude below which a phase is noise.
+const FAINT: f32 = 1e-3;
+
+/// What of a complex number is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+enum Aspect {
+    /// Its modulus.
+    #[default]
+    Amplitude,
+    /// Its argument.
+    Phase,
+    /// Both: the argument as hue, the modulus as brightness.
+    Both,
+}
+
+/// Which mode of the probe is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+enum Mode {
+    /// The root of the summed intensity of all.
+    #[default]
+    All,
+    /// One of them.
+    One(usize),
+}
+
+/// How the probe is shown.
+#[derive(Default)]
+pub(super) struct ProbeView {
+    image: ImageView,
+    aspect: Aspect,
+    mode: Mode,
+    shares: Option<(usize, Vec<f64>)>,
+}
+
+impl ProbeView {
+    /// Draws the probe in the space that is left.
+    pub(super) fn show(&mut self, ui: &mut egui::Ui, patterns: &Arc<Patterns>) {
+        let of = Arc::as_ptr(patterns) as usize;
+        let probe = &patterns.dataset.probe;
+        let modes = probe.len_of(Axis(0));
+        if self.shares.as_ref().map(|(of, _)| *of) != Some(of) {
+            let energy = |mode: ArrayView2<'_, Complex32>| mode.iter().map(|v| f64::from(v.norm_sqr())).sum::<f64>();
+            let energies: Vec<f64> = probe.outer_iter().map(energy).collect();
+            let total = energies.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+            self.shares = Some((of, energies.into_iter().map(|energy| energy / total).collect()));
+        }
+        if modes < 2 || matches!(self.mode, Mode::One(at) if at >= modes) {
+            self.mode = if modes < 2 { Mode::One(0) } else { Mode::All };
+        }
+        let shares = self.shares.as_ref().map(|(_, shares)| shares.as_slice()).unwrap_or_default();
+        let name = |mode: Mode| match mode {
+            Mode::All => format!("All {modes} modes"),
+            Mode::One(at) => {
+                let share = 100.0 * shares.get(at).copied().unwrap_or_default();
+                format!("Mode {} of {modes}, {share:.0} % of the light", at + 1)
+            }
+        };
+        ui.horizontal_wrapped(|ui| {
+            let has_phase = self.mode != Mode::All;
+            aspects(ui, &mut self.aspect, has_phase);
+            if modes > 1 {
+                let combo = egui::ComboBox::from_id_salt("probe mode").selected_text(name(self.mode)).show_ui(ui, |ui| {
+                    ui.selectable_value(&mut self.mode, Mode::All, name(Mode::All));
+                    for at in 0..modes {
+                        ui.selectable_value(&mut self.mode, Mode::One(at), name(Mode::One(at)));
+                    }
+                });
+                combo.response.widget_info(|| {
+                    egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Probe mode")
+                });
+            }
+        });
+        let (height, width) = (probe.len_of(Axis(1)), probe.len_of(Axis(2)));
+        let (mode, aspect) = (self.mode, if self.mode == Mode::All { Aspect::Amplitude } else { self.aspect });
+        let field = || match mode {
+            Mode::One(at) => probe.index_axis(Axis(0), at).to_owned(),
+            Mode::All => {
+                let mut sum = Array2::<f32>::zeros((height, width));
+                for mode in probe.outer_iter() {
+                    ndarray::Zip::from(&mut sum).and(mode).for_each(|sum, value| *sum += value.norm_sqr());
+                }
+                sum.mapv(|energy| Complex32::new(energy.sqrt(), 0.0))
+            }
+        };
+        let key = key_of(of, (mode, aspect));
+        let at = |y: usize, x: usize| match mode {
+            Mode::One(mode) => probe.get((mode, y, x)).copied().unwrap_or_default(),
+            Mode::All => {
+                let energy = (0..modes).filter_map(|mode| probe.get((mode, y, x))).map(|v| v.norm_sqr()).sum::<f32>();
+                Complex32::new(energy.sqrt(), 0.0)
+            }
+        };
+        let caption = match (modes, mode) {
+            (1, _) => "Probe guess, 1 mode".to_owned(),
+            (_, mode) => name(mode),
+        };
+        draw(ui, &mut self.image, "Probe", key, (height, width), aspect, field, at, &caption);
+    }
+}
+
+/// How the object is shown.
+#[derive(Default)]
+pub(super) struct ObjectView {
+    image: ImageView,
+    aspect: Aspect,
+}
+
+impl ObjectView {
+    /// Draws the object that the file brings in the space that is left.
+    pub(super) fn show(&mut self, ui: &mut egui::Ui, patterns: &Arc<Patterns>) {
+        let Some(object) = &patterns.dataset.object else {
+            let weak = theme::palette(ui).weak;
+            ui.label(RichText::new("The file brings no object to compare with. This is usual, and nothing is missing.").color(weak));
+            return;
+        };
+        ui.horizontal_wrapped(|ui| aspects(ui, &mut self.aspect, true));
+        let key = key_of(Arc::as_ptr(patterns) as usize, self.aspect);
+        let (height, width) = object.dim();
+        let at = |y: usize, x: usize| object.get((y, x)).copied().unwrap_or_default();
+        let caption = format!("Object in the file, {width} × {height} pixels, only to compare with");
+        draw(ui, &mut self.image, "Object guess", key, (height, width), self.aspect, || object.clone(), at, &caption);
+    }
+}
+
+fn aspects(ui: &mut egui::Ui, aspect: &mut Aspect, has_phase: bool) {
+    let all = [
+        (Aspect::Amplitude, "Amplitude", "Brightness is the modulus"),
+        (Aspect::Phase, "Phase", "Colour is the argument, from −π to π"),
+        (Aspect::Both, "Both", "Hue is the phase, brightness the amplitude"),
+    ];
+    for (value, text, about) in all {
+        let enabled = has_phase || value == Aspect::Amplitude;
+        let chosen = if has_phase { *aspect == value } else { value == Aspect::Amplitude };
+        let button = ui.add_enabled(enabled, egui::Button::selectable(chosen, text));
+        let button = button.on_hover_text(about).on_disabled_hover_text("Modes add up in intensity; choose one mode");
+        if button.clicked() {
+            *aspect = value;
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+fn draw(
+    ui: &mut egui::Ui,
+    image: &mut ImageView,
+    label: &str,
+    key: u64,
+    (height, width): (usize, usize),
+    aspect: Aspect,
+    field: impl FnOnce() -> Array2<Complex32>,
+    at: impl Fn(usize, usize) -> Complex32,
+    caption: &str,
+) {
+    let palette = theme::palette(ui);
+    let below = ui.spacing().interact_size.y;
+    let space = vec2(ui.available_width(), (ui.available_height() - below).max(80.0));
+    let shown = ui
+        .allocate_ui(space, |ui| {
+            ui.painter().rect_filled(ui.max_rect(), 4.0, palette.canvas);
+            image.show(ui, label, key, [width, height], || picture(&field(), aspect, palette.canvas))
+        })
+        .inner;
+    let text = match shown.hovered {
+        Some([x, y]) => {
+            let value = at(y, x);
+            format!("x {x}, y {y} · amplitude {} · phase {:.2} rad", short(value.norm().into()), value.arg())
+        }
+        None => caption.to_owned(),
+    };
+    ui.add(egui::Label::new(RichText::new(text).color(palette.weak)).truncate());
+}
+
+fn key_of(of: usize, what: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (of, what).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn picture(field: &Array2<Complex32>, aspect: Aspect, nothing: Color32) -> ColorImage {
+    let amplitude = field.mapv(|value| value.norm());
+    let all = Array2::from_elem(amplitude.dim(), true);
+    let limits = robust_limits(amplitude.view(), all.view(), 0.005, 0.998);
+    let largest = amplitude.iter().copied().fold(0.0, f32::max);
+    let rgb = |[r, g, b]: [u8; 3]| Color32::from_rgb(r, g, b);
+    let (grays, hues) = (table(Colormap::Gray), wheel());
+    let turn = |value: &Complex32| (value.arg() + PI) / (2.0 * PI);
+    let pick = |colors: &[Color32], share: f32| {
+        let at = (share.clamp(0.0, 1.0) * (colors.len() - 1) as f32).round() as usize;
+        colors.get(at).copied().unwrap_or(nothing)
+    };
+    let cycle = table(Colormap::Cyclic);
+    let pixels = field
+        .iter()
+        .zip(&amplitude)
+        .map(|(value, amplitude)| match aspect {
+            _ if !amplitude.is_finite() => nothing,
+            Aspect::Amplitude => pick(&grays, limits.fraction(f64::from(*amplitude)) as f32),
+            Aspect::Phase if *amplitude <= FAINT * largest => nothing,
+            Aspect::Phase => pick(&cycle, turn(value)),
+            Aspect::Both => {
+                let bright = (*amplitude / (limits.high as f32).max(f32::MIN_POSITIVE)).clamp(0.0, 1.0);
+                let color = pick(&hues, turn(value));
+                rgb([color.r(), color.g(), color.b()].map(|part| (f32::from(part) * bright).round() as u8))
+            }
+        })
+        .collect();
+    ColorImage::new([field.ncols(), field.nrows()], pixels)
+}
+
+fn table(map: Colormap) -> Vec<Color32> {
+    (0..256u32)
+        .map(|at| {
+            let [r, g, b] = map.rgb(f64::from(at) / 255.0);
+            Color32::from_rgb(r, g, b)
+        })
+        .collect()
+}
+
+/// A turn of hues of equal lightness and chroma (OKLCh, L = 0.76, C = 0.12), which all lie within sRGB.
+fn wheel() -> Vec<Color32> {
+    (0..256u32)
+        .map(|at| {
+            let (sin, cos) = (at as f32 / 255.0 * 2.0 * PI).sin_cos();
+            let (lightness, a, b) = (0.76f32, 0.12 * cos, 0.12 * sin);
+            let long = (lightness + 0.396_337_8 * a + 0.215_803_76 * b).powi(3);
+            let middle = (lightness - 0.105_561_346 * a - 0.063_854_17 * b).powi(3);
+            let short = (lightness - 0.089_484_18 * a - 1.291_485_5 * b).powi(3);
+            let linear = [
+                4.076_741_7 * long - 3.307_711_6 * middle + 0.230_969_94 * short,
+                -1.268_438 * long + 2.609_757_4 * middle - 0.341_319_38 * short,
+                -0.004_196_086_3 * long - 0.703_418_6 * middle + 1.707_614_7 * short,
+            ];
+            let [r, g, b] = linear.map(|value| {
+                let value = value.clamp(0.0, 1.0);
+                let coded = if value <= 0.003_130_8 { 12.92 * value } else { 1.055 * value.powf(1.0 / 2.4) - 0.055 };
+                (coded * 255.0).round() as u8
+            });
+            Color32::from_rgb(r, g, b)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opposite_phases_have_different_hues_and_nothing_is_black() {
+        let field = Array2::from_shape_fn((4, 8), |(_, x)| Complex32::from_polar(if x == 7 { 0.0 } else { 1.0 }, x as f32 - 3.0));
+        let both = picture(&field, Aspect::Both, Color32::RED);
+        assert_eq!(both.size, [8, 4]);
+        assert_ne!(both.pixels[0], both.pixels[3]);
+        assert_eq!(both.pixels[7], Color32::from_rgb(0, 0, 0));
+        let phase = picture(&field, Aspect::Phase, Color32::RED);
+        assert_eq!(phase.pixels[7], Color32::RED, "where there is no light there is no phase");
+    }
+
+    #[test]
+    fn the_hues_close_and_are_about_equally_bright() {
+        let hues = wheel();
+        assert_eq!(hues.first(), hues.last());
+        let bright = |color: &Color32| 0.2126 * f32::from(color.r()) + 0.7152 * f32::from(color.g()) + 0.0722 * f32::from(color.b());
+        let values: Vec<f32> = hues.iter().map(bright).collect();
+        let (low, high) = values.iter().fold((f32::INFINITY, 0.0f32), |(l, h), v| (l.min(*v), h.max(*v)));
+        assert!(high - low < 50.0, "{low} {high}");
+    }
+}

@@ -1,0 +1,469 @@
+//! The dataset: what the file holds, whether it can be used, and what its patterns look like.
+//!
+//! * `summary`: the headline and what is said in plain words. * `verdicts`, `arrays`: checks and table.
+//! * `browser`, `pixels`: patterns. * `scan`: positions. * `field`: probe and object. * `photons`: counts.
+
+mod arrays;
+mod browser;
+mod field;
+mod photons;
+mod pixels;
+mod scan;
+mod summary;
+mod verdicts;
+
+use super::Outbox;
+use crate::session::{Action, Level, OpenDataset, State};
+use crate::ui::commands::Command;
+use crate::ui::theme;
+use crate::worker::message::Patterns;
+use eframe::egui::{self, Panel, RichText, ScrollArea, vec2};
+use std::sync::Arc;
+
+/// Width from which on facts and pictures stand side by side.
+const WIDE: f32 = 900.0;
+
+/// How the dataset is shown.
+#[derive(Default)]
+pub struct View {
+    browser: browser::Browser,
+    scan: scan::Scan,
+    probe: field::ProbeView,
+    object: field::ObjectView,
+    photons: photons::Photons,
+    /// The position under the pointer in the frame before.
+    looked_at: Option<usize>,
+}
+
+impl View {
+    /// Draws the panel.
+    pub fn show(&mut self, ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
+        let Some(dataset) = &state.dataset else { return };
+        headline(ui, dataset, outbox, actions);
+        ui.add_space(4.0);
+        ui.separator();
+        let Some(patterns) = &dataset.patterns else {
+            ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| facts(ui, state, dataset, actions));
+            return;
+        };
+        if ui.available_width() >= WIDE {
+            let third = (0.3 * ui.available_width()).clamp(300.0, 480.0);
+            Panel::left("facts of the dataset")
+                .resizable(true)
+                .default_size(third)
+                .size_range(240.0..=640.0)
+                .frame(egui::Frame::NONE.inner_margin(egui::Margin { right: 10, ..egui::Margin::ZERO }))
+                .show(ui, |ui| {
+                    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| facts(ui, state, dataset, actions));
+                });
+            egui::Frame::NONE.inner_margin(egui::Margin { left: 10, ..egui::Margin::ZERO }).show(ui, |ui| {
+                ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+                    self.side_by_side(ui, state, dataset, patterns, actions);
+                });
+            });
+        } else {
+            ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+                self.one_below_the_other(ui, state, dataset, patterns, actions);
+            });
+        }
+    }
+
+    fn side_by_side(
+        &mut self,
+        ui: &mut egui::Ui,
+        state: &State,
+        dataset: &OpenDataset,
+        patterns: &Arc<Patterns>,
+        actions: &mut Vec<Action>,
+    ) {
+        let space = ui.available_size();
+        let gap = ui.spacing().item_spacing;
+        let upper = (0.6 * (space.y - gap.y)).max(330.0);
+        let lower = (space.y - gap.y - upper).max(230.0);
+        let half = (space.x - 2.0 * gap.x) / 2.0;
+        ui.horizontal_top(|ui| {
+            self.section(ui, Section::Patterns, [half, upper], state, dataset, patterns, actions);
+            ui.add_space(gap.x);
+            self.section(ui, Section::Scan, [half, upper], state, dataset, patterns, actions);
+        });
+        let third = (space.x - 4.0 * gap.x) / 3.0;
+        ui.horizontal_top(|ui| {
+            self.section(ui, Section::Probe, [third, lower], state, dataset, patterns, actions);
+            ui.add_space(gap.x);
+            self.section(ui, Section::Object, [third, lower], state, dataset, patterns, actions);
+            ui.add_space(gap.x);
+            self.section(ui, Section::Photons, [third, lower], state, dataset, patterns, actions);
+        });
+    }
+
+    fn one_below_the_other(
+        &mut self,
+        ui: &mut egui::Ui,
+        state: &State,
+        dataset: &OpenDataset,
+        patterns: &Arc<Patterns>,
+        actions: &mut Vec<Action>,
+    ) {
+        let width = ui.available_width();
+        if let Some(inspection) = &dataset.inspection {
+            verdicts::show(ui, state, inspection, actions);
+            ui.add_space(8.0);
+        }
+        let tall = (0.9 * width).clamp(320.0, 520.0);
+        for section in [Section::Patterns, Section::Scan, Section::Probe, Section::Object, Section::Photons] {
+            let height = match section {
+                Section::Patterns | Section::Scan => tall,
+                Section::Object if patterns.dataset.object.is_none() => 70.0,
+                _ => 300.0,
+            };
+            self.section(ui, section, [width, height], state, dataset, patterns, actions);
+            ui.add_space(8.0);
+        }
+        ui.label(RichText::new("Arrays in the file").strong());
+        arrays::show(ui, &dataset.arrays);
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn section(
+        &mut self,
+        ui: &mut egui::Ui,
+        section: Section,
+        size: [f32; 2],
+        state: &State,
+        dataset: &OpenDataset,
+        patterns: &Arc<Patterns>,
+        actions: &mut Vec<Action>,
+    ) {
+        let layout = egui::Layout::top_down(egui::Align::Min);
+        ui.allocate_ui_with_layout(vec2(size[0], size[1]), layout, |ui| {
+            ui.set_min_size(vec2(size[0], size[1]));
+            ui.set_max_width(size[0]);
+            ui.label(RichText::new(section.title()).strong());
+            let selected = dataset.selected;
+            match section {
+                Section::Patterns => {
+                    let limit = pixels::limit(patterns, dataset.inspection.as_deref());
+                    self.browser.show(ui, patterns, selected, self.looked_at, limit, actions);
+                }
+                Section::Scan => {
+                    let before = self.looked_at;
+                    self.looked_at = self.scan.show(ui, patterns, selected, state.draft.config(), actions);
+                    if self.looked_at != before {
+                        // The browser was drawn first and follows in the next frame.
+                        ui.ctx().request_repaint();
+                    }
+                }
+                Section::Probe => self.probe.show(ui, patterns),
+                Section::Object => self.object.show(ui, patterns),
+                Section::Photons => self.photons.show(ui, patterns, selected),
+            }
+        });
+    }
+}
+
+/// A part of the panel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Section {
+    Patterns,
+    Scan,
+    Probe,
+    Object,
+    Photons,
+}
+
+impl Section {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Patterns => "Diffraction patterns",
+            Self::Scan => "Scan positions",
+            Self::Probe => "Probe",
+            Self::Object => "Object to compare with",
+            Self::Photons => "Photons per pattern",
+        }
+    }
+}
+
+fn headline(ui: &mut egui::Ui, dataset: &OpenDataset, outbox: &mut Outbox, actions: &mut Vec<Action>) {
+    let palette = theme::palette(ui);
+    let head = summary::headline(dataset);
+    ui.horizontal_top(|ui| {
+        let buttons = 250.0;
+        let width = (ui.available_width() - buttons).max(180.0);
+        ui.allocate_ui_with_layout(vec2(width, 44.0), egui::Layout::top_down(egui::Align::Min), |ui| {
+            ui.set_min_width(width);
+            ui.spacing_mut().item_spacing.y = 2.0;
+            ui.horizontal_wrapped(|ui| {
+                let color = palette.level(head.level);
+                match head.level {
+                    Level::Success => drop(ui.label(RichText::new("✔").size(18.0).color(color))),
+                    Level::Warning => drop(ui.label(RichText::new("⚠").size(18.0).color(color))),
+                    Level::Error => drop(ui.label(RichText::new("✖").size(18.0).color(color))),
+                    Level::Info => drop(ui.spinner()),
+                }
+                ui.label(RichText::new(&head.text).heading());
+                if dataset.loading && dataset.patterns.is_some() {
+                    ui.spinner();
+                    ui.label(RichText::new("Reading again").color(palette.weak));
+                }
+            });
+            if !head.detail.is_empty() {
+                ui.label(RichText::new(&head.detail).color(palette.weak));
+            }
+        });
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
+            if ui.button("Close").on_hover_text("Close this dataset").clicked() {
+                actions.push(Action::CloseDataset);
+            }
+            let again = ui.add_enabled(!dataset.loading, egui::Button::new("Read again"));
+            let again = again.on_hover_text(dataset.path.display().to_string());
+            if again.on_disabled_hover_text("It is being read").clicked() {
+                actions.push(Action::Reload);
+            }
+            if ui.button("Open other…").clicked() {
+                outbox.command = Some(Command::Open);
+            }
+        });
+    });
+}
+
+/// Verdicts and table.
+fn facts(ui: &mut egui::Ui, state: &State, dataset: &OpenDataset, actions: &mut Vec<Action>) {
+    match &dataset.inspection {
+        Some(inspection) => verdicts::show(ui, state, inspection, actions),
+        None if dataset.loading => {
+            ui.horizontal(|ui| {
+                ui.spinner();
+                ui.label("Checking the values");
+            });
+        }
+        None => {}
+    }
+    ui.add_space(8.0);
+    if !dataset.arrays.is_empty() {
+        ui.label(RichText::new("Arrays in the file").strong());
+        arrays::show(ui, &dataset.arrays);
+    }
+    ui.add_space(4.0);
+    let path = dataset.path.display().to_string();
+    let text = RichText::new(&path).small().color(theme::palette(ui).weak);
+    ui.add(egui::Label::new(text).wrap());
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::super::bench::{Bench, fixture, harness, opened, photograph, read};
+    use super::*;
+    use crate::data::{Dataset, Inspection, Status, Verdict};
+    use crate::worker::message::Request;
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable;
+    use ndarray::{Array2, Array3};
+    use num_complex::Complex32;
+
+    /// Small patterns at these positions, brighter from one to the next.
+    pub(super) fn patterns_at(positions: Vec<[f64; 2]>) -> Arc<Patterns> {
+        let count = positions.len();
+        let side = 8;
+        let dataset = Dataset {
+            path: "made.npz".into(),
+            fingerprint: String::new(),
+            diffraction: Array3::from_shape_fn((count, side, side), |(n, y, x)| ((n % 50) + x + y) as f32),
+            positions,
+            probe: Array3::from_elem((3, side, side), Complex32::new(1.0, 0.5)),
+            object: None,
+            nphotons: Some(1e6),
+            notes: Vec::new(),
+        };
+        let counts = (0..count).map(|n| 1000.0 + (n % 50) as f64).collect();
+        Arc::new(Patterns {
+            nearest: vec![1.0; count],
+            dataset,
+            mean: Array2::from_elem((side, side), 3.0),
+            max: Array2::from_elem((side, side), 9.0),
+            counts,
+            probe_diameter: 5.0,
+            overlap: 0.8,
+        })
+    }
+
+    fn bench(state: State, size: [f32; 2], theme: egui::Theme) -> Harness<'static, Bench<View>> {
+        harness(state, View::show, size, theme)
+    }
+
+    fn small(state: State) -> Harness<'static, Bench<View>> {
+        bench(state, [1280.0, 760.0], egui::Theme::Dark)
+    }
+
+    #[test]
+    fn an_opened_file_is_summed_up_with_its_verdicts_and_its_arrays() {
+        let panel = small(opened(&fixture("siemens_star_n64.npz")));
+        panel.get_by_label_contains("516 patterns of 64 × 64");
+        panel.get_by_label_contains("checks passed");
+        panel.get_by_label("objectGuess");
+        panel.get_by_label("516 × 64 × 64");
+        panel.get_by_label("Diffraction pattern");
+        panel.get_by_label("Scan positions");
+        panel.get_by_label_contains("Neighbouring spots overlap by about");
+    }
+
+    #[test]
+    fn the_arrays_are_there_before_the_values_have_been_read() {
+        let path = fixture("siemens_star_n64.npz");
+        let mut state = State::default();
+        state.act(Action::Open(path.clone()));
+        let request = Request::Dataset { path, config: Box::default(), seed: 1 };
+        state.learn(read(request).remove(0));
+        let panel = small(state);
+        panel.get_by_label_contains("Reading siemens_star_n64.npz");
+        panel.get_by_label("516 × 64 × 64");
+    }
+
+    #[test]
+    fn next_previous_and_the_kind_of_image_are_one_click_away() {
+        let mut panel = small(opened(&fixture("siemens_star_n64.npz")));
+        panel.get_by_label("Next pattern").click();
+        panel.run_ok();
+        panel.get_by_label("Next pattern").click();
+        panel.run_ok();
+        assert_eq!(panel.state().actions, [Action::SelectPattern(1), Action::SelectPattern(2)]);
+        panel.get_by_label_contains("Pattern 2 ·");
+        panel.get_by_label("Previous pattern").click();
+        panel.run_ok();
+        assert_eq!(panel.state().state.dataset.as_ref().unwrap().selected, 1);
+        panel.get_by_label("Mean").click();
+        panel.run_ok();
+        panel.get_by_label_contains("Mean of 516 patterns");
+    }
+
+    #[test]
+    fn a_click_on_a_position_selects_its_pattern_and_hovering_shows_it() {
+        let mut panel = small(opened(&fixture("siemens_star_n64.npz")));
+        let plot = panel.get_by_label("Scan positions").rect();
+        panel.hover_at(plot.center());
+        panel.run_ok();
+        panel.run_ok();
+        let seen = panel.query_by_label_contains("Pattern 0 ·");
+        assert!(seen.is_none(), "the browser still shows the selected pattern");
+        let at = plot.center();
+        for pressed in [true, false] {
+            panel.event(egui::Event::PointerButton {
+                pos: at,
+                button: egui::PointerButton::Primary,
+                pressed,
+                modifiers: egui::Modifiers::NONE,
+            });
+            panel.step();
+        }
+        panel.run_ok();
+        let [Action::SelectPattern(chosen)] = panel.state().actions.as_slice() else {
+            panic!("{:?}", panel.state().actions)
+        };
+        let patterns = panel.state().state.dataset.as_ref().unwrap().patterns.clone().unwrap();
+        let [x, y] = patterns.dataset.positions[*chosen];
+        let mean = |axis: usize| {
+            let values = patterns.dataset.positions.iter().map(|p| p[axis]);
+            (values.clone().fold(f64::INFINITY, f64::min) + values.fold(f64::NEG_INFINITY, f64::max)) / 2.0
+        };
+        assert!((x - mean(0)).hypot(y - mean(1)) < 20.0, "({x}, {y}) is not in the middle of the scan");
+    }
+
+    fn with_verdicts(verdicts: Vec<Verdict>) -> State {
+        let mut state = State::default();
+        state.act(Action::Open("made.npz".into()));
+        let dataset = state.dataset.as_mut().unwrap();
+        dataset.loading = false;
+        dataset.inspection =
+            Some(Arc::new(Inspection { path: "made.npz".into(), arrays: Vec::new(), verdicts, notes: Vec::new() }));
+        dataset.patterns = Some(patterns_at((0..30).map(|k| [f64::from(k % 6), f64::from(k / 6)]).collect()));
+        state
+    }
+
+    fn verdict(check: &str, status: Status, advice: &str) -> Verdict {
+        Verdict { check: check.into(), status, found: "something".into(), expected: String::new(), advice: advice.into() }
+    }
+
+    #[test]
+    fn a_verdict_that_a_setting_mends_has_a_button_and_the_worst_comes_first() {
+        let counts = "Set diffraction_unit to \"counts\" if the square root has not been taken";
+        let state = with_verdicts(vec![
+            verdict("centring", Status::Pass, ""),
+            verdict("amplitude or counts", Status::Warn, counts),
+            verdict("positions", Status::Fail, "Remove them"),
+        ]);
+        let inspection = state.dataset.as_ref().unwrap().inspection.clone().unwrap();
+        let order: Vec<_> = verdicts::worst_first(&inspection).iter().map(|v| v.status).collect();
+        assert_eq!(order, [Status::Fail, Status::Warn, Status::Pass]);
+        let mut panel = small(state);
+        panel.get_by_label("Take the values as counts").click();
+        panel.run_ok();
+        let path = "data.diffraction_unit".to_owned();
+        assert_eq!(panel.state().actions, [Action::SetField { path, text: "counts".into() }]);
+        assert!(panel.state().state.dataset.as_ref().unwrap().loading, "the file is read again");
+        panel.get_by_label_contains("Reading again");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_says_so_at_the_top() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("broken.npz");
+        std::fs::write(&path, b"no archive").unwrap();
+        let panel = small(opened(&path));
+        let title = panel.state().state.dataset.as_ref().unwrap().failure.as_ref().unwrap().problem().title.clone();
+        panel.get_by_label(&title);
+        assert!(panel.query_by_label("Diffraction pattern").is_none());
+    }
+
+    #[test]
+    fn the_overlap_is_told_in_plain_words() {
+        let mut patterns = (*patterns_at(vec![[0.0, 0.0], [1.0, 0.0]])).clone();
+        for (overlap, level, says) in [
+            (0.8, Level::Success, "plenty"),
+            (0.5, Level::Success, "enough"),
+            (0.1, Level::Warning, "artefacts"),
+            (-0.2, Level::Error, "do not touch"),
+        ] {
+            patterns.overlap = overlap;
+            let (found, text) = summary::overlap(&patterns);
+            assert!(found == level && text.contains(says), "{text}");
+        }
+        patterns.nearest.clear();
+        assert_eq!(summary::overlap(&patterns).0, Level::Info);
+    }
+
+    #[test]
+    fn many_positions_do_not_slow_the_window_down() {
+        let positions = (0..100_000).map(|k| [f64::from(k % 400), f64::from(k / 400)]).collect();
+        let mut state = with_verdicts(Vec::new());
+        state.dataset.as_mut().unwrap().patterns = Some(patterns_at(positions));
+        let mut panel = small(state);
+        let begun = std::time::Instant::now();
+        for frame in 0..20 {
+            panel.hover_at(egui::pos2(900.0 + frame as f32, 300.0));
+            panel.step();
+        }
+        let each = begun.elapsed().as_secs_f64() / 20.0;
+        println!("{:.2} ms for a frame with 100 000 positions", 1e3 * each);
+        assert!(each < 0.2, "{each}");
+    }
+
+    #[test]
+    #[ignore = "writes pictures to look at"]
+    fn pictures_of_the_data_panel() {
+        let shared = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/cnm235_mini_n64.npz");
+        let modes = std::path::Path::new(shared).exists().then(|| opened(shared.as_ref()));
+        for theme in [egui::Theme::Dark, egui::Theme::Light] {
+            for size in [[1280.0, 720.0], [1920.0, 1000.0], [500.0, 760.0]] {
+                let mut panel = bench(opened(&fixture("siemens_star_n64.npz")), size, theme);
+                panel.state_mut().state.act(Action::SelectPattern(200));
+                panel.state_mut().state.act(Action::SetField { path: "model.gridsize".into(), text: "2".into() });
+                panel.run_ok();
+                photograph(&mut panel, &format!("data_{theme:?}_{}", size[0]));
+            }
+        }
+        if let Some(state) = modes {
+            let mut panel = bench(state, [1280.0, 720.0], egui::Theme::Dark);
+            photograph(&mut panel, "data_modes");
+        }
+    }
+}

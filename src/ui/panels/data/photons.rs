@@ -1,0 +1,118 @@
+//! How many photons the patterns hold.
+
+use super::summary::mean;
+use crate::ui::theme;
+use crate::ui::widgets::numbers::short;
+use crate::worker::message::Patterns;
+use eframe::egui::{self, RichText};
+use egui_plot::{Bar, BarChart, Plot, VLine};
+use std::sync::Arc;
+
+/// Counts of patterns in equal steps.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Histogram {
+    of: usize,
+    low: f64,
+    step: f64,
+    bars: Vec<usize>,
+}
+
+/// Most bars of the histogram.
+const MOST_BARS: usize = 48;
+
+impl Histogram {
+    fn new(of: usize, values: &[f64]) -> Self {
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if !(low.is_finite() && high.is_finite()) {
+            return Self { of, ..Self::default() };
+        }
+        let count = ((2.0 * (values.len() as f64).sqrt()) as usize).clamp(4, MOST_BARS);
+        // Patterns that all hold the same still have a bar that can be seen.
+        let span = if high > low { high - low } else { low.abs().max(1.0) * 0.1 };
+        let low = if high > low { low } else { low - span / 2.0 };
+        let step = span / count as f64;
+        let mut bars = vec![0; count];
+        for value in values {
+            let at = (((value - low) / step) as usize).min(count - 1);
+            if let Some(bar) = bars.get_mut(at) {
+                *bar += 1;
+            }
+        }
+        Self { of, low, step, bars }
+    }
+}
+
+/// How photons are shown.
+#[derive(Default)]
+pub(super) struct Photons {
+    histogram: Histogram,
+}
+
+impl Photons {
+    /// Draws the histogram in the space that is left.
+    pub(super) fn show(&mut self, ui: &mut egui::Ui, patterns: &Arc<Patterns>, selected: usize) {
+        let palette = theme::palette(ui);
+        let of = Arc::as_ptr(patterns) as usize;
+        if self.histogram.of != of {
+            self.histogram = Histogram::new(of, &patterns.counts);
+        }
+        let mean = mean(&patterns.counts);
+        let below = ui.spacing().interact_size.y + 4.0;
+        let (accent, mean_color, fill) = (palette.accent, palette.warning, palette.lines[5]);
+        let histogram = &self.histogram;
+        let bars = histogram.bars.iter().enumerate().map(|(at, count)| {
+            let middle = histogram.low + (at as f64 + 0.5) * histogram.step;
+            Bar::new(middle, *count as f64).width(0.92 * histogram.step).fill(fill)
+        });
+        let bars = bars.collect();
+        let shown = patterns.counts.get(selected).copied();
+        let plot = Plot::new("counts per pattern")
+            .width(ui.available_width())
+            .height((ui.available_height() - below).max(80.0))
+            .show_x(false)
+            .show_y(false)
+            .allow_drag(false)
+            .allow_zoom(false)
+            .allow_scroll(false)
+            .allow_boxed_zoom(false)
+            .include_y(0.0)
+            .x_axis_formatter(|mark, _| short(mark.value))
+            .y_axis_label(RichText::new("patterns").small().color(palette.weak))
+            .show(ui, |plot| {
+                plot.bar_chart(BarChart::new("Patterns", bars).allow_hover(false));
+                plot.vline(VLine::new("Mean", mean).color(mean_color).width(2.0));
+                if let Some(shown) = shown {
+                    plot.vline(VLine::new("Selected", shown).color(accent).width(2.0));
+                }
+            });
+        plot.response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::Image, true, "Histogram of the counts per pattern")
+        });
+        let text = match patterns.dataset.nphotons {
+            Some(stated) => format!("mean {}; the file states {}", short(mean), short(stated)),
+            None => format!("mean {}", short(mean)),
+        };
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(text).color(mean_color));
+            ui.label(RichText::new("selected").color(accent));
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_is_in_one_bar() {
+        let values: Vec<f64> = (0..516).map(|k| 1000.0 + f64::from(k % 97)).collect();
+        let histogram = Histogram::new(1, &values);
+        assert_eq!(histogram.bars.iter().sum::<usize>(), 516);
+        assert_eq!((histogram.bars.len(), histogram.low), (45, 1000.0));
+        let alike = Histogram::new(1, &[5.0; 10]);
+        assert_eq!(alike.bars.iter().sum::<usize>(), 10);
+        assert!(alike.step > 0.0);
+        assert!(Histogram::new(1, &[]).bars.is_empty());
+    }
+}

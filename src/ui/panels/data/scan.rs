@@ -1,0 +1,369 @@
+//! Where the patterns were taken.
+//!
+//! Hazard: a hundred thousand points as shapes are a slow frame. Remedy: they are one mesh, made anew only when the view
+//! changes, with one point for each place on the screen.
+
+use super::browser::gradient;
+use super::summary;
+use crate::config::Config;
+use crate::data;
+use crate::imaging::{Colormap, Limits, robust_limits};
+use crate::session::Action;
+use crate::ui::theme;
+use crate::ui::widgets::numbers::{grouped, short};
+use crate::worker::message::Patterns;
+use eframe::egui::{self, Color32, Mesh, Pos2, Rect, RichText, Sense, Shape, Stroke, vec2};
+use egui_plot::{Plot, PlotPoint, PlotTransform};
+use ndarray::Array2;
+use std::sync::Arc;
+
+/// Points drawn one by one, whatever lies beneath them.
+const DRAWN_ALL: usize = 15_000;
+/// Distance from the pointer within which a point is meant, in screen points.
+const REACH: f32 = 14.0;
+
+/// What is computed once for a dataset.
+struct Colored {
+    of: usize,
+    colors: Vec<Color32>,
+    limits: Limits,
+    /// x from, x to, y from, y to.
+    extent: [f64; 4],
+    step: f64,
+}
+
+/// What the drawing of the points depends on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Frame {
+    of: usize,
+    rect: Rect,
+    low: [f64; 2],
+    high: [f64; 2],
+}
+
+/// What the neighbours of the selected position depend on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Around {
+    of: usize,
+    selected: usize,
+    count: usize,
+    gridsize: usize,
+    seed_in_group: bool,
+    seed: u64,
+}
+
+/// How positions are shown.
+#[derive(Default)]
+pub(super) struct Scan {
+    colored: Option<Colored>,
+    mesh: Option<(Frame, Arc<Mesh>)>,
+    around: Option<(Around, Vec<usize>, Vec<usize>)>,
+    hide_neighbours: bool,
+    hide_spot: bool,
+}
+
+impl Scan {
+    /// Draws the scan in the space that is left; gives back the position under the pointer.
+    pub(super) fn show(
+        &mut self,
+        ui: &mut egui::Ui,
+        patterns: &Arc<Patterns>,
+        selected: usize,
+        config: &Config,
+        actions: &mut Vec<Action>,
+    ) -> Option<usize> {
+        self.prepare(patterns);
+        self.look_around(patterns, selected, config);
+        self.controls(ui, config);
+        let below = 2.0 * (ui.spacing().interact_size.y + ui.spacing().item_spacing.y) + 6.0;
+        let height = (ui.available_height() - below).max(120.0);
+        let Some(colored) = &self.colored else { return None };
+        let [left, right, top, bottom] = colored.extent;
+        let margin = 0.04 * (right - left).max(bottom - top).max(1.0);
+        let palette = theme::palette(ui);
+        let plot = Plot::new("scan positions")
+            .width(ui.available_width())
+            .height(height)
+            .data_aspect(1.0)
+            .invert_y(true)
+            .show_x(false)
+            .show_y(false)
+            .allow_boxed_zoom(false)
+            .include_x(left - margin)
+            .include_x(right + margin)
+            .include_y(top - margin)
+            .include_y(bottom + margin)
+            .x_axis_label(RichText::new("x (pixels)").small().color(palette.weak))
+            .y_axis_label(RichText::new("y (pixels)").small().color(palette.weak));
+        let shown = plot.show(ui, |_| ());
+        let transform = shown.transform;
+        let response = shown.response;
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Scan positions"));
+        let painter = ui.painter_at(*transform.frame());
+        let radius = radius(colored.step, &transform);
+        let frame = Frame {
+            of: colored.of,
+            rect: *transform.frame(),
+            low: transform.bounds().min(),
+            high: transform.bounds().max(),
+        };
+        let mesh = match &self.mesh {
+            Some((known, mesh)) if *known == frame => Arc::clone(mesh),
+            _ => {
+                let mesh = Arc::new(points(patterns, colored, &transform, radius));
+                self.mesh = Some((frame, Arc::clone(&mesh)));
+                mesh
+            }
+        };
+        painter.add(Shape::Mesh(mesh));
+        self.overlay(ui, &painter, patterns, selected, &transform, radius);
+
+        let hit = response.hover_pos().and_then(|at| nearest(&patterns.dataset.positions, at, &transform));
+        if let Some(hit) = hit {
+            let place = on_screen(patterns, hit, &transform);
+            painter.circle_stroke(place, radius + 3.0, Stroke::new(1.5, ui.visuals().strong_text_color()));
+            if response.clicked() {
+                actions.push(Action::SelectPattern(hit));
+            }
+            let [x, y] = patterns.dataset.positions.get(hit).copied().unwrap_or_default();
+            let counts = patterns.counts.get(hit).copied().unwrap_or_default();
+            response.on_hover_text_at_pointer(format!("Pattern {hit}\nx {x:.2}, y {y:.2} px\n{} counts", short(counts)));
+        }
+        self.legend(ui, patterns);
+        hit
+    }
+
+    fn prepare(&mut self, patterns: &Arc<Patterns>) {
+        let of = Arc::as_ptr(patterns) as usize;
+        if self.colored.as_ref().is_some_and(|colored| colored.of == of) {
+            return;
+        }
+        let values = Array2::from_shape_fn((1, patterns.counts.len()), |(_, at)| {
+            patterns.counts.get(at).copied().unwrap_or_default() as f32
+        });
+        let limits = robust_limits(values.view(), Array2::from_elem(values.dim(), true).view(), 0.01, 0.99);
+        let colors = values
+            .iter()
+            .map(|counts| {
+                let [r, g, b] = Colormap::Viridis.rgb(limits.fraction(f64::from(*counts)));
+                Color32::from_rgb(r, g, b)
+            })
+            .collect();
+        let mut extent = [f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY, f64::NEG_INFINITY];
+        for [x, y] in &patterns.dataset.positions {
+            extent = [extent[0].min(*x), extent[1].max(*x), extent[2].min(*y), extent[3].max(*y)];
+        }
+        if extent.iter().any(|value| !value.is_finite()) {
+            extent = [0.0, 1.0, 0.0, 1.0];
+        }
+        let mut steps = patterns.nearest.clone();
+        steps.sort_by(f64::total_cmp);
+        let step = steps.get(steps.len() / 2).copied().unwrap_or(1.0);
+        self.colored = Some(Colored { of, colors, limits, extent, step });
+    }
+
+    fn look_around(&mut self, patterns: &Arc<Patterns>, selected: usize, config: &Config) {
+        let key = Around {
+            of: Arc::as_ptr(patterns) as usize,
+            selected,
+            count: config.data.neighbor_count,
+            gridsize: config.model.gridsize,
+            seed_in_group: config.data.seed_in_group,
+            seed: config.execution.seeds.grouping,
+        };
+        if self.around.as_ref().is_none_or(|(known, ..)| *known != key) {
+            let positions = &patterns.dataset.positions;
+            let near = data::nearest_neighbors(positions, selected, key.count);
+            let group = data::group_around(positions, selected, key.gridsize, &config.data, key.seed);
+            self.around = Some((key, near, group));
+        }
+    }
+
+    fn controls(&mut self, ui: &mut egui::Ui, config: &Config) {
+        ui.horizontal_wrapped(|ui| {
+            let palette = theme::palette(ui);
+            let mut neighbours = !self.hide_neighbours;
+            let count = config.data.neighbor_count;
+            ui.checkbox(&mut neighbours, RichText::new(format!("{count} neighbours")).color(palette.lines[1]))
+                .on_hover_text("The nearest neighbours of the selected position, from which groups are drawn");
+            self.hide_neighbours = !neighbours;
+            let members = config.model.gridsize * config.model.gridsize;
+            if members > 1 {
+                ui.label(RichText::new(format!("Group of {members}")).color(palette.lines[3]))
+                    .on_hover_text("The patterns that the network sees together with the selected one");
+            }
+            let mut spot = !self.hide_spot;
+            ui.checkbox(&mut spot, "Probe size").on_hover_text("The circle that holds 90 % of the probe's light");
+            self.hide_spot = !spot;
+        });
+    }
+
+    fn overlay(
+        &self,
+        ui: &egui::Ui,
+        painter: &egui::Painter,
+        patterns: &Patterns,
+        selected: usize,
+        transform: &PlotTransform,
+        radius: f32,
+    ) {
+        let palette = theme::palette(ui);
+        let place = on_screen(patterns, selected, transform);
+        if !self.hide_spot {
+            let spot = (patterns.probe_diameter / 2.0 * transform.dpos_dvalue_x().abs()) as f32;
+            painter.circle(place, spot, palette.accent.gamma_multiply(0.12), Stroke::new(1.0, palette.accent));
+        }
+        if let (false, Some((_, near, group))) = (self.hide_neighbours, &self.around) {
+            for at in near {
+                let at = on_screen(patterns, *at, transform);
+                painter.circle_stroke(at, radius + 2.0, Stroke::new(1.5, palette.lines[1]));
+            }
+            if group.len() > 1 {
+                for at in group.iter().filter(|at| **at != selected) {
+                    let at = on_screen(patterns, *at, transform);
+                    painter.line_segment([place, at], Stroke::new(2.0, palette.lines[3]));
+                    painter.circle_stroke(at, radius + 4.0, Stroke::new(2.0, palette.lines[3]));
+                }
+            }
+        }
+        painter.circle(place, radius + 3.0, palette.accent, Stroke::new(1.5, palette.on_accent));
+    }
+
+    fn legend(&self, ui: &mut egui::Ui, patterns: &Patterns) {
+        let palette = theme::palette(ui);
+        if let Some(colored) = &self.colored {
+            ui.horizontal(|ui| {
+                let small = |text: String| RichText::new(text).small().color(palette.weak);
+                ui.label(small(short(colored.limits.low.max(0.0))));
+                let end = format!("{} counts per pattern", short(colored.limits.high));
+                let width = (ui.available_width() - 6.5 * end.chars().count() as f32 - 16.0).max(30.0);
+                let (rect, response) = ui.allocate_exact_size(vec2(width, 8.0), Sense::hover());
+                gradient(ui, rect, Colormap::Viridis);
+                response.on_hover_text("Colour of a position: the counts of its pattern, between 1 % and 99 % of all");
+                ui.label(small(end));
+            });
+        }
+        let (level, text) = summary::overlap(patterns);
+        let about = format!(
+            "{} positions; the nearest neighbour is {} px away in the median, and {} % of the probe's light falls into a \
+             circle of {} px",
+            grouped(patterns.dataset.len() as u64),
+            short(self.colored.as_ref().map_or(0.0, |colored| colored.step)),
+            90,
+            short(patterns.probe_diameter),
+        );
+        let text = RichText::new(text).color(palette.level(level));
+        ui.add(egui::Label::new(text).truncate()).on_hover_text(about);
+    }
+}
+
+fn on_screen(patterns: &Patterns, at: usize, transform: &PlotTransform) -> Pos2 {
+    let [x, y] = patterns.dataset.positions.get(at).copied().unwrap_or_default();
+    transform.position_from_point(&PlotPoint::new(x, y))
+}
+
+/// Radius of a point on the screen: a third of the way to the next one, within reason.
+fn radius(step: f64, transform: &PlotTransform) -> f32 {
+    (0.36 * step * transform.dpos_dvalue_x().abs()).clamp(1.0, 6.0) as f32
+}
+
+/// The position nearest to a point of the screen, if it is within reach.
+fn nearest(positions: &[[f64; 2]], at: Pos2, transform: &PlotTransform) -> Option<usize> {
+    let place = transform.value_from_position(at);
+    let reach = f64::from(REACH) / transform.dpos_dvalue_x().abs().max(f64::MIN_POSITIVE);
+    let mut best = (reach * reach, None);
+    for (index, [x, y]) in positions.iter().enumerate() {
+        let distance = (x - place.x).powi(2) + (y - place.y).powi(2);
+        if distance < best.0 {
+            best = (distance, Some(index));
+        }
+    }
+    best.1
+}
+
+/// All points as one mesh; where there are very many, one for each place on the screen.
+fn points(patterns: &Patterns, colored: &Colored, transform: &PlotTransform, radius: f32) -> Mesh {
+    let frame = *transform.frame();
+    let corners: &[[f32; 2]] = if radius > 2.5 { &OCTAGON } else { &SQUARE };
+    let cell = if patterns.dataset.len() > DRAWN_ALL { 2.0 } else { 0.0 };
+    let columns = if cell > 0.0 { (frame.width() / cell) as usize + 1 } else { 0 };
+    let rows = if cell > 0.0 { (frame.height() / cell) as usize + 1 } else { 0 };
+    let mut taken = vec![false; columns * rows];
+    let mut mesh = Mesh::default();
+    for (index, color) in colored.colors.iter().enumerate() {
+        let place = on_screen(patterns, index, transform);
+        if !frame.expand(radius).contains(place) {
+            continue;
+        }
+        if cell > 0.0 {
+            let (column, row) = ((place.x - frame.left()) / cell, (place.y - frame.top()) / cell);
+            let slot = row.max(0.0) as usize * columns + column.max(0.0) as usize;
+            if taken.get_mut(slot).is_none_or(|taken| std::mem::replace(taken, true)) {
+                continue;
+            }
+        }
+        let first = mesh.vertices.len() as u32;
+        for [x, y] in corners {
+            mesh.colored_vertex(place + vec2(x * radius, y * radius), *color);
+        }
+        for at in 2..corners.len() as u32 {
+            mesh.add_triangle(first, first + at - 1, first + at);
+        }
+    }
+    mesh
+}
+
+const SQUARE: [[f32; 2]; 4] = [[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]];
+const OCTAGON: [[f32; 2]; 12] = [
+    [1.0, 0.0],
+    [0.866, 0.5],
+    [0.5, 0.866],
+    [0.0, 1.0],
+    [-0.5, 0.866],
+    [-0.866, 0.5],
+    [-1.0, 0.0],
+    [-0.866, -0.5],
+    [-0.5, -0.866],
+    [0.0, -1.0],
+    [0.5, -0.866],
+    [0.866, -0.5],
+];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use egui_plot::PlotBounds;
+
+    fn transform() -> PlotTransform {
+        let frame = Rect::from_min_size(Pos2::ZERO, vec2(400.0, 400.0));
+        PlotTransform::new(frame, PlotBounds::from_min_max([0.0, 0.0], [100.0, 100.0]), false)
+    }
+
+    #[test]
+    fn the_point_under_the_pointer_is_the_nearest_within_reach() {
+        let positions = [[10.0, 10.0], [12.0, 10.0], [50.0, 50.0]];
+        let transform = transform();
+        let at = transform.position_from_point(&PlotPoint::new(11.4, 10.0));
+        assert_eq!(nearest(&positions, at, &transform), Some(1));
+        let far = transform.position_from_point(&PlotPoint::new(30.0, 30.0));
+        assert_eq!(nearest(&positions, far, &transform), None);
+    }
+
+    #[test]
+    fn a_hundred_thousand_points_become_a_bounded_mesh_quickly() {
+        let positions: Vec<[f64; 2]> =
+            (0..100_000).map(|k| [f64::from(k % 400) * 0.25, f64::from(k / 400) * 0.4]).collect();
+        let patterns = super::super::tests::patterns_at(positions);
+        let mut scan = Scan::default();
+        scan.prepare(&patterns);
+        let begun = std::time::Instant::now();
+        let mesh = points(&patterns, scan.colored.as_ref().unwrap(), &transform(), 1.0);
+        println!("{} vertices in {:?}", mesh.vertices.len(), begun.elapsed());
+        assert!(mesh.vertices.len() <= 4 * 201 * 201 && mesh.vertices.len() > 10_000, "{}", mesh.vertices.len());
+        let begun = std::time::Instant::now();
+        scan.look_around(&patterns, 50_000, &Config::default());
+        println!("neighbours in {:?}", begun.elapsed());
+        assert_eq!(scan.around.as_ref().unwrap().1.len(), 8);
+    }
+}
