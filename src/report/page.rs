@@ -136,10 +136,11 @@ p{margin:0 0 12px;max-width:78ch;overflow-wrap:anywhere}
 .remarks{margin:0 0 12px;padding-left:20px;max-width:78ch;color:var(--soft);overflow-wrap:anywhere}
 .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:8px;background:var(--paper);margin:0 0 14px;width:fit-content;max-width:100%}
 table{border-collapse:collapse;min-width:560px;font-variant-numeric:tabular-nums}
-th,td{padding:6px 14px;text-align:left;border-top:1px solid var(--line);font-weight:400;vertical-align:baseline}
-thead th{border-top:0;color:var(--soft);font-size:14px;overflow-wrap:anywhere;vertical-align:bottom}
+th,td{padding:6px 12px;text-align:left;border-top:1px solid var(--line);font-weight:400;vertical-align:baseline}
+thead th{border-top:0;color:var(--soft);font-size:14px;overflow-wrap:break-word;vertical-align:bottom}
 .n{text-align:right;white-space:nowrap}
-thead .n{white-space:normal;min-width:110px}
+thead .n{white-space:normal}
+tbody th{min-width:150px}
 small{color:var(--soft);font-size:13px;margin-left:6px}
 .g th{color:var(--soft);font-size:13px;padding-top:14px;font-weight:600}
 .best{background:var(--mark);color:var(--strong);font-weight:600}

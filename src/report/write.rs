@@ -62,11 +62,13 @@ fn values(comparison: &Comparison, value: impl Fn(&Judged) -> Option<f64>) -> Ve
 
 /// Rows of both quantities of a family of metrics.
 fn family<T: 'static>(table: &mut Table, comparison: &Comparison, rows: &[Row<T>], pick: fn(&Evaluation) -> &Both<T>) {
-    let quantities: [(&str, fn(&Both<T>) -> &T); 2] = [("phase", |b| &b.phase), ("amplitude", |b| &b.amplitude)];
-    for (quantity, take) in quantities {
-        table.group(quantity);
+    for phase in [true, false] {
+        table.group(if phase { "phase" } else { "amplitude" });
         for (name, hint, best, read) in rows {
-            let value = |judged: &Judged| of(judged).map(|e| read(take(pick(e))));
+            let value = |judged: &Judged| {
+                let both = pick(of(judged)?);
+                Some(read(if phase { &both.phase } else { &both.amplitude }))
+            };
             table.numbers(name, hint, &values(comparison, value), 4, *best);
         }
     }

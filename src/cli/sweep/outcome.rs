@@ -16,6 +16,7 @@ pub(super) struct Outcome {
     pub fingerprint: String,
     train_seconds: Option<f64>,
     epochs: Option<f64>,
+    patterns: Option<f64>,
 }
 
 impl Outcome {
@@ -38,6 +39,7 @@ impl Outcome {
             fingerprint: text(value.get("dataset").and_then(|dataset| dataset.get("fingerprint"))),
             train_seconds: number("train_seconds"),
             epochs: number("epochs"),
+            patterns: value.get("dataset").and_then(|dataset| dataset.get("n")).and_then(serde_json::Value::as_f64),
         })
     }
 }
@@ -79,7 +81,7 @@ const MEASURES: &[Measure] = &[
     }),
     ("frc_half", "FRC below 1/2, cycles/px", Best::Highest, |d| one(d)?.evaluation.as_ref()?.frc_crossings.half),
     ("image_overlap", "mean overlap", Best::Neither, |d| Some(d.comparison.overlap.as_ref()?.metric_2_image_based_avg)),
-    ("patterns", "patterns", Best::Neither, |d| Some(d.comparison.dataset.as_ref()?.n as f64)),
+    ("patterns", "patterns", Best::Neither, |d| d.outcome.patterns),
     ("epochs", "epochs", Best::Neither, |d| d.outcome.epochs),
     ("train_seconds", "training, s", Best::Neither, |d| d.outcome.train_seconds),
 ];
