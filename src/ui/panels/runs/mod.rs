@@ -11,10 +11,5 @@ pub struct View {}
 impl View {
     /// Draws the panel.
     pub fn show(&mut self, ui: &mut egui::Ui, state: &State, _: &mut Outbox, actions: &mut Vec<Action>) {
-        for run in &state.runs {
-            if ui.button(&run.name).clicked() {
-                actions.push(Action::ShowResult { folder: run.folder.clone(), beside: false });
-            }
-        }
     }
 }
