@@ -3,7 +3,7 @@
 //! The plot library has no logarithmic axis: the logarithm is plotted, and the ticks are written as values.
 
 use super::decimate::decimate;
-use eframe::egui::{self, Color32, Response, RichText, Ui, WidgetInfo, WidgetType};
+use eframe::egui::{self, Color32, Response, RichText, Ui, WidgetInfo};
 use egui_plot::{AxisHints, GridInput, GridMark, Legend, Line, LineStyle, MarkerShape, Plot, PlotPoint, PlotPoints, Points};
 use std::borrow::Cow;
 
@@ -201,7 +201,7 @@ impl<'a> CurvePlot<'a> {
             let color = ui.visuals().weak_text_color();
             ui.painter().text(response.rect.center(), egui::Align2::CENTER_CENTER, empty, font, color);
         }
-        response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, name));
+        response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, name));
         response
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, resident: Option<u64>) {
     let fill = theme::palette(ui).accent.gamma_multiply(0.55);
     let total = ProgressBar::new(progress.fraction as f32).desired_height(22.0).fill(fill).corner_radius(4.0);
     let total = ui.add(total.text(RichText::new(text)));
-    total.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::ProgressIndicator, true, "Total progress"));
+    total.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Total progress"));
     if training {
         epoch_bar(ui, progress, &job.history);
     }
@@ -86,7 +86,7 @@ fn epoch_bar(ui: &mut Ui, progress: &Progress, history: &[EpochPoint]) {
     let text = RichText::new(format!("Epoch {epoch}{of}{steps}")).small();
     let bar = ProgressBar::new(fraction).desired_height(16.0).fill(fill).corner_radius(4.0).text(text);
     let bar = ui.add(bar);
-    bar.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::ProgressIndicator, true, "Epoch progress"));
+    bar.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Epoch progress"));
 }
 
 /// Speed, time, device and memory in one row that wraps.

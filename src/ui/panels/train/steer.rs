@@ -81,7 +81,7 @@ impl Steer {
         if !self.confirming {
             return;
         }
-        let modal = egui::Modal::new(egui::Id::new("discard training")).show(ui.ctx(), |ui| {
+        let modal = egui::Modal::new(egui::Id::unique("discard training")).show(ui.ctx(), |ui| {
             ui.set_width(360.0);
             ui.heading("Discard this training?");
             ui.label("It is stopped, and its weights, curves and files are deleted. This cannot be undone.");
