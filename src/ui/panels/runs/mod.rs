@@ -80,7 +80,7 @@ impl View {
         Frame::group(ui.style()).stroke(egui::Stroke::new(1.0, palette.warning)).inner_margin(8).show(ui, |ui| {
             ui.set_width(ui.available_width());
             ui.horizontal_wrapped(|ui| {
-                ui.label(RichText::new("⚠").color(palette.warning).size(16.0));
+                ui.label(RichText::new("▲").color(palette.warning).size(16.0));
                 ui.label(RichText::new(format!("{} was interrupted", run.name)).strong());
                 let epochs = run.history.last().map_or(0, |point| point.epoch);
                 ui.label(match epochs {
@@ -177,8 +177,8 @@ impl View {
         let (by, descending) = self.sort;
         let mark = match (by == column, descending) {
             (false, _) => "",
-            (true, true) => " ⏷",
-            (true, false) => " ⏶",
+            (true, true) => " ▾",
+            (true, false) => " ▴",
         };
         let text = RichText::new(format!("{}{mark}", column.label())).strong().size(12.5);
         let layout = if column.is_number() {

@@ -4,7 +4,7 @@ use crate::ui::widgets::test_pictures::{VIEWS, harness, save};
 use crate::worker::message::EpochPoint;
 use eframe::egui::{Modifiers, Theme};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 
 #[derive(Default)]
 struct Desk {
@@ -153,7 +153,7 @@ fn a_click_on_a_heading_sorts_and_a_second_one_turns_the_order() {
     harness.get_by_label("Loss").click();
     harness.run_ok();
     assert_eq!(harness.state().view.sort, (Column::Loss, false));
-    harness.get_by_label("Loss ⏶").click();
+    harness.get_by_label("Loss ▴").click();
     harness.run_ok();
     assert_eq!(harness.state().view.sort, (Column::Loss, true));
     let top = |harness: &Harness<'_, Desk>, number| harness.get_by_label(&format!("Select {}", run(number).name)).rect().top();

@@ -59,7 +59,7 @@ fn row(ui: &mut Ui, done: bool, title: &str, about: &str, step: Step, actions: &
     Frame::group(ui.style()).inner_margin(10).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.horizontal(|ui| {
-            let (mark, color) = if done { ("✔", palette.good) } else { ("○", palette.weak) };
+            let (mark, color) = if done { ("●", palette.good) } else { ("○", palette.weak) };
             ui.label(RichText::new(mark).color(color).size(16.0));
             ui.vertical(|ui| {
                 if ui.link(RichText::new(title).strong()).clicked() {

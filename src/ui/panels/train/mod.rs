@@ -81,7 +81,7 @@ fn warn(ui: &mut Ui, alarm: &alarms::Alarm) {
     Frame::group(ui.style()).stroke(egui::Stroke::new(1.0, color)).inner_margin(8).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.horizontal_wrapped(|ui| {
-            ui.label(RichText::new("⚠").color(color).size(16.0));
+            ui.label(RichText::new("▲").color(color).size(16.0));
             ui.label(RichText::new(alarm.title).color(color).strong());
             ui.label(&alarm.advice);
         });

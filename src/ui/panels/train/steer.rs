@@ -47,7 +47,7 @@ impl Steer {
         }
         if state.job.stage == Some(Stage::Training) {
             ui.add_enabled_ui(!ending, |ui| {
-                ui.menu_button("Stop ⏷", |ui| self.menu(ui, actions)).response.on_disabled_hover_text("The job is ending");
+                ui.menu_button("Stop ▾", |ui| self.menu(ui, actions)).response.on_disabled_hover_text("The job is ending");
             });
         } else if ui.button("Stop").on_hover_text("A trained model is kept").clicked() {
             actions.push(Action::Steer(Control::Stop));

@@ -7,7 +7,7 @@ use crate::worker::message::{
 };
 use eframe::egui::Theme;
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use std::time::Duration;
 
 #[derive(Default)]
