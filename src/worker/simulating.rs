@@ -64,10 +64,12 @@ pub(super) fn simulation(
     let (height, width) = scene.object.dim();
     recorder.context().pictures.put(Picture {
         job: recorder.context().job(),
+        taken: None,
         width,
         height,
         amplitude: scene.object.iter().map(|value| value.norm()).collect(),
         phase: scene.object.iter().map(|value| value.arg()).collect(),
+        coverage: vec![1.0; width * height],
         origin_xy: [0.0; 2],
     });
     Ok(Summary {
@@ -92,8 +94,8 @@ pub(super) fn simulation(
 fn goes_on(recorder: &Recorder<'_, '_>) -> bool {
     loop {
         match recorder.context().switch.get() {
-            Control::Run => return true,
-            Control::Stop => return false,
+            Control::Run | Control::StopAfterEpoch => return true,
+            Control::Stop | Control::Discard => return false,
             Control::Pause => std::thread::sleep(PAUSE_POLL),
         }
     }
