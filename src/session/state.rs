@@ -95,6 +95,8 @@ pub struct State {
     pub presets_folder: PathBuf,
     /// The user's presets, by name.
     pub presets: Vec<UserPreset>,
+    /// Whether the runs have been listed since the start.
+    pub runs_seen: bool,
     /// What was said, oldest first.
     pub log: Vec<LogEntry>,
     /// Files opened, newest first.
@@ -291,7 +293,7 @@ impl State {
                 self.bundle = Some(OpenBundle { path, manifest, config });
             }
             Reply::Config { path, config } => {
-                let mut effects = self.edit(|draft| *draft = Draft::new(file_name(&path), *config));
+                let mut effects = self.edit(|draft| *draft = Draft::new(config_name(&path), *config));
                 effects.extend(self.go(Step::Configure));
                 return effects;
             }
@@ -304,8 +306,15 @@ impl State {
                 }
                 return self.go(Step::Result);
             }
-            Reply::Runs(runs) => self.runs = runs,
             Reply::Presets(presets) => self.presets = presets,
+            Reply::Runs(runs) => {
+                let first = !std::mem::replace(&mut self.runs_seen, true);
+                self.runs = runs;
+                // Said once, at the start: what was cut off can be saved.
+                if first && !self.is_busy() && self.runs.iter().any(RunInfo::is_interrupted) {
+                    return self.say(Level::Warning, "A run was interrupted; Runs offers its saved model".to_owned());
+                }
+            }
             Reply::Failed { path, failure } => {
                 self.reading_result = false;
                 if let Some(dataset) = self.dataset.as_mut().filter(|dataset| dataset.path == path) {
@@ -466,6 +475,14 @@ impl State {
         self.recent.retain(|known| *known != path);
         self.recent.insert(0, path);
         self.recent.truncate(RECENT);
+    }
+}
+
+/// Name of a configuration: that of its run folder, or of its file.
+fn config_name(path: &Path) -> String {
+    match path.parent().map(file_name) {
+        Some(run) if file_name(path) == "config.toml" && !run.is_empty() => run,
+        _ => file_name(path),
     }
 }
 

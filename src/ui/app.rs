@@ -23,6 +23,7 @@ pub(super) const TITLE: &str = "Ptychoscope";
 enum Purpose {
     Open,
     SaveConfig,
+    RunsFolder,
     Export(Vec<u8>),
 }
 
@@ -338,6 +339,7 @@ impl App {
             match dialog.show(context) {
                 Answer::Open(dialog) => self.dialog = Some(dialog),
                 Answer::Chosen(Purpose::Open, path) => self.desk.act(Action::Open(path)),
+                Answer::Chosen(Purpose::RunsFolder, path) => self.desk.act(Action::ChooseRunsFolder(path)),
                 Answer::Chosen(Purpose::SaveConfig, path) => self.desk.act(Action::SaveConfig(path)),
                 Answer::Chosen(Purpose::Export(bytes), path) => self.desk.act(Action::Export { path, bytes }),
                 Answer::Cancelled => {}
@@ -411,6 +413,10 @@ impl eframe::App for App {
         if let Some((name, bytes)) = self.views.take_export() {
             let text = self.start_of_path() + &name;
             self.dialog = Some(Dialog::new(Question::SaveFile { name }, Purpose::Export(bytes), text));
+        }
+        if self.views.take_choose_runs_folder() {
+            let text = self.desk.state.runs_folder.display().to_string();
+            self.dialog = Some(Dialog::new(Question::OpenFolder, Purpose::RunsFolder, text));
         }
         if let Some(command) = self.views.take_command() {
             self.command(command, &context);

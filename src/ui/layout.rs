@@ -99,9 +99,9 @@ impl Behavior<Pane> for Drawer<'_> {
         };
         let running = *pane == Pane::Train && self.state.is_busy();
         let mark = if running {
-            "  ⏵"
+            "  ▶"
         } else if done {
-            "  ✔"
+            "  ●"
         } else {
             ""
         };

@@ -81,8 +81,12 @@ impl Palette {
     }
 }
 
-/// Sets both themes up: called once.
+/// Sets both themes and the fonts up: called once.
 pub fn install(context: &egui::Context) {
+    let mut fonts = egui::FontDefinitions::default();
+    // The font for text has no arrows, triangles and circles; the one for code does.
+    fonts.families.entry(FontFamily::Proportional).or_default().push("Hack".to_owned());
+    context.set_fonts(fonts);
     for (theme, palette) in [(Theme::Dark, DARK), (Theme::Light, LIGHT)] {
         context.style_mut_of(theme, |style| {
             let visuals = &mut style.visuals;

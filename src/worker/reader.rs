@@ -233,6 +233,13 @@ pub struct RunInfo {
     pub history: Vec<EpochPoint>,
 }
 
+impl RunInfo {
+    /// Whether it was cut off, or is being written by someone else, and left a model on the way.
+    pub fn is_interrupted(&self) -> bool {
+        self.command.is_empty() && self.model.is_some()
+    }
+}
+
 /// The thread and its two channels. Dropping it ends the thread after the request that runs.
 pub struct Reader {
     requests: Sender<Request>,

@@ -72,8 +72,8 @@ fn word(level: Level) -> &'static str {
 fn mark(level: Level) -> &'static str {
     match level {
         Level::Info => "·",
-        Level::Success => "✔",
-        Level::Warning => "⚠",
-        Level::Error => "✖",
+        Level::Success => "●",
+        Level::Warning => "▲",
+        Level::Error => "×",
     }
 }

@@ -28,6 +28,8 @@ pub struct Outbox {
     pub export: Option<(String, Vec<u8>)>,
     /// A command of the window.
     pub command: Option<Command>,
+    /// Whether the folder that holds the runs is to be chosen.
+    pub choose_runs_folder: bool,
 }
 
 /// The views of all panels.
@@ -60,6 +62,11 @@ impl Views {
     /// Takes out what is to be written.
     pub fn take_export(&mut self) -> Option<(String, Vec<u8>)> {
         self.outbox.export.take()
+    }
+
+    /// Takes out whether the folder of the runs is to be chosen.
+    pub fn take_choose_runs_folder(&mut self) -> bool {
+        std::mem::take(&mut self.outbox.choose_runs_folder)
     }
 
     /// Takes out what the window is to do.

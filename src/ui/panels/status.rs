@@ -12,7 +12,7 @@ pub fn show(ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
         match &state.job.device {
             Some(device) => {
                 let color = if device.reduced_capability { palette.warning } else { palette.good };
-                let text = RichText::new(format!("⏺ {}", device.name)).color(color);
+                let text = RichText::new(format!("● {}", device.name)).color(color);
                 let about = if device.reduced_capability { "\nNo GPU: reduced speed" } else { "" };
                 ui.label(text).on_hover_text(format!(
                     "{} ({}, {}){about}",
@@ -22,7 +22,7 @@ pub fn show(ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
                 ));
             }
             None => {
-                ui.label(RichText::new("⏺ Device is chosen when a job starts").color(palette.weak));
+                ui.label(RichText::new("● Device is chosen when a job starts").color(palette.weak));
             }
         }
         ui.separator();

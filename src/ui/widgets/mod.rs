@@ -1,7 +1,13 @@
 //! What several panels need.
 
+pub mod decimate;
 pub mod image_view;
+pub mod loss_plot;
+pub mod memory;
 pub mod numbers;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod test_pictures;
 
 /// A time in seconds as a person says it: `8 s`, `3 min 20 s`, `2 h 5 min`.
 pub fn duration(seconds: f64) -> String {

@@ -1,0 +1,395 @@
+//! The run folders: what was done, how well it went, and what to do with it now.
+
+mod overlay;
+mod table;
+
+use super::Outbox;
+use crate::checkpoint::RunFolder;
+use crate::session::{Action, State};
+use crate::ui::theme;
+use crate::worker::message::RunInfo;
+use eframe::egui::{self, Button, Color32, Frame, Label, Layout, RichText, ScrollArea, TextEdit, Ui, vec2};
+use egui_extras::TableBuilder;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use table::{Column, Outcome};
+
+/// Height of a row of the table in points.
+const ROW: f32 = 26.0;
+
+/// How the runs are shown.
+pub struct View {
+    sort: (Column, bool),
+    selected: Vec<PathBuf>,
+    note: Option<(PathBuf, String)>,
+    trash: Vec<PathBuf>,
+    dismissed: BTreeSet<PathBuf>,
+    overlay: overlay::Overlay,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self {
+            sort: (Column::Date, true),
+            selected: Vec::new(),
+            note: None,
+            trash: Vec::new(),
+            dismissed: BTreeSet::new(),
+            overlay: overlay::Overlay::default(),
+        }
+    }
+}
+
+impl View {
+    /// Draws the panel.
+    pub fn show(&mut self, ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
+        self.selected.retain(|folder| state.runs.iter().any(|run| run.folder == *folder));
+        toolbar(ui, state, outbox, actions);
+        if state.runs.is_empty() {
+            empty(ui);
+            return;
+        }
+        self.interrupted(ui, state, actions);
+        let height = ui.available_height();
+        // The lower part is for what is selected; small tiles scroll as a whole.
+        let table = (ROW * (state.runs.len() as f32 + 1.0) + 34.0).clamp(120.0, (height * 0.5).max(160.0));
+        ScrollArea::vertical().id_salt("runs").auto_shrink([false, false]).show(ui, |ui| {
+            ui.allocate_ui(vec2(ui.available_width(), table), |ui| self.table(ui, state, table, actions));
+            ui.add_space(4.0);
+            self.buttons(ui, state, actions);
+            ui.add_space(2.0);
+            let palette = theme::palette(ui);
+            let colored = |(index, folder): (usize, &PathBuf)| {
+                let run = state.runs.iter().find(|run| run.folder == *folder)?;
+                Some((run, line_color(palette, index)))
+            };
+            let shown: Vec<(&RunInfo, Color32)> = self.selected.iter().enumerate().filter_map(colored).collect();
+            let rest = (height - table - 60.0).max(220.0);
+            self.overlay.show(ui, &shown, rest);
+        });
+        self.ask_about_trash(ui, state, actions);
+    }
+
+    /// What was cut off and can be saved.
+    fn interrupted(&mut self, ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+        let lost = state.runs.iter().find(|run| {
+            Outcome::of(run, &state.job) == Outcome::Interrupted && !self.dismissed.contains(&run.folder)
+        });
+        let Some(run) = lost else { return };
+        let palette = theme::palette(ui);
+        Frame::group(ui.style()).stroke(egui::Stroke::new(1.0, palette.warning)).inner_margin(8).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.horizontal_wrapped(|ui| {
+                ui.label(RichText::new("▲").color(palette.warning).size(16.0));
+                ui.label(RichText::new(format!("{} was interrupted", run.name)).strong());
+                let epochs = run.history.last().map_or(0, |point| point.epoch);
+                ui.label(match epochs {
+                    0 => "Its last saved model is kept.".to_owned(),
+                    1 => "Its model as of epoch 1 is kept.".to_owned(),
+                    _ => format!("Its model as of epoch {epochs} is kept."),
+                });
+                let about = "Then reconstruct a dataset with it, from the Train panel";
+                if ui.button("Load the saved model").on_hover_text(about).clicked()
+                    && let Some(model) = &run.model
+                {
+                    actions.push(Action::Open(model.clone()));
+                    self.dismissed.insert(run.folder.clone());
+                }
+                if ui.button("Not now").clicked() {
+                    self.dismissed.insert(run.folder.clone());
+                }
+            });
+        });
+    }
+
+    fn table(&mut self, ui: &mut Ui, state: &State, height: f32, actions: &mut Vec<Action>) {
+        let order = table::sorted(&state.runs, self.sort.0, self.sort.1);
+        let palette = theme::palette(ui);
+        let fixed: f32 = Column::ALL.iter().filter_map(|column| column.width()).map(|width| width + 8.0).sum::<f32>() + 34.0;
+        let note = (ui.available_width() - fixed - 16.0).max(150.0);
+        ScrollArea::horizontal().id_salt("columns").auto_shrink([false, true]).show(ui, |ui| {
+            let mut builder = TableBuilder::new(ui)
+                .id_salt("run table")
+                .striped(true)
+                .sense(egui::Sense::click())
+                .cell_layout(Layout::left_to_right(egui::Align::Center))
+                .auto_shrink([false, true])
+                .min_scrolled_height(60.0)
+                .max_scroll_height((height - ROW - 16.0).max(60.0))
+                .column(egui_extras::Column::exact(26.0));
+            for column in Column::ALL {
+                builder = builder.column(egui_extras::Column::exact(column.width().unwrap_or(note)).clip(true));
+            }
+            let table = builder.header(ROW, |mut header| {
+                header.col(|ui| {
+                    ui.weak("");
+                });
+                for column in Column::ALL {
+                    header.col(|ui| self.heading(ui, column));
+                }
+            });
+            table.body(|body| {
+                body.rows(ROW, order.len(), |mut row| {
+                    let Some(run) = order.get(row.index()).and_then(|index| state.runs.get(*index)) else { return };
+                    let place = self.selected.iter().position(|folder| *folder == run.folder);
+                    row.set_selected(place.is_some());
+                    row.col(|ui| {
+                        let mut on = place.is_some();
+                        let color = place.map(|index| line_color(palette, index));
+                        if let Some(color) = color {
+                            ui.visuals_mut().widgets.inactive.fg_stroke.color = color;
+                            ui.visuals_mut().widgets.hovered.fg_stroke.color = color;
+                        }
+                        let check = ui.add(egui::Checkbox::without_text(&mut on));
+                        let name = format!("Select {}", run.name);
+                        check.widget_info(|| egui::WidgetInfo::selected(egui::Role::CheckBox, true, on, &name));
+                        if check.changed() {
+                            self.toggle(&run.folder);
+                        }
+                    });
+                    let outcome = Outcome::of(run, &state.job);
+                    for column in Column::ALL {
+                        row.col(|ui| {
+                            if column == Column::Note {
+                                self.note(ui, run, actions);
+                            } else {
+                                cell(ui, run, column, outcome);
+                            }
+                        });
+                    }
+                    let response = row.response();
+                    if response.double_clicked() && run.has_result {
+                        actions.push(Action::ShowResult { folder: run.folder.clone(), beside: false });
+                    } else if response.clicked() {
+                        let modifiers = response.ctx.input(|input| input.modifiers);
+                        if modifiers.command || modifiers.shift {
+                            self.toggle(&run.folder);
+                        } else {
+                            self.selected = vec![run.folder.clone()];
+                        }
+                    }
+                });
+            });
+        });
+    }
+
+    fn heading(&mut self, ui: &mut Ui, column: Column) {
+        let (by, descending) = self.sort;
+        let mark = match (by == column, descending) {
+            (false, _) => "",
+            (true, true) => " ▾",
+            (true, false) => " ▴",
+        };
+        let text = RichText::new(format!("{}{mark}", column.label())).strong().size(12.5);
+        let layout = if column.is_number() {
+            Layout::right_to_left(egui::Align::Center)
+        } else {
+            Layout::left_to_right(egui::Align::Center)
+        };
+        ui.with_layout(layout, |ui| {
+            let button = ui.add(Button::new(text).frame(false));
+            if button.on_hover_text(format!("{}. Click to sort.", column.about())).clicked() {
+                // What is larger is more interesting at first; what is text begins with A.
+                let first = column == Column::Date || matches!(column, Column::Phase | Column::Amplitude);
+                self.sort = if by == column { (column, !descending) } else { (column, first) };
+            }
+        });
+    }
+
+    fn note(&mut self, ui: &mut Ui, run: &RunInfo, actions: &mut Vec<Action>) {
+        let mut text = match &self.note {
+            Some((folder, text)) if *folder == run.folder => text.clone(),
+            _ => run.note.trim().to_owned(),
+        };
+        let id = ui.make_persistent_id(("note", &run.folder));
+        let edit = TextEdit::singleline(&mut text).id(id).hint_text("Add a note").desired_width(f32::INFINITY);
+        let response = ui.add(edit);
+        let name = format!("Note on {}", run.name);
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, &name));
+        if response.lost_focus() {
+            self.note = None;
+            if text.trim() != run.note.trim() {
+                actions.push(Action::SetNote { folder: run.folder.clone(), text: text.trim().to_owned() });
+            }
+        } else if response.has_focus() {
+            self.note = Some((run.folder.clone(), text));
+        }
+    }
+
+    fn toggle(&mut self, folder: &Path) {
+        match self.selected.iter().position(|known| known == folder) {
+            Some(index) => {
+                self.selected.remove(index);
+            }
+            None => self.selected.push(folder.to_path_buf()),
+        }
+    }
+
+    /// What can be done with the selected runs.
+    fn buttons(&mut self, ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+        let selected: Vec<&RunInfo> =
+            self.selected.iter().filter_map(|folder| state.runs.iter().find(|run| run.folder == *folder)).collect();
+        let one = match selected.as_slice() {
+            [run] => Ok(*run),
+            [] => Err("Select a run first"),
+            _ => Err("Select a single run"),
+        };
+        let with_result = one.and_then(|run| if run.has_result { Ok(run) } else { Err("This run has no stitched object") });
+        let beside = match &state.result {
+            None => Err("Open a result first; another can then be laid beside it"),
+            Some(_) => with_result,
+        };
+        let with_model = one.and_then(|run| run.model.clone().ok_or("This run has no model"));
+        let with_config = one.map(|run| RunFolder::at(&run.folder).config());
+        ui.horizontal_wrapped(|ui| {
+            let button = |ui: &mut Ui, text: &str, about: &str, reason: Option<&str>| {
+                let button = ui.add_enabled(reason.is_none(), Button::new(text)).on_hover_text(about);
+                match reason {
+                    Some(reason) => button.on_disabled_hover_text(reason).clicked(),
+                    None => button.clicked(),
+                }
+            };
+            if button(ui, "Open result", "Show its stitched object (or double-click the row)", with_result.err())
+                && let Ok(run) = with_result
+            {
+                actions.push(Action::ShowResult { folder: run.folder.clone(), beside: false });
+            }
+            if button(ui, "Compare", "Lay its stitched object beside the one shown", beside.err())
+                && let Ok(run) = beside
+            {
+                actions.push(Action::ShowResult { folder: run.folder.clone(), beside: true });
+            }
+            if button(ui, "Load model", "To reconstruct a dataset with it", with_model.as_ref().err().copied())
+                && let Ok(model) = &with_model
+            {
+                actions.push(Action::Open(model.clone()));
+            }
+            if button(ui, "Use configuration", "Replace the settings by those of this run", with_config.as_ref().err().copied())
+                && let Ok(config) = &with_config
+            {
+                actions.push(Action::Open(config.clone()));
+            }
+            ui.add_space(8.0);
+            let running = selected.iter().any(|run| Outcome::of(run, &state.job) == Outcome::Running);
+            let reason = match (selected.is_empty(), running) {
+                (true, _) => Some("Select one or more runs first"),
+                (false, true) => Some("A selected run is still being written; stop it first"),
+                (false, false) => None,
+            };
+            if button(ui, "Move to trash…", "With everything in the folder", reason) {
+                self.trash = selected.iter().map(|run| run.folder.clone()).collect();
+            }
+            let text = match selected.len() {
+                0 => "Select runs to compare their losses".to_owned(),
+                1 => "1 run selected".to_owned(),
+                n => format!("{n} runs selected"),
+            };
+            ui.weak(text);
+        });
+    }
+
+    fn ask_about_trash(&mut self, ui: &Ui, state: &State, actions: &mut Vec<Action>) {
+        if self.trash.is_empty() {
+            return;
+        }
+        let mut done = false;
+        let modal = egui::Modal::new(egui::Id::unique("trash runs")).show(ui.ctx(), |ui| {
+            ui.set_width(400.0);
+            let title = match self.trash.len() {
+                1 => "Move this run to the trash?".to_owned(),
+                n => format!("Move {n} runs to the trash?"),
+            };
+            ui.heading(title);
+            ScrollArea::vertical().max_height(160.0).show(ui, |ui| {
+                for folder in &self.trash {
+                    let name = state.runs.iter().find(|run| run.folder == *folder).map_or("", |run| run.name.as_str());
+                    ui.label(name).on_hover_text(folder.display().to_string());
+                }
+            });
+            ui.label(RichText::new("The folders can be brought back from the trash of your system.").weak());
+            ui.add_space(8.0);
+            ui.horizontal(|ui| {
+                let text = RichText::new("Move to trash").color(theme::palette(ui).bad).strong();
+                if ui.button(text).clicked() {
+                    actions.extend(self.trash.iter().cloned().map(Action::TrashRun));
+                    done = true;
+                }
+                done |= ui.button("Keep").clicked();
+            });
+        });
+        if done || modal.should_close() {
+            self.trash.clear();
+        }
+    }
+}
+
+fn toolbar(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
+    ui.horizontal(|ui| {
+        let text = match state.runs.len() {
+            1 => "1 run in".to_owned(),
+            n => format!("{n} runs in"),
+        };
+        ui.label(text);
+        ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| {
+            if ui.button("Refresh").on_hover_text("Look for run folders again").clicked() {
+                actions.push(Action::RefreshRuns);
+            }
+            if ui.button("Choose folder…").on_hover_text("Show the runs in another folder").clicked() {
+                outbox.choose_runs_folder = true;
+            }
+            ui.with_layout(Layout::left_to_right(egui::Align::Center), |ui| {
+                let full = std::path::absolute(&state.runs_folder).unwrap_or_else(|_| state.runs_folder.clone());
+                let path = RichText::new(state.runs_folder.display().to_string()).monospace();
+                ui.add(Label::new(path).truncate()).on_hover_text(full.display().to_string());
+            });
+        });
+    });
+}
+
+fn empty(ui: &mut Ui) {
+    ui.add_space((ui.available_height() * 0.2).min(120.0));
+    ui.vertical_centered(|ui| {
+        ui.set_max_width(440.0);
+        ui.label(RichText::new("No runs here yet").size(19.0).strong());
+        let text = "Every training and every reconstruction leaves a folder with its configuration, its curves, its model and its \
+                    pictures. Start one, or choose the folder that holds yours.";
+        ui.label(RichText::new(text).weak());
+    });
+}
+
+fn cell(ui: &mut Ui, run: &RunInfo, column: Column, outcome: Outcome) {
+    let palette = theme::palette(ui);
+    let text = column.text(run, outcome);
+    let color = match (column, outcome) {
+        (Column::Outcome, Outcome::Interrupted | Outcome::Broken) => Some(palette.warning),
+        (Column::Outcome, Outcome::Running) => Some(palette.accent),
+        (Column::Outcome, Outcome::Ended) if run.outcome == "completed" => Some(palette.good),
+        (Column::Settings, _) => Some(palette.weak),
+        _ => None,
+    };
+    let hover = match column {
+        Column::Date | Column::Outcome => run.folder.display().to_string(),
+        Column::Dataset => run.dataset.display().to_string(),
+        Column::Settings if run.settings.is_empty() => "The default configuration".to_owned(),
+        Column::Settings => run.settings.join("\n"),
+        _ => String::new(),
+    };
+    let text = if column == Column::Settings && text.is_empty() { "default".to_owned() } else { text };
+    let text = color.map_or_else(|| RichText::new(&text), |color| RichText::new(&text).color(color));
+    let label = Label::new(text).truncate().selectable(false);
+    let response = if column.is_number() {
+        ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| ui.add(label)).inner
+    } else {
+        ui.add(label)
+    };
+    if !hover.is_empty() {
+        response.on_hover_text(hover);
+    }
+}
+
+fn line_color(palette: &theme::Palette, index: usize) -> Color32 {
+    palette.lines.get(index % palette.lines.len()).copied().unwrap_or(palette.accent)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! The loss curves of several runs over each other.
+
+use crate::ui::theme;
+use crate::ui::widgets::loss_plot::{Curve, CurvePlot, nearest, short};
+use crate::ui::widgets::duration;
+use crate::worker::message::{EpochPoint, RunInfo};
+use eframe::egui::{Color32, Ui};
+
+/// What the horizontal axis is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Axis {
+    #[default]
+    Epoch,
+    Step,
+    Time,
+}
+
+impl Axis {
+    fn of(self, point: &EpochPoint) -> f64 {
+        match self {
+            Self::Epoch => point.epoch as f64,
+            Self::Step => point.step as f64,
+            Self::Time => point.elapsed_s,
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Epoch => "Epoch",
+            Self::Step => "Step",
+            Self::Time => "Time",
+        }
+    }
+}
+
+/// How the curves are shown.
+#[derive(Debug)]
+pub(super) struct Overlay {
+    axis: Axis,
+    log: bool,
+    validation: bool,
+}
+
+impl Default for Overlay {
+    fn default() -> Self {
+        Self { axis: Axis::Epoch, log: true, validation: false }
+    }
+}
+
+impl Overlay {
+    /// Draws the curves of these runs, each in its colour, into this height.
+    pub(super) fn show(&mut self, ui: &mut Ui, runs: &[(&RunInfo, Color32)], height: f32) {
+        let has_validation = runs.iter().any(|(run, _)| run.history.iter().any(|point| point.val_loss.is_some()));
+        ui.horizontal_wrapped(|ui| {
+            ui.strong("Loss by");
+            for axis in [Axis::Epoch, Axis::Step, Axis::Time] {
+                ui.selectable_value(&mut self.axis, axis, axis.label());
+            }
+            ui.add_space(6.0);
+            ui.checkbox(&mut self.log, "Log scale");
+            let box_ = ui.add_enabled(has_validation, eframe::egui::Checkbox::new(&mut self.validation, "Validation loss"));
+            box_.on_disabled_hover_text("None of these runs held patterns back").on_hover_text("Instead of the training loss");
+        });
+        let validation = self.validation && has_validation;
+        let loss = |point: &EpochPoint| if validation { point.val_loss } else { Some(point.train_loss) };
+        let axis = self.axis;
+        let curves: Vec<Curve<'_>> = runs
+            .iter()
+            .map(|(run, color)| {
+                let points = run.history.iter().filter_map(|point| Some([axis.of(point), loss(point)?]));
+                let dots = run.history.len() <= 30;
+                Curve { width: 2.0, dots, ..Curve::new(run.name.clone(), *color, points.collect::<Vec<_>>()) }
+            })
+            .collect();
+        let readout = |x: f64| {
+            let at = |run: &RunInfo| {
+                let point = nearest(&run.history, x, |point| axis.of(point))?;
+                Some(format!("{}  {}", short(loss(point)?), run.name))
+            };
+            let values: Vec<String> = runs.iter().filter_map(|(run, _)| at(run)).collect();
+            let place = if axis == Axis::Time { duration(x.max(0.0)) } else { format!("{} {:.0}", axis.label(), x.max(0.0)) };
+            (!values.is_empty()).then(|| format!("{place}\n{}", values.join("\n")))
+        };
+        let label = if axis == Axis::Time { "Time in seconds" } else { axis.label() };
+        let _response = CurvePlot::new("Loss curves of the selected runs", (height - 34.0).max(120.0))
+            .log(self.log)
+            .x_label(label)
+            .legend(true)
+            .empty("Select runs that were trained to compare their losses")
+            .readout(readout)
+            .show(ui, &curves);
+        if curves.len() > theme::palette(ui).lines.len() {
+            ui.weak("Colours repeat after six runs");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Before the first training: what to do. After it: what came of it.
+
+use super::steer;
+use crate::session::{Action, Session, State, Status, Step};
+use crate::ui::theme;
+use crate::ui::widgets::{duration, loss_plot::short};
+use crate::worker::message::JobOutcome;
+use eframe::egui::{self, Frame, RichText, Ui};
+
+/// What to do while nothing has been trained yet.
+pub(super) fn before(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    ui.add_space((ui.available_height() * 0.12).min(70.0));
+    ui.vertical_centered(|ui| {
+        ui.set_max_width(460.0);
+        ui.label(RichText::new("Nothing has been trained yet").size(19.0).strong());
+        ui.add_space(2.0);
+        ui.label(RichText::new("Three steps lead to a picture").weak());
+        ui.add_space(16.0);
+        let patterns = state.dataset.as_ref().and_then(|dataset| dataset.patterns.as_ref());
+        let opened = match (&state.dataset, patterns) {
+            (_, Some(patterns)) => {
+                let [n, side] = [patterns.dataset.len(), patterns.dataset.patch_size()];
+                format!("{n} patterns of {side} × {side} pixels")
+            }
+            (Some(dataset), None) if dataset.failure.is_some() => "The dataset cannot be used".to_owned(),
+            (Some(_), None) => "Being read".to_owned(),
+            (None, _) => "A file of diffraction patterns, or the example".to_owned(),
+        };
+        row(ui, patterns.is_some(), "Open a dataset", &opened, Step::Data, actions);
+        let problems = state.draft.problems();
+        let settings = problems.first().cloned().unwrap_or_else(|| plan(state));
+        row(ui, problems.is_empty(), "Check the configuration", &settings, Step::Configure, actions);
+        ui.add_space(14.0);
+        steer::start(ui, state, "Start training", actions);
+        ui.add_space(4.0);
+        let hint = state.why_not_start().unwrap_or_else(|| "You can stop at any time and keep what was learnt".to_owned());
+        ui.label(RichText::new(hint).small().weak());
+    });
+}
+
+/// How long a training will be.
+fn plan(state: &State) -> String {
+    let config = state.draft.config();
+    let end = match (config.training.epochs, config.training.time_budget_s) {
+        (Some(epochs), Some(seconds)) => format!("{epochs} epochs, at most {}", duration(seconds)),
+        (Some(epochs), None) => format!("{epochs} epochs"),
+        (None, Some(seconds)) => format!("Trains for {}", duration(seconds)),
+        (None, None) => "Trains until it is stopped".to_owned(),
+    };
+    let modified = state.draft.differences().len();
+    match modified {
+        0 => format!("{end}, otherwise as in {}", state.draft.base_name()),
+        _ => format!("{end}, {modified} settings differ from {}", state.draft.base_name()),
+    }
+}
+
+fn row(ui: &mut Ui, done: bool, title: &str, about: &str, step: Step, actions: &mut Vec<Action>) {
+    let palette = theme::palette(ui);
+    Frame::group(ui.style()).inner_margin(10).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.horizontal(|ui| {
+            let (mark, color) = if done { ("●", palette.good) } else { ("○", palette.weak) };
+            ui.label(RichText::new(mark).color(color).size(16.0));
+            ui.vertical(|ui| {
+                if ui.link(RichText::new(title).strong()).clicked() {
+                    actions.push(Action::Go(step));
+                }
+                ui.add(egui::Label::new(RichText::new(about).small().weak()).wrap());
+            });
+        });
+    });
+}
+
+/// What the latest job came to.
+pub(super) fn after(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    let palette = theme::palette(ui);
+    let job = &state.job;
+    let (title, color) = match job.status {
+        Status::Finished(JobOutcome::Completed) => ("Done", palette.good),
+        Status::Finished(JobOutcome::Stopped) => ("Stopped, and kept what was learnt", palette.good),
+        Status::Finished(JobOutcome::Discarded) => ("Discarded, nothing was kept", palette.weak),
+        Status::Finished(JobOutcome::RestoredAfterNan) => ("Ended early, the last good weights are kept", palette.warning),
+        Status::Failed => ("Failed", palette.bad),
+        Status::Idle | Status::Running => return,
+    };
+    Frame::group(ui.style()).fill(ui.visuals().faint_bg_color).inner_margin(10).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.horizontal_wrapped(|ui| {
+            ui.label(RichText::new(title).strong().size(15.0).color(color));
+            let discarded = job.status == Status::Finished(JobOutcome::Discarded);
+            if let Some(folder) = job.output_dir.as_ref().filter(|_| !discarded) {
+                let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                ui.label(RichText::new(name).weak()).on_hover_text(folder.display().to_string());
+            }
+        });
+        if let Some(failure) = &job.failure {
+            ui.add(egui::Label::new(failure.message.as_str()).wrap().selectable(true));
+        }
+        figures(ui, job);
+        if matches!(job.status, Status::Finished(outcome) if outcome != JobOutcome::Discarded) {
+            ui.horizontal_wrapped(|ui| {
+                let shown = state.result.as_ref().map(|result| &result.folder) == job.output_dir.as_ref();
+                if has_object(job) && steer::primary(ui, "See the result").clicked() {
+                    match &job.output_dir {
+                        Some(folder) if !shown => {
+                            actions.push(Action::ShowResult { folder: folder.clone(), beside: false });
+                        }
+                        _ => actions.push(Action::Go(Step::Result)),
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn has_object(job: &Session) -> bool {
+    job.saved.iter().any(|path| path.ends_with("reconstruction.npz"))
+}
+
+/// The numbers of the summary, each over its name.
+fn figures(ui: &mut Ui, job: &Session) {
+    let Some(summary) = &job.summary else { return };
+    let percent = |value: f64| format!("{:.1} %", 100.0 * value);
+    let figures: Vec<(&str, String, &str)> = [
+        ("Training time", summary.train_seconds.map(duration), "Pauses do not count"),
+        ("Stitching time", summary.infer_seconds.map(duration), "Prediction of every pattern and stitching"),
+        ("Epochs", summary.epochs.map(|epochs| epochs.to_string()), "Epochs completed"),
+        ("Training loss", summary.final_train_loss.map(short), "Mean of the last epoch"),
+        ("Validation loss", summary.val_loss.map(short), "At the end of the last epoch"),
+        ("Misfit", summary.consistency_r.map(short), "Σ(|F| − √I)² / ΣI of the stitched object against the data; smaller is better"),
+        ("Phase correlation", summary.phase_correlation.map(percent), "With the object that the file brings"),
+        ("Amplitude correlation", summary.amplitude_correlation.map(percent), "With the object that the file brings"),
+    ]
+    .into_iter()
+    .filter_map(|(name, value, about)| Some((name, value?, about)))
+    .collect();
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 26.0;
+        for (name, value, about) in figures {
+            let cell = ui.vertical(|ui| {
+                ui.spacing_mut().item_spacing.y = 1.0;
+                ui.label(RichText::new(name).small().weak());
+                ui.label(RichText::new(value).size(16.0));
+            });
+            cell.response.on_hover_text(about);
+        }
+    });
+}

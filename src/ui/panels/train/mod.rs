@@ -1,0 +1,92 @@
+//! The running job: start it, steer it, watch it.
+
+mod alarms;
+mod curves;
+mod done;
+mod picture;
+mod progress;
+mod steer;
+
+use super::Outbox;
+use crate::session::{Action, State, Status};
+use crate::ui::theme;
+use crate::ui::widgets::memory::Memory;
+use eframe::egui::{self, Frame, RichText, ScrollArea, Ui};
+
+/// Width from which on curves and pictures stand side by side.
+const WIDE: f32 = 820.0;
+
+/// How the job is shown.
+#[derive(Default)]
+pub struct View {
+    steer: steer::Steer,
+    curves: curves::Curves,
+    pictures: picture::LivePictures,
+    memory: Memory,
+}
+
+impl View {
+    /// Draws the panel.
+    pub fn show(&mut self, ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            if state.job.job == 0 && !state.is_busy() {
+                done::before(ui, state, actions);
+            } else {
+                self.job(ui, state, outbox, actions);
+            }
+        });
+    }
+
+    fn job(&mut self, ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
+        let bottom = ui.max_rect().bottom();
+        ui.horizontal_wrapped(|ui| self.steer.show(ui, state, outbox, actions));
+        if state.is_busy() {
+            let resident = self.memory.at(ui.input(|input| input.time));
+            progress::show(ui, state, resident);
+            // Memory and times go on while no event comes.
+            ui.ctx().request_repaint_after(std::time::Duration::from_secs(1));
+        } else if state.job.has_ended() {
+            done::after(ui, state, actions);
+        }
+        let learning_rate = state.draft.config().training.learning_rate;
+        let flatness = self.pictures.flatness(state);
+        for alarm in alarms::alarms(&state.job, learning_rate, flatness) {
+            warn(ui, &alarm);
+        }
+        let trained = !state.job.curve.is_empty() || !state.job.history.is_empty() || !state.film.frames().is_empty();
+        if !trained && (state.job.name == "infer" || state.job.status == Status::Failed) {
+            return;
+        }
+        ui.add_space(4.0);
+        let rest = bottom - ui.cursor().top();
+        if ui.available_width() >= WIDE {
+            let height = rest.max(360.0);
+            ui.columns(2, |columns| {
+                if let [left, right] = columns {
+                    self.curves.show(left, &state.job, height);
+                    self.pictures.show(right, state, height, actions);
+                }
+            });
+        } else {
+            self.curves.show(ui, &state.job, 400.0);
+            ui.add_space(8.0);
+            self.pictures.show(ui, state, 330.0, actions);
+        }
+    }
+}
+
+fn warn(ui: &mut Ui, alarm: &alarms::Alarm) {
+    let palette = theme::palette(ui);
+    let color = if alarm.grave { palette.bad } else { palette.warning };
+    Frame::group(ui.style()).stroke(egui::Stroke::new(1.0, color)).inner_margin(8).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.horizontal_wrapped(|ui| {
+            ui.label(RichText::new("▲").color(color).size(16.0));
+            ui.label(RichText::new(alarm.title).color(color).strong());
+            ui.label(&alarm.advice);
+        });
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,423 @@
+//! The stitched object while it is being learnt: amplitude and phase of a kept frame.
+//!
+//! A frame is developed into colours once, on at most [`SIDE`] pixels a side, so that no frame of the window waits for it.
+
+use crate::imaging::{COVERED_FRACTION, Colormap, Limits, covered_box, covered_mask, remove_ramp, robust_limits};
+use crate::session::{Action, State};
+use crate::ui::theme;
+use crate::ui::widgets::image_view::ImageView;
+use crate::worker::message::{LivePace, Picture};
+use eframe::egui::{self, Color32, ColorImage, RichText, Slider, Ui, vec2};
+use ndarray::{Array2, ArrayView2};
+use num_complex::Complex32;
+use std::f64::consts::PI;
+use std::sync::Arc;
+
+/// Most pixels shown along a side.
+const SIDE: usize = 640;
+/// Most pixels along a side on which the phase ramp is found.
+const RAMP_SIDE: usize = 96;
+/// Fractions of the covered values that lie outside the limits at either end.
+const TAIL: f64 = 0.005;
+/// Spans of phase beyond this, radians, are shown cyclic: some of it will be wrapped.
+const SEQUENTIAL_SPAN: f64 = 1.6 * PI;
+/// Fraction of the largest coverage from which on a pixel counts in the spread of the amplitude.
+const WELL_COVERED: f64 = 0.3;
+
+/// A frame in colours.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Developed {
+    /// (width, height) in pixels.
+    pub size: [usize; 2],
+    /// Colours of the amplitude, row by row.
+    pub amplitude: Vec<Color32>,
+    /// Colours of the phase, row by row.
+    pub phase: Vec<Color32>,
+    /// Amplitudes of the first and last colour.
+    pub amplitude_limits: Limits,
+    /// Phases of the first and last colour, radians.
+    pub phase_limits: Limits,
+    /// Colours of the phase.
+    pub phase_map: Colormap,
+    /// 5 to 95 % spread of the amplitude over its median, where it is well covered.
+    pub spread: f64,
+}
+
+/// Cuts a picture to what is covered, takes the phase ramp off and colours it; none if nothing is covered.
+pub(super) fn develop(picture: &Picture) -> Option<Developed> {
+    let shape = (picture.height, picture.width);
+    let whole = |values: &[f32]| Array2::from_shape_vec(shape, values.to_vec()).ok();
+    let coverage = whole(&picture.coverage)?;
+    let mask = covered_mask(coverage.view(), COVERED_FRACTION);
+    let (top, left, height, width) = covered_box(mask.view())?;
+    let stride = height.max(width).div_ceil(SIDE).max(1);
+    let size = (height.div_ceil(stride), width.div_ceil(stride));
+    let place = |y: usize, x: usize| (top + y * stride, left + x * stride);
+    let at = |values: &[f32], y: usize, x: usize| {
+        let (y, x) = place(y, x);
+        values.get(y * picture.width + x).copied().unwrap_or(f32::NAN)
+    };
+    let covered = Array2::from_shape_fn(size, |(y, x)| mask.get(place(y, x)).copied().unwrap_or(false));
+    let amplitude = Array2::from_shape_fn(size, |(y, x)| at(&picture.amplitude, y, x));
+    let phase = Array2::from_shape_fn(size, |(y, x)| at(&picture.phase, y, x));
+    let phase = without_ramp(amplitude.view(), phase.view(), covered.view());
+
+    let amplitude_limits = robust_limits(amplitude.view(), covered.view(), TAIL, 1.0 - TAIL);
+    let phase_limits = robust_limits(phase.view(), covered.view(), TAIL, 1.0 - TAIL);
+    let (phase_limits, phase_map) = if phase_limits.high - phase_limits.low > SEQUENTIAL_SPAN {
+        (Limits { low: -PI, high: PI }, Colormap::Cyclic)
+    } else {
+        (phase_limits, Colormap::Gray)
+    };
+    let well = covered_mask(coverage.view(), WELL_COVERED);
+    let well = Array2::from_shape_fn(size, |(y, x)| well.get(place(y, x)).copied().unwrap_or(false));
+    Some(Developed {
+        size: [size.1, size.0],
+        amplitude: colors(amplitude.view(), covered.view(), amplitude_limits, Colormap::Gray),
+        phase: colors(phase.view(), covered.view(), phase_limits, phase_map),
+        amplitude_limits,
+        phase_limits,
+        phase_map,
+        spread: spread(amplitude.view(), well.view()),
+    })
+}
+
+/// The phase without its mean and its linear ramp; the ramp is found on a coarser grid.
+fn without_ramp(amplitude: ArrayView2<'_, f32>, phase: ArrayView2<'_, f32>, covered: ArrayView2<'_, bool>) -> Array2<f32> {
+    let (height, width) = phase.dim();
+    let stride = height.max(width).div_ceil(RAMP_SIDE).max(1);
+    let size = (height.div_ceil(stride), width.div_ceil(stride));
+    let value = |(y, x): (usize, usize)| {
+        let at = (y * stride, x * stride);
+        let (amplitude, phase) = (amplitude.get(at).copied().unwrap_or(0.0), phase.get(at).copied().unwrap_or(0.0));
+        Complex32::from_polar(amplitude, phase)
+    };
+    let coarse = Array2::from_shape_fn(size, value);
+    let mask = Array2::from_shape_fn(size, |(y, x)| covered.get((y * stride, x * stride)).copied().unwrap_or(false));
+    let (_, fit) = remove_ramp(coarse.view(), mask.view());
+    let slope = |slope: f64| slope / stride as f64;
+    let (slope_y, slope_x) = (slope(fit.slope_y), slope(fit.slope_x));
+    Array2::from_shape_fn((height, width), |(y, x)| {
+        let turned = f64::from(phase[(y, x)]) - (fit.offset + slope_y * y as f64 + slope_x * x as f64);
+        (turned - 2.0 * PI * (turned / (2.0 * PI)).round()) as f32
+    })
+}
+
+/// 256 colours are looked up, not computed for each pixel; what is not covered is transparent.
+fn colors(values: ArrayView2<'_, f32>, covered: ArrayView2<'_, bool>, limits: Limits, map: Colormap) -> Vec<Color32> {
+    let table: Vec<Color32> = (0..256).map(|index| color(map, f64::from(index) / 255.0)).collect();
+    let of = |value: f32| {
+        let index = (limits.fraction(f64::from(value)) * 255.0).round() as usize;
+        table.get(index).copied().unwrap_or_default()
+    };
+    values.iter().zip(covered).map(|(value, covered)| if *covered { of(*value) } else { Color32::TRANSPARENT }).collect()
+}
+
+fn color(map: Colormap, fraction: f64) -> Color32 {
+    let [r, g, b] = map.rgb(fraction);
+    Color32::from_rgb(r, g, b)
+}
+
+fn spread(amplitude: ArrayView2<'_, f32>, covered: ArrayView2<'_, bool>) -> f64 {
+    let mut seen: Vec<f32> =
+        amplitude.iter().zip(covered).filter(|(v, covered)| **covered && v.is_finite()).map(|(v, _)| *v).collect();
+    let last = seen.len().saturating_sub(1);
+    let mut at = |fraction: f64| -> f64 {
+        let rank = (fraction * last as f64).round() as usize;
+        if seen.is_empty() { f64::NAN } else { f64::from(*seen.select_nth_unstable_by(rank.min(last), f32::total_cmp).1) }
+    };
+    let (low, middle, high) = (at(0.05), at(0.5), at(0.95));
+    if middle > 0.0 { (high - low) / middle } else { f64::NAN }
+}
+
+/// Which frame is shown, and what was made of it.
+#[derive(Default)]
+pub(super) struct LivePictures {
+    /// Epoch and step of the frame that is held; none follows the newest.
+    held: Option<(usize, usize)>,
+    shown: Option<(u64, Option<Developed>)>,
+    newest: Option<(u64, Option<f64>)>,
+    amplitude: ImageView,
+    phase: ImageView,
+}
+
+/// Changes with the content of a frame.
+fn key(frame: &Arc<Picture>) -> u64 {
+    let (epoch, step) = frame.taken.unwrap_or_default();
+    let mut key = frame.job;
+    for part in [epoch as u64, step as u64, u64::from(frame.taken.is_none()), Arc::as_ptr(frame) as u64] {
+        key = (key.rotate_left(17) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    key
+}
+
+impl LivePictures {
+    /// Spread of the newest frame's amplitude and the step it was taken at.
+    pub(super) fn flatness(&mut self, state: &State) -> Option<(f64, usize)> {
+        let frame = state.film.newest()?;
+        let key = key(frame);
+        if self.newest.map(|(key, _)| key) != Some(key) {
+            let known = self.shown.as_ref().filter(|(shown, _)| *shown == key).map(|(_, developed)| developed);
+            let spread = match known {
+                Some(developed) => developed.as_ref().map(|developed| developed.spread),
+                None => develop(frame).map(|developed| developed.spread),
+            };
+            self.newest = Some((key, spread));
+        }
+        let step = frame.taken.map_or(usize::MAX, |(_, step)| step);
+        self.newest.and_then(|(_, spread)| spread).filter(|spread| spread.is_finite()).map(|spread| (spread, step))
+    }
+
+    /// Draws pace, pictures and scrubber into this height.
+    pub(super) fn show(&mut self, ui: &mut Ui, state: &State, height: f32, actions: &mut Vec<Action>) {
+        let top = ui.cursor().top();
+        pace(ui, state, actions);
+        let frames = state.film.frames();
+        let index = self.index(frames);
+        let Some(frame) = index.and_then(|index| frames.get(index)) else {
+            self.held = None;
+            nothing(ui, state, height - (ui.cursor().top() - top));
+            return;
+        };
+        self.scrub(ui, frames, index.unwrap_or_default());
+        let key = key(frame);
+        if self.shown.as_ref().map(|(key, _)| *key) != Some(key) {
+            self.shown = Some((key, develop(frame)));
+        }
+        let rest = height - (ui.cursor().top() - top);
+        let Some((_, Some(developed))) = &self.shown else {
+            ui.weak("Nothing is covered in this picture");
+            return;
+        };
+        let legend = 34.0;
+        let (wide, gap) = (ui.available_width(), 8.0);
+        let [w, h] = developed.size.map(|side| side.max(1) as f32);
+        let beside = ((wide - gap) / 2.0 / w).min((rest - legend) / h);
+        let stacked = (wide / w).min(((rest - gap) / 2.0 - legend) / h);
+        let phase_unit = "rad";
+        let mut one = |ui: &mut Ui, which: usize, space: egui::Vec2| {
+            let (view, name, colors, limits, map, unit) = if which == 0 {
+                let parts = (&developed.amplitude, developed.amplitude_limits, Colormap::Gray);
+                (&mut self.amplitude, "Amplitude", parts.0, parts.1, parts.2, "")
+            } else {
+                let parts = (&developed.phase, developed.phase_limits, developed.phase_map);
+                (&mut self.phase, "Phase", parts.0, parts.1, parts.2, phase_unit)
+            };
+            ui.vertical(|ui| {
+                ui.set_width(space.x);
+                bar(ui, name, limits, map, unit);
+                let (rect, _) = ui.allocate_exact_size(vec2(space.x, space.y - legend), egui::Sense::hover());
+                ui.painter().rect_filled(rect, 4.0, theme::palette(ui).canvas);
+                let mut inner = ui.new_child(egui::UiBuilder::new().max_rect(rect));
+                let name = format!("{name} of the object so far");
+                view.show(&mut inner, &name, key, developed.size, || ColorImage::new(developed.size, colors.clone()));
+            });
+        };
+        if beside >= stacked {
+            let space = vec2(((wide - gap) / 2.0).max(60.0), rest.max(120.0));
+            ui.horizontal_top(|ui| {
+                ui.spacing_mut().item_spacing.x = gap;
+                one(ui, 0, space);
+                one(ui, 1, space);
+            });
+        } else {
+            let space = vec2(wide, ((rest - gap) / 2.0).max(120.0));
+            one(ui, 0, space);
+            one(ui, 1, space);
+        }
+    }
+
+    /// The frame that is shown: the newest, or the one that is nearest to the one held.
+    fn index(&self, frames: &[Arc<Picture>]) -> Option<usize> {
+        let last = frames.len().checked_sub(1)?;
+        let Some(held) = self.held else { return Some(last) };
+        let after = frames.partition_point(|frame| frame.taken.is_some_and(|taken| taken < held));
+        Some(after.min(last))
+    }
+
+    fn scrub(&mut self, ui: &mut Ui, frames: &[Arc<Picture>], index: usize) {
+        ui.horizontal(|ui| {
+            let mut chosen = index;
+            let last = frames.len() - 1;
+            let label = ui.label("Frame");
+            ui.spacing_mut().slider_width = (ui.available_width() - 290.0).clamp(60.0, 400.0);
+            let slider = Slider::new(&mut chosen, 0..=last.max(1)).show_value(false);
+            let slider = ui.add_enabled(last > 0, slider).labelled_by(label.id);
+            let slider = slider.on_disabled_hover_text("There is one frame so far");
+            if slider.changed() {
+                let chosen = chosen.min(last);
+                self.held = if chosen == last { None } else { frames.get(chosen).and_then(|frame| frame.taken) };
+            }
+            let follow = ui.selectable_label(self.held.is_none(), "Newest").on_hover_text("Follow the newest frame");
+            if follow.clicked() {
+                self.held = None;
+            }
+            let text = match frames.get(self.index(frames).unwrap_or(index)).and_then(|frame| frame.taken) {
+                Some((epoch, step)) => format!("Epoch {epoch}, step {step}"),
+                None => "Result".to_owned(),
+            };
+            ui.weak(text);
+        });
+    }
+}
+
+/// How often a picture is taken.
+fn pace(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    ui.horizontal_wrapped(|ui| {
+        ui.strong("Object so far");
+        ui.add_space(6.0);
+        for pace in LivePace::ALL {
+            let about = match pace {
+                LivePace::Off => "No pictures: all the time goes into training",
+                LivePace::Slow => "At most one part in 20 of the time goes into pictures",
+                LivePace::Live => "At most one part in 4 of the time goes into pictures",
+            };
+            if ui.selectable_label(state.pace == pace, pace.label()).on_hover_text(about).clicked() {
+                actions.push(Action::SetPace(pace));
+            }
+        }
+    });
+}
+
+fn nothing(ui: &mut Ui, state: &State, height: f32) {
+    let text = if state.pace == LivePace::Off {
+        "Pictures are off. Slow or Live shows the object while it is being learnt."
+    } else if state.is_busy() {
+        "The first picture comes soon"
+    } else {
+        "No picture was taken"
+    };
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height.max(120.0)), egui::Sense::hover());
+    ui.painter().rect_filled(rect, 4.0, theme::palette(ui).canvas);
+    let mut inner = ui.new_child(egui::UiBuilder::new().max_rect(rect.shrink(16.0)));
+    inner.centered_and_justified(|ui| ui.label(RichText::new(text).weak()));
+}
+
+/// Name, colours and limits of a picture.
+fn bar(ui: &mut Ui, name: &str, limits: Limits, map: Colormap, unit: &str) {
+    ui.horizontal(|ui| {
+        ui.set_height(22.0);
+        ui.label(name);
+        let text = |value: f64| {
+            let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+            RichText::new(format!("{value:.2}{unit}")).small().weak()
+        };
+        ui.label(text(limits.low));
+        let width = (ui.available_width() - 62.0).clamp(20.0, 110.0);
+        let (rect, _) = ui.allocate_exact_size(vec2(width, 10.0), egui::Sense::hover());
+        let mut mesh = egui::Mesh::default();
+        let columns = 48u32;
+        for index in 0..=columns {
+            let fraction = f64::from(index) / f64::from(columns);
+            let x = rect.left() + rect.width() * fraction as f32;
+            mesh.colored_vertex(egui::pos2(x, rect.top()), color(map, fraction));
+            mesh.colored_vertex(egui::pos2(x, rect.bottom()), color(map, fraction));
+            if index > 0 {
+                let at = 2 * index;
+                mesh.add_triangle(at - 2, at - 1, at);
+                mesh.add_triangle(at - 1, at, at + 1);
+            }
+        }
+        ui.painter().add(mesh);
+        let stroke = ui.visuals().widgets.noninteractive.bg_stroke;
+        ui.painter().rect_stroke(rect, 0.0, stroke, egui::StrokeKind::Outside);
+        ui.label(text(limits.high));
+    });
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A bright disk on a phase ramp, covered in the middle.
+    pub(crate) fn picture(step: usize, side: usize, contrast: f32) -> Picture {
+        let middle = side as f32 / 2.0;
+        let mut picture = Picture {
+            job: 1,
+            taken: Some((1 + step / 100, step)),
+            width: side,
+            height: side,
+            amplitude: Vec::new(),
+            phase: Vec::new(),
+            coverage: Vec::new(),
+            origin_xy: [0.0; 2],
+        };
+        for y in 0..side {
+            for x in 0..side {
+                let radius = (x as f32 - middle).hypot(y as f32 - middle);
+                let disk = radius < side as f32 / 5.0;
+                let phase = 0.05 * x as f32 - 0.03 * y as f32 + if disk { 0.5 } else { 0.0 };
+                picture.amplitude.push(if disk { 1.0 - contrast } else { 1.0 });
+                picture.phase.push((phase + 3.0).rem_euclid(6.0) - 3.0);
+                picture.coverage.push(if radius < side as f32 * 0.45 { 5.0 } else { 0.0 });
+            }
+        }
+        for phase in &mut picture.phase {
+            *phase = Complex32::from_polar(1.0, *phase).arg();
+        }
+        picture
+    }
+
+    #[test]
+    fn a_frame_is_cut_to_what_is_covered_and_shrunk_to_what_a_screen_shows() {
+        let small = develop(&picture(10, 100, 0.4)).unwrap();
+        assert_eq!(small.size, [89, 89]);
+        assert_eq!(small.amplitude[0], Color32::TRANSPARENT);
+        assert_eq!(small.amplitude[44 * 89 + 44], Color32::BLACK);
+        assert!((small.amplitude_limits.low - 0.6).abs() < 1e-6 && (small.spread - 0.4).abs() < 1e-3);
+        let large = develop(&picture(10, 2000, 0.4)).unwrap();
+        assert!(large.size[0] <= SIDE && large.size[0] > SIDE / 2, "{:?}", large.size);
+        let empty = Picture { coverage: vec![0.0; 100], ..picture(0, 10, 0.4) };
+        assert_eq!(develop(&empty), None);
+    }
+
+    #[test]
+    fn a_flat_amplitude_has_no_spread() {
+        assert!(develop(&picture(10, 100, 0.0)).unwrap().spread < 1e-6);
+    }
+
+    #[test]
+    fn the_phase_ramp_is_taken_off_also_of_large_frames() {
+        for side in [100, 900] {
+            let side_scale = 100.0 / side as f32;
+            let mut frame = picture(10, side, 0.0);
+            let middle = side as f32 / 2.0;
+            for (index, phase) in frame.phase.iter_mut().enumerate() {
+                let (x, y) = ((index % side) as f32, (index / side) as f32);
+                let disk = (x - middle).hypot(y - middle) < side as f32 / 5.0;
+                *phase = (0.08 * x - 0.05 * y) * side_scale + if disk { 0.5 } else { 0.0 };
+                *phase = Complex32::from_polar(1.0, *phase).arg();
+            }
+            let developed = develop(&frame).unwrap();
+            let span = developed.phase_limits.high - developed.phase_limits.low;
+            assert!((0.45..0.8).contains(&span), "{side}: {span}");
+            assert_eq!(developed.phase_map, Colormap::Gray);
+        }
+    }
+
+    #[test]
+    fn a_held_frame_stays_when_others_are_thinned_out_and_the_newest_is_followed_otherwise() {
+        let frames: Vec<_> = [10, 20, 40, 80].map(|step| Arc::new(picture(step, 8, 0.5))).into();
+        let mut view = LivePictures::default();
+        assert_eq!(view.index(&frames), Some(3));
+        view.held = frames[1].taken;
+        assert_eq!(view.index(&frames), Some(1));
+        let thinned = [frames[0].clone(), frames[2].clone(), frames[3].clone()];
+        assert_eq!(view.index(&thinned), Some(1), "the next one stands in for the one that has gone");
+        assert_eq!(view.index(&[]), None);
+    }
+
+    #[test]
+    fn developing_a_frame_of_a_thousand_pixels_a_side_takes_milliseconds() {
+        let frame = picture(10, 1000, 0.4);
+        let least = (0..5).map(|_| {
+            let began = std::time::Instant::now();
+            std::hint::black_box(develop(&frame));
+            began.elapsed().as_secs_f64() * 1e3
+        });
+        let least = least.fold(f64::INFINITY, f64::min);
+        println!("developing 1000 x 1000: {least:.1} ms");
+        assert!(least < 60.0, "{least} ms");
+    }
+}

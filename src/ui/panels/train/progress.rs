@@ -1,0 +1,193 @@
+//! How far the job is, how fast it goes, and when it will be done.
+
+use crate::session::{CurvePoint, Session, State, Status};
+use crate::ui::theme;
+use crate::ui::widgets::{duration, memory};
+use crate::worker::message::{Control, EpochPoint, Progress, Stage};
+use eframe::egui::{self, ProgressBar, RichText, Ui};
+
+/// Steps per second of late: of the last half of the time, at most 30 s, so that a slow start does not count.
+pub(super) fn recent_rate(curve: &[CurvePoint]) -> Option<f64> {
+    let last = curve.last()?;
+    let since = last.elapsed_s - (last.elapsed_s / 2.0).min(30.0);
+    let first = curve.iter().rev().take_while(|point| point.elapsed_s >= since).last()?;
+    let (steps, time) = (last.step.checked_sub(first.step)?, last.elapsed_s - first.elapsed_s);
+    (time > 0.2 && steps > 0).then(|| steps as f64 / time)
+}
+
+/// Seconds to the end of the stage: by the rate of late where the number of epochs decides, by the clock where the time
+/// does.
+pub(super) fn remaining(progress: &Progress, curve: &[CurvePoint], history: &[EpochPoint]) -> Option<f64> {
+    let by_average = progress.remaining_s?;
+    let Some(epochs) = progress.epochs else { return Some(by_average) };
+    let Some(rate) = recent_rate(curve) else { return Some(by_average) };
+    let total = match history.last().filter(|point| point.epoch > 0) {
+        Some(point) => point.step as f64 / point.epoch as f64 * epochs as f64,
+        None => progress.step as f64 / progress.fraction.max(1e-9),
+    };
+    // Ahead of its epochs: it is the clock that will end it.
+    let by_clock = progress.fraction > progress.step as f64 / total + 0.01;
+    Some(if by_clock { by_average } else { ((total - progress.step as f64) / rate).max(0.0) })
+}
+
+/// Steps of the running epoch that are done, and steps of an epoch; known after the first.
+fn epoch_steps(progress: &Progress, history: &[EpochPoint]) -> Option<(usize, usize)> {
+    let last = history.last().filter(|point| point.epoch > 0 && point.step >= point.epoch)?;
+    let each = last.step / last.epoch;
+    Some((progress.step.saturating_sub(last.step).min(each), each))
+}
+
+/// What the job does now, in a few words.
+pub(super) fn doing(state: &State) -> String {
+    let job = &state.job;
+    if state.starting {
+        return "Starting".to_owned();
+    }
+    let stage = job.stage.map_or("Starting", Stage::label);
+    if job.stage != Some(Stage::Training) {
+        return if state.control == Control::Pause { format!("Paused while {}", stage.to_lowercase()) } else { stage.to_owned() };
+    }
+    match state.control {
+        Control::Run => stage.to_owned(),
+        Control::Pause => "Paused".to_owned(),
+        Control::StopAfterEpoch => "Stopping after this epoch".to_owned(),
+        Control::Stop => "Stopping".to_owned(),
+        Control::Discard => "Discarding".to_owned(),
+    }
+}
+
+/// Draws the bars and the numbers of a running job.
+pub(super) fn show(ui: &mut Ui, state: &State, resident: Option<u64>) {
+    let (job, progress) = (&state.job, &state.job.progress);
+    let training = job.stage == Some(Stage::Training);
+    let left = match remaining(progress, &job.curve, &job.history) {
+        Some(seconds) if state.control == Control::Run => format!(", {} left", duration(seconds)),
+        _ => String::new(),
+    };
+    let text = format!("{}  {:.0} %{left}", doing(state), 100.0 * progress.fraction);
+    let fill = theme::palette(ui).accent.gamma_multiply(0.55);
+    let total = ProgressBar::new(progress.fraction as f32).desired_height(22.0).fill(fill).corner_radius(4.0);
+    let total = ui.add(total.text(RichText::new(text)));
+    total.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Total progress"));
+    if training {
+        epoch_bar(ui, progress, &job.history);
+    }
+    numbers(ui, job, resident);
+}
+
+fn epoch_bar(ui: &mut Ui, progress: &Progress, history: &[EpochPoint]) {
+    let of = progress.epochs.map_or_else(String::new, |epochs| format!(" of {epochs}"));
+    let epoch = progress.epoch.max(1);
+    let (fraction, steps) = match epoch_steps(progress, history) {
+        Some((done, each)) => (done as f32 / each.max(1) as f32, format!(", step {done} of {each}")),
+        None => (0.0, format!(", step {}", progress.step)),
+    };
+    let fill = theme::palette(ui).weak.gamma_multiply(0.35);
+    let text = RichText::new(format!("Epoch {epoch}{of}{steps}")).small();
+    let bar = ProgressBar::new(fraction).desired_height(16.0).fill(fill).corner_radius(4.0).text(text);
+    let bar = ui.add(bar);
+    bar.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Epoch progress"));
+}
+
+/// Speed, time, device and memory in one row that wraps.
+fn numbers(ui: &mut Ui, job: &Session, resident: Option<u64>) {
+    let palette = theme::palette(ui);
+    let progress = &job.progress;
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        let mut item = |name: &str, value: String, about: &str| {
+            let name = ui.label(RichText::new(name).color(palette.weak));
+            let value = ui.label(value);
+            if !about.is_empty() {
+                name.on_hover_text(about);
+                value.on_hover_text(about);
+            }
+            ui.add_space(14.0);
+        };
+        if let Some(rate) = recent_rate(&job.curve).or(progress.steps_per_second) {
+            item("Steps per second", format!("{rate:.1}"), "Of the last seconds, without the slow start");
+        }
+        if let Some(rate) = progress.patterns_per_second {
+            item("Patterns per second", format!("{rate:.0}"), "Since the start of the stage");
+        }
+        if progress.elapsed_s > 0.0 {
+            item("Elapsed", duration(progress.elapsed_s), "Pauses do not count");
+        }
+        if let Some(bytes) = resident {
+            item("Memory", memory::bytes(bytes), "Main memory this program takes");
+        }
+        if let Some(device) = &job.device {
+            let about = format!("{}, {}, {}", device.backend, device.driver, device.kind.label());
+            let note = if device.reduced_capability && job.status == Status::Running { " (no GPU)" } else { "" };
+            item("Device", format!("{}{note}", device.name), &about);
+        }
+    });
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn point(step: usize, elapsed_s: f64) -> CurvePoint {
+        CurvePoint { step, elapsed_s, loss: 1.0, learning_rate: 1e-3, gradient_norm: 1.0 }
+    }
+
+    /// 10 s of compiling before the first step, then 10 steps a second.
+    fn warmed_up(seconds: usize) -> Vec<CurvePoint> {
+        (1..=seconds).map(|second| point(10 * second, 10.0 + second as f64)).collect()
+    }
+
+    fn epoch(epoch: usize, step: usize) -> EpochPoint {
+        EpochPoint {
+            epoch,
+            step,
+            train_loss: 1.0,
+            val_loss: None,
+            learning_rate: 1e-3,
+            gradient_norm: 1.0,
+            elapsed_s: 1.0,
+        }
+    }
+
+    #[test]
+    fn a_slow_start_does_not_count_in_the_time_that_is_left() {
+        let curve = warmed_up(20);
+        assert!((recent_rate(&curve).unwrap() - 10.0).abs() < 1e-9);
+        let progress = Progress {
+            fraction: 0.2,
+            step: 200,
+            epochs: Some(10),
+            elapsed_s: 30.0,
+            remaining_s: Some(120.0),
+            ..Progress::default()
+        };
+        let left = remaining(&progress, &curve, &[epoch(1, 100), epoch(2, 200)]).unwrap();
+        assert!((left - 80.0).abs() < 1e-6, "{left}");
+        let before_the_first_epoch_ends = remaining(&progress, &curve, &[]).unwrap();
+        assert!((before_the_first_epoch_ends - 80.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn where_the_clock_decides_the_clock_is_believed() {
+        let curve = warmed_up(20);
+        let progress = Progress {
+            fraction: 0.5,
+            step: 200,
+            epochs: Some(100),
+            elapsed_s: 30.0,
+            remaining_s: Some(30.0),
+            ..Progress::default()
+        };
+        assert_eq!(remaining(&progress, &curve, &[epoch(2, 200)]), Some(30.0));
+        let no_epochs = Progress { epochs: None, ..progress };
+        assert_eq!(remaining(&no_epochs, &curve, &[]), Some(30.0));
+    }
+
+    #[test]
+    fn the_epoch_bar_knows_its_length_after_the_first_epoch() {
+        let progress = Progress { step: 250, ..Progress::default() };
+        assert_eq!(epoch_steps(&progress, &[epoch(2, 200)]), Some((50, 100)));
+        assert_eq!(epoch_steps(&progress, &[]), None);
+    }
+}

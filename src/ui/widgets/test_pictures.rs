@@ -1,0 +1,37 @@
+//! For tests: pictures of a panel, kept where the variable `PTYCHOSCOPE_PICTURES` says, to be looked at.
+
+use eframe::egui::{self, Theme};
+use egui_kittest::Harness;
+
+/// Light and dark, at the two usual sizes of a window and in a narrow tile.
+pub(crate) const VIEWS: [(&str, [f32; 2], Theme); 4] = [
+    ("dark-1280x800", [1256.0, 690.0], Theme::Dark),
+    ("light-1280x800", [1256.0, 690.0], Theme::Light),
+    ("dark-1920x1080", [1896.0, 970.0], Theme::Dark),
+    ("narrow-500x690", [500.0, 690.0], Theme::Light),
+];
+
+/// A harness around what a closure draws, in the window's theme.
+pub(crate) fn harness<'a, T>(
+    size: [f32; 2],
+    theme: Theme,
+    state: T,
+    draw: impl FnMut(&mut egui::Ui, &mut T) + 'a,
+) -> Harness<'a, T> {
+    let mut harness = Harness::builder()
+        .with_size(size)
+        .with_theme(theme)
+        .with_max_steps(30)
+        .with_step_dt(1.0 / 20.0)
+        .with_context_setup(crate::ui::theme::install)
+        .build_ui_state(draw, state);
+    harness.run_ok();
+    harness
+}
+
+/// Saves what a harness shows, if pictures are wanted.
+pub(crate) fn save<T>(harness: &mut Harness<'_, T>, name: &str) {
+    let Some(folder) = std::env::var_os("PTYCHOSCOPE_PICTURES").map(std::path::PathBuf::from) else { return };
+    std::fs::create_dir_all(&folder).unwrap();
+    harness.render().unwrap().save(folder.join(format!("{name}.png"))).unwrap();
+}

@@ -1,0 +1,132 @@
+//! Two hundred times: open, train, stop, look at the result and load the model, in one process. Neither memory nor
+//! threads may grow.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use ndarray::{Array1, Array2, Array3};
+use num_complex::Complex32;
+use ptychoscope::data::{NpyArray, write_npz};
+use ptychoscope::session::{Action, State, Status};
+use ptychoscope::ui::Desk;
+use ptychoscope::ui::widgets::memory::resident_bytes;
+use ptychoscope::worker::message::{Control, JobOutcome, LivePace};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const CYCLES: usize = 200;
+/// Cycles after which memory and threads are taken as settled.
+const WARM: usize = 60;
+const SIDE: usize = 16;
+
+/// 36 patterns of 16 × 16 pixels of a Gaussian probe on a 6 × 6 scan: shapes matter here, not physics.
+fn write_dataset(path: &Path) {
+    let middle = SIDE as f32 / 2.0;
+    let at = |y: usize, x: usize, width: f32| {
+        let squared = (y as f32 - middle).powi(2) + (x as f32 - middle).powi(2);
+        (-squared / (2.0 * width * width)).exp()
+    };
+    let patterns = Array3::from_shape_fn((36, SIDE, SIDE), |(n, y, x)| {
+        40.0 * at(y, x, 2.5) * (1.0 + 0.3 * ((n * 7 + y * 3 + x * 5) as f32).sin())
+    });
+    let probe = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| Complex32::new(at(y, x, 3.0), 0.1 * at(y, x, 2.0)));
+    let position = |step: fn(usize) -> usize| Array1::from_shape_fn(36, |n| 12.0 + 2.0 * step(n) as f64);
+    let (x, y) = (position(|n| n % 6), position(|n| n / 6));
+    let arrays = [
+        ("diffraction", NpyArray::F32(patterns.view().into_dyn())),
+        ("probeGuess", NpyArray::C32(probe.view().into_dyn())),
+        ("xcoords", NpyArray::F64(x.view().into_dyn())),
+        ("ycoords", NpyArray::F64(y.view().into_dyn())),
+    ];
+    write_npz(path, &arrays).unwrap();
+}
+
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// Listens until something holds.
+fn until(desk: &mut Desk, woken: &Receiver<()>, what: &str, holds: impl Fn(&State) -> bool) {
+    let began = Instant::now();
+    loop {
+        desk.listen();
+        let _wishes = desk.wishes();
+        if holds(&desk.state) {
+            return;
+        }
+        let failure = desk.state.job.failure.as_ref().map(|failure| failure.message.clone());
+        assert!(failure.is_none() && began.elapsed() < Duration::from_secs(20), "{what}: {failure:?} {:?}", desk.state.log.last());
+        let _timeout = woken.recv_timeout(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn two_hundred_trainings_leave_memory_and_threads_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    std::env::set_current_dir(folder.path()).unwrap();
+    let dataset = folder.path().join("tiny.npz");
+    write_dataset(&dataset);
+    let (wake, woken) = channel();
+    let state = State { runs_folder: "runs".into(), pace: LivePace::Live, ..State::default() };
+    let mut desk = Desk::new(state, move || {
+        let _gone = wake.send(());
+    })
+    .unwrap();
+    for (path, text) in [
+        ("execution.accelerator", "cpu"),
+        ("model.n_filters_scale", "1"),
+        ("training.batch_size", "4"),
+        ("training.epochs", "100000"),
+        ("training.time_budget_s", "none"),
+        ("training.autosave_epochs", "0"),
+    ] {
+        desk.act(Action::SetField { path: path.into(), text: text.into() });
+    }
+    assert_eq!(desk.state.draft.problems(), [] as [String; 0]);
+
+    let began = Instant::now();
+    let mut settled = (0, 0);
+    for cycle in 1..=CYCLES {
+        desk.act(Action::Open(dataset.clone()));
+        until(&mut desk, &woken, "reading", |state| state.why_not_start().is_none());
+        desk.act(Action::Start);
+        let number = cycle as u64;
+        until(&mut desk, &woken, "training", |state| state.job.job == number && state.job.progress.step > 0);
+        // Every fifth one is discarded, every third one finishes its epoch.
+        let (control, outcome) = match cycle {
+            _ if cycle % 5 == 0 => (Control::Discard, JobOutcome::Discarded),
+            _ if cycle % 3 == 0 => (Control::StopAfterEpoch, JobOutcome::Stopped),
+            _ => (Control::Stop, JobOutcome::Stopped),
+        };
+        desk.act(Action::Steer(control));
+        until(&mut desk, &woken, "stopping", |state| state.job.status == Status::Finished(outcome));
+        let run = desk.state.job.output_dir.clone().unwrap();
+        if outcome == JobOutcome::Discarded {
+            assert!(!run.exists(), "a discarded run leaves nothing");
+        } else {
+            let model = run.join("model.ptycho");
+            until(&mut desk, &woken, "result and model", |state| {
+                let shown = state.result.as_ref().is_some_and(|result| result.folder == run);
+                shown && state.bundle.as_ref().is_some_and(|bundle| bundle.path == model)
+            });
+            std::fs::remove_dir_all(&run).unwrap();
+        }
+        desk.act(Action::ClearLog);
+        if cycle == WARM {
+            settled = (resident_bytes().unwrap(), threads());
+        }
+        if cycle % 20 == 0 {
+            let megabytes = resident_bytes().unwrap() as f64 / 1e6;
+            println!("{cycle:4} cycles, {:5.1} s, {megabytes:6.1} MB, {} threads", began.elapsed().as_secs_f64(), threads());
+        }
+    }
+    let (bytes, tasks) = (resident_bytes().unwrap(), threads());
+    let grown = bytes as f64 / 1e6 - settled.0 as f64 / 1e6;
+    assert!(tasks <= settled.1, "{} threads, {tasks} at the end", settled.1);
+    assert!(grown < 24.0, "memory grew by {grown:.1} MB in {} cycles", CYCLES - WARM);
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+}

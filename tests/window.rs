@@ -1,0 +1,327 @@
+//! The real program in a virtual display, driven by the keyboard: example → train → stop → result → export.
+//!
+//! Needs Xvfb and xdotool. Screenshots are kept in the folder that cargo gives tests, below the target folder, as
+//! `window/*.png`. What happened is judged by the title of the window, the files left behind and the screenshots.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Size of the virtual screen, and of the window after it was enlarged.
+const SCREEN: (u32, u32) = (1920, 1080);
+
+/// A virtual display whose content is a file in `folder`.
+struct Display {
+    server: Child,
+    name: String,
+    frame: PathBuf,
+}
+
+impl Display {
+    /// Starts Xvfb on a free display; none where it is not installed.
+    fn start(folder: &Path) -> Option<Self> {
+        let screen = format!("{}x{}x24", SCREEN.0, SCREEN.1);
+        let server = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", &screen, "-fbdir"])
+            .arg(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut server = server.ok()?;
+        let mut number = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
+        let number = number.trim().to_owned();
+        assert!(!number.is_empty(), "Xvfb gave no display");
+        Some(Self { server, name: format!(":{number}"), frame: folder.join("Xvfb_screen0") })
+    }
+
+    /// Runs xdotool; gives back what it said.
+    fn tool(&self, arguments: &[&str]) -> String {
+        let output = Command::new("xdotool").env("DISPLAY", &self.name).args(arguments).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// What is on the screen, from the frame buffer, which is an XWD file.
+    fn picture(&self) -> image::RgbImage {
+        let bytes = std::fs::read(&self.frame).unwrap();
+        let word = |index: usize| u32::from_be_bytes(bytes[4 * index..4 * index + 4].try_into().unwrap()) as usize;
+        let (header, width, height) = (word(0), word(4), word(5));
+        let (little_endian, bits, line, colors) = (word(7) == 0, word(11), word(12), word(19));
+        assert!(bits == 32 && width == SCREEN.0 as usize && height == SCREEN.1 as usize);
+        let start = header + 12 * colors;
+        image::RgbImage::from_fn(SCREEN.0, SCREEN.1, |x, y| {
+            let at = start + y as usize * line + 4 * x as usize;
+            let mut pixel: [u8; 4] = bytes[at..at + 4].try_into().unwrap();
+            if little_endian {
+                pixel.reverse();
+            }
+            image::Rgb([pixel[1], pixel[2], pixel[3]])
+        })
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        let _gone = self.server.kill();
+        let _gone = self.server.wait();
+    }
+}
+
+/// The program in its window.
+struct Program<'a> {
+    display: &'a Display,
+    child: Child,
+    window: String,
+    pictures: PathBuf,
+    size: (u32, u32),
+    log: PathBuf,
+}
+
+impl<'a> Program<'a> {
+    /// Starts it in this folder, which is also its home, and waits for the window.
+    fn start(display: &'a Display, folder: &Path, pictures: &Path) -> Self {
+        let log = folder.join("stderr.txt");
+        let at = |name: &str| {
+            let path = folder.join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            path
+        };
+        let child = Command::new(env!("CARGO_BIN_EXE_ptychoscope"))
+            .arg("gui")
+            .current_dir(folder)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("DISPLAY", &display.name)
+            .env("HOME", folder)
+            .env("XDG_DATA_HOME", at("data"))
+            .env("XDG_CONFIG_HOME", at("config"))
+            .env("XDG_CACHE_HOME", at("cache"))
+            .env("XDG_RUNTIME_DIR", at("runtime"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut program = Self {
+            display,
+            child,
+            window: String::new(),
+            pictures: pictures.to_path_buf(),
+            size: (1280, 800),
+            log,
+        };
+        program.wait("a window", 60, |program| {
+            let pid = program.child.id().to_string();
+            let found = program.display.tool(&["search", "--onlyvisible", "--pid", &pid, "--name", "Ptychoscope"]);
+            program.window = found.lines().next().unwrap_or_default().to_owned();
+            !program.window.is_empty()
+        });
+        program.focus();
+        program
+    }
+
+    /// Without a window manager nobody else gives the window the keyboard.
+    fn focus(&self) {
+        self.display.tool(&["windowmove", &self.window, "0", "0"]);
+        self.display.tool(&["windowfocus", "--sync", &self.window]);
+        sleep(Duration::from_millis(300));
+    }
+
+    fn title(&self) -> String {
+        self.display.tool(&["getwindowname", &self.window])
+    }
+
+    fn keys(&self, keys: &str) {
+        self.display.tool(&["key", "--clearmodifiers", keys]);
+        sleep(Duration::from_millis(350));
+    }
+
+    fn type_text(&self, text: &str) {
+        self.display.tool(&["type", "--delay", "4", text]);
+        sleep(Duration::from_millis(300));
+    }
+
+    fn resize(&mut self, (width, height): (u32, u32)) {
+        self.display.tool(&["windowsize", "--sync", &self.window, &width.to_string(), &height.to_string()]);
+        self.size = (width, height);
+        self.focus();
+    }
+
+    /// Waits until something holds; fails with the window's last picture and words otherwise.
+    fn wait(&mut self, what: &str, seconds: u64, mut holds: impl FnMut(&mut Self) -> bool) {
+        let began = Instant::now();
+        while !holds(self) {
+            let ended = self.child.try_wait().unwrap();
+            if ended.is_some() || began.elapsed() > Duration::from_secs(seconds) {
+                self.display.picture().save(self.pictures.join("failed.png")).unwrap();
+                let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+                panic!("waited {seconds} s for {what}; ended: {ended:?}, title {:?}, said: {said}", self.title());
+            }
+            sleep(Duration::from_millis(150));
+        }
+    }
+
+    /// Keeps what the window shows, and checks that it shows something.
+    fn picture(&mut self, name: &str) {
+        sleep(Duration::from_millis(500));
+        let picture = self.display.picture();
+        let picture = image::imageops::crop_imm(&picture, 0, 0, self.size.0, self.size.1).to_image();
+        let path = self.pictures.join(format!("{name}-{}x{}.png", self.size.0, self.size.1));
+        picture.save(&path).unwrap();
+        let mut counts = std::collections::BTreeMap::<[u8; 3], usize>::new();
+        picture.pixels().for_each(|pixel| *counts.entry(pixel.0).or_default() += 1);
+        let most = counts.values().max().copied().unwrap_or_default();
+        let pixels = (self.size.0 * self.size.1) as usize;
+        assert!(counts.len() > 30, "{} shows {} colours", path.display(), counts.len());
+        assert!(most < pixels * 98 / 100, "{} shows a single colour", path.display());
+    }
+
+    /// Quits by the keyboard; the program has to end by itself and well.
+    fn quit(mut self) {
+        self.keys("ctrl+q");
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "it does not end");
+            sleep(Duration::from_millis(100));
+        };
+        let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+        assert!(status.success(), "{status}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+impl Drop for Program<'_> {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+fn has(program: &str) -> bool {
+    Command::new(program).arg("-help").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+/// The only run folder, once there is one.
+fn run_folder(folder: &Path) -> Option<PathBuf> {
+    let mut entries = std::fs::read_dir(folder.join("runs")).ok()?.flatten().map(|entry| entry.path());
+    entries.next()
+}
+
+#[test]
+fn a_person_with_a_keyboard_gets_from_the_example_to_an_exported_picture() {
+    for program in ["Xvfb", "xdotool"] {
+        if !has(program) {
+            assert!(std::env::var_os("PTYCHOSCOPE_REQUIRE_ADAPTER").is_none(), "{program} is not installed");
+            println!("skipped: {program} is not installed");
+            return;
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let frame = tempfile::tempdir().unwrap();
+    let display = Display::start(frame.path()).expect("Xvfb starts");
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("window");
+    let _not_there = std::fs::remove_dir_all(&pictures);
+    std::fs::create_dir_all(&pictures).unwrap();
+
+    let mut program = Program::start(&display, folder.path(), &pictures);
+    program.picture("1-welcome");
+    program.keys("ctrl+e");
+    program.wait("the example", 30, |program| program.title().contains("siemens_star_n64"));
+    sleep(Duration::from_secs(3));
+    program.picture("2-data");
+    program.keys("ctrl+2");
+    program.picture("3-configure");
+    program.keys("ctrl+3");
+    program.picture("4-before-training");
+
+    program.keys("ctrl+Return");
+    program.wait("the training", 60, |program| program.title().contains("Training"));
+    let folder_of_run = |folder: &Path| run_folder(folder).expect("a run folder");
+    program.wait("a first percent", 60, |program| !program.title().starts_with("0 %"));
+    sleep(Duration::from_secs(8));
+    program.picture("5-training");
+    program.keys("ctrl+space");
+    sleep(Duration::from_millis(500));
+    program.picture("6-paused");
+    program.keys("ctrl+space");
+    program.resize(SCREEN);
+    program.picture("5-training");
+    program.resize((1280, 800));
+
+    let asked = Instant::now();
+    program.keys("ctrl+period");
+    program.wait("the end of the training", 5, |program| !program.title().contains("Training"));
+    println!("stopped after {:.1} s", asked.elapsed().as_secs_f64());
+    program.wait("the summary", 60, |_| folder_of_run(folder.path()).join("summary.json").exists());
+    program.wait("the end of the job", 20, |program| !program.title().contains('%'));
+    sleep(Duration::from_secs(2));
+    program.picture("7-result");
+    program.keys("ctrl+3");
+    program.picture("8-done");
+    program.keys("ctrl+5");
+    program.keys("ctrl+l");
+    program.picture("9-runs");
+    program.keys("ctrl+6");
+    program.picture("10-log");
+
+    program.keys("ctrl+4");
+    let exported = folder.path().join("exported picture.png");
+    program.keys("ctrl+shift+e");
+    sleep(Duration::from_secs(1));
+    program.picture("11-export");
+    program.keys("ctrl+a");
+    program.type_text(exported.to_str().unwrap());
+    program.keys("Return");
+    program.wait("the exported picture", 20, |_| exported.exists());
+
+    let config = folder.path().join("saved.toml");
+    program.keys("ctrl+s");
+    program.keys("ctrl+a");
+    program.type_text(config.to_str().unwrap());
+    program.keys("Return");
+    program.wait("the saved configuration", 10, |_| config.exists());
+
+    program.keys("ctrl+p");
+    program.picture("12-palette");
+    program.keys("Escape");
+    program.resize(SCREEN);
+    program.keys("ctrl+1");
+    sleep(Duration::from_secs(1));
+    program.picture("2-data");
+    for (keys, name) in [("ctrl+2", "3-configure"), ("ctrl+3", "8-done"), ("ctrl+4", "7-result"), ("ctrl+5", "9-runs")] {
+        program.keys(keys);
+        program.picture(name);
+    }
+    program.keys("ctrl+t");
+    program.keys("ctrl+t");
+    program.keys("ctrl+4");
+    program.picture("13-light-result");
+    program.keys("ctrl+3");
+    program.picture("13-light-done");
+    program.quit();
+
+    let run = folder_of_run(folder.path());
+    let summary: serde_json::Value = serde_json::from_slice(&std::fs::read(run.join("summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["outcome"], "stopped");
+    assert!(summary["steps"].as_u64().unwrap() > 0 && summary["consistency_r"].as_f64().unwrap() > 0.0, "{summary}");
+    for name in ["config.toml", "model.ptycho", "reconstruction.npz", "amplitude.png", "phase.png", "log.txt"] {
+        assert!(run.join(name).metadata().unwrap().len() > 0, "{name}");
+    }
+    let picture = image::open(&exported).unwrap().to_rgb8();
+    let colors: std::collections::BTreeSet<[u8; 3]> = picture.pixels().map(|pixel| pixel.0).collect();
+    assert!(picture.width() > 50 && colors.len() > 30, "{} x {}, {} colours", picture.width(), picture.height(), colors.len());
+    assert!(std::fs::read_to_string(&config).unwrap().contains("[training]"));
+
+    // A second start remembers what was opened.
+    let mut again = Program::start(&display, folder.path(), &pictures);
+    again.picture("14-second-start");
+    again.quit();
+}
