@@ -36,6 +36,6 @@ pub use dataset::Dataset;
 pub use grouping::{GroupCoordinates, Groups, group, group_coordinates};
 pub use neighbors::{nearest_distances, nearest_neighbors};
 pub use normalize::{mean_counts, normalization_factor};
-pub use npz::{Member, NpyArray, NpzArchive, Storage, write_npz};
+pub use npz::{Member, NpyArray, NpzArchive, Storage, npy_bytes, npz_bytes, write_npz};
 pub use reconstruction::Reconstruction;
 pub use split::{Split, split};

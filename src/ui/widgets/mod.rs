@@ -1,5 +1,7 @@
 //! What several panels need.
 
+pub mod background;
+pub mod histogram;
 pub mod image_view;
 
 /// A time in seconds as a person says it: `8 s`, `3 min 20 s`, `2 h 5 min`.
