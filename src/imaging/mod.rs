@@ -19,8 +19,8 @@ mod unwrap;
 
 pub use colormap::Colormap;
 pub use complex::ComplexColours;
-pub use histogram::{Histogram, Statistics, balanced_limits, statistics};
-pub use limits::{COVERED_FRACTION, Limits, covered_box, covered_mask, robust_limits};
+pub use histogram::{Histogram, Ordered, Statistics, statistics};
+pub use limits::{COVERED_FRACTION, Limits, covered_box, covered_mask, largest_box, robust_limits};
 pub use picture::{amplitude_png, phase_png};
 pub use png::{Labels, PREFERRED_SIDE, encode_gray16, encode_rgba, render};
 pub use profile::line_profile;

@@ -47,7 +47,7 @@ pub fn show(ui: &mut egui::Ui, histogram: &Histogram, tone: &Tone, label: &str) 
     for (name, value, is_low) in [("Lower limit", limits.low, true), ("Upper limit", limits.high, false)] {
         let x = x_of(value);
         let handle = Rect::from_center_size(pos2(x, rect.center().y), vec2(2.0 * margin, rect.height()));
-        let id = ui.id().with((label, name));
+        let id = ui.scope_id().with((label, name));
         let response = ui.interact(handle, id, Sense::click_and_drag()).on_hover_and_drag_cursor(egui::CursorIcon::ResizeHorizontal);
         response.widget_info(|| WidgetInfo::slider(true, value, name));
         let mut wanted = None;

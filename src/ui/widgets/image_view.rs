@@ -39,6 +39,13 @@ impl Viewport {
         self.pointed = [None, self.pointed[0]];
     }
 
+    /// Call once after the linked pictures of a frame are drawn, so that the cursor goes away with the pointer.
+    pub fn end_frame(&self, context: &Context) {
+        if self.pointed[0].is_none() && self.pointed[1].is_some() {
+            context.request_repaint();
+        }
+    }
+
     /// Place in the image, in pixels from its top left corner, under the pointer in one of the linked pictures.
     pub fn cursor(&self) -> Option<Vec2> {
         self.pointed[0].or(self.pointed[1])
@@ -139,12 +146,13 @@ impl ImageView {
         let mut viewport = self.viewport;
         viewport.next_frame();
         let response = self.show_linked(ui, label, key, size, &mut viewport, Drag::Pan, make);
+        viewport.end_frame(ui.ctx());
         self.viewport = viewport;
         response
     }
 
     /// As [`Self::show`], with a viewport that other pictures of the same frame may share; a change of size leaves it.
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "those of show, what is shared, and what dragging does")]
     pub fn show_linked(
         &mut self,
         ui: &mut egui::Ui,
@@ -170,16 +178,7 @@ impl ImageView {
         let painter = ui.painter_at(rect);
         let palette = theme::palette(ui);
         painter.rect_filled(rect, 0.0, palette.canvas);
-        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-        for (part, texture) in &self.tiles {
-            let on_screen = Rect::from_min_max(
-                placed.min + part.min.to_vec2() * scale,
-                placed.min + part.max.to_vec2() * scale,
-            );
-            if on_screen.intersects(rect) {
-                painter.image(texture.id(), on_screen, whole, Color32::WHITE);
-            }
-        }
+        self.paint(&painter, placed, scale);
         let place = response.hover_pos().map(|at| (at - placed.min) / scale);
         let inside = place.filter(|p| p.x >= 0.0 && p.y >= 0.0 && p.x < extent.x && p.y < extent.y);
         if inside.is_some() {
@@ -203,9 +202,38 @@ impl ImageView {
         shown
     }
 
+    /// Paints this picture over another one of the same size, where that one lies, inside of `clip` only.
+    #[expect(clippy::too_many_arguments, reason = "as of show_linked, and where to paint")]
+    pub fn paint_over(
+        &mut self,
+        ui: &egui::Ui,
+        below: &ImageResponse,
+        label: &str,
+        key: u64,
+        size: [usize; 2],
+        clip: Rect,
+        make: impl FnOnce() -> ColorImage,
+    ) {
+        self.upload(ui.ctx(), label, key, size, make);
+        self.paint(&ui.painter_at(clip.intersect(below.response.rect)), below.placed, below.scale);
+    }
+
     /// Fits the picture into its space again.
     pub fn fit(&mut self) {
         self.viewport.fit();
+    }
+
+    fn paint(&self, painter: &egui::Painter, placed: Rect, scale: f32) {
+        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+        for (part, texture) in &self.tiles {
+            let on_screen = Rect::from_min_max(
+                placed.min + part.min.to_vec2() * scale,
+                placed.min + part.max.to_vec2() * scale,
+            );
+            if on_screen.intersects(painter.clip_rect()) {
+                painter.image(texture.id(), on_screen, whole, Color32::WHITE);
+            }
+        }
     }
 
     /// Uploads what is new; whether the size has changed since the picture before.
@@ -371,5 +399,33 @@ fn crosshair(painter: &egui::Painter, at: Pos2, palette: &theme::Palette) {
         for direction in [vec2(1.0, 0.0), vec2(-1.0, 0.0), vec2(0.0, 1.0), vec2(0.0, -1.0)] {
             painter.line_segment([at + direction * 4.0, at + direction * 12.0], stroke);
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_larger_than_a_texture_is_cut_without_gap_or_overlap() {
+        let parts = tiles([300, 130], 128);
+        assert_eq!(parts.len(), 6);
+        assert_eq!(parts.iter().map(|part| part.area()).sum::<f32>(), 300.0 * 130.0);
+        assert!(parts.iter().all(|part| part.width() <= 128.0 && part.height() <= 128.0));
+        let image = ColorImage::new([3, 2], (0..6).map(Color32::from_gray).collect());
+        let part = cut(&image, Rect::from_min_size(pos2(1.0, 1.0), vec2(2.0, 1.0)));
+        assert_eq!(part.pixels, [Color32::from_gray(4), Color32::from_gray(5)]);
+    }
+
+    #[test]
+    fn the_cursor_lives_for_one_frame_after_the_pointer_has_gone() {
+        let mut viewport = Viewport { pointed: [Some(vec2(1.0, 2.0)), None], ..Viewport::default() };
+        viewport.next_frame();
+        assert_eq!(viewport.cursor(), Some(vec2(1.0, 2.0)));
+        viewport.next_frame();
+        assert_eq!(viewport.cursor(), None);
+        viewport.set_zoom(2.0, vec2(10.0, 20.0));
+        assert_eq!((viewport.zoom(), viewport.center), (Some(2.0), vec2(5.0, 10.0)));
     }
 }
