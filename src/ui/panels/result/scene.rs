@@ -436,7 +436,7 @@ pub(super) mod tests {
         assert!(difference.amplitude.values.iter().all(|v| v.abs() < 1e-3), "the amplitude was not matched");
         assert!((scene.amplitude_scale - 1.25).abs() < 1e-3);
         assert!((scene.result.amplitude.values[(0, 0)] - data.reconstruction.object[(8, 8)].norm()).abs() < 1e-5);
-        let agreement = scene.agreement.unwrap().unwrap();
+        let agreement = scene.agreement.as_ref().unwrap().as_ref().unwrap();
         assert!(agreement.phase.correlation > 0.999 && agreement.amplitude.correlation > 0.999);
         assert_eq!(scene.places[0], [16.0 - 8.0 + 0.5, 16.0 - 8.0 + 0.5]);
         assert_eq!(scene.nearest_pattern(8.0, 8.0), Some(0));
