@@ -3,7 +3,7 @@
 use super::args::{ExportArgs, ExportFormat};
 use super::{print_line, settings};
 use crate::checkpoint::write_atomic;
-use crate::data::{Dataset, Reconstruction, npy_bytes};
+use crate::data::{Dataset, NpyArray, Reconstruction, npy_bytes};
 use crate::error::{Error, Problem, Result};
 use crate::imaging;
 use std::path::{Path, PathBuf};
@@ -69,7 +69,7 @@ fn write(
         }
         ExportFormat::Npy => {
             let path = target("object", "npy");
-            write_atomic(&path, &npy_bytes(object))?;
+            write_atomic(&path, &npy_bytes(&NpyArray::C32(object.view().into_dyn()))?)?;
             Ok(vec![path])
         }
         ExportFormat::Cxi => {

@@ -10,13 +10,6 @@ use ndarray::{Array2, Axis};
 use num_complex::Complex32;
 use std::path::Path;
 
-/// An (H, W) object as the bytes of a `.npy` file (complex64).
-pub fn npy_bytes(object: &Array2<Complex32>) -> Vec<u8> {
-    let mut bytes = npy::header_bytes("<c8", object.shape());
-    bytes.extend(object.iter().flat_map(|value| [value.re.to_le_bytes(), value.im.to_le_bytes()].concat()));
-    bytes
-}
-
 impl Reconstruction {
     /// As the product of a dataset: its positions, its probe, and this object. `pixel_size_m` is the side of an object
     /// pixel; the object's centre is set so that every position falls on the pixel it was reconstructed at.

@@ -531,6 +531,6 @@ fn a_reconstruction_becomes_a_product_that_lies_where_it_was_reconstructed() {
     let listed = list(&cxi).unwrap();
     let image = listed.iter().find(|array| array.key == "entry_1/image_1/data").unwrap();
     assert_eq!((image.shape.as_slice(), image.dtype.as_str()), ([107, 113].as_slice(), "<c8"));
-    let npy = npy_bytes(&reconstruction.object);
+    let npy = npy_bytes(&NpyArray::C32(reconstruction.object.view().into_dyn())).unwrap();
     assert!(npy.starts_with(b"\x93NUMPY") && npy.len() > 107 * 113 * 8);
 }

@@ -635,7 +635,35 @@ fn write_npz_io(path: &Path, arrays: &[(&str, NpyArray<'_>)]) -> std::io::Result
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     let temporary = builder.tempfile_in(folder)?;
-    let mut zip = ZipWriter::new(BufWriter::new(temporary.as_file()));
+    write_members(BufWriter::new(temporary.as_file()), arrays)?.flush()?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// The bytes of a deflated `.npz`.
+///
+/// # Errors
+/// The archive's, which only lack of memory should cause.
+pub fn npz_bytes(arrays: &[(&str, NpyArray<'_>)]) -> Result<Vec<u8>> {
+    let written = write_members(std::io::Cursor::new(Vec::new()), arrays);
+    written
+        .map(std::io::Cursor::into_inner)
+        .map_err(|error| Error::failed(format!("The archive could not be written ({error})")))
+}
+
+/// The bytes of a `.npy`.
+///
+/// # Errors
+/// As [`npz_bytes`].
+pub fn npy_bytes(array: &NpyArray<'_>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    array.write(&mut bytes).map_err(|error| Error::failed(format!("The array could not be written ({error})")))?;
+    Ok(bytes)
+}
+
+fn write_members<W: Write + Seek>(out: W, arrays: &[(&str, NpyArray<'_>)]) -> std::io::Result<W> {
+    let mut zip = ZipWriter::new(out);
     for (key, array) in arrays {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
@@ -646,10 +674,7 @@ fn write_npz_io(path: &Path, arrays: &[(&str, NpyArray<'_>)]) -> std::io::Result
         array.write(&mut buffered)?;
         buffered.flush()?;
     }
-    zip.finish()?.flush()?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    Ok(zip.finish()?)
 }
 
 #[cfg(test)]
@@ -690,6 +715,7 @@ mod tests {
         let first = std::fs::read(&path).unwrap();
         write_npz(&path, &arrays).unwrap();
         assert_eq!(first, std::fs::read(&path).unwrap(), "the same arrays give the same bytes");
+        assert_eq!(first, npz_bytes(&arrays).unwrap(), "in memory as in a file");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
 
         let mut npz = NpzArchive::open(&path).unwrap();

@@ -38,6 +38,32 @@ pub fn covered_box(covered: ArrayView2<'_, bool>) -> Option<(usize, usize, usize
     found.map(|(top, left, bottom, right)| (top, left, bottom - top + 1, right - left + 1))
 }
 
+/// First row, first column, height and width of the largest rectangle of pixels that are all marked; none if none is.
+pub fn largest_box(marked: ArrayView2<'_, bool>) -> Option<(usize, usize, usize, usize)> {
+    let width = marked.ncols();
+    let mut tall = vec![0usize; width];
+    let mut best: Option<(usize, usize, usize, usize)> = None;
+    for (y, row) in marked.rows().into_iter().enumerate() {
+        for (tall, marked) in tall.iter_mut().zip(row) {
+            *tall = if *marked { *tall + 1 } else { 0 };
+        }
+        // Columns that still rise, each with the first column that is at least as tall.
+        let mut open: Vec<(usize, usize)> = Vec::new();
+        for x in 0..=width {
+            let here = tall.get(x).copied().unwrap_or(0);
+            let mut from = x;
+            while let Some((left, height)) = open.pop_if(|(_, height)| *height >= here) {
+                from = left;
+                if height > 0 && best.is_none_or(|(.., h, w)| height * (x - left) > h * w) {
+                    best = Some((y + 1 - height, left, height, x - left));
+                }
+            }
+            open.push((from, here));
+        }
+    }
+    best
+}
+
 /// The values at these two fractions (0 to 1) of the ordered covered, finite values; both images (H, W).
 ///
 /// A few outliers then do not eat the contrast. Equal values are spread apart so that `low < high` always holds.
@@ -96,6 +122,19 @@ mod tests {
         }
         let none = robust_limits(Array2::zeros((0, 0)).view(), Array2::from_elem((0, 0), true).view(), 0.0, 1.0);
         assert_eq!(none, Limits { low: 0.0, high: 1.0 });
+    }
+
+    #[test]
+    fn the_largest_box_holds_only_marked_pixels() {
+        let marked = array![
+            [true, true, false, true, true],
+            [true, true, true, true, false],
+            [true, true, true, true, true],
+            [false, true, true, true, true]
+        ];
+        assert_eq!(largest_box(marked.view()), Some((1, 1, 3, 3)));
+        assert_eq!(largest_box(Array2::from_elem((3, 5), true).view()), Some((0, 0, 3, 5)));
+        assert_eq!(largest_box(Array2::from_elem((3, 5), false).view()), None);
     }
 
     #[test]

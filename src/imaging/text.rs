@@ -1,4 +1,4 @@
-//! A 5 × 7 pixel font for the few characters of a colour bar.
+//! A 5 × 7 pixel font for the few characters of a colour bar and a scale bar.
 
 use image::{Rgba, RgbaImage};
 
@@ -26,6 +26,11 @@ fn glyph(character: char) -> [u8; 7] {
         'a' => [0, 0, 0b01110, 0b00001, 0b01111, 0b10001, 0b01111],
         'd' => [0b00001, 0b00001, 0b01101, 0b10011, 0b10001, 0b10001, 0b01111],
         'e' => [0, 0, 0b01110, 0b10001, 0b11111, 0b10000, 0b01110],
+        'm' => [0, 0, 0b11010, 0b10101, 0b10101, 0b10101, 0b10101],
+        'n' => [0, 0, 0b10110, 0b11001, 0b10001, 0b10001, 0b10001],
+        'p' => [0, 0, 0b11110, 0b10001, 0b11110, 0b10000, 0b10000],
+        'x' => [0, 0, 0b10001, 0b01010, 0b00100, 0b01010, 0b10001],
+        'µ' => [0, 0, 0b10001, 0b10001, 0b10011, 0b11101, 0b10000],
         'r' => [0, 0, 0b10110, 0b11001, 0b10000, 0b10000, 0b10000],
         _ => [0; 7],
     }
@@ -54,7 +59,7 @@ pub(super) fn draw_text(image: &mut RgbaImage, x: u32, y: u32, text: &str, scale
 }
 
 /// A number in few characters: three significant digits, an exponent only where it is shorter.
-pub(super) fn short_number(value: f64) -> String {
+pub fn short_number(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return "0".to_owned();
     }

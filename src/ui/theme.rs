@@ -22,6 +22,16 @@ pub struct Palette {
     pub canvas: Color32,
     /// Values that are not numbers.
     pub nan: Color32,
+    /// Pixels that were not seen.
+    pub unseen: Color32,
+    /// Lines between pixels.
+    pub grid: Color32,
+    /// Marks drawn over pictures, and what is drawn around and behind them, so that they are seen on every colour.
+    pub over_light: Color32,
+    /// See `over_light`.
+    pub over_dark: Color32,
+    /// A chosen mark over a picture: a profile, a region, a handle.
+    pub over_accent: Color32,
     /// Lines of plots, in order: training, validation, further ones.
     pub lines: [Color32; 6],
 }
@@ -34,7 +44,12 @@ const DARK: Palette = Palette {
     bad: Color32::from_rgb(0xff, 0x7b, 0x72),
     weak: Color32::from_rgb(0x9a, 0xa4, 0xb2),
     canvas: Color32::from_rgb(0x10, 0x12, 0x16),
-    nan: Color32::from_rgb(0x6a, 0x2c, 0x70),
+    nan: Color32::from_rgb(0xe0, 0x3f, 0xd8),
+    unseen: Color32::from_rgb(0x2a, 0x2f, 0x37),
+    grid: Color32::from_rgba_premultiplied(0x28, 0x28, 0x28, 0x60),
+    over_light: Color32::from_rgb(0xff, 0xff, 0xff),
+    over_dark: Color32::from_rgba_premultiplied(0, 0, 0, 0xa0),
+    over_accent: Color32::from_rgb(0xff, 0xd2, 0x3f),
     lines: [
         Color32::from_rgb(0x4c, 0x9a, 0xff),
         Color32::from_rgb(0xf0, 0xb4, 0x4c),
@@ -53,7 +68,12 @@ const LIGHT: Palette = Palette {
     bad: Color32::from_rgb(0xc6, 0x30, 0x2b),
     weak: Color32::from_rgb(0x5a, 0x64, 0x72),
     canvas: Color32::from_rgb(0xe4, 0xe7, 0xec),
-    nan: Color32::from_rgb(0xc9, 0x8f, 0xce),
+    nan: Color32::from_rgb(0xd8, 0x3a, 0xd0),
+    unseen: Color32::from_rgb(0xc9, 0xd0, 0xda),
+    grid: Color32::from_rgba_premultiplied(0x28, 0x28, 0x28, 0x60),
+    over_light: Color32::from_rgb(0xff, 0xff, 0xff),
+    over_dark: Color32::from_rgba_premultiplied(0, 0, 0, 0xa0),
+    over_accent: Color32::from_rgb(0xff, 0xd2, 0x3f),
     lines: [
         Color32::from_rgb(0x1f, 0x6f, 0xd6),
         Color32::from_rgb(0xb8, 0x6e, 0x00),

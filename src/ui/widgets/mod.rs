@@ -1,6 +1,8 @@
 //! What several panels need.
 
+pub mod background;
 pub mod decimate;
+pub mod histogram;
 pub mod image_view;
 pub mod loss_plot;
 pub mod memory;

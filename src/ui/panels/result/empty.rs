@@ -1,0 +1,63 @@
+//! What is shown while there is no result: what to do next, with the button for it.
+
+use super::super::Outbox;
+use crate::session::{Action, State, Step};
+use crate::ui::commands::Command;
+use crate::ui::theme;
+use eframe::egui::{self, RichText, vec2};
+
+/// Draws the panel.
+pub fn show(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
+    let palette = theme::palette(ui);
+    let latest = state.runs.iter().find(|run| run.has_result);
+    ui.add_space((ui.available_height() * 0.25).min(160.0));
+    ui.vertical_centered(|ui| {
+        ui.set_max_width(460.0);
+        if state.reading_result {
+            ui.add(egui::Spinner::new().size(28.0));
+            ui.label("Reading the result");
+            return;
+        }
+        ui.label(RichText::new("No result yet").size(22.0).strong());
+        let primary = |ui: &mut egui::Ui, text: &str| {
+            let text = RichText::new(text).size(15.0).strong().color(palette.on_accent);
+            ui.add_space(12.0);
+            ui.add(egui::Button::new(text).fill(palette.accent).min_size(vec2(260.0, 36.0))).clicked()
+        };
+        if state.is_busy() {
+            ui.label("A job is running. Its result appears here as soon as it is done.");
+            if primary(ui, "Watch it train") {
+                actions.push(Action::Go(Step::Train));
+            }
+        } else if state.dataset.is_none() {
+            ui.label("Open a dataset, then train: the stitched amplitude and phase appear here.");
+            if primary(ui, "Go to the data") {
+                actions.push(Action::Go(Step::Data));
+            }
+        } else if state.why_not_reconstruct().is_none() {
+            ui.label("A model is loaded. It can reconstruct the open dataset at once.");
+            if primary(ui, "Reconstruct with the loaded model") {
+                actions.push(Action::Reconstruct);
+            }
+        } else if let Some(reason) = state.why_not_start() {
+            ui.label(reason);
+            if primary(ui, "Go to the data") {
+                actions.push(Action::Go(Step::Data));
+            }
+        } else {
+            ui.label("The dataset is ready. Training ends with the stitched amplitude and phase.");
+            if primary(ui, "Start training") {
+                actions.push(Action::Start);
+            }
+        }
+        ui.add_space(12.0);
+        if let Some(run) = latest
+            && ui.button(format!("Show the latest run, {}", run.name)).clicked()
+        {
+            actions.push(Action::ShowResult { folder: run.folder.clone(), beside: false });
+        }
+        if ui.button("Open run folder…").clicked() {
+            outbox.command = Some(Command::OpenRun);
+        }
+    });
+}

@@ -1,0 +1,86 @@
+//! How well two objects agree, for the table of the panel.
+
+use crate::imaging;
+use crate::metrics::{self, PhaseAlignment};
+use ndarray::{Array2, s};
+use num_complex::Complex32;
+
+/// Agreement of one image, amplitude or phase.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Values {
+    /// Pearson correlation.
+    pub correlation: f64,
+    /// Mean absolute error.
+    pub mae: f64,
+    /// Peak signal-to-noise ratio with the span of the other as peak, dB.
+    pub psnr: f64,
+    /// Structural similarity.
+    pub ssim: f64,
+}
+
+/// Agreement of two objects on the largest rectangle that both have seen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Agreement {
+    /// Of the amplitudes, after scaling.
+    pub amplitude: Values,
+    /// Of the phases, after removing offset and ramp.
+    pub phase: Values,
+    /// Columns and rows compared.
+    pub size: [usize; 2],
+}
+
+/// Compares the (H, W) objects where both are known; says in words why that is not possible.
+pub fn agreement(object: &Array2<Complex32>, truth: &Array2<Complex32>, both: &Array2<bool>) -> Result<Agreement, String> {
+    let finite = |v: &Complex32| v.re.is_finite() && v.im.is_finite();
+    let usable = Array2::from_shape_fn(both.dim(), |at| {
+        both.get(at).copied().unwrap_or(false) && object.get(at).is_some_and(finite) && truth.get(at).is_some_and(finite)
+    });
+    let Some((top, left, height, width)) = imaging::largest_box(usable.view()) else {
+        return Err("The two have no pixel in common".to_owned());
+    };
+    let inside = s![top..top + height, left..left + width];
+    let (object, truth) = (object.slice(inside), truth.slice(inside));
+    let corners = [[0.0, 0.0], [width as f64, height as f64]];
+    let correlation = metrics::phase_correlation(object, [0.0; 2], truth, &corners).map_err(|e| e.to_string())?;
+    let prepared = metrics::prepare(truth, object, 0, PhaseAlignment::Plane).map_err(|e| e.to_string())?;
+    let (amplitude, phase) = metrics::image_errors(&prepared).map_err(|e| e.to_string())?;
+    let values = |correlation: f64, errors: metrics::ImageErrors| Values {
+        correlation,
+        mae: errors.mae,
+        psnr: errors.psnr_data_range,
+        ssim: errors.ssim,
+    };
+    Ok(Agreement {
+        amplitude: values(correlation.amplitude, amplitude),
+        phase: values(correlation.phase, phase),
+        size: [width, height],
+    })
+}
+
+/// What a misfit R = Σ(|F| − √I)² / ΣI means, in plain words, and how good that is from 0 (bad) to 2 (good).
+pub fn judge_misfit(r: f64) -> (&'static str, u8) {
+    match r {
+        r if !r.is_finite() => ("not a number: the object does not explain the data", 0),
+        r if r < 0.005 => ("explains the data very well", 2),
+        r if r < 0.02 => ("explains the data well", 2),
+        r if r < 0.08 => ("explains the data roughly; more training may help", 1),
+        _ => ("does not explain the data", 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_without_a_common_pixel_are_not_compared() {
+        let object = Array2::from_elem((20, 20), Complex32::ONE);
+        let none = Array2::from_elem((20, 20), false);
+        assert!(agreement(&object, &object, &none).is_err_and(|text| text.contains("no pixel")));
+    }
+
+    #[test]
+    fn judgements_follow_the_misfit() {
+        assert_eq!([0.001, 0.015, 0.05, 0.5, f64::NAN].map(|r| judge_misfit(r).1), [2, 2, 1, 0, 0]);
+    }
+}

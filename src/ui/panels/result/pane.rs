@@ -1,0 +1,435 @@
+//! One picture of the panel: title, colours, overlays, and what is done on it with the pointer.
+
+use super::look;
+use super::scene::{Layer, Quantity, Scene};
+use crate::imaging::{self, Blanks, Tone, short_number};
+use crate::ui::theme;
+use crate::ui::widgets::background::{Background, key_of};
+use crate::ui::widgets::histogram::colour_strip;
+use crate::ui::widgets::image_view::{Drag, ImageResponse, ImageView, Viewport};
+use eframe::egui::{
+    self, Align, Align2, Color32, ColorImage, CursorIcon, FontId, Layout, PointerButton, Pos2, Rect, RichText,
+    Sense, Stroke, StrokeKind, Vec2, WidgetInfo, pos2, vec2,
+};
+use std::sync::Arc;
+
+/// Height of the title above a picture.
+pub const TITLE: f32 = 26.0;
+/// Pictures of at most this many pixels are painted at once; larger ones in the background.
+const AT_ONCE: usize = 150_000;
+
+/// Which object a picture shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// The result.
+    Result,
+    /// The truth or another run.
+    Other,
+    /// Result minus other.
+    Difference,
+}
+
+impl Source {
+    /// The object it stands for, if there is one.
+    pub fn layer(self, scene: &Scene) -> Option<&Layer> {
+        match self {
+            Self::Result => Some(&scene.result),
+            Self::Other => scene.other.as_ref(),
+            Self::Difference => scene.difference.as_ref(),
+        }
+    }
+}
+
+/// What the primary button does on a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tool {
+    /// Moves it.
+    #[default]
+    Pan,
+    /// Draws a line whose values are plotted.
+    Profile,
+    /// Draws a rectangle whose statistics are told.
+    Region,
+}
+
+impl Tool {
+    /// All, in the order they are offered.
+    pub const ALL: [Self; 3] = [Self::Pan, Self::Profile, Self::Region];
+
+    /// What a person is shown.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Pan => "Pan",
+            Self::Profile => "Line profile",
+            Self::Region => "Region",
+        }
+    }
+
+    /// How it is used.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Pan => "Drag to move, scroll to zoom, double-click to fit",
+            Self::Profile => "Drag a line to plot the values along it; with Shift it is level or upright",
+            Self::Region => "Drag a rectangle for its statistics",
+        }
+    }
+}
+
+/// Marks that all linked pictures share, in pixels from the top left corner.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Marks {
+    /// Ends of the line of the profile.
+    pub profile: Option<[Vec2; 2]>,
+    /// `[left, top, right, bottom]` of the region, the ends one past the last.
+    pub region: Option<[usize; 4]>,
+    /// Column of the curtain.
+    pub curtain: Option<f32>,
+}
+
+/// One picture: its pixels and its textures.
+#[derive(Default)]
+pub struct Pane {
+    view: ImageView,
+    painted: Background<ColorImage>,
+    over: ImageView,
+    over_painted: Background<ColorImage>,
+    /// What of it is to be seen, `[left, top, right, bottom]`.
+    pub visible: [usize; 4],
+}
+
+/// What is drawn.
+pub struct Shown<'a> {
+    pub scene: &'a Arc<Scene>,
+    /// Changes with the scene.
+    pub scene_key: u64,
+    pub quantity: Quantity,
+    pub source: Source,
+    pub tone: Tone,
+    /// The other object laid over it: right of the curtain, or in whole.
+    pub over: Option<(Source, Tone, bool)>,
+    pub tool: Tool,
+    /// Whether the inspector is about this picture.
+    pub active: bool,
+    /// Whether the title names the object as well.
+    pub named: bool,
+}
+
+/// What happened.
+#[derive(Default)]
+pub struct Happened {
+    /// The picture was clicked or focused.
+    pub activated: bool,
+    /// A click that was none of the tools', in pixels from the top left corner.
+    pub clicked_at: Option<Vec2>,
+}
+
+impl Pane {
+    /// Draws the picture into the space that is left.
+    pub fn show(&mut self, ui: &mut egui::Ui, shown: &Shown<'_>, viewport: &mut Viewport, marks: &mut Marks) -> Happened {
+        let mut happened = Happened::default();
+        let palette = theme::palette(ui);
+        let Some(layer) = shown.source.layer(shown.scene) else { return happened };
+        title(ui, shown, layer);
+        let blanks = blanks(palette);
+        let Some(image) = painted(&mut self.painted, ui, shown, shown.source, shown.tone, blanks) else {
+            ui.centered_and_justified(|ui| {
+                ui.spinner();
+            });
+            return happened;
+        };
+        let label = accessible_name(shown.quantity, layer);
+        let drag = if shown.tool == Tool::Pan { Drag::Pan } else { Drag::Tool };
+        let response = self.view.show_linked(ui, &label, image.0, image.1.size, viewport, drag, || (*image.1).clone());
+        self.visible = response.visible();
+        if let Some((source, tone, whole)) = shown.over {
+            let over = painted(&mut self.over_painted, ui, shown, source, tone, blanks);
+            if let Some((key, image)) = over.filter(|(_, over)| over.size == image.1.size) {
+                let column = marks.curtain.get_or_insert(shown.scene.size[0] as f32 / 2.0);
+                let mut clip = response.response.rect;
+                if !whole {
+                    clip.min.x = response.to_screen(*column, 0.0).x.clamp(clip.min.x, clip.max.x);
+                }
+                self.over.paint_over(ui, &response, &label, key, image.size, clip, || (*image).clone());
+                if !whole {
+                    curtain(ui, &response, column, shown.scene);
+                }
+            }
+        }
+        if response.response.clicked() || response.response.gained_focus() || response.response.drag_started() {
+            happened.activated = true;
+        }
+        if response.response.clicked() {
+            happened.clicked_at = response.response.interact_pointer_pos().map(|at| response.to_image(at));
+        }
+        use_tool(ui, &response, shown, marks);
+        let painter = ui.painter_at(response.response.rect);
+        if shown.quantity == Quantity::Residual {
+            for place in &shown.scene.places {
+                let at = response.to_screen(place[0] as f32, place[1] as f32);
+                painter.circle(at, 2.5, palette.over_light, Stroke::new(1.0, palette.over_dark));
+            }
+        }
+        draw_marks(&painter, &response, marks, palette);
+        scale_bar(&painter, &response, shown.scene.pixel_size_m, palette);
+        if shown.quantity == Quantity::Complex {
+            wheel(ui, response.response.rect, &label);
+        }
+        if let Some((source, _, true)) = shown.over {
+            let name = source.layer(shown.scene).map_or("", |layer| layer.name.as_str());
+            tag(&painter, response.response.rect, name, palette);
+        } else if shown.over.is_none() && shown.named {
+            tag(&painter, response.response.rect, &layer.name, palette);
+        }
+        if let Some((source, _, false)) = shown.over {
+            let name = source.layer(shown.scene).map_or("", |layer| layer.name.as_str());
+            tag(&painter, response.response.rect, &layer.name, palette);
+            tag_right(&painter, response.response.rect, name, palette);
+        }
+        if shown.active {
+            painter.rect_stroke(response.response.rect, 0.0, Stroke::new(1.0, palette.accent), StrokeKind::Inside);
+        }
+        happened
+    }
+
+    /// The pixels of the visible part as they are seen, RGBA; none before they are painted.
+    pub fn seen_pixels(&self, over: Option<bool>, curtain: Option<f32>) -> Option<([usize; 2], Vec<[u8; 4]>)> {
+        let (_, below) = self.painted.newest()?;
+        let above = over.and_then(|whole| self.over_painted.newest().map(|(_, image)| (image, whole)));
+        let [left, top, right, bottom] = self.visible;
+        let (right, bottom) = (right.min(below.size[0]), bottom.min(below.size[1]));
+        if left >= right || top >= bottom {
+            return None;
+        }
+        let mut pixels = Vec::with_capacity((right - left) * (bottom - top));
+        for y in top..bottom {
+            for x in left..right {
+                let image = match above {
+                    Some((image, whole)) if whole || (x as f32) >= curtain.unwrap_or(0.0) => image,
+                    _ => below,
+                };
+                pixels.push(image.pixels.get(y * below.size[0] + x).map_or([0; 4], |c| c.to_srgba_unmultiplied()));
+            }
+        }
+        Some(([right - left, bottom - top], pixels))
+    }
+}
+
+/// The accessible name of a picture.
+pub fn accessible_name(quantity: Quantity, layer: &Layer) -> String {
+    format!("{} of {}", quantity.label(), if layer.name == "Result" { "the result" } else { layer.name.as_str() })
+}
+
+fn blanks(palette: &theme::Palette) -> Blanks {
+    Blanks { not_a_number: palette.nan.to_array(), unseen: palette.unseen.to_array() }
+}
+
+/// The pixels of an object, painted at once or in the background; none before there are any.
+fn painted(
+    background: &mut Background<ColorImage>,
+    ui: &egui::Ui,
+    shown: &Shown<'_>,
+    source: Source,
+    tone: Tone,
+    blanks: Blanks,
+) -> Option<(u64, Arc<ColorImage>)> {
+    let key = key_of((shown.scene_key, shown.quantity, source, look::bits(&tone), blanks));
+    let (scene, quantity) = (shown.scene.clone(), shown.quantity);
+    let work = move || paint(&scene, quantity, source, &tone, blanks);
+    if shown.scene.size[0] * shown.scene.size[1] <= AT_ONCE {
+        return Some((key, background.get_now(key, work)));
+    }
+    background.get(ui.ctx(), key, move || work)
+}
+
+fn paint(scene: &Scene, quantity: Quantity, source: Source, tone: &Tone, blanks: Blanks) -> ColorImage {
+    let [width, height] = scene.size;
+    let empty = || vec![blanks.unseen; width * height];
+    let pixels = match source.layer(scene) {
+        None => empty(),
+        Some(layer) if quantity == Quantity::Complex => {
+            imaging::paint_complex(layer.object.view(), layer.seen.view(), tone.limits, tone.scale, blanks)
+        }
+        Some(layer) => match layer.plane(quantity) {
+            None => empty(),
+            Some(plane) => tone.paint(plane.values.view(), layer.seen.view(), blanks),
+        },
+    };
+    let pixels = pixels.into_iter().map(|[r, g, b, a]| Color32::from_rgba_premultiplied(r, g, b, a)).collect();
+    ColorImage::new([width, height], pixels)
+}
+
+fn title(ui: &mut egui::Ui, shown: &Shown<'_>, layer: &Layer) {
+    let palette = theme::palette(ui);
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), TITLE - 4.0), Sense::hover());
+    let mut line = ui.new_child(egui::UiBuilder::new().max_rect(rect).layout(Layout::left_to_right(Align::Center)));
+    let color = if shown.active { palette.accent } else { line.visuals().text_color() };
+    let text = if shown.source == Source::Difference {
+        format!("{}: {}", shown.quantity.label(), lower(&layer.name))
+    } else {
+        shown.quantity.label().to_owned()
+    };
+    line.add(egui::Label::new(RichText::new(text).strong().color(color)).truncate()).on_hover_text(shown.quantity.help());
+    if shown.quantity == Quantity::Complex || line.available_width() < 150.0 {
+        return;
+    }
+    let tone = shown.tone;
+    line.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let text = |value: f64| RichText::new(short_number(value)).small().color(palette.weak);
+        let unit = shown.quantity.unit();
+        let high = format!("{} {unit}", short_number(tone.limits.high));
+        ui.label(RichText::new(high.trim_end()).small().color(palette.weak));
+        let wide = (ui.available_width() - 60.0).clamp(40.0, 130.0);
+        let (bar, _) = ui.allocate_exact_size(vec2(wide, 10.0), Sense::hover());
+        colour_strip(ui.painter(), bar, |x| {
+            let along = f64::from((x - bar.left()) / bar.width());
+            tone.rgb(tone.limits.low + along * (tone.limits.high - tone.limits.low))
+        });
+        ui.label(text(tone.limits.low));
+    });
+}
+
+fn lower(name: &str) -> String {
+    let mut characters = name.chars();
+    characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
+}
+
+fn use_tool(ui: &egui::Ui, image: &ImageResponse, shown: &Shown<'_>, marks: &mut Marks) {
+    if shown.tool == Tool::Pan || !image.response.dragged_by(PointerButton::Primary) {
+        return;
+    }
+    let (Some(from), Some(to)) = (ui.input(|i| i.pointer.press_origin()), image.response.interact_pointer_pos()) else {
+        return;
+    };
+    let extent = vec2(shown.scene.size[0] as f32, shown.scene.size[1] as f32);
+    let inside = |at: Pos2| image.to_image(at).clamp(Vec2::ZERO, extent);
+    let (from, mut to) = (inside(from), inside(to));
+    match shown.tool {
+        Tool::Pan => {}
+        Tool::Profile => {
+            if ui.input(|input| input.modifiers.shift) {
+                let along = to - from;
+                if along.x.abs() > along.y.abs() { to.y = from.y } else { to.x = from.x }
+            }
+            marks.profile = Some([from, to]);
+        }
+        Tool::Region => {
+            let (low, high) = (from.min(to).floor(), from.max(to).ceil());
+            let number = |v: f32| v.max(0.0) as usize;
+            marks.region = Some([number(low.x), number(low.y), number(high.x), number(high.y)]);
+        }
+    }
+}
+
+fn draw_marks(painter: &egui::Painter, image: &ImageResponse, marks: &Marks, palette: &theme::Palette) {
+    if let Some(ends) = marks.profile {
+        let ends = ends.map(|end| image.to_screen(end.x, end.y));
+        painter.line_segment(ends, Stroke::new(3.5, palette.over_dark));
+        painter.line_segment(ends, Stroke::new(1.5, palette.over_accent));
+        // The start is a disc, the end a ring.
+        painter.circle(ends[0], 3.5, palette.over_accent, Stroke::new(1.0, palette.over_dark));
+        painter.circle(ends[1], 3.5, palette.over_dark, Stroke::new(1.5, palette.over_accent));
+    }
+    if let Some([left, top, right, bottom]) = marks.region {
+        let rect = Rect::from_two_pos(
+            image.to_screen(left as f32, top as f32),
+            image.to_screen(right as f32, bottom as f32),
+        );
+        painter.rect_stroke(rect, 0.0, Stroke::new(3.5, palette.over_dark), StrokeKind::Middle);
+        painter.rect_stroke(rect, 0.0, Stroke::new(1.5, palette.over_accent), StrokeKind::Middle);
+    }
+}
+
+/// The line between the two halves, to be dragged or moved by the arrow keys.
+fn curtain(ui: &mut egui::Ui, image: &ImageResponse, column: &mut f32, scene: &Scene) {
+    let palette = theme::palette(ui);
+    let rect = image.response.rect;
+    let x = image.to_screen(*column, 0.0).x.clamp(rect.left() + 6.0, rect.right() - 6.0);
+    let handle = Rect::from_center_size(pos2(x, rect.center().y), vec2(14.0, rect.height()));
+    let id = image.response.id.with("curtain");
+    let response = ui.interact(handle, id, Sense::click_and_drag()).on_hover_and_drag_cursor(CursorIcon::ResizeHorizontal);
+    response.widget_info(|| WidgetInfo::slider(true, f64::from(*column), "Curtain"));
+    if let Some(at) = response.interact_pointer_pos().filter(|_| response.dragged()) {
+        *column = image.to_image(at).x;
+    }
+    if response.has_focus() {
+        let arrows = egui::EventFilter { horizontal_arrows: true, ..egui::EventFilter::default() };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));
+        let step = 10.0 / image.scale;
+        if ui.input(|input| input.key_pressed(egui::Key::ArrowLeft)) {
+            *column -= step;
+        }
+        if ui.input(|input| input.key_pressed(egui::Key::ArrowRight)) {
+            *column += step;
+        }
+    }
+    *column = column.clamp(0.0, scene.size[0] as f32);
+    let painter = ui.painter_at(rect);
+    let strong = response.hovered() || response.dragged() || response.has_focus();
+    let color = if strong { palette.over_accent } else { palette.over_light };
+    painter.vline(x, rect.y_range(), Stroke::new(3.5, palette.over_dark));
+    painter.vline(x, rect.y_range(), Stroke::new(1.5, color));
+    let grip = Rect::from_center_size(pos2(x, rect.center().y), vec2(9.0, 30.0));
+    painter.rect(grip, 4.0, color, Stroke::new(1.0, palette.over_dark), StrokeKind::Outside);
+}
+
+fn scale_bar(painter: &egui::Painter, image: &ImageResponse, pixel_size_m: Option<f64>, palette: &theme::Palette) {
+    let seen = image.response.rect;
+    let longest = 0.3 * f64::from(seen.width() / image.scale);
+    let Some(bar) = imaging::scale_bar(longest, pixel_size_m) else { return };
+    let length = bar.pixels as f32 * image.scale;
+    let galley = painter.layout_no_wrap(bar.text, FontId::proportional(12.0), palette.over_light);
+    let wide = length.max(galley.size().x);
+    let plate = Rect::from_min_size(
+        pos2(seen.left() + 8.0, seen.bottom() - 8.0 - galley.size().y - 12.0),
+        vec2(wide + 14.0, galley.size().y + 12.0),
+    );
+    painter.rect_filled(plate, 4.0, palette.over_dark);
+    painter.galley(
+        pos2(plate.center().x - galley.size().x / 2.0, plate.top() + 2.0),
+        galley,
+        palette.over_light,
+    );
+    let line = Rect::from_min_size(pos2(plate.center().x - length / 2.0, plate.bottom() - 7.0), vec2(length, 3.0));
+    painter.rect_filled(line, 0.0, palette.over_light);
+}
+
+fn tag(painter: &egui::Painter, rect: Rect, text: &str, palette: &theme::Palette) {
+    plate(painter, rect.left_top() + vec2(8.0, 8.0), Align2::LEFT_TOP, text, palette);
+}
+
+fn tag_right(painter: &egui::Painter, rect: Rect, text: &str, palette: &theme::Palette) {
+    plate(painter, rect.right_top() + vec2(-8.0, 8.0), Align2::RIGHT_TOP, text, palette);
+}
+
+fn plate(painter: &egui::Painter, at: Pos2, align: Align2, text: &str, palette: &theme::Palette) {
+    let galley = painter.layout_no_wrap(text.to_owned(), FontId::proportional(12.0), palette.over_light);
+    let inner = align.anchor_size(at, galley.size() + vec2(12.0, 6.0));
+    painter.rect_filled(inner, 4.0, palette.over_dark);
+    painter.galley(inner.min + vec2(6.0, 3.0), galley, palette.over_light);
+}
+
+/// The colour wheel in the lower right corner: hue is the phase, brightness the amplitude.
+fn wheel(ui: &egui::Ui, rect: Rect, salt: &str) {
+    const SIDE: usize = 96;
+    let palette = theme::palette(ui);
+    let id = egui::Id::unique(("colour wheel", salt));
+    let kept = ui.data(|data| data.get_temp::<egui::TextureHandle>(id));
+    let texture = kept.unwrap_or_else(|| {
+        let pixels = imaging::ComplexColours::default().wheel(SIDE);
+        let pixels = pixels.into_iter().map(|[r, g, b, a]| Color32::from_rgba_unmultiplied(r, g, b, a)).collect();
+        let image = ColorImage::new([SIDE, SIDE], pixels);
+        let texture = ui.ctx().load_texture("colour wheel", image, egui::TextureOptions::LINEAR);
+        ui.data_mut(|data| data.insert_temp(id, texture.clone()));
+        texture
+    });
+    let side = 56.0;
+    let plate = Rect::from_min_size(rect.right_bottom() - vec2(side + 52.0, side + 20.0), vec2(side + 44.0, side + 12.0));
+    let painter = ui.painter_at(rect);
+    painter.rect_filled(plate, 4.0, palette.over_dark);
+    let disc = Rect::from_center_size(plate.center(), Vec2::splat(side));
+    let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+    painter.image(texture.id(), disc, whole, Color32::WHITE);
+    let font = FontId::proportional(11.0);
+    painter.text(disc.right_center() + vec2(4.0, 0.0), Align2::LEFT_CENTER, "0", font.clone(), palette.over_light);
+    painter.text(disc.left_center() - vec2(4.0, 0.0), Align2::RIGHT_CENTER, "±π", font, palette.over_light);
+}

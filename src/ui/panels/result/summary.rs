@@ -1,0 +1,92 @@
+//! The line on top: which result this is, and how good.
+
+use super::metrics::judge_misfit;
+use crate::ui::theme;
+use crate::ui::widgets::duration;
+use crate::worker::message::ResultData;
+use eframe::egui::{self, RichText};
+use serde_json::Value;
+
+/// What is known of a result, in words, with how good it is (0 to 2) where that can be said.
+pub fn facts(result: &ResultData) -> Vec<(String, Option<u8>, &'static str)> {
+    let summary = result.summary.as_ref().unwrap_or(&Value::Null);
+    let number = |key: &str| summary.get(key).and_then(Value::as_f64);
+    let mut facts = Vec::new();
+    if let Some(outcome) = summary.get("outcome").and_then(Value::as_str) {
+        let (text, level) = match outcome {
+            "completed" => ("completed".to_owned(), Some(2)),
+            "stopped" => ("stopped, result kept".to_owned(), Some(1)),
+            "restored_after_nan" => ("loss was no number, last good state".to_owned(), Some(0)),
+            other => (other.replace('_', " "), None),
+        };
+        facts.push((text, level, "How the run ended"));
+    }
+    if let Some(steps) = summary.get("steps").and_then(Value::as_u64) {
+        facts.push((format!("{steps} steps"), None, "Steps of the optimiser"));
+    }
+    if let Some(seconds) = number("train_seconds").or_else(|| number("infer_seconds")) {
+        facts.push((duration(seconds), None, "Time of training, or of the reconstruction where nothing was trained"));
+    }
+    if let Some(phase) = number("phase_correlation") {
+        let level = if phase > 0.9 { 2 } else if phase > 0.6 { 1 } else { 0 };
+        let text = match number("amplitude_correlation") {
+            Some(amplitude) => format!("correlation with the truth: phase {phase:.3}, amplitude {amplitude:.3}"),
+            None => format!("correlation of the phase with the truth {phase:.3}"),
+        };
+        facts.push((text, Some(level), "Agreement with the object the dataset brings; 1 is perfect"));
+    }
+    if let Some(r) = number("consistency_r") {
+        let (words, level) = judge_misfit(r);
+        let help = "Misfit to the measured patterns, Σ(|F| − √I)² / ΣI; 0 is perfect";
+        facts.push((format!("misfit R {r:.4}: {words}"), Some(level), help));
+    }
+    facts
+}
+
+/// Draws the line.
+pub fn show(ui: &mut egui::Ui, result: &ResultData) {
+    let palette = theme::palette(ui);
+    let summary = result.summary.as_ref();
+    let dataset = summary.and_then(|s| s.pointer("/dataset/path")).and_then(Value::as_str);
+    let name = |path: &std::path::Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let folder = name(&result.folder).unwrap_or_default();
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        let title = dataset.and_then(|path| name(std::path::Path::new(path))).unwrap_or_else(|| folder.clone());
+        ui.label(RichText::new(title).strong().size(15.0)).on_hover_text(dataset.unwrap_or_default());
+        if dataset.is_some() {
+            ui.label(RichText::new(format!("in {folder}")).color(palette.weak))
+                .on_hover_text(result.folder.display().to_string());
+        }
+        for (text, level, help) in facts(result) {
+            ui.label(RichText::new("·").color(palette.weak));
+            let color = match level {
+                Some(2) => palette.good,
+                Some(1) => palette.warning,
+                Some(_) => palette.bad,
+                None => ui.visuals().text_color(),
+            };
+            ui.label(RichText::new(text).color(color)).on_hover_text(help);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::tests::example;
+    use super::*;
+
+    #[test]
+    fn the_line_tells_what_the_summary_knows_and_judges_it() {
+        let mut result = example(32);
+        assert!(facts(&result).is_empty());
+        result.summary = Some(serde_json::json!({
+            "outcome": "completed", "steps": 1194, "train_seconds": 110.1,
+            "phase_correlation": 0.965, "amplitude_correlation": 0.517, "consistency_r": 0.0147,
+        }));
+        let texts: Vec<String> = facts(&result).into_iter().map(|(text, ..)| text).collect();
+        assert_eq!(texts[..3], ["completed", "1194 steps", "1 min 50 s"]);
+        assert!(texts[3].contains("phase 0.965, amplitude 0.517"), "{texts:?}");
+        assert!(texts[4].contains("0.0147") && texts[4].contains("well"), "{texts:?}");
+    }
+}

@@ -1,0 +1,369 @@
+//! The panel as a person uses it, by role and label.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use super::scene::tests::example;
+use super::*;
+use crate::session::Step;
+use crate::worker::message::{Reply, RunInfo};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use eframe::egui::{Event, Key, MouseWheelUnit, Role, Theme, Vec2, pos2};
+use num_complex::Complex32;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The panel with everything around it that it needs.
+#[derive(Default)]
+struct Bench {
+    view: View,
+    state: State,
+    outbox: Outbox,
+    actions: Vec<Action>,
+}
+
+fn harness(state: State, size: Vec2, theme: Theme) -> Harness<'static, Bench> {
+    let draw = |ui: &mut Ui, bench: &mut Bench| {
+        let Bench { view, state, outbox, actions } = bench;
+        egui::Frame::central_panel(ui.style()).inner_margin(12).show(ui, |ui| {
+            view.show(ui, state, outbox, actions);
+            ui.allocate_space(ui.available_size().max(Vec2::ZERO));
+        });
+    };
+    let bench = Bench { state, ..Bench::default() };
+    let builder = Harness::builder().with_size(size).with_theme(theme).with_max_steps(60);
+    let mut harness = builder.with_context_setup(theme::install).build_ui_state(draw, bench);
+    settle(&mut harness);
+    harness
+}
+
+/// Lets the background work end.
+fn settle(harness: &mut Harness<'_, Bench>) {
+    let start = Instant::now();
+    loop {
+        harness.run_steps(3);
+        let view = &harness.state().view;
+        let busy = view.scene.is_running() || view.statistics.is_running() || view.product.is_running() || view.export.is_some();
+        if !busy || start.elapsed() > Duration::from_secs(60) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    harness.run_steps(3);
+}
+
+fn state_with(result: ResultData) -> State {
+    let mut state = State::default();
+    let _effects = state.learn(Reply::Result { result: Arc::new(result), beside: false });
+    assert_eq!(state.step, Step::Result);
+    state
+}
+
+const WIDE_WINDOW: Vec2 = Vec2::new(1256.0, 700.0);
+
+fn picture(harness: &Harness<'_, Bench>, label: &str) -> egui::Rect {
+    harness.get_by_role_and_label(Role::Image, label).rect()
+}
+
+fn click(harness: &mut Harness<'_, Bench>, role: Role, label: &str) {
+    harness.get_by_role_and_label(role, label).click();
+    settle(harness);
+}
+
+#[test]
+fn amplitude_and_phase_stand_side_by_side_at_first() {
+    let mut harness = harness(state_with(example(64)), WIDE_WINDOW, Theme::Dark);
+    let (left, right) = (picture(&harness, "Amplitude of the result"), picture(&harness, "Phase of the result"));
+    assert!(left.right() < right.left() && (left.top() - right.top()).abs() < 1.0);
+    assert!((left.width() - right.width()).abs() < 1.0 && left.width() > 350.0, "{left:?}");
+    click(&mut harness, Role::Button, "Coverage");
+    assert!(harness.query_by_role_and_label(Role::Image, "Coverage of the result").is_some());
+    click(&mut harness, Role::Button, "Residual");
+    assert!(harness.query_by_role_and_label(Role::Image, "Residual of the result").is_some());
+    assert!(harness.state().actions.is_empty());
+}
+
+#[test]
+fn without_a_result_the_panel_says_what_to_do_next() {
+    let mut state = State::default();
+    let mut with_run = harness(state.clone(), WIDE_WINDOW, Theme::Light);
+    assert!(with_run.query_by_label("No result yet").is_some());
+    click(&mut with_run, Role::Button, "Go to the data");
+    assert_eq!(with_run.state().actions, [Action::Go(Step::Data)]);
+    let run = RunInfo { folder: "runs/a".into(), name: "a".into(), has_result: true, ..RunInfo::default() };
+    state.learn(Reply::Runs(vec![run]));
+    let mut with_run = harness(state, WIDE_WINDOW, Theme::Dark);
+    click(&mut with_run, Role::Button, "Show the latest run, a");
+    assert_eq!(with_run.state().actions, [Action::ShowResult { folder: "runs/a".into(), beside: false }]);
+}
+
+#[test]
+fn the_wheel_zooms_at_the_pointer_in_all_pictures_and_keys_do_too() {
+    let mut harness = harness(state_with(example(64)), WIDE_WINDOW, Theme::Dark);
+    let rect = picture(&harness, "Amplitude of the result");
+    let at = rect.center() + Vec2::new(60.0, -40.0);
+    harness.hover_at(at);
+    harness.run_steps(2);
+    let before = harness.state().view.viewport.cursor().unwrap();
+    for _ in 0..5 {
+        let delta = Vec2::new(0.0, 3.0);
+        let (unit, modifiers) = (MouseWheelUnit::Line, egui::Modifiers::NONE);
+        harness.event(Event::MouseWheel { unit, delta, modifiers, phase: egui::TouchPhase::Move });
+        harness.run_steps(8);
+    }
+    let after = harness.state().view.viewport;
+    assert!(after.zoom().unwrap() > 12.0, "{after:?}");
+    assert!((after.cursor().unwrap() - before).length() < 0.05, "{before:?} {after:?}");
+    // By keyboard: focus, fit, one to one.
+    harness.get_by_role_and_label(Role::Image, "Phase of the result").focus();
+    harness.run_steps(2);
+    harness.key_press(Key::Num0);
+    harness.run_steps(2);
+    assert!(harness.state().view.viewport.is_fit());
+    harness.key_press(Key::Num1);
+    harness.run_steps(2);
+    assert_eq!(harness.state().view.viewport.zoom(), Some(1.0));
+    harness.key_press(Key::Plus);
+    harness.run_steps(2);
+    assert_eq!(harness.state().view.viewport.zoom(), Some(1.25));
+    assert_eq!(harness.state().view.controls.active, Quantity::Phase, "the picture in focus is the one adjusted");
+    click(&mut harness, Role::Button, "Fit");
+    assert!(harness.state().view.viewport.is_fit());
+}
+
+fn drag(harness: &mut Harness<'_, Bench>, from: egui::Pos2, to: egui::Pos2) {
+    harness.drag_at(from);
+    harness.run_steps(1);
+    for i in 1..=4 {
+        harness.hover_at(from + (to - from) * (i as f32 / 4.0));
+        harness.run_steps(1);
+    }
+    harness.drop_at(to);
+    settle(harness);
+}
+
+#[test]
+fn a_dragged_line_and_a_dragged_region_are_measured() {
+    let mut harness = harness(state_with(example(64)), WIDE_WINDOW, Theme::Dark);
+    let rect = picture(&harness, "Amplitude of the result");
+    click(&mut harness, Role::Button, "Line profile");
+    drag(&mut harness, rect.center() - Vec2::new(80.0, 0.0), rect.center() + Vec2::new(80.0, 0.0));
+    let [from, to] = harness.state().view.marks.profile.unwrap();
+    assert!(to.x - from.x > 5.0 && (to.y - from.y).abs() < 0.5, "{from:?} {to:?}");
+    click(&mut harness, Role::Button, "Region");
+    drag(&mut harness, rect.center() - Vec2::new(60.0, 50.0), rect.center() + Vec2::new(60.0, 50.0));
+    let [left, top, right, bottom] = harness.state().view.marks.region.unwrap();
+    let (_, statistics) = harness.state().view.statistics.newest().unwrap();
+    assert_eq!(statistics[0].1.unwrap().count, (right - left) * (bottom - top));
+    assert!(harness.state().view.viewport.is_fit(), "the tools do not pan");
+    click(&mut harness, Role::Button, "Pan");
+    drag(&mut harness, rect.center(), rect.center() + Vec2::new(50.0, 0.0));
+    assert!(!harness.state().view.viewport.is_fit());
+}
+
+fn choose(harness: &mut Harness<'_, Bench>, combo: &str, item: &str) {
+    harness.get_by_role_and_label(Role::ComboBox, combo).click();
+    settle(harness);
+    harness.get_by_role_and_label(Role::Button, item).click();
+    settle(harness);
+}
+
+#[test]
+fn the_result_is_laid_against_the_truth_in_every_way() {
+    let mut harness = harness(state_with(example(64)), WIDE_WINDOW, Theme::Dark);
+    choose(&mut harness, "Compare", "Side by side");
+    assert!(harness.query_by_role_and_label(Role::Image, "Phase of Truth").is_some());
+    choose(&mut harness, "Compare", "Curtain");
+    assert!(harness.query_by_role_and_label(Role::Image, "Phase of Truth").is_none());
+    let curtain = harness.get_all_by_label("Curtain").filter(|n| n.accesskit_node().role() == Role::Slider).count();
+    assert_eq!(curtain, 2);
+    choose(&mut harness, "Compare", "Difference");
+    assert!(harness.query_by_role_and_label(Role::Image, "Phase of Result minus truth").is_some());
+    choose(&mut harness, "Compare", "Flicker");
+    assert!(harness.query_by_role_and_label(Role::Image, "Amplitude of the result").is_some());
+    assert!(harness.query_by_label("Match the amplitude").is_some());
+}
+
+#[test]
+fn another_run_comes_beside_by_itself_and_can_be_taken_away() {
+    let mut state = state_with(example(64));
+    let mut run = example(64);
+    run.folder = "runs/second".into();
+    state.learn(Reply::Result { result: Arc::new(run), beside: true });
+    let mut harness = harness(state, WIDE_WINDOW, Theme::Dark);
+    assert!(harness.query_by_role_and_label(Role::Image, "Amplitude of second").is_some());
+    choose(&mut harness, "with", "Take the other run away");
+    assert_eq!(harness.state().actions, [Action::ClearBeside]);
+    let _effects = harness.state_mut().state.act(Action::ClearBeside);
+    settle(&mut harness);
+    assert_eq!(harness.state().view.controls.against, Against::Truth);
+}
+
+#[test]
+fn a_dragged_limit_stays_for_the_next_result() {
+    let mut harness = harness(state_with(example(64)), WIDE_WINDOW, Theme::Dark);
+    let handle = harness.get_by_role_and_label(Role::Slider, "Upper limit").rect();
+    drag(&mut harness, handle.center(), handle.center() - Vec2::new(60.0, 0.0));
+    let look = harness.state().view.controls.look(Quantity::Amplitude, false);
+    let look::Span::Locked(limits) = look.span else { panic!("{look:?}") };
+    assert!(limits.high < 1.2, "{limits:?}");
+    let mut brighter = example(64);
+    brighter.reconstruction.object.mapv_inplace(|v| v * 3.0);
+    harness.state_mut().state.result = Some(Arc::new(brighter));
+    settle(&mut harness);
+    assert_eq!(harness.state().view.controls.look(Quantity::Amplitude, false).span, look::Span::Locked(limits));
+}
+
+#[test]
+fn what_is_meant_is_exported_as_numbers_and_what_is_seen_as_a_picture() {
+    let mut harness = harness(state_with(example(64)), WIDE_WINDOW, Theme::Dark);
+    for (item, name) in
+        [("Object as stored (NPZ)…", "example.npz"), ("Phase values (NPY)…", "example_phase.npy"), ("Picture as shown (PNG)…", "example.png")]
+    {
+        click(&mut harness, Role::Button, "Export");
+        click(&mut harness, Role::Button, item);
+        let (found, bytes) = harness.state_mut().outbox.export.take().unwrap();
+        assert_eq!(found, name);
+        assert!(bytes.len() > 500);
+        if name.ends_with("png") {
+            let image = image::load_from_memory(&bytes).unwrap();
+            assert!(image.width() > 2 * 500 && image.height() >= 48 * 11, "{}x{}", image.width(), image.height());
+        }
+    }
+    click(&mut harness, Role::Button, "Export");
+    click(&mut harness, Role::Button, "Copy picture");
+    assert!(matches!(&harness.state().actions[..], [Action::Say { .. }]));
+}
+
+#[test]
+fn a_result_full_of_nan_and_one_that_was_never_seen_are_still_shown() {
+    for broken in 0..3 {
+        let mut result = example(48);
+        match broken {
+            0 => result.reconstruction.object.fill(Complex32::new(f32::NAN, f32::NAN)),
+            1 => {
+                result.covered.fill(false);
+                result.reconstruction.coverage.fill(0.0);
+            }
+            _ => {
+                result.truth = None;
+                result.positions.clear();
+                result.residuals.clear();
+            }
+        }
+        let mut harness = harness(state_with(result), WIDE_WINDOW, Theme::Dark);
+        assert!(harness.query_by_role_and_label(Role::Image, "Amplitude of the result").is_some(), "{broken}");
+        if broken == 2 {
+            assert!(harness.get_by_role_and_label(Role::Button, "Residual").accesskit_node().is_disabled());
+            continue;
+        }
+        let image = harness.render().unwrap();
+        let wanted = if broken == 0 { [0xe0, 0x3f, 0xd8] } else { [0x2a, 0x2f, 0x37] };
+        let count = image.pixels().filter(|p| p.0[..3].iter().zip(wanted).all(|(a, b)| a.abs_diff(b) < 4)).count();
+        assert!(count > 50_000, "{broken}: {count} pixels in their own colour");
+    }
+}
+
+#[test]
+fn a_picture_larger_than_a_texture_may_be_is_shown_in_tiles() {
+    let mut result = example(300);
+    result.covered.fill(true);
+    let mut harness = harness(state_with(result), WIDE_WINDOW, Theme::Dark);
+    harness.input_mut().max_texture_side = Some(128);
+    harness.state_mut().view.panes.clear();
+    settle(&mut harness);
+    let image = harness.render().unwrap();
+    // The middle of every tile of three by three is painted.
+    let rect = picture(&harness, "Amplitude of the result");
+    let side = rect.width().min(rect.height());
+    for (i, j) in [(0, 0), (1, 1), (2, 2), (2, 0)] {
+        let at = rect.center() + Vec2::new(i as f32 - 1.0, j as f32 - 1.0) * side * 0.3;
+        let block: Vec<u8> = (0..40).map(|d| image.get_pixel(at.x as u32 + d % 8, at.y as u32 + d / 8).0[0]).collect();
+        assert!(block.iter().any(|v| *v > 60), "tile {i}, {j} is empty: {block:?}");
+    }
+}
+
+#[test]
+fn frames_stay_quick_at_a_megapixel() {
+    let mut harness = harness(state_with(example(1024)), Vec2::new(1896.0, 900.0), Theme::Dark);
+    let rect = picture(&harness, "Amplitude of the result");
+    let start = Instant::now();
+    let frames = 40;
+    for i in 0..frames {
+        harness.hover_at(rect.center() + Vec2::new(i as f32, 0.0));
+        harness.run_steps(1);
+    }
+    let each = start.elapsed() / frames;
+    println!("a frame takes {each:?}");
+    assert!(each < Duration::from_millis(40), "{each:?}");
+}
+
+/// Renders the panel into the folder named by `PTYCHOSCOPE_PICTURES`, from the run folders named by `PTYCHOSCOPE_RUNS`
+/// (separated by `:`), for a person to look at.
+#[test]
+fn pictures_to_look_at() {
+    let Some(into) = std::env::var_os("PTYCHOSCOPE_PICTURES").map(PathBuf::from) else {
+        println!("skipped: PTYCHOSCOPE_PICTURES is not set");
+        return;
+    };
+    std::fs::create_dir_all(&into).unwrap();
+    let runs = std::env::var("PTYCHOSCOPE_RUNS").unwrap_or_default();
+    let results: Vec<Arc<ResultData>> = runs.split(':').filter(|run| !run.is_empty()).map(read).collect();
+    let first = results.first().cloned().unwrap_or_else(|| Arc::new(example(96)));
+    let mut state = State::default();
+    state.learn(Reply::Result { result: first, beside: false });
+    let save = |harness: &mut Harness<'_, Bench>, name: &str| {
+        settle(harness);
+        harness.render().unwrap().save(into.join(format!("{name}.png"))).unwrap();
+    };
+    for (theme, name) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        for (size, wide) in [(Vec2::new(1280.0, 720.0), "1280"), (Vec2::new(1920.0, 1000.0), "1920"), (Vec2::new(500.0, 760.0), "500")] {
+            save(&mut harness(state.clone(), size, theme), &format!("plain-{name}-{wide}"));
+        }
+        save(&mut harness(State::default(), Vec2::new(1280.0, 720.0), theme), &format!("empty-{name}"));
+    }
+    let size = Vec2::new(1280.0, 720.0);
+    for (i, result) in results.iter().enumerate().skip(1) {
+        let mut other = State::default();
+        other.learn(Reply::Result { result: result.clone(), beside: false });
+        save(&mut harness(other, size, Theme::Dark), &format!("run-{i}"));
+    }
+    for compare in ["Side by side", "Curtain", "Difference", "Flicker"] {
+        let mut harness = harness(state.clone(), size, if compare == "Difference" { Theme::Light } else { Theme::Dark });
+        choose(&mut harness, "Compare", compare);
+        save(&mut harness, &format!("compare-{}", compare.to_lowercase().replace(' ', "-")));
+    }
+    let mut all = harness(state.clone(), Vec2::new(1920.0, 1000.0), Theme::Dark);
+    for quantity in ["Complex", "Coverage", "Residual"] {
+        click(&mut all, Role::Button, quantity);
+    }
+    save(&mut all, "all");
+    let mut close = harness(state.clone(), size, Theme::Dark);
+    let rect = picture(&close, "Amplitude of the result");
+    click(&mut close, Role::Button, "Line profile");
+    drag(&mut close, rect.center() - Vec2::new(70.0, 30.0), rect.center() + Vec2::new(90.0, 40.0));
+    click(&mut close, Role::Button, "Region");
+    drag(&mut close, rect.center() - Vec2::new(50.0, 60.0), rect.center() + Vec2::new(20.0, 10.0));
+    save(&mut close, "marks");
+    close.state_mut().view.viewport.look_at(egui::vec2(60.0, 60.0), 24.0);
+    close.hover_at(pos2(rect.center().x, rect.center().y));
+    save(&mut close, "close");
+    close.get_by_role_and_label(Role::ComboBox, "Colours").click();
+    save(&mut close, "colormaps");
+    let mut menu = harness(state, size, Theme::Light);
+    menu.get_by_role_and_label(Role::Button, "Export").click();
+    save(&mut menu, "export-menu");
+    menu.get_by_role_and_label(Role::Button, "Picture as shown (PNG)…").click();
+    settle(&mut menu);
+    let (_, bytes) = menu.state_mut().outbox.export.take().unwrap();
+    std::fs::write(into.join("exported.png"), bytes).unwrap();
+}
+
+fn read(folder: &str) -> Arc<ResultData> {
+    use crate::worker::message::Request;
+    let reader = crate::worker::reader::Reader::spawn(Box::new(|| ())).unwrap();
+    reader.request(Request::Result { folder: Path::new(folder).to_path_buf(), beside: false });
+    match reader.replies().recv_timeout(Duration::from_secs(60)).unwrap() {
+        Reply::Result { result, .. } => result,
+        other => panic!("{other:?}"),
+    }
+}
