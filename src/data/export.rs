@@ -2,12 +2,10 @@
 
 use super::dataset::Dataset;
 use super::hdf5::{Hdf5Writer, complex32};
-use super::npy;
 use super::product::Product;
 use super::reconstruction::Reconstruction;
 use crate::error::Result;
-use ndarray::{Array2, Axis};
-use num_complex::Complex32;
+use ndarray::Axis;
 use std::path::Path;
 
 impl Reconstruction {

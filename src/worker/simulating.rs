@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::error::{Error, Problem, Result};
 use crate::{data, simulate};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 
 /// Does the job to its end; stopped or failed, it leaves no file.
