@@ -5,6 +5,7 @@ pub mod decimate;
 pub mod histogram;
 pub mod image_view;
 pub mod loss_plot;
+pub mod mark;
 pub mod memory;
 pub mod numbers;
 #[cfg(test)]

@@ -78,7 +78,8 @@ impl Compare {
                 ui.label(difference.label).on_hover_text(difference.path);
                 ui.horizontal_wrapped(|ui| {
                     ui.spacing_mut().item_spacing.x = 4.0;
-                    ui.label(RichText::new(format!("{} →", difference.theirs)).color(palette.weak));
+                    ui.label(RichText::new(&difference.theirs).color(palette.weak));
+                    ui.label(RichText::new("→").monospace().color(palette.weak));
                     ui.label(RichText::new(&difference.ours).strong());
                 });
                 ui.end_row();

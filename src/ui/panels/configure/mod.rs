@@ -167,7 +167,7 @@ fn field(ui: &mut egui::Ui, row: &Row, state: &State, typing: &mut editor::Typin
     ui.push_id(path, |ui| {
         ui.horizontal(|ui| {
             let mark = if row.modified { "●" } else { "" };
-            let mark = egui::Label::new(RichText::new(mark).small().color(palette.accent));
+            let mark = egui::Label::new(RichText::new(mark).monospace().color(palette.accent));
             let mark = ui.add_sized([16.0, height], mark);
             if row.modified {
                 mark.on_hover_text(format!("Modified; it was {}", editor::human(&row.base)));

@@ -235,7 +235,7 @@ impl Browser {
         let mut wanted = selected;
         ui.horizontal(|ui| {
             let step = |ui: &mut egui::Ui, text: &str, name: &str, enabled: bool| {
-                let button = ui.add_enabled(enabled, egui::Button::new(text));
+                let button = ui.add_enabled(enabled, egui::Button::new(RichText::new(text).monospace()));
                 button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, enabled, name));
                 button.on_hover_text(name).on_disabled_hover_text("There is none").clicked()
             };

@@ -16,6 +16,7 @@ use super::Outbox;
 use crate::session::{Action, Level, OpenDataset, State};
 use crate::ui::commands::Command;
 use crate::ui::theme;
+use crate::ui::widgets::mark::mark;
 use crate::worker::message::Patterns;
 use eframe::egui::{self, Panel, RichText, ScrollArea, vec2};
 use std::sync::Arc;
@@ -193,13 +194,10 @@ fn headline(ui: &mut egui::Ui, dataset: &OpenDataset, outbox: &mut Outbox, actio
             ui.set_min_width(width);
             ui.spacing_mut().item_spacing.y = 2.0;
             ui.horizontal_wrapped(|ui| {
-                let color = palette.level(head.level);
                 match head.level {
-                    Level::Success => drop(ui.label(RichText::new("✔").size(18.0).color(color))),
-                    Level::Warning => drop(ui.label(RichText::new("⚠").size(18.0).color(color))),
-                    Level::Error => drop(ui.label(RichText::new("✖").size(18.0).color(color))),
-                    Level::Info => drop(ui.spinner()),
-                }
+                    Level::Info => ui.spinner(),
+                    level => mark(ui, level, 18.0),
+                };
                 ui.label(RichText::new(&head.text).heading());
                 if dataset.loading && dataset.patterns.is_some() {
                     ui.spinner();

@@ -2,8 +2,9 @@
 
 use crate::config::{Config, Kind};
 use crate::data::{Inspection, Status, Verdict};
-use crate::session::{Action, State};
+use crate::session::{Action, Level, State};
 use crate::ui::theme;
+use crate::ui::widgets::mark::mark;
 use eframe::egui::{self, RichText};
 
 /// What a button below a verdict does.
@@ -77,13 +78,13 @@ pub(super) fn show(ui: &mut egui::Ui, state: &State, inspection: &Inspection, ac
 
 fn one(ui: &mut egui::Ui, state: &State, verdict: &Verdict, actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
-    let (mark, color, word) = match verdict.status {
-        Status::Pass => ("✔", palette.good, "Passed"),
-        Status::Warn => ("⚠", palette.warning, "Warning"),
-        Status::Fail => ("✖", palette.bad, "Not usable"),
+    let (level, color, word) = match verdict.status {
+        Status::Pass => (Level::Success, palette.good, "Passed"),
+        Status::Warn => (Level::Warning, palette.warning, "Warning"),
+        Status::Fail => (Level::Error, palette.bad, "Not usable"),
     };
     ui.horizontal_top(|ui| {
-        ui.add_sized([16.0, 18.0], egui::Label::new(RichText::new(mark).color(color))).on_hover_text(word);
+        mark(ui, level, 14.0).on_hover_text(word);
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
             ui.label(RichText::new(sentence(&verdict.check)).strong());
