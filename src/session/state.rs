@@ -5,7 +5,7 @@
 use super::action::{Action, Effect, Level, Step};
 use super::film::Film;
 use super::{Draft, Session, Status};
-use crate::config::Config;
+use crate::config::{Config, DataConfig};
 use crate::worker::message::{
     ArraySummary, Control, Event, EventKind, Failure, Inspection, Job, JobOutcome, LivePace, Manifest, Patterns,
     Picture, Reply, Request, ResultData, RunInfo, UserPreset,
@@ -426,8 +426,20 @@ impl State {
     /// Changes the configuration. How a file is read is part of it: what is shown of the dataset follows.
     fn edit(&mut self, change: impl FnOnce(&mut Draft)) -> Vec<Effect> {
         let reading = |draft: &Draft| {
-            let (data, seeds) = (&draft.config().data, &draft.config().execution.seeds);
-            (data.diffraction_unit, data.n_subsample, data.n_subsample.map(|_| seeds.subsample))
+            let (data, seeds) = (draft.config().data.clone(), &draft.config().execution.seeds);
+            let seed = data.n_subsample.map(|_| seeds.subsample);
+            // How patterns are grouped says nothing about how they are read.
+            let none = DataConfig::default();
+            let read = DataConfig {
+                n_groups: none.n_groups,
+                sampling: none.sampling,
+                neighbor_count: none.neighbor_count,
+                seed_in_group: none.seed_in_group,
+                enable_oversampling: none.enable_oversampling,
+                validation_fraction: none.validation_fraction,
+                ..data
+            };
+            (read, seed)
         };
         let before = reading(&self.draft);
         change(&mut self.draft);
@@ -506,6 +518,8 @@ mod tests {
         state.act(Action::Open("scan.npz".into()));
         state.act(Action::Go(Step::Configure));
         assert_eq!(set(&mut state, "training.batch_size", "4"), []);
+        assert_eq!(set(&mut state, "data.neighbor_count", "5"), [], "grouping is not reading");
+        assert_eq!(set(&mut state, "data.orientation", "flip_x").len(), 1);
         let effects = set(&mut state, "data.diffraction_unit", "counts");
         let [Effect::Read(Request::Dataset { path, config, .. })] = effects.as_slice() else { panic!("{effects:?}") };
         assert_eq!((path.as_path(), config.diffraction_unit), (Path::new("scan.npz"), DiffractionUnit::Counts));

@@ -35,6 +35,12 @@ pub(super) fn edit(
             ui.add(field).labelled_by(label).changed().then_some(text)
         }
         Kind::Choice { options, .. } => choice(ui, row, options, label, width),
+        Kind::Text => {
+            let mut text = row.text.clone();
+            let height = ui.spacing().interact_size.y;
+            let field = egui::TextEdit::singleline(&mut text).hint_text("found by itself").desired_width(width);
+            ui.add_sized([width, height], field).labelled_by(label).changed().then_some(text)
+        }
         Kind::Integer { optional: true, .. } | Kind::Real { optional: true, .. } => {
             optional(ui, row, label, width, suggestion, typing)
         }

@@ -14,6 +14,9 @@ const BASIC: &[&str] = &[
     "model.gridsize",
     "model.n_filters_scale",
     "data.diffraction_unit",
+    "data.orientation",
+    "data.crop",
+    "data.bin",
     "data.n_subsample",
     "data.validation_fraction",
     "inference.stitch_weighting",
@@ -32,6 +35,7 @@ const GROUPS: &[(&str, &str)] = &[
     ("inference", "Reconstruction"),
     ("direct", "Direct solver"),
     ("execution", "Device and seeds"),
+    ("simulation", "Simulated datasets"),
 ];
 
 /// One field.

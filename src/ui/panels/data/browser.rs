@@ -152,7 +152,7 @@ impl Browser {
                 .on_disabled_hover_text("There is only one such image");
             self.own_scale = !common;
             let mut marks = !self.hide_marks;
-            ui.checkbox(&mut marks, "Mark bad pixels").on_hover_text("Dead pixels in red, saturated ones in amber");
+            ui.checkbox(&mut marks, "Mark bad pixels").on_hover_text("Dead and masked pixels in red, saturated ones in amber");
             self.hide_marks = !marks;
         });
     }
@@ -169,7 +169,12 @@ impl Browser {
     ) -> String {
         let of = Arc::as_ptr(patterns) as usize;
         if self.dead.as_ref().map(|(of, _)| *of) != Some(of) {
-            self.dead = Some((of, pixels::dead(&patterns.mean, &patterns.max)));
+            let mut found = pixels::dead(&patterns.mean, &patterns.max);
+            let masked = patterns.dataset.mask.iter().flat_map(|mask| mask.indexed_iter());
+            found.extend(masked.filter(|(_, good)| !**good).map(|((y, x), _)| [x, y]));
+            found.sort_unstable();
+            found.dedup();
+            self.dead = Some((of, found));
         }
         if self.at_limit.as_ref().map(|(key, _)| *key) != Some(key) {
             let found = limit.map(|limit| pixels::at_limit(intensity.view(), limit)).unwrap_or_default();
@@ -192,9 +197,9 @@ impl Browser {
         }
         match (dead.len(), at_limit.len()) {
             (0, 0) => String::new(),
-            (dead, 0) => format!(" · {dead} dead pixels"),
+            (dead, 0) => format!(" · {dead} dead or masked pixels"),
             (0, bright) => format!(" · {bright} saturated pixels"),
-            (dead, bright) => format!(" · {dead} dead, {bright} saturated pixels"),
+            (dead, bright) => format!(" · {dead} dead or masked, {bright} saturated pixels"),
         }
     }
 

@@ -1,10 +1,10 @@
 //! Pictures of complex images: probe and object.
 
-use crate::imaging::{Colormap, robust_limits};
+use crate::imaging::{Colormap, ComplexColours, robust_limits};
 use crate::ui::theme;
 use crate::ui::widgets::image_view::ImageView;
 use crate::ui::widgets::numbers::short;
-use crate::worker::message::Patterns;
+use crate::worker::message::{Patterns, Picture};
 use eframe::egui::{self, Color32, ColorImage, RichText, vec2};
 use ndarray::{Array2, ArrayView2, Axis};
 use num_complex::Complex32;
@@ -112,27 +112,70 @@ impl ProbeView {
     }
 }
 
-/// How the object is shown.
+/// How objects are shown.
 #[derive(Default)]
 pub(super) struct ObjectView {
     image: ImageView,
-    aspect: Aspect,
+    aspect: Option<Aspect>,
+    show_known: bool,
 }
 
 impl ObjectView {
-    /// Draws the object that the file brings in the space that is left.
-    pub(super) fn show(&mut self, ui: &mut egui::Ui, patterns: &Arc<Patterns>) {
-        let Some(object) = &patterns.dataset.object else {
-            let weak = theme::palette(ui).weak;
-            ui.label(RichText::new("The file brings no object to compare with. This is usual, and nothing is missing.").color(weak));
+    /// Draws a first look at the object, or the one that the file brings, in the space that is left.
+    ///
+    /// * `first_look`: a quick solution without a network, and its misfit.
+    pub(super) fn show(
+        &mut self,
+        ui: &mut egui::Ui,
+        patterns: &Arc<Patterns>,
+        first_look: Option<&(Arc<Picture>, f64)>,
+    ) {
+        let known = patterns.dataset.object.as_ref();
+        let weak = theme::palette(ui).weak;
+        if known.is_none() && first_look.is_none() {
+            let text = "The file brings no object to compare with. This is usual, and nothing is missing.";
+            ui.label(RichText::new(text).color(weak));
             return;
-        };
-        ui.horizontal_wrapped(|ui| aspects(ui, &mut self.aspect, true));
-        let key = key_of(Arc::as_ptr(patterns) as usize, self.aspect);
-        let (height, width) = object.dim();
-        let at = |y: usize, x: usize| object.get((y, x)).copied().unwrap_or_default();
-        let caption = format!("Object in the file, {width} × {height} pixels, only to compare with");
-        draw(ui, &mut self.image, "Object guess", key, (height, width), self.aspect, || object.clone(), at, &caption);
+        }
+        let aspect = self.aspect.get_or_insert(Aspect::Phase);
+        let mut show_known = known.is_some() && (self.show_known || first_look.is_none());
+        ui.horizontal_wrapped(|ui| {
+            if known.is_some() && first_look.is_some() {
+                ui.selectable_value(&mut show_known, false, "First look")
+                    .on_hover_text("A quick solution of two seconds, without a network");
+                ui.selectable_value(&mut show_known, true, "In the file")
+                    .on_hover_text("The object that the file brings, only to compare with");
+                ui.separator();
+            }
+            aspects(ui, aspect, true);
+        });
+        self.show_known = show_known;
+        let aspect = *aspect;
+        match (known, first_look) {
+            (Some(object), _) if show_known => {
+                let key = key_of(Arc::as_ptr(patterns) as usize, aspect);
+                let (height, width) = object.dim();
+                let at = |y: usize, x: usize| object.get((y, x)).copied().unwrap_or_default();
+                let caption = format!("Object in the file, {width} × {height} pixels, only to compare with");
+                draw(ui, &mut self.image, "Object guess", key, (height, width), aspect, || object.clone(), at, &caption);
+            }
+            (_, Some((picture, misfit))) => {
+                let key = key_of(Arc::as_ptr(picture) as usize, aspect);
+                let (height, width) = (picture.height, picture.width);
+                let at = |y: usize, x: usize| {
+                    let place = y * width + x;
+                    let part = |values: &[f32]| values.get(place).copied().unwrap_or_default();
+                    match part(&picture.coverage) > 0.0 {
+                        true => Complex32::from_polar(part(&picture.amplitude), part(&picture.phase)),
+                        false => Complex32::default(),
+                    }
+                };
+                let field = || Array2::from_shape_fn((height, width), |(y, x)| at(y, x));
+                let caption = format!("A first look, before any training; misfit {}", short(*misfit));
+                draw(ui, &mut self.image, "First look", key, (height, width), aspect, field, at, &caption);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -196,7 +239,7 @@ fn picture(field: &Array2<Complex32>, aspect: Aspect, nothing: Color32) -> Color
     let limits = robust_limits(amplitude.view(), all.view(), 0.005, 0.998);
     let largest = amplitude.iter().copied().fold(0.0, f32::max);
     let rgb = |[r, g, b]: [u8; 3]| Color32::from_rgb(r, g, b);
-    let (grays, hues) = (table(Colormap::Gray), wheel());
+    let (grays, hues) = (table(Colormap::Gray), ComplexColours::default());
     let turn = |value: &Complex32| (value.arg() + PI) / (2.0 * PI);
     let pick = |colors: &[Color32], share: f32| {
         let at = (share.clamp(0.0, 1.0) * (colors.len() - 1) as f32).round() as usize;
@@ -212,9 +255,8 @@ fn picture(field: &Array2<Complex32>, aspect: Aspect, nothing: Color32) -> Color
             Aspect::Phase if *amplitude <= FAINT * largest => nothing,
             Aspect::Phase => pick(&cycle, turn(value)),
             Aspect::Both => {
-                let bright = (*amplitude / (limits.high as f32).max(f32::MIN_POSITIVE)).clamp(0.0, 1.0);
-                let color = pick(&hues, turn(value));
-                rgb([color.r(), color.g(), color.b()].map(|part| (f32::from(part) * bright).round() as u8))
+                let bright = f64::from(*amplitude) / limits.high.max(f64::MIN_POSITIVE);
+                rgb(hues.rgb(bright, f64::from(value.arg())))
             }
         })
         .collect();
@@ -225,30 +267,6 @@ fn table(map: Colormap) -> Vec<Color32> {
     (0..256u32)
         .map(|at| {
             let [r, g, b] = map.rgb(f64::from(at) / 255.0);
-            Color32::from_rgb(r, g, b)
-        })
-        .collect()
-}
-
-/// A turn of hues of equal lightness and chroma (OKLCh, L = 0.76, C = 0.12), which all lie within sRGB.
-fn wheel() -> Vec<Color32> {
-    (0..256u32)
-        .map(|at| {
-            let (sin, cos) = (at as f32 / 255.0 * 2.0 * PI).sin_cos();
-            let (lightness, a, b) = (0.76f32, 0.12 * cos, 0.12 * sin);
-            let long = (lightness + 0.396_337_8 * a + 0.215_803_76 * b).powi(3);
-            let middle = (lightness - 0.105_561_346 * a - 0.063_854_17 * b).powi(3);
-            let short = (lightness - 0.089_484_18 * a - 1.291_485_5 * b).powi(3);
-            let linear = [
-                4.076_741_7 * long - 3.307_711_6 * middle + 0.230_969_94 * short,
-                -1.268_438 * long + 2.609_757_4 * middle - 0.341_319_38 * short,
-                -0.004_196_086_3 * long - 0.703_418_6 * middle + 1.707_614_7 * short,
-            ];
-            let [r, g, b] = linear.map(|value| {
-                let value = value.clamp(0.0, 1.0);
-                let coded = if value <= 0.003_130_8 { 12.92 * value } else { 1.055 * value.powf(1.0 / 2.4) - 0.055 };
-                (coded * 255.0).round() as u8
-            });
             Color32::from_rgb(r, g, b)
         })
         .collect()
@@ -267,15 +285,5 @@ mod tests {
         assert_eq!(both.pixels[7], Color32::from_rgb(0, 0, 0));
         let phase = picture(&field, Aspect::Phase, Color32::RED);
         assert_eq!(phase.pixels[7], Color32::RED, "where there is no light there is no phase");
-    }
-
-    #[test]
-    fn the_hues_close_and_are_about_equally_bright() {
-        let hues = wheel();
-        assert_eq!(hues.first(), hues.last());
-        let bright = |color: &Color32| 0.2126 * f32::from(color.r()) + 0.7152 * f32::from(color.g()) + 0.0722 * f32::from(color.b());
-        let values: Vec<f32> = hues.iter().map(bright).collect();
-        let (low, high) = values.iter().fold((f32::INFINITY, 0.0f32), |(l, h), v| (l.min(*v), h.max(*v)));
-        assert!(high - low < 50.0, "{low} {high}");
     }
 }

@@ -114,7 +114,7 @@ impl View {
         for section in [Section::Patterns, Section::Scan, Section::Probe, Section::Object, Section::Photons] {
             let height = match section {
                 Section::Patterns | Section::Scan => tall,
-                Section::Object if patterns.dataset.object.is_none() => 70.0,
+                Section::Object if patterns.dataset.object.is_none() && dataset.preview.is_none() => 70.0,
                 _ => 300.0,
             };
             self.section(ui, section, [width, height], state, dataset, patterns, actions);
@@ -155,7 +155,7 @@ impl View {
                     }
                 }
                 Section::Probe => self.probe.show(ui, patterns),
-                Section::Object => self.object.show(ui, patterns),
+                Section::Object => self.object.show(ui, patterns, dataset.preview.as_ref()),
                 Section::Photons => self.photons.show(ui, patterns, selected),
             }
         });
@@ -178,7 +178,7 @@ impl Section {
             Self::Patterns => "Diffraction patterns",
             Self::Scan => "Scan positions",
             Self::Probe => "Probe",
-            Self::Object => "Object to compare with",
+            Self::Object => "Object",
             Self::Photons => "Photons per pattern",
         }
     }
@@ -270,6 +270,8 @@ mod tests {
             positions,
             probe: Array3::from_elem((3, side, side), Complex32::new(1.0, 0.5)),
             object: None,
+            mask: None,
+            pixel_size_m: None,
             nphotons: Some(1e6),
             notes: Vec::new(),
         };

@@ -5,7 +5,7 @@
 
 use super::browser::gradient;
 use super::summary;
-use crate::config::Config;
+use crate::config::{Config, Kind};
 use crate::data;
 use crate::imaging::{Colormap, Limits, robust_limits};
 use crate::session::Action;
@@ -74,7 +74,7 @@ impl Scan {
     ) -> Option<usize> {
         self.prepare(patterns);
         self.look_around(patterns, selected, config);
-        self.controls(ui, config);
+        self.controls(ui, config, actions);
         let below = 2.0 * (ui.spacing().interact_size.y + ui.spacing().item_spacing.y) + 6.0;
         let height = (ui.available_height() - below).max(120.0);
         let Some(colored) = &self.colored else { return None };
@@ -179,7 +179,7 @@ impl Scan {
         }
     }
 
-    fn controls(&mut self, ui: &mut egui::Ui, config: &Config) {
+    fn controls(&mut self, ui: &mut egui::Ui, config: &Config, actions: &mut Vec<Action>) {
         ui.horizontal_wrapped(|ui| {
             let palette = theme::palette(ui);
             let mut neighbours = !self.hide_neighbours;
@@ -195,6 +195,7 @@ impl Scan {
             let mut spot = !self.hide_spot;
             ui.checkbox(&mut spot, "Probe size").on_hover_text("The circle that holds 90 % of the probe's light");
             self.hide_spot = !spot;
+            orientation(ui, config, actions);
         });
     }
 
@@ -255,6 +256,28 @@ impl Scan {
         let text = RichText::new(text).color(palette.level(level));
         ui.add(egui::Label::new(text).truncate()).on_hover_text(about);
     }
+}
+
+/// How the axes of the scan lie: eight ways, of which only one gives a sharp object.
+fn orientation(ui: &mut egui::Ui, config: &Config, actions: &mut Vec<Action>) {
+    const PATH: &str = "data.orientation";
+    let Ok(field) = Config::field(PATH) else { return };
+    let (Kind::Choice { options, .. }, Ok(now)) = (field.kind, config.get(PATH)) else { return };
+    let name = |name: &str| {
+        let meaning = options.iter().find(|(option, _)| *option == name).map_or("", |(_, meaning)| *meaning);
+        format!("{}: {meaning}", name.replace('_', " "))
+    };
+    let label = ui.label("Orientation");
+    let combo = egui::ComboBox::from_id_salt("orientation").width(130.0).truncate().selected_text(name(&now));
+    let combo = combo.show_ui(ui, |ui| {
+        for (option, _) in options {
+            if ui.selectable_label(*option == now, name(option)).clicked() {
+                actions.push(Action::SetField { path: PATH.to_owned(), text: (*option).to_owned() });
+                ui.close();
+            }
+        }
+    });
+    combo.response.labelled_by(label.id).on_hover_text(field.help);
 }
 
 fn on_screen(patterns: &Patterns, at: usize, transform: &PlotTransform) -> Pos2 {
