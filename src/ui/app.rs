@@ -144,6 +144,10 @@ impl App {
                 return;
             }
             Command::About => return self.about.open(),
+            Command::ExportPicture => {
+                self.views.export_picture();
+                Action::Go(crate::session::Step::Result)
+            }
             Command::OpenExample => Action::OpenExample,
             Command::Start => Action::Start,
             Command::Pause => Action::Steer(match self.desk.state.control {
@@ -167,7 +171,7 @@ impl App {
             Command::Start => state.why_not_start(),
             Command::Reconstruct => state.why_not_reconstruct(),
             Command::Pause | Command::Stop if !state.is_busy() => Some("No job is running".to_owned()),
-            Command::ShowResult if state.result.is_none() => None,
+            Command::ExportPicture if state.result.is_none() => Some("There is no result yet".to_owned()),
             _ => None,
         }
     }
@@ -287,6 +291,7 @@ impl App {
                 });
                 ui.separator();
                 item(ui, Command::SaveConfig, None);
+                item(ui, Command::ExportPicture, self.why_not(Command::ExportPicture));
                 ui.separator();
                 item(ui, Command::Quit, None);
             });

@@ -13,6 +13,8 @@ pub enum Command {
     OpenExample,
     /// Save the configuration.
     SaveConfig,
+    /// Export the picture that the result panel shows.
+    ExportPicture,
     /// Leave the program.
     Quit,
     /// Train.
@@ -60,6 +62,7 @@ impl Command {
         Self::OpenRun,
         Self::OpenExample,
         Self::SaveConfig,
+        Self::ExportPicture,
         Self::Start,
         Self::Pause,
         Self::Stop,
@@ -88,6 +91,7 @@ impl Command {
             Self::OpenRun => "Open run folder…",
             Self::OpenExample => "Open the example",
             Self::SaveConfig => "Save configuration…",
+            Self::ExportPicture => "Export the picture shown…",
             Self::Quit => "Quit",
             Self::Start => "Start training",
             Self::Pause => "Pause or resume",
@@ -119,6 +123,7 @@ impl Command {
             Self::OpenRun => ctrl_shift(Key::O),
             Self::OpenExample => ctrl(Key::E),
             Self::SaveConfig => ctrl(Key::S),
+            Self::ExportPicture => ctrl_shift(Key::E),
             Self::Quit => ctrl(Key::Q),
             Self::Start => ctrl(Key::Enter),
             Self::Pause => ctrl(Key::Space),

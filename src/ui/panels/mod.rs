@@ -59,6 +59,11 @@ impl Views {
         }
     }
 
+    /// Has the picture that the result panel shows made into a file, once it is drawn.
+    pub fn export_picture(&mut self) {
+        self.result.export_shown();
+    }
+
     /// Takes out what is to be written.
     pub fn take_export(&mut self) -> Option<(String, Vec<u8>)> {
         self.outbox.export.take()

@@ -156,6 +156,14 @@ pub struct View {
 }
 
 impl View {
+    /// Asks for the picture that is shown, as a file.
+    pub fn export_shown(&mut self) {
+        if self.export.is_none() {
+            self.exports += 1;
+            self.export = Some((Export::Shown, self.exports));
+        }
+    }
+
     /// Draws the panel.
     pub fn show(&mut self, ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
         self.hold(state);

@@ -56,6 +56,7 @@ fn run(number: u64) -> RunInfo {
         model: Some(format!("runs/{number}/model.ptycho").into()),
         has_result: true,
         history: history.collect(),
+        ..RunInfo::default()
     }
 }
 
