@@ -59,7 +59,11 @@ fn until(desk: &mut Desk, woken: &Receiver<()>, what: &str, holds: impl Fn(&Stat
             return;
         }
         let failure = desk.state.job.failure.as_ref().map(|failure| failure.message.clone());
-        assert!(failure.is_none() && began.elapsed() < Duration::from_secs(20), "{what}: {failure:?} {:?}", desk.state.log.last());
+        assert!(
+            failure.is_none() && began.elapsed() < Duration::from_secs(20),
+            "{what}: {failure:?} {:?}",
+            desk.state.log.last()
+        );
         let _timeout = woken.recv_timeout(Duration::from_millis(20));
     }
 }
@@ -121,7 +125,11 @@ fn two_hundred_trainings_leave_memory_and_threads_as_they_were() {
         }
         if cycle % 20 == 0 {
             let megabytes = resident_bytes().unwrap() as f64 / 1e6;
-            println!("{cycle:4} cycles, {:5.1} s, {megabytes:6.1} MB, {} threads", began.elapsed().as_secs_f64(), threads());
+            println!(
+                "{cycle:4} cycles, {:5.1} s, {megabytes:6.1} MB, {} threads",
+                began.elapsed().as_secs_f64(),
+                threads()
+            );
         }
     }
     let (bytes, tasks) = (resident_bytes().unwrap(), threads());

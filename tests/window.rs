@@ -107,14 +107,8 @@ impl<'a> Program<'a> {
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let mut program = Self {
-            display,
-            child,
-            window: String::new(),
-            pictures: pictures.to_path_buf(),
-            size: (1280, 800),
-            log,
-        };
+        let mut program =
+            Self { display, child, window: String::new(), pictures: pictures.to_path_buf(), size: (1280, 800), log };
         program.wait("a window", 60, |program| {
             let pid = program.child.id().to_string();
             let found = program.display.tool(&["search", "--onlyvisible", "--pid", &pid, "--name", "Ptychoscope"]);
@@ -296,7 +290,8 @@ fn a_person_with_a_keyboard_gets_from_the_example_to_an_exported_picture() {
     program.keys("ctrl+1");
     sleep(Duration::from_secs(1));
     program.picture("2-data");
-    for (keys, name) in [("ctrl+2", "3-configure"), ("ctrl+3", "8-done"), ("ctrl+4", "7-result"), ("ctrl+5", "9-runs")] {
+    for (keys, name) in [("ctrl+2", "3-configure"), ("ctrl+3", "8-done"), ("ctrl+4", "7-result"), ("ctrl+5", "9-runs")]
+    {
         program.keys(keys);
         program.picture(name);
     }
@@ -317,7 +312,13 @@ fn a_person_with_a_keyboard_gets_from_the_example_to_an_exported_picture() {
     }
     let picture = image::open(&exported).unwrap().to_rgb8();
     let colors: std::collections::BTreeSet<[u8; 3]> = picture.pixels().map(|pixel| pixel.0).collect();
-    assert!(picture.width() > 50 && colors.len() > 30, "{} x {}, {} colours", picture.width(), picture.height(), colors.len());
+    assert!(
+        picture.width() > 50 && colors.len() > 30,
+        "{} x {}, {} colours",
+        picture.width(),
+        picture.height(),
+        colors.len()
+    );
     assert!(std::fs::read_to_string(&config).unwrap().contains("[training]"));
 
     // A second start remembers what was opened.

@@ -11,8 +11,8 @@ mod layer;
 mod model;
 mod optional;
 mod preset;
-mod simulation;
 mod relevance;
+mod simulation;
 mod training;
 
 pub use data::{
@@ -26,8 +26,8 @@ pub use model::{
     AmpActivation, Initialization, InputTransform, LastStage, MergeWeighting, ModelConfig, ProbeNormalization,
 };
 pub use preset::Preset;
-pub use simulation::{ObjectKind, PhaseTexture, ProbeKind, ScanKind, SimulationConfig};
 pub use relevance::why_unused;
+pub use simulation::{ObjectKind, PhaseTexture, ProbeKind, ScanKind, SimulationConfig};
 pub use training::{LossKind, Method, Schedule, TrainingConfig};
 
 use serde::{Deserialize, Serialize};

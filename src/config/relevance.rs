@@ -20,7 +20,9 @@ pub fn why_unused(path: &str, config: &Config) -> Option<String> {
             alone.then_some("With grid size 1 a group is a single pattern, without neighbours")
         }
         "data.enable_oversampling" if alone => Some("With grid size 1 there is one group for each pattern at most"),
-        "data.enable_oversampling" => all_seeds.then_some("There is one group for each pattern; set a number of groups first"),
+        "data.enable_oversampling" => {
+            all_seeds.then_some("There is one group for each pattern; set a number of groups first")
+        }
         "model.head_filters" => {
             (model.last_stage == LastStage::BorderMask).then_some("The border mask has no full-resolution convolutions")
         }
@@ -100,7 +102,11 @@ mod tests {
     fn a_field_is_unused_exactly_when_the_field_that_rules_it_says_so() {
         for (path, unused_with, used_with) in [
             ("inference.crop", ("inference.stitch_weighting", "probe"), ("inference.stitch_weighting", "central_crop")),
-            ("model.object_scale", ("model.probe_normalization", "mean_amplitude"), ("model.probe_normalization", "energy")),
+            (
+                "model.object_scale",
+                ("model.probe_normalization", "mean_amplitude"),
+                ("model.probe_normalization", "energy"),
+            ),
             ("model.head_filters", ("model.last_stage", "border_mask"), ("model.last_stage", "auto")),
             ("model.merge_weighting", ("training.overlap_weight", "0"), ("training.overlap_weight", "0.5")),
             ("model.merge_weighting", ("training.overlap_weight", "0"), ("model.gridsize", "2")),

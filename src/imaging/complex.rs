@@ -78,9 +78,9 @@ impl Default for ComplexColours {
         for level in 0..LEVELS {
             let lightness = BRIGHTEST * level as f64 / (LEVELS - 1) as f64;
             let chroma = common_chroma(lightness);
-            table.extend((0..HUES).map(|hue| {
-                srgb(linear_rgb(lightness, chroma, TAU * hue as f64 / HUES as f64 - PI + 0.5))
-            }));
+            table.extend(
+                (0..HUES).map(|hue| srgb(linear_rgb(lightness, chroma, TAU * hue as f64 / HUES as f64 - PI + 0.5))),
+            );
         }
         Self { table }
     }

@@ -75,9 +75,7 @@ fn draw(sheet: &Sheet, factor: u32) -> RgbaImage {
     let wheel = (tall / 3).clamp(24, 160);
     let margin = match &sheet.bar {
         Bar::None => 0,
-        Bar::Tone(..) => {
-            2 * GAP + BAR_WIDTH + text_width(&top_text, TEXT_SCALE).max(text_width(&low_text, TEXT_SCALE))
-        }
+        Bar::Tone(..) => 2 * GAP + BAR_WIDTH + text_width(&top_text, TEXT_SCALE).max(text_width(&low_text, TEXT_SCALE)),
         Bar::Wheel => GAP + wheel,
     };
     let mut image = RgbaImage::new(wide + margin, tall);
@@ -150,11 +148,7 @@ mod tests {
 
     #[test]
     fn pictures_stand_side_by_side_with_their_bars() {
-        let tone = Tone {
-            colormap: Colormap::Gray,
-            limits: Limits { low: 0.0, high: 2.0 },
-            scale: Scale::Linear,
-        };
+        let tone = Tone { colormap: Colormap::Gray, limits: Limits { low: 0.0, high: 2.0 }, scale: Scale::Linear };
         let red = [200, 0, 0, 255];
         let one = sheet(&[plain(red, Bar::None)], 2);
         assert_eq!((one.width(), one.height()), (40 * 13, 20 * 13));

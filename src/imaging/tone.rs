@@ -123,9 +123,11 @@ pub fn spread(places: &[[f64; 2]], values: &[f64], (height, width): (usize, usiz
     let (mut sum, mut weight) = (Array2::<f64>::zeros((height, width)), Array2::<f64>::zeros((height, width)));
     let reach = reach.max(0.5);
     let side = (3.0 * reach).ceil() as i64;
-    for ([x, y], value) in places.iter().zip(values).filter(|(place, value)| {
-        value.is_finite() && place.iter().all(|v| v.is_finite() && v.abs() < 1e9)
-    }) {
+    for ([x, y], value) in places
+        .iter()
+        .zip(values)
+        .filter(|(place, value)| value.is_finite() && place.iter().all(|v| v.is_finite() && v.abs() < 1e9))
+    {
         let (column, row) = (x.round() as i64, y.round() as i64);
         for j in (row - side).max(0)..=(row + side).min(height as i64 - 1) {
             for i in (column - side).max(0)..=(column + side).min(width as i64 - 1) {
@@ -161,11 +163,7 @@ mod tests {
 
     #[test]
     fn every_value_gets_the_colour_of_the_map_and_blanks_their_own() {
-        let tone = Tone {
-            colormap: Colormap::Viridis,
-            limits: Limits { low: -1.0, high: 3.0 },
-            scale: Scale::Linear,
-        };
+        let tone = Tone { colormap: Colormap::Viridis, limits: Limits { low: -1.0, high: 3.0 }, scale: Scale::Linear };
         let values = array![[-1.0_f32, 0.0, 1.0, 3.0, 99.0, -99.0, f32::NAN, f32::INFINITY, 0.0]];
         let mut seen = values.mapv(|_| true);
         seen[(0, 8)] = false;

@@ -38,7 +38,9 @@ impl Default for Settings {
 
 /// The folder that holds the user's presets; empty if the system names none.
 pub(super) fn presets_folder() -> PathBuf {
-    directories::ProjectDirs::from("", "", super::APP_ID).map(|dirs| dirs.config_dir().join("presets")).unwrap_or_default()
+    directories::ProjectDirs::from("", "", super::APP_ID)
+        .map(|dirs| dirs.config_dir().join("presets"))
+        .unwrap_or_default()
 }
 
 /// What was kept, and what could not be read of it.

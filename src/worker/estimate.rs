@@ -86,11 +86,9 @@ pub fn estimate(
     let steps_per_epoch = groups.div_ceil(batch.max(1));
 
     let pixels = (side * side) as u64;
-    let per_group = network.activations * BYTES_PER_ACTIVATION
-        + PHYSICS_IMAGES * (channels * modes.max(1)) as u64 * pixels * 8;
-    let memory = network.parameters as u64 * BYTES_PER_PARAMETER
-        + kept as u64 * pixels * 4
-        + batch as u64 * per_group;
+    let per_group =
+        network.activations * BYTES_PER_ACTIVATION + PHYSICS_IMAGES * (channels * modes.max(1)) as u64 * pixels * 8;
+    let memory = network.parameters as u64 * BYTES_PER_PARAMETER + kept as u64 * pixels * 4 + batch as u64 * per_group;
 
     let (patterns_per_second, basis) = match measured.and_then(|measured| transferred(measured, &network, channels)) {
         Some(found) => found,

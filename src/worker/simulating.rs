@@ -9,7 +9,6 @@ use crate::{data, simulate};
 use std::path::Path;
 use std::time::Instant;
 
-
 /// Does the job to its end; stopped or failed, it leaves no file.
 pub(super) fn simulation(
     recorder: &Recorder<'_, '_>,

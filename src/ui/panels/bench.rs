@@ -96,5 +96,9 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
 pub(crate) fn photograph<V>(harness: &mut Harness<'static, Bench<V>>, name: &str) {
     let folder = std::env::temp_dir().join("ptychoscope-pictures");
     std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{error}"));
-    harness.render().unwrap_or_else(|error| panic!("{error}")).save(folder.join(format!("{name}.png"))).unwrap_or_else(|error| panic!("{error}"));
+    harness
+        .render()
+        .unwrap_or_else(|error| panic!("{error}"))
+        .save(folder.join(format!("{name}.png")))
+        .unwrap_or_else(|error| panic!("{error}"));
 }

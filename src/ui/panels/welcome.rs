@@ -39,8 +39,18 @@ pub fn show(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut
                     outbox.command = Some(command);
                 }
             };
-            open(ui, "Open dataset…", "Diffraction patterns with positions and a probe: NPZ, HDF5 or CXI", Command::Open);
-            open(ui, "Open model…", "A model that was trained here (model.ptycho), to reconstruct with it", Command::Open);
+            open(
+                ui,
+                "Open dataset…",
+                "Diffraction patterns with positions and a probe: NPZ, HDF5 or CXI",
+                Command::Open,
+            );
+            open(
+                ui,
+                "Open model…",
+                "A model that was trained here (model.ptycho), to reconstruct with it",
+                Command::Open,
+            );
             open(ui, "Open run folder…", "The result of an earlier run", Command::OpenRun);
             let drop = if hovering { "Drop it to open it" } else { "or drop a file on this window" };
             let drop = RichText::new(drop).small();
@@ -128,11 +138,9 @@ mod tests {
         panel.run_ok();
         let opened = Action::Open("/data/2026/scan_012.npz".into());
         assert_eq!(panel.state().actions, [Action::OpenExample, opened]);
-        for (label, command) in [
-            ("Open dataset…", Command::Open),
-            ("Open model…", Command::Open),
-            ("Open run folder…", Command::OpenRun),
-        ] {
+        for (label, command) in
+            [("Open dataset…", Command::Open), ("Open model…", Command::Open), ("Open run folder…", Command::OpenRun)]
+        {
             panel.get_by_label(label).click();
             panel.run_ok();
             assert_eq!(panel.state_mut().outbox.command.take(), Some(command));

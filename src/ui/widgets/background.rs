@@ -147,9 +147,11 @@ mod tests {
         let context = egui::Context::default();
         assert!(background.get(&context, 1, || || 10).is_none());
         assert_eq!(wait(&mut background, 1, 10), Some(10));
-        let slow = background.get(&context, 2, || || {
-            std::thread::sleep(Duration::from_millis(50));
-            20
+        let slow = background.get(&context, 2, || {
+            || {
+                std::thread::sleep(Duration::from_millis(50));
+                20
+            }
         });
         assert_eq!(slow.map(|(key, value)| (key, *value)), Some((1, 10)));
         // What is wanted changed meanwhile: the newest wish is met in the end.

@@ -38,9 +38,11 @@ pub fn show(ui: &mut egui::Ui, histogram: &Histogram, tone: &Tone, label: &str) 
         let inside = middle >= limits.low && middle <= limits.high;
         painter.rect_filled(bar, 0.0, if inside { palette.accent } else { palette.weak.gamma_multiply(0.5) });
     }
-    colour_strip(&painter, Rect::from_min_max(pos2(inner.left(), rect.bottom() - STRIP), pos2(inner.right(), rect.bottom())), |x| {
-        tone.rgb(value_of(x))
-    });
+    colour_strip(
+        &painter,
+        Rect::from_min_max(pos2(inner.left(), rect.bottom() - STRIP), pos2(inner.right(), rect.bottom())),
+        |x| tone.rgb(value_of(x)),
+    );
 
     let span = high - low;
     let mut changed = None;
@@ -48,7 +50,9 @@ pub fn show(ui: &mut egui::Ui, histogram: &Histogram, tone: &Tone, label: &str) 
         let x = x_of(value);
         let handle = Rect::from_center_size(pos2(x, rect.center().y), vec2(2.0 * margin, rect.height()));
         let id = ui.scope_id().with((label, name));
-        let response = ui.interact(handle, id, Sense::click_and_drag()).on_hover_and_drag_cursor(egui::CursorIcon::ResizeHorizontal);
+        let response = ui
+            .interact(handle, id, Sense::click_and_drag())
+            .on_hover_and_drag_cursor(egui::CursorIcon::ResizeHorizontal);
         response.widget_info(|| WidgetInfo::slider(true, value, name));
         let mut wanted = None;
         if let Some(pointer) = response.interact_pointer_pos().filter(|_| response.dragged()) {

@@ -13,8 +13,11 @@ use eframe::egui::{
 };
 
 /// Magnification is exact; a picture shown smaller than it is is smoothed a little.
-const FILTER: TextureOptions =
-    TextureOptions { magnification: TextureFilter::Nearest, minification: TextureFilter::Linear, ..TextureOptions::NEAREST };
+const FILTER: TextureOptions = TextureOptions {
+    magnification: TextureFilter::Nearest,
+    minification: TextureFilter::Linear,
+    ..TextureOptions::NEAREST
+};
 /// Points per pixel from which on the grid between pixels is drawn.
 const GRID_FROM: f32 = 14.0;
 /// Most points per pixel.
@@ -226,10 +229,8 @@ impl ImageView {
     fn paint(&self, painter: &egui::Painter, placed: Rect, scale: f32) {
         let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
         for (part, texture) in &self.tiles {
-            let on_screen = Rect::from_min_max(
-                placed.min + part.min.to_vec2() * scale,
-                placed.min + part.max.to_vec2() * scale,
-            );
+            let on_screen =
+                Rect::from_min_max(placed.min + part.min.to_vec2() * scale, placed.min + part.max.to_vec2() * scale);
             if on_screen.intersects(painter.clip_rect()) {
                 painter.image(texture.id(), on_screen, whole, Color32::WHITE);
             }
@@ -265,7 +266,8 @@ impl ImageView {
         self.tiles = places
             .into_iter()
             .map(|place| {
-                let part = if place.size() == vec2(width as f32, height as f32) { image.clone() } else { cut(&image, place) };
+                let part =
+                    if place.size() == vec2(width as f32, height as f32) { image.clone() } else { cut(&image, place) };
                 (place, context.load_texture(label, part, FILTER))
             })
             .collect();
@@ -295,15 +297,7 @@ fn cut(image: &ColorImage, part: Rect) -> ColorImage {
     ColorImage::new([width, height], rows.collect())
 }
 
-fn steer(
-    ui: &egui::Ui,
-    response: &Response,
-    rect: Rect,
-    extent: Vec2,
-    fit: f32,
-    viewport: &mut Viewport,
-    drag: Drag,
-) {
+fn steer(ui: &egui::Ui, response: &Response, rect: Rect, extent: Vec2, fit: f32, viewport: &mut Viewport, drag: Drag) {
     if response.clicked() {
         response.request_focus();
     }
@@ -329,9 +323,7 @@ fn steer(
     };
     let pans = match drag {
         Drag::Pan => response.dragged(),
-        Drag::Tool => {
-            response.dragged_by(PointerButton::Middle) || response.dragged_by(PointerButton::Secondary)
-        }
+        Drag::Tool => response.dragged_by(PointerButton::Middle) || response.dragged_by(PointerButton::Secondary),
     };
     if pans && response.drag_delta() != Vec2::ZERO {
         pan(viewport, response.drag_delta());

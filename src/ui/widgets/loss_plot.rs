@@ -4,7 +4,9 @@
 
 use super::decimate::decimate;
 use eframe::egui::{self, Color32, Response, RichText, Ui, WidgetInfo};
-use egui_plot::{AxisHints, GridInput, GridMark, Legend, Line, LineStyle, MarkerShape, Plot, PlotPoint, PlotPoints, Points};
+use egui_plot::{
+    AxisHints, GridInput, GridMark, Legend, Line, LineStyle, MarkerShape, Plot, PlotPoint, PlotPoints, Points,
+};
 use std::borrow::Cow;
 
 /// A line of a plot.
@@ -116,14 +118,17 @@ impl<'a> CurvePlot<'a> {
     pub fn show(self, ui: &mut Ui, curves: &[Curve<'_>]) -> Response {
         let Self { name, height, log, x_label, x_range, mark, legend, empty, readout } = self;
         let columns = ui.available_width().clamp(32.0, 4000.0) as usize;
-        let (left, right) = x_range.or_else(|| extent(curves.iter().flat_map(|c| ends(&c.points)))).unwrap_or((0.0, 1.0));
+        let (left, right) =
+            x_range.or_else(|| extent(curves.iter().flat_map(|c| ends(&c.points)))).unwrap_or((0.0, 1.0));
         let to_plot = |[x, y]: [f64; 2]| {
             let y = if log { y.log10() } else { y };
             y.is_finite().then(|| PlotPoint::new(x, y))
         };
         let lines: Vec<Vec<PlotPoint>> = curves
             .iter()
-            .map(|curve| decimate(within(&curve.points, left, right), columns).into_iter().filter_map(to_plot).collect())
+            .map(|curve| {
+                decimate(within(&curve.points, left, right), columns).into_iter().filter_map(to_plot).collect()
+            })
             .collect();
         let bounds = extent(lines.iter().flatten().map(|point| point.y));
         let (low, high) = padded(bounds.unwrap_or((0.0, 1.0)), log);
@@ -337,7 +342,11 @@ mod tests {
     fn a_logarithmic_axis_has_marks_over_decades_and_within_one() {
         let values = |bounds| -> Vec<String> {
             let marks = log_marks(GridInput { bounds, base_step_size: 0.1 });
-            marks.iter().filter(|m| m.value >= bounds.0 && m.value <= bounds.1).map(|m| tick(10f64.powf(m.value))).collect()
+            marks
+                .iter()
+                .filter(|m| m.value >= bounds.0 && m.value <= bounds.1)
+                .map(|m| tick(10f64.powf(m.value)))
+                .collect()
         };
         assert_eq!(values((-2.0, 0.0)), ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1"]);
         assert_eq!(values((0.3f64.log10(), 0.345f64.log10())), ["0.3", "0.31", "0.32", "0.33", "0.34"]);

@@ -61,6 +61,9 @@ mod tests {
         assert_eq!(short(0.012_345), "0.01235");
         assert_eq!((short(2.0), short(0.0), short(-0.5)), ("2".into(), "0".into(), "-0.5".into()));
         assert_eq!((short(1.234e9), short(1e-5)), ("1.23e9".into(), "1.00e-5".into()));
-        assert_eq!((bytes(999), bytes(1_500_000), bytes(52_000_000)), ("999 bytes".into(), "1.5 MB".into(), "52 MB".into()));
+        assert_eq!(
+            (bytes(999), bytes(1_500_000), bytes(52_000_000)),
+            ("999 bytes".into(), "1.5 MB".into(), "52 MB".into())
+        );
     }
 }

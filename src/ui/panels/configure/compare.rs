@@ -101,7 +101,8 @@ impl Compare {
             return;
         }
         self.other = self.against.config(state);
-        self.differences = self.other.as_ref().map(|other| differences(state.draft.config(), other)).unwrap_or_default();
+        self.differences =
+            self.other.as_ref().map(|other| differences(state.draft.config(), other)).unwrap_or_default();
         self.of = Some(of);
     }
 }
@@ -112,9 +113,7 @@ impl Against {
             Self::Start => format!("the start ({})", state.draft.base_name()),
             Self::Defaults => "the defaults".to_owned(),
             Self::Preset(name) => name.clone(),
-            Self::Run(folder) => {
-                folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-            }
+            Self::Run(folder) => folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         }
     }
 
@@ -122,9 +121,7 @@ impl Against {
         match self {
             Self::Start => Some(state.draft.base().clone()),
             Self::Defaults => Some(Preset::default().config()),
-            Self::Preset(name) => {
-                state.presets.iter().find(|preset| preset.name == *name)?.config.as_deref().cloned()
-            }
+            Self::Preset(name) => state.presets.iter().find(|preset| preset.name == *name)?.config.as_deref().cloned(),
             Self::Run(folder) => config_of(state.runs.iter().find(|run| run.folder == *folder)?),
         }
     }

@@ -60,7 +60,11 @@ impl Forecast {
         }
         let Some(Ok(estimate)) = &self.outcome else { return None };
         let rough = if estimate.basis == Basis::Rough { "roughly" } else { "about" };
-        Some(format!("{} parameters, {rough} {}", grouped(estimate.network.parameters as u64), duration(estimate.seconds)))
+        Some(format!(
+            "{} parameters, {rough} {}",
+            grouped(estimate.network.parameters as u64),
+            duration(estimate.seconds)
+        ))
     }
 
     /// Draws it.
@@ -68,7 +72,10 @@ impl Forecast {
         let palette = theme::palette(ui);
         ui.label(RichText::new("What it will take").strong());
         if config.training.method == Method::Direct {
-            ui.label(RichText::new("The direct solver has no network; it usually takes seconds to a minute.").color(palette.weak));
+            ui.label(
+                RichText::new("The direct solver has no network; it usually takes seconds to a minute.")
+                    .color(palette.weak),
+            );
             return;
         }
         let estimate = match &self.outcome {
@@ -89,7 +96,11 @@ impl Forecast {
                 ui.label(value).on_hover_text(why);
                 ui.end_row();
             };
-            line("Parameters", grouped(estimate.network.parameters as u64), "Trainable numbers of the network, exactly");
+            line(
+                "Parameters",
+                grouped(estimate.network.parameters as u64),
+                "Trainable numbers of the network, exactly",
+            );
             line(
                 "Work",
                 format!("{} multiplications per group", short(estimate.network.multiply_adds as f64)),
@@ -100,14 +111,26 @@ impl Forecast {
                 format!("{} for {} groups", grouped(estimate.steps_per_epoch as u64), grouped(estimate.groups as u64)),
                 "Optimiser steps until every group was seen once",
             );
-            line("Memory", format!("about {}", bytes(estimate.memory)), "On the device: weights, patterns and one batch");
+            line(
+                "Memory",
+                format!("about {}", bytes(estimate.memory)),
+                "On the device: weights, patterns and one batch",
+            );
             line(
                 "Time per epoch",
                 format!("{about} {}", precise(estimate.seconds_per_epoch)),
                 "Time until every group was seen once",
             );
-            line("Epochs", format!("{about} {}", short(estimate.epochs)), "As asked for, or as many as the time allows");
-            line("Whole training", format!("{about} {}", duration(estimate.seconds)), "Without the reconstruction at its end");
+            line(
+                "Epochs",
+                format!("{about} {}", short(estimate.epochs)),
+                "As asked for, or as many as the time allows",
+            );
+            line(
+                "Whole training",
+                format!("{about} {}", duration(estimate.seconds)),
+                "Without the reconstruction at its end",
+            );
         });
         let basis = match (&self.measured, estimate.basis) {
             (Some(run), Basis::Measured) => {

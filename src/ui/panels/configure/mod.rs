@@ -38,7 +38,8 @@ impl View {
         self.presets.show(ui, state, self.rows.modified, outbox, actions);
         ui.horizontal_wrapped(|ui| {
             let label = ui.label("Search");
-            let field = egui::TextEdit::singleline(&mut self.wanted).desired_width(190.0).hint_text("learning rate, probe…");
+            let field =
+                egui::TextEdit::singleline(&mut self.wanted).desired_width(190.0).hint_text("learning rate, probe…");
             ui.add(field).labelled_by(label.id);
             if ui.add_enabled(!self.wanted.is_empty(), egui::Button::new("Clear")).clicked() {
                 self.wanted.clear();
@@ -187,10 +188,8 @@ fn field(ui: &mut egui::Ui, row: &Row, state: &State, typing: &mut editor::Typin
                     ui.set_min_width(edit_width);
                     let suggestion = suggestion(row, state);
                     let enabled = row.unused.is_none() || row.complaint.is_some();
-                    ui.add_enabled_ui(enabled, |ui| {
-                        editor::edit(ui, row, label_id, edit_width, &suggestion, typing)
-                    })
-                    .inner
+                    ui.add_enabled_ui(enabled, |ui| editor::edit(ui, row, label_id, edit_width, &suggestion, typing))
+                        .inner
                 })
                 .inner;
             if let Some(text) = new {

@@ -41,9 +41,10 @@ impl Presets {
             if modified > 0 {
                 text.push_str(", modified");
             }
-            let combo = egui::ComboBox::from_id_salt("preset").width(190.0).truncate().selected_text(text).show_ui(ui, |ui| {
-                offer(ui, state, actions);
-            });
+            let combo =
+                egui::ComboBox::from_id_salt("preset").width(190.0).truncate().selected_text(text).show_ui(ui, |ui| {
+                    offer(ui, state, actions);
+                });
             combo.response.labelled_by(label.id);
             if ui.button("Save as…").on_hover_text("Give this configuration a name").clicked() {
                 let name = if own { draft.base_name().to_owned() } else { String::new() };
@@ -86,7 +87,8 @@ impl Presets {
                 Question::Name { title, name, config, focused } => {
                     ui.heading(*title);
                     let label = ui.label("Name");
-                    let field = ui.add(egui::TextEdit::singleline(name).desired_width(f32::INFINITY)).labelled_by(label.id);
+                    let field =
+                        ui.add(egui::TextEdit::singleline(name).desired_width(f32::INFINITY)).labelled_by(label.id);
                     if !std::mem::replace(focused, true) {
                         field.request_focus();
                     }
@@ -95,7 +97,9 @@ impl Presets {
                     let replaces = state.presets.iter().any(|preset| preset.name == name.trim());
                     match (reason, replaces) {
                         (Some(reason), _) => ui.label(RichText::new(reason).color(palette.weak)),
-                        (None, true) => ui.label(RichText::new("Replaces the preset of this name").color(palette.warning)),
+                        (None, true) => {
+                            ui.label(RichText::new("Replaces the preset of this name").color(palette.warning))
+                        }
                         (None, false) => ui.label(RichText::new("Kept among your own presets").color(palette.weak)),
                     };
                     ui.add_space(8.0);

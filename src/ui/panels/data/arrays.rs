@@ -32,7 +32,8 @@ pub(super) fn show(ui: &mut egui::Ui, arrays: &[ArraySummary]) {
             body.rows(row, arrays.len(), |mut row| {
                 let Some(array) = arrays.get(row.index()) else { return };
                 row.col(|ui| {
-                    ui.add(egui::Label::new(RichText::new(&array.key).monospace()).truncate()).on_hover_text(about(array));
+                    ui.add(egui::Label::new(RichText::new(&array.key).monospace()).truncate())
+                        .on_hover_text(about(array));
                 });
                 row.col(|ui| {
                     ui.add(egui::Label::new(shape(&array.shape)).truncate());
@@ -92,7 +93,10 @@ mod tests {
 
     #[test]
     fn types_and_shapes_are_written_as_a_person_says_them() {
-        assert_eq!([dtype("<f4"), dtype(">c16"), dtype("|u1"), dtype("<i8")], ["float32", "complex128", "uint8", "int64"]);
+        assert_eq!(
+            [dtype("<f4"), dtype(">c16"), dtype("|u1"), dtype("<i8")],
+            ["float32", "complex128", "uint8", "int64"]
+        );
         assert_eq!([dtype("|b1"), dtype("<U12"), dtype("|O"), dtype("?")], ["bool", "text", "object", "?"]);
         assert_eq!((shape(&[516, 64, 64]), shape(&[])), ("516 × 64 × 64".into(), "one value".into()));
     }

@@ -152,7 +152,8 @@ impl Browser {
                 .on_disabled_hover_text("There is only one such image");
             self.own_scale = !common;
             let mut marks = !self.hide_marks;
-            ui.checkbox(&mut marks, "Mark bad pixels").on_hover_text("Dead and masked pixels in red, saturated ones in amber");
+            ui.checkbox(&mut marks, "Mark bad pixels")
+                .on_hover_text("Dead and masked pixels in red, saturated ones in amber");
             self.hide_marks = !marks;
         });
     }
@@ -251,7 +252,11 @@ impl Browser {
                 wanted = selected + 1;
             }
             let text = if self.playing.is_some() { "Stop" } else { "Play" };
-            if ui.add_enabled(count > 1, egui::Button::new(text)).on_hover_text("Show one pattern after the other").clicked() {
+            if ui
+                .add_enabled(count > 1, egui::Button::new(text))
+                .on_hover_text("Show one pattern after the other")
+                .clicked()
+            {
                 self.playing = if self.playing.is_some() { None } else { Some(ui.input(|input| input.time)) };
                 self.which = Which::One;
             }

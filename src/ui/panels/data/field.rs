@@ -73,15 +73,14 @@ impl ProbeView {
             let has_phase = self.mode != Mode::All;
             aspects(ui, &mut self.aspect, has_phase);
             if modes > 1 {
-                let combo = egui::ComboBox::from_id_salt("probe mode").selected_text(name(self.mode)).show_ui(ui, |ui| {
-                    ui.selectable_value(&mut self.mode, Mode::All, name(Mode::All));
-                    for at in 0..modes {
-                        ui.selectable_value(&mut self.mode, Mode::One(at), name(Mode::One(at)));
-                    }
-                });
-                combo.response.widget_info(|| {
-                    egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Probe mode")
-                });
+                let combo =
+                    egui::ComboBox::from_id_salt("probe mode").selected_text(name(self.mode)).show_ui(ui, |ui| {
+                        ui.selectable_value(&mut self.mode, Mode::All, name(Mode::All));
+                        for at in 0..modes {
+                            ui.selectable_value(&mut self.mode, Mode::One(at), name(Mode::One(at)));
+                        }
+                    });
+                combo.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Probe mode"));
             }
         });
         let (height, width) = (probe.len_of(Axis(1)), probe.len_of(Axis(2)));
@@ -157,7 +156,17 @@ impl ObjectView {
                 let (height, width) = object.dim();
                 let at = |y: usize, x: usize| object.get((y, x)).copied().unwrap_or_default();
                 let caption = format!("Object in the file, {width} × {height} pixels, only to compare with");
-                draw(ui, &mut self.image, "Object guess", key, (height, width), aspect, || object.clone(), at, &caption);
+                draw(
+                    ui,
+                    &mut self.image,
+                    "Object guess",
+                    key,
+                    (height, width),
+                    aspect,
+                    || object.clone(),
+                    at,
+                    &caption,
+                );
             }
             (_, Some((picture, misfit))) => {
                 let key = key_of(Arc::as_ptr(picture) as usize, aspect);
@@ -278,7 +287,9 @@ mod tests {
 
     #[test]
     fn opposite_phases_have_different_hues_and_nothing_is_black() {
-        let field = Array2::from_shape_fn((4, 8), |(_, x)| Complex32::from_polar(if x == 7 { 0.0 } else { 1.0 }, x as f32 - 3.0));
+        let field = Array2::from_shape_fn((4, 8), |(_, x)| {
+            Complex32::from_polar(if x == 7 { 0.0 } else { 1.0 }, x as f32 - 3.0)
+        });
         let both = picture(&field, Aspect::Both, Color32::RED);
         assert_eq!(both.size, [8, 4]);
         assert_ne!(both.pixels[0], both.pixels[3]);

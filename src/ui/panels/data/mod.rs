@@ -55,7 +55,9 @@ impl View {
                 .size_range(240.0..=640.0)
                 .frame(egui::Frame::NONE.inner_margin(egui::Margin { right: 10, ..egui::Margin::ZERO }))
                 .show(ui, |ui| {
-                    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| facts(ui, state, dataset, actions));
+                    ScrollArea::vertical()
+                        .auto_shrink([false, false])
+                        .show(ui, |ui| facts(ui, state, dataset, actions));
                 });
             egui::Frame::NONE.inner_margin(egui::Margin { left: 10, ..egui::Margin::ZERO }).show(ui, |ui| {
                 ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
@@ -380,7 +382,13 @@ mod tests {
     }
 
     fn verdict(check: &str, status: Status, advice: &str) -> Verdict {
-        Verdict { check: check.into(), status, found: "something".into(), expected: String::new(), advice: advice.into() }
+        Verdict {
+            check: check.into(),
+            status,
+            found: "something".into(),
+            expected: String::new(),
+            advice: advice.into(),
+        }
     }
 
     #[test]

@@ -86,9 +86,8 @@ impl Photons {
                     plot.vline(VLine::new("Selected", shown).color(accent).width(2.0));
                 }
             });
-        plot.response.widget_info(|| {
-            egui::WidgetInfo::labeled(egui::Role::Image, true, "Histogram of the counts per pattern")
-        });
+        plot.response
+            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Histogram of the counts per pattern"));
         let text = match patterns.dataset.nphotons {
             Some(stated) => format!("mean {}; the file states {}", short(mean), short(stated)),
             None => format!("mean {}", short(mean)),

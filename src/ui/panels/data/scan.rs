@@ -127,7 +127,8 @@ impl Scan {
             }
             let [x, y] = patterns.dataset.positions.get(hit).copied().unwrap_or_default();
             let counts = patterns.counts.get(hit).copied().unwrap_or_default();
-            response.on_hover_text_at_pointer(format!("Pattern {hit}\nx {x:.2}, y {y:.2} px\n{} counts", short(counts)));
+            response
+                .on_hover_text_at_pointer(format!("Pattern {hit}\nx {x:.2}, y {y:.2} px\n{} counts", short(counts)));
         }
         self.legend(ui, patterns);
         hit

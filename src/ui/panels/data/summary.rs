@@ -34,9 +34,10 @@ pub(super) fn headline(dataset: &OpenDataset) -> Headline {
         return Headline { level: Level::Info, text: format!("Reading {name}"), detail: String::new() };
     };
     let (count, side) = (patterns.dataset.len(), patterns.dataset.patch_size());
-    let warnings = dataset.inspection.as_ref().map_or(0, |inspection| {
-        inspection.verdicts.iter().filter(|verdict| verdict.status == Status::Warn).count()
-    });
+    let warnings = dataset
+        .inspection
+        .as_ref()
+        .map_or(0, |inspection| inspection.verdicts.iter().filter(|verdict| verdict.status == Status::Warn).count());
     let (level, end) = match warnings {
         0 => (Level::Success, "ready".to_owned()),
         1 => (Level::Warning, "usable, 1 warning".to_owned()),

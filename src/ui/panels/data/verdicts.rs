@@ -60,13 +60,14 @@ pub(super) fn show(ui: &mut egui::Ui, state: &State, inspection: &Inspection, ac
         (1, _) => "1 check passed".to_owned(),
         _ => format!("{passed} checks passed"),
     };
-    egui::CollapsingHeader::new(RichText::new(title).color(theme::palette(ui).good))
-        .id_salt("passed checks")
-        .show(ui, |ui| {
+    egui::CollapsingHeader::new(RichText::new(title).color(theme::palette(ui).good)).id_salt("passed checks").show(
+        ui,
+        |ui| {
             for verdict in verdicts.iter().filter(|verdict| verdict.status == Status::Pass) {
                 one(ui, state, verdict, actions);
             }
-        });
+        },
+    );
     if !inspection.notes.is_empty() {
         egui::CollapsingHeader::new("What is done on reading").id_salt("notes on reading").show(ui, |ui| {
             for note in &inspection.notes {

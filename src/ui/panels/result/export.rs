@@ -51,8 +51,12 @@ impl Export {
             Self::Shown => "The visible part of every picture, with colour bars and scale bar",
             Self::Copy => "The same picture, for the clipboard",
             Self::Npz => "object (complex64), coverage, origin_xy and pixel_size_m, as in reconstruction.npz",
-            Self::Npy(_) => "(H, W) float32 in the frame of the stored object, phase as shown; NaN where nothing was seen",
-            Self::Gray16(_) => "One pixel each, 1 to 65535 from the smallest to the largest value; 0 where nothing was seen",
+            Self::Npy(_) => {
+                "(H, W) float32 in the frame of the stored object, phase as shown; NaN where nothing was seen"
+            }
+            Self::Gray16(_) => {
+                "One pixel each, 1 to 65535 from the smallest to the largest value; 0 where nothing was seen"
+            }
         }
     }
 }

@@ -51,8 +51,10 @@ pub fn colours(ui: &mut Ui, controls: &mut Controls, plane: &Plane, tone: &Tone,
         });
         ui.label("Limits");
         ui.horizontal(|ui| {
-            let chosen = |span: &Span| matches!(look.span, Span::Full) == matches!(span, Span::Full)
-                && matches!(look.span, Span::Percentile) == matches!(span, Span::Percentile);
+            let chosen = |span: &Span| {
+                matches!(look.span, Span::Full) == matches!(span, Span::Full)
+                    && matches!(look.span, Span::Percentile) == matches!(span, Span::Percentile)
+            };
             let mut wanted = None;
             for (text, help, span) in [
                 ("Min–max", "From the smallest to the largest value", Span::Full),
@@ -76,7 +78,8 @@ pub fn colours(ui: &mut Ui, controls: &mut Controls, plane: &Plane, tone: &Tone,
             let [low, high] = &mut look.percent;
             for (name, value, range) in [("From", low, 0.0..=49.0), ("to", high, 51.0..=100.0)] {
                 let label = ui.label(name);
-                ui.add(DragValue::new(value).range(range).speed(0.1).max_decimals(2).suffix(" %")).labelled_by(label.id);
+                ui.add(DragValue::new(value).range(range).speed(0.1).max_decimals(2).suffix(" %"))
+                    .labelled_by(label.id);
             }
         } else {
             let (mut low, mut high) = (tone.limits.low, tone.limits.high);
@@ -94,7 +97,11 @@ pub fn colours(ui: &mut Ui, controls: &mut Controls, plane: &Plane, tone: &Tone,
             ui.label(RichText::new(quantity.unit()).weak());
         }
         let plain = *look == Look::default();
-        if ui.add_enabled(!plain, egui::Button::new("Reset").small()).on_disabled_hover_text("As at the start").clicked() {
+        if ui
+            .add_enabled(!plain, egui::Button::new("Reset").small())
+            .on_disabled_hover_text("As at the start")
+            .clicked()
+        {
             *look = Look::default();
         }
     });
@@ -112,9 +119,7 @@ fn colormaps(ui: &mut Ui, look: &mut Look, tone: &Tone) -> egui::Response {
                     // What is chosen by the quantity is what is seen now, unless it was replaced.
                     let shown = map.or(look.colormap.is_none().then_some(tone.colormap));
                     if let Some(shown) = shown {
-                        colour_strip(ui.painter(), rect, |x| {
-                            shown.rgb(f64::from((x - rect.left()) / rect.width()))
-                        });
+                        colour_strip(ui.painter(), rect, |x| shown.rgb(f64::from((x - rect.left()) / rect.width())));
                     }
                     ui.selectable_value(&mut look.colormap, map, name(map));
                 });
@@ -223,14 +228,21 @@ pub fn region(
     let palette = theme::palette(ui);
     match marks.region {
         None => {
-            ui.label(RichText::new("Of everything that was seen. Choose Region above and drag a rectangle.").color(palette.weak));
+            ui.label(
+                RichText::new("Of everything that was seen. Choose Region above and drag a rectangle.")
+                    .color(palette.weak),
+            );
         }
         Some([left, top, right, bottom]) => {
             let (w, h) = (right.saturating_sub(left), bottom.saturating_sub(top));
             let [x, y] = [left + scene.corner[0], top + scene.corner[1]];
             let mut text = format!("{w} × {h} px at x {x}, y {y}");
             if let Some(size) = scene.pixel_size_m.filter(|size| *size > 0.0) {
-                text += &format!(" ({} × {})", imaging::length_text(w as f64 * size), imaging::length_text(h as f64 * size));
+                text += &format!(
+                    " ({} × {})",
+                    imaging::length_text(w as f64 * size),
+                    imaging::length_text(h as f64 * size)
+                );
             }
             ui.horizontal_wrapped(|ui| {
                 ui.label(RichText::new(text).color(palette.weak));
@@ -343,8 +355,9 @@ fn table(ui: &mut Ui, agreement: &Agreement) {
 mod tests {
     #[test]
     fn numbers_have_four_digits() {
-        assert_eq!([0.0, 1.0, -0.012_345, 123.456, 1e9].map(super::number), [
-            "0", "1.000", "-0.01235", "123.5", "1.000e9"
-        ]);
+        assert_eq!(
+            [0.0, 1.0, -0.012_345, 123.456, 1e9].map(super::number),
+            ["0", "1.000", "-0.01235", "123.5", "1.000e9"]
+        );
     }
 }

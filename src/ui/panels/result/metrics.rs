@@ -30,10 +30,16 @@ pub struct Agreement {
 }
 
 /// Compares the (H, W) objects where both are known; says in words why that is not possible.
-pub fn agreement(object: &Array2<Complex32>, truth: &Array2<Complex32>, both: &Array2<bool>) -> Result<Agreement, String> {
+pub fn agreement(
+    object: &Array2<Complex32>,
+    truth: &Array2<Complex32>,
+    both: &Array2<bool>,
+) -> Result<Agreement, String> {
     let finite = |v: &Complex32| v.re.is_finite() && v.im.is_finite();
     let usable = Array2::from_shape_fn(both.dim(), |at| {
-        both.get(at).copied().unwrap_or(false) && object.get(at).is_some_and(finite) && truth.get(at).is_some_and(finite)
+        both.get(at).copied().unwrap_or(false)
+            && object.get(at).is_some_and(finite)
+            && truth.get(at).is_some_and(finite)
     });
     let Some((top, left, height, width)) = imaging::largest_box(usable.view()) else {
         return Err("The two have no pixel in common".to_owned());

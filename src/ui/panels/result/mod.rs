@@ -268,12 +268,12 @@ impl View {
         let controls = &mut self.controls;
         ui.horizontal_wrapped(|ui| {
             for (quantity, shown) in Quantity::ALL.into_iter().zip(&mut controls.shown) {
-                let missing = quantity == Quantity::Residual
-                    && scene.is_some_and(|scene| scene.result.plane(quantity).is_none());
+                let missing =
+                    quantity == Quantity::Residual && scene.is_some_and(|scene| scene.result.plane(quantity).is_none());
                 let button = ui.add_enabled(!missing, egui::Button::selectable(*shown, quantity.label()));
-                let button = button
-                    .on_hover_text(quantity.help())
-                    .on_disabled_hover_text("The dataset of this run is not where it was, so its patterns cannot be compared");
+                let button = button.on_hover_text(quantity.help()).on_disabled_hover_text(
+                    "The dataset of this run is not where it was, so its patterns cannot be compared",
+                );
                 if button.clicked() {
                     *shown = !*shown;
                     if *shown {
@@ -326,7 +326,8 @@ impl View {
             if busy {
                 ui.spinner();
             }
-            ui.toggle_value(&mut controls.inspector, "Inspector").on_hover_text("Colours, profile, statistics, comparison");
+            ui.toggle_value(&mut controls.inspector, "Inspector")
+                .on_hover_text("Colours, profile, statistics, comparison");
         });
     }
 
@@ -499,12 +500,14 @@ impl View {
         if scene.other.is_some() {
             inspector::section(ui, "Comparison", |ui| {
                 inspector::agreement(ui, scene);
-                ui.checkbox(&mut self.controls.options.match_amplitude, "Match the amplitude")
-                    .on_hover_text("Scales the other to the amplitude of the result: the data do not always determine it");
+                ui.checkbox(&mut self.controls.options.match_amplitude, "Match the amplitude").on_hover_text(
+                    "Scales the other to the amplitude of the result: the data do not always determine it",
+                );
                 ui.checkbox(&mut self.controls.same_limits, "Same limits for both")
                     .on_hover_text("One colour means one value in both pictures");
                 if self.controls.compare == Compare::Flicker {
-                    let slider = egui::Slider::new(&mut self.controls.flicker_s, 0.1..=3.0).suffix(" s").text("Flicker");
+                    let slider =
+                        egui::Slider::new(&mut self.controls.flicker_s, 0.1..=3.0).suffix(" s").text("Flicker");
                     ui.add(slider);
                 }
             });
@@ -518,7 +521,13 @@ impl View {
         });
     }
 
-    fn statistics(&mut self, ui: &Ui, key: u64, scene: &Arc<Scene>, quantity: Quantity) -> Vec<(String, Option<Statistics>)> {
+    fn statistics(
+        &mut self,
+        ui: &Ui,
+        key: u64,
+        scene: &Arc<Scene>,
+        quantity: Quantity,
+    ) -> Vec<(String, Option<Statistics>)> {
         let region = self.marks.region;
         let compared = self.controls.compare != Compare::Off;
         let work = {
@@ -579,7 +588,9 @@ impl View {
             let Some(tone) = self.tone(scene, quantity, source) else { continue };
             let over = self.over(ui, scene, quantity, source).map(|(.., whole)| whole);
             let pane = self.panes.get(&(quantity, source));
-            let Some((size, pixels)) = pane.and_then(|pane| pane.seen_pixels(over, self.marks.curtain)) else { continue };
+            let Some((size, pixels)) = pane.and_then(|pane| pane.seen_pixels(over, self.marks.curtain)) else {
+                continue;
+            };
             let bar = if quantity == Quantity::Complex { Bar::Wheel } else { Bar::Tone(tone, quantity.unit()) };
             let scale_bar = imaging::scale_bar(0.3 * size[0] as f64, scene.pixel_size_m);
             sheets.push(Sheet { size, pixels, bar, scale_bar });
@@ -621,7 +632,10 @@ fn compare(ui: &mut Ui, controls: &mut Controls, state: &State, actions: &mut Ve
                 ui.selectable_value(&mut controls.compare, compare, compare.label());
             }
         });
-        combo.response.labelled_by(label.id).on_disabled_hover_text("Choose another run first: the dataset brings no truth");
+        combo
+            .response
+            .labelled_by(label.id)
+            .on_disabled_hover_text("Choose another run first: the dataset brings no truth");
     });
     let with = ui.label("with");
     let name = |result: &ResultData| result.folder.file_name().map(|name| name.to_string_lossy().into_owned());

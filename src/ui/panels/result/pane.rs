@@ -8,8 +8,8 @@ use crate::ui::widgets::background::{Background, key_of};
 use crate::ui::widgets::histogram::colour_strip;
 use crate::ui::widgets::image_view::{Drag, ImageResponse, ImageView, Viewport};
 use eframe::egui::{
-    self, Align, Align2, Color32, ColorImage, CursorIcon, FontId, Layout, PointerButton, Pos2, Rect, RichText,
-    Sense, Stroke, StrokeKind, Vec2, WidgetInfo, pos2, vec2,
+    self, Align, Align2, Color32, ColorImage, CursorIcon, FontId, Layout, PointerButton, Pos2, Rect, RichText, Sense,
+    Stroke, StrokeKind, Vec2, WidgetInfo, pos2, vec2,
 };
 use std::sync::Arc;
 
@@ -125,7 +125,13 @@ pub struct Happened {
 
 impl Pane {
     /// Draws the picture into the space that is left.
-    pub fn show(&mut self, ui: &mut egui::Ui, shown: &Shown<'_>, viewport: &mut Viewport, marks: &mut Marks) -> Happened {
+    pub fn show(
+        &mut self,
+        ui: &mut egui::Ui,
+        shown: &Shown<'_>,
+        viewport: &mut Viewport,
+        marks: &mut Marks,
+    ) -> Happened {
         let mut happened = Happened::default();
         let palette = theme::palette(ui);
         let Some(layer) = shown.source.layer(shown.scene) else { return happened };
@@ -268,7 +274,8 @@ fn title(ui: &mut egui::Ui, shown: &Shown<'_>, layer: &Layer) {
     } else {
         shown.quantity.label().to_owned()
     };
-    line.add(egui::Label::new(RichText::new(text).strong().color(color)).truncate()).on_hover_text(shown.quantity.help());
+    line.add(egui::Label::new(RichText::new(text).strong().color(color)).truncate())
+        .on_hover_text(shown.quantity.help());
     if shown.quantity == Quantity::Complex || line.available_width() < 150.0 {
         return;
     }
@@ -330,10 +337,8 @@ fn draw_marks(painter: &egui::Painter, image: &ImageResponse, marks: &Marks, pal
         painter.circle(ends[1], 3.5, palette.over_dark, Stroke::new(1.5, palette.over_accent));
     }
     if let Some([left, top, right, bottom]) = marks.region {
-        let rect = Rect::from_two_pos(
-            image.to_screen(left as f32, top as f32),
-            image.to_screen(right as f32, bottom as f32),
-        );
+        let rect =
+            Rect::from_two_pos(image.to_screen(left as f32, top as f32), image.to_screen(right as f32, bottom as f32));
         painter.rect_stroke(rect, 0.0, Stroke::new(3.5, palette.over_dark), StrokeKind::Middle);
         painter.rect_stroke(rect, 0.0, Stroke::new(1.5, palette.over_accent), StrokeKind::Middle);
     }
@@ -346,7 +351,8 @@ fn curtain(ui: &mut egui::Ui, image: &ImageResponse, column: &mut f32, scene: &S
     let x = image.to_screen(*column, 0.0).x.clamp(rect.left() + 6.0, rect.right() - 6.0);
     let handle = Rect::from_center_size(pos2(x, rect.center().y), vec2(14.0, rect.height()));
     let id = image.response.id.with("curtain");
-    let response = ui.interact(handle, id, Sense::click_and_drag()).on_hover_and_drag_cursor(CursorIcon::ResizeHorizontal);
+    let response =
+        ui.interact(handle, id, Sense::click_and_drag()).on_hover_and_drag_cursor(CursorIcon::ResizeHorizontal);
     response.widget_info(|| WidgetInfo::slider(true, f64::from(*column), "Curtain"));
     if let Some(at) = response.interact_pointer_pos().filter(|_| response.dragged()) {
         *column = image.to_image(at).x;
@@ -384,11 +390,7 @@ fn scale_bar(painter: &egui::Painter, image: &ImageResponse, pixel_size_m: Optio
         vec2(wide + 14.0, galley.size().y + 12.0),
     );
     painter.rect_filled(plate, 4.0, palette.over_dark);
-    painter.galley(
-        pos2(plate.center().x - galley.size().x / 2.0, plate.top() + 2.0),
-        galley,
-        palette.over_light,
-    );
+    painter.galley(pos2(plate.center().x - galley.size().x / 2.0, plate.top() + 2.0), galley, palette.over_light);
     let line = Rect::from_min_size(pos2(plate.center().x - length / 2.0, plate.bottom() - 7.0), vec2(length, 3.0));
     painter.rect_filled(line, 0.0, palette.over_light);
 }
@@ -423,7 +425,8 @@ fn wheel(ui: &egui::Ui, rect: Rect, salt: &str) {
         texture
     });
     let side = 56.0;
-    let plate = Rect::from_min_size(rect.right_bottom() - vec2(side + 52.0, side + 20.0), vec2(side + 44.0, side + 12.0));
+    let plate =
+        Rect::from_min_size(rect.right_bottom() - vec2(side + 52.0, side + 20.0), vec2(side + 44.0, side + 12.0));
     let painter = ui.painter_at(rect);
     painter.rect_filled(plate, 4.0, palette.over_dark);
     let disc = Rect::from_center_size(plate.center(), Vec2::splat(side));

@@ -204,7 +204,8 @@ impl Scene {
     pub fn new(result: &ResultData, beside: Option<&Arc<ResultData>>, options: Options) -> Self {
         let whole = result.reconstruction.object.dim();
         // What was never seen is left out of the pictures, except where nothing was.
-        let (top, left, height, width) = imaging::covered_box(result.covered.view()).unwrap_or((0, 0, whole.0, whole.1));
+        let (top, left, height, width) =
+            imaging::covered_box(result.covered.view()).unwrap_or((0, 0, whole.0, whole.1));
         let inside = s![top..top + height, left..left + width];
         let seen = result.covered.slice(inside).to_owned();
         let mut object = result.reconstruction.object.slice(inside).to_owned();
@@ -328,9 +329,8 @@ fn in_frame(
         (Ok(y), Ok(x)) => Some((y, x)),
         _ => None,
     };
-    let known = Array2::from_shape_fn(shape, |(y, x)| {
-        at(y, x).and_then(|at| run.covered.get(at)).copied().unwrap_or(false)
-    });
+    let known =
+        Array2::from_shape_fn(shape, |(y, x)| at(y, x).and_then(|at| run.covered.get(at)).copied().unwrap_or(false));
     let nothing = Complex32::new(f32::NAN, f32::NAN);
     let object = Array2::from_shape_fn(shape, |(y, x)| {
         at(y, x).and_then(|at| run.reconstruction.object.get(at)).copied().unwrap_or(nothing)
@@ -349,7 +349,8 @@ fn set_gauge(object: &mut Array2<Complex32>, seen: &Array2<bool>, gauge: Gauge) 
         }
         Gauge::Offset => {
             let mut sum = num_complex::Complex64::default();
-            for (value, _) in object.iter().zip(seen).filter(|(v, seen)| **seen && v.re.is_finite() && v.im.is_finite()) {
+            for (value, _) in object.iter().zip(seen).filter(|(v, seen)| **seen && v.re.is_finite() && v.im.is_finite())
+            {
                 sum += num_complex::Complex64::new(f64::from(value.re), f64::from(value.im));
             }
             let fit = RampFit { offset: if sum.norm() > 0.0 { sum.arg() } else { 0.0 }, ..RampFit::default() };
@@ -360,7 +361,12 @@ fn set_gauge(object: &mut Array2<Complex32>, seen: &Array2<bool>, gauge: Gauge) 
 }
 
 /// As [`set_gauge`], but so that the object has the gauge of another one.
-fn match_gauge(object: &mut Array2<Complex32>, other: &Array2<Complex32>, both: &Array2<bool>, gauge: Gauge) -> RampFit {
+fn match_gauge(
+    object: &mut Array2<Complex32>,
+    other: &Array2<Complex32>,
+    both: &Array2<bool>,
+    gauge: Gauge,
+) -> RampFit {
     let mut product = Array2::from_shape_fn(object.dim(), |at| match (object.get(at), other.get(at)) {
         (Some(a), Some(b)) => a * b.conj(),
         _ => Complex32::default(),
@@ -400,7 +406,10 @@ pub(super) mod tests {
     pub fn example(side: usize) -> ResultData {
         let truth = Array2::from_shape_fn((side, side), |(y, x)| {
             let bright = (y / 6 + x / 6) % 2 == 0;
-            Complex32::from_polar(if bright { 1.0 } else { 0.6 }, if (side / 3..side / 2).contains(&x) { 0.8 } else { 0.0 })
+            Complex32::from_polar(
+                if bright { 1.0 } else { 0.6 },
+                if (side / 3..side / 2).contains(&x) { 0.8 } else { 0.0 },
+            )
         });
         let object = Array2::from_shape_fn((side, side), |(y, x)| {
             1.25 * truth[(y, x)] * Complex32::from_polar(1.0, 0.4 + 0.05 * x as f32 - 0.08 * y as f32)

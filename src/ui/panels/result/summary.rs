@@ -28,7 +28,13 @@ pub fn facts(result: &ResultData) -> Vec<(String, Option<u8>, &'static str)> {
         facts.push((duration(seconds), None, "Time of training, or of the reconstruction where nothing was trained"));
     }
     if let Some(phase) = number("phase_correlation") {
-        let level = if phase > 0.9 { 2 } else if phase > 0.6 { 1 } else { 0 };
+        let level = if phase > 0.9 {
+            2
+        } else if phase > 0.6 {
+            1
+        } else {
+            0
+        };
         let text = match number("amplitude_correlation") {
             Some(amplitude) => format!("correlation with the truth: phase {phase:.3}, amplitude {amplitude:.3}"),
             None => format!("correlation of the phase with the truth {phase:.3}"),

@@ -5,9 +5,9 @@ use super::scene::tests::example;
 use super::*;
 use crate::session::Step;
 use crate::worker::message::{Reply, RunInfo};
+use eframe::egui::{Event, Key, MouseWheelUnit, Role, Theme, Vec2, pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
-use eframe::egui::{Event, Key, MouseWheelUnit, Role, Theme, Vec2, pos2};
 use num_complex::Complex32;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -42,7 +42,10 @@ fn settle(harness: &mut Harness<'_, Bench>) {
     loop {
         harness.run_steps(3);
         let view = &harness.state().view;
-        let busy = view.scene.is_running() || view.statistics.is_running() || view.product.is_running() || view.export.is_some();
+        let busy = view.scene.is_running()
+            || view.statistics.is_running()
+            || view.product.is_running()
+            || view.export.is_some();
         if !busy || start.elapsed() > Duration::from_secs(60) {
             break;
         }
@@ -107,7 +110,13 @@ fn the_wheel_zooms_at_the_pointer_in_all_pictures_and_keys_do_too() {
     for _ in 0..5 {
         let delta = Vec2::new(0.0, 3.0);
         let (unit, modifiers) = (MouseWheelUnit::Line, egui::Modifiers::NONE);
-        harness.event(Event::MouseWheel { unit, delta, modifiers, phase: egui::TouchPhase::Move });
+        harness.event(Event::MouseWheel {
+            unit,
+            delta,
+            modifiers,
+            phase: egui::TouchPhase::Move,
+            source: egui::MouseWheelSource::Wheel,
+        });
         harness.run_steps(8);
     }
     let after = harness.state().view.viewport;
@@ -216,9 +225,11 @@ fn a_dragged_limit_stays_for_the_next_result() {
 #[test]
 fn what_is_meant_is_exported_as_numbers_and_what_is_seen_as_a_picture() {
     let mut harness = harness(state_with(example(64)), WIDE_WINDOW, Theme::Dark);
-    for (item, name) in
-        [("Object as stored (NPZ)…", "example.npz"), ("Phase values (NPY)…", "example_phase.npy"), ("Picture as shown (PNG)…", "example.png")]
-    {
+    for (item, name) in [
+        ("Object as stored (NPZ)…", "example.npz"),
+        ("Phase values (NPY)…", "example_phase.npy"),
+        ("Picture as shown (PNG)…", "example.png"),
+    ] {
         click(&mut harness, Role::Button, "Export");
         click(&mut harness, Role::Button, item);
         let (found, bytes) = harness.state_mut().outbox.export.take().unwrap();
@@ -316,7 +327,9 @@ fn pictures_to_look_at() {
         harness.render().unwrap().save(into.join(format!("{name}.png"))).unwrap();
     };
     for (theme, name) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
-        for (size, wide) in [(Vec2::new(1280.0, 720.0), "1280"), (Vec2::new(1920.0, 1000.0), "1920"), (Vec2::new(500.0, 760.0), "500")] {
+        for (size, wide) in
+            [(Vec2::new(1280.0, 720.0), "1280"), (Vec2::new(1920.0, 1000.0), "1920"), (Vec2::new(500.0, 760.0), "500")]
+        {
             save(&mut harness(state.clone(), size, theme), &format!("plain-{name}-{wide}"));
         }
         save(&mut harness(State::default(), Vec2::new(1280.0, 720.0), theme), &format!("empty-{name}"));
@@ -328,7 +341,8 @@ fn pictures_to_look_at() {
         save(&mut harness(other, size, Theme::Dark), &format!("run-{i}"));
     }
     for compare in ["Side by side", "Curtain", "Difference", "Flicker"] {
-        let mut harness = harness(state.clone(), size, if compare == "Difference" { Theme::Light } else { Theme::Dark });
+        let mut harness =
+            harness(state.clone(), size, if compare == "Difference" { Theme::Light } else { Theme::Dark });
         choose(&mut harness, "Compare", compare);
         save(&mut harness, &format!("compare-{}", compare.to_lowercase().replace(' ', "-")));
     }

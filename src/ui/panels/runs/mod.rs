@@ -72,9 +72,10 @@ impl View {
 
     /// What was cut off and can be saved.
     fn interrupted(&mut self, ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
-        let lost = state.runs.iter().find(|run| {
-            Outcome::of(run, &state.job) == Outcome::Interrupted && !self.dismissed.contains(&run.folder)
-        });
+        let lost = state
+            .runs
+            .iter()
+            .find(|run| Outcome::of(run, &state.job) == Outcome::Interrupted && !self.dismissed.contains(&run.folder));
         let Some(run) = lost else { return };
         let palette = theme::palette(ui);
         Frame::group(ui.style()).stroke(egui::Stroke::new(1.0, palette.warning)).inner_margin(8).show(ui, |ui| {
@@ -105,7 +106,8 @@ impl View {
     fn table(&mut self, ui: &mut Ui, state: &State, height: f32, actions: &mut Vec<Action>) {
         let order = table::sorted(&state.runs, self.sort.0, self.sort.1);
         let palette = theme::palette(ui);
-        let fixed: f32 = Column::ALL.iter().filter_map(|column| column.width()).map(|width| width + 8.0).sum::<f32>() + 34.0;
+        let fixed: f32 =
+            Column::ALL.iter().filter_map(|column| column.width()).map(|width| width + 8.0).sum::<f32>() + 34.0;
         let note = (ui.available_width() - fixed - 16.0).max(150.0);
         ScrollArea::horizontal().id_salt("columns").auto_shrink([false, true]).show(ui, |ui| {
             let mut builder = TableBuilder::new(ui)
@@ -234,7 +236,8 @@ impl View {
             [] => Err("Select a run first"),
             _ => Err("Select a single run"),
         };
-        let with_result = one.and_then(|run| if run.has_result { Ok(run) } else { Err("This run has no stitched object") });
+        let with_result =
+            one.and_then(|run| if run.has_result { Ok(run) } else { Err("This run has no stitched object") });
         let beside = match &state.result {
             None => Err("Open a result first; another can then be laid beside it"),
             Some(_) => with_result,
@@ -264,8 +267,12 @@ impl View {
             {
                 actions.push(Action::Open(model.clone()));
             }
-            if button(ui, "Use configuration", "Replace the settings by those of this run", with_config.as_ref().err().copied())
-                && let Ok(config) = &with_config
+            if button(
+                ui,
+                "Use configuration",
+                "Replace the settings by those of this run",
+                with_config.as_ref().err().copied(),
+            ) && let Ok(config) = &with_config
             {
                 actions.push(Action::Open(config.clone()));
             }

@@ -1,8 +1,8 @@
 //! The loss curves of several runs over each other.
 
 use crate::ui::theme;
-use crate::ui::widgets::loss_plot::{Curve, CurvePlot, nearest, short};
 use crate::ui::widgets::duration;
+use crate::ui::widgets::loss_plot::{Curve, CurvePlot, nearest, short};
 use crate::worker::message::{EpochPoint, RunInfo};
 use eframe::egui::{Color32, Ui};
 
@@ -58,8 +58,10 @@ impl Overlay {
             }
             ui.add_space(6.0);
             ui.checkbox(&mut self.log, "Log scale");
-            let box_ = ui.add_enabled(has_validation, eframe::egui::Checkbox::new(&mut self.validation, "Validation loss"));
-            box_.on_disabled_hover_text("None of these runs held patterns back").on_hover_text("Instead of the training loss");
+            let box_ =
+                ui.add_enabled(has_validation, eframe::egui::Checkbox::new(&mut self.validation, "Validation loss"));
+            box_.on_disabled_hover_text("None of these runs held patterns back")
+                .on_hover_text("Instead of the training loss");
         });
         let validation = self.validation && has_validation;
         let loss = |point: &EpochPoint| if validation { point.val_loss } else { Some(point.train_loss) };
@@ -78,7 +80,8 @@ impl Overlay {
                 Some(format!("{}  {}", short(loss(point)?), run.name))
             };
             let values: Vec<String> = runs.iter().filter_map(|(run, _)| at(run)).collect();
-            let place = if axis == Axis::Time { duration(x.max(0.0)) } else { format!("{} {:.0}", axis.label(), x.max(0.0)) };
+            let place =
+                if axis == Axis::Time { duration(x.max(0.0)) } else { format!("{} {:.0}", axis.label(), x.max(0.0)) };
             (!values.is_empty()).then(|| format!("{place}\n{}", values.join("\n")))
         };
         let label = if axis == Axis::Time { "Time in seconds" } else { axis.label() };

@@ -91,11 +91,14 @@ fn a_run_is_opened_compared_loaded_and_its_configuration_used() {
         harness.run_ok();
     }
     let folder = run(1).folder;
-    assert_eq!(harness.state().actions, [
-        Action::ShowResult { folder: folder.clone(), beside: false },
-        Action::Open("runs/1/model.ptycho".into()),
-        Action::Open(folder.join("config.toml")),
-    ]);
+    assert_eq!(
+        harness.state().actions,
+        [
+            Action::ShowResult { folder: folder.clone(), beside: false },
+            Action::Open("runs/1/model.ptycho".into()),
+            Action::Open(folder.join("config.toml")),
+        ]
+    );
     assert!(harness.get_by_label("Compare").accesskit_node().is_disabled(), "there is nothing to compare with");
     select(&mut harness, &run(2));
     assert!(harness.get_by_label("Open result").accesskit_node().is_disabled(), "two runs are selected");
@@ -157,7 +160,9 @@ fn a_click_on_a_heading_sorts_and_a_second_one_turns_the_order() {
     harness.get_by_label("Loss ▴").click();
     harness.run_ok();
     assert_eq!(harness.state().view.sort, (Column::Loss, true));
-    let top = |harness: &Harness<'_, Desk>, number| harness.get_by_label(&format!("Select {}", run(number).name)).rect().top();
+    let top = |harness: &Harness<'_, Desk>, number| {
+        harness.get_by_label(&format!("Select {}", run(number).name)).rect().top()
+    };
     assert!(top(&harness, 1) < top(&harness, 2) && top(&harness, 2) < top(&harness, 3));
 }
 
@@ -170,7 +175,8 @@ fn rows_are_selected_by_click_and_added_with_the_command_key() {
         harness.run_ok();
         for pressed in [true, false] {
             let button = eframe::egui::PointerButton::Primary;
-            harness.event_modifiers(eframe::egui::Event::PointerButton { pos: at, button, pressed, modifiers }, modifiers);
+            harness
+                .event_modifiers(eframe::egui::Event::PointerButton { pos: at, button, pressed, modifiers }, modifiers);
             harness.run_ok();
         }
     };

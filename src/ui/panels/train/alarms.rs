@@ -123,10 +123,7 @@ mod tests {
 
     #[test]
     fn a_loss_that_is_not_a_number_is_said_with_a_smaller_learning_rate() {
-        let job = Session {
-            progress: Progress { loss: Some(f64::NAN), ..Progress::default() },
-            ..Session::default()
-        };
+        let job = Session { progress: Progress { loss: Some(f64::NAN), ..Progress::default() }, ..Session::default() };
         let found = alarms(&job, 3e-3, None);
         assert_eq!(found.len(), 1);
         assert!(found[0].grave && found[0].advice.contains("0.001 instead of 0.003"), "{}", found[0].advice);

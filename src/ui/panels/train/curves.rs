@@ -59,7 +59,8 @@ impl Curves {
             ui.add_space(6.0);
             ui.checkbox(&mut self.log, "Log scale");
             ui.add_space(6.0);
-            let label = ui.label("Smoothing").on_hover_text("Of the line; the values themselves stay visible behind it");
+            let label =
+                ui.label("Smoothing").on_hover_text("Of the line; the values themselves stay visible behind it");
             ui.spacing_mut().slider_width = 80.0;
             ui.add(Slider::new(&mut self.smoothing, 0.0..=0.98).show_value(false)).labelled_by(label.id);
         });
@@ -171,20 +172,15 @@ mod tests {
 
     #[test]
     fn the_readout_names_step_epoch_and_losses() {
-        let point = |step| CurvePoint {
-            step,
-            elapsed_s: 65.0,
-            loss: 0.5,
-            learning_rate: 1e-3,
-            gradient_norm: 2.0,
-        };
+        let point = |step| CurvePoint { step, elapsed_s: 65.0, loss: 0.5, learning_rate: 1e-3, gradient_norm: 2.0 };
         let job = Session {
             curve: (1..=20).map(point).collect(),
             history: vec![epoch(1, 3.0, None), epoch(2, 1.0, Some(0.25))],
             ..Session::default()
         };
         let text = readout(&job, 14.6).unwrap();
-        for part in ["Step 15, 1 min 5 s", "Loss 0.500", "Epoch 2, mean 1.00", "Validation 0.250", "Gradient norm 2.00"] {
+        for part in ["Step 15, 1 min 5 s", "Loss 0.500", "Epoch 2, mean 1.00", "Validation 0.250", "Gradient norm 2.00"]
+        {
             assert!(text.contains(part), "{part} is not in {text}");
         }
         assert_eq!(readout(&Session::default(), 3.0), None);

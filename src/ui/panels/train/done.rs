@@ -33,7 +33,8 @@ pub(super) fn before(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         ui.add_space(14.0);
         steer::start(ui, state, "Start training", actions);
         ui.add_space(4.0);
-        let hint = state.why_not_start().unwrap_or_else(|| "You can stop at any time and keep what was learnt".to_owned());
+        let hint =
+            state.why_not_start().unwrap_or_else(|| "You can stop at any time and keep what was learnt".to_owned());
         ui.label(RichText::new(hint).small().weak());
     });
 }
@@ -79,7 +80,9 @@ pub(super) fn after(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         Status::Finished(JobOutcome::Completed) => ("Done", palette.good),
         Status::Finished(JobOutcome::Stopped) => ("Stopped, and kept what was learnt", palette.good),
         Status::Finished(JobOutcome::Discarded) => ("Discarded, nothing was kept", palette.weak),
-        Status::Finished(JobOutcome::RestoredAfterNan) => ("Ended early, the last good weights are kept", palette.warning),
+        Status::Finished(JobOutcome::RestoredAfterNan) => {
+            ("Ended early, the last good weights are kept", palette.warning)
+        }
         Status::Failed => ("Failed", palette.bad),
         Status::Idle | Status::Running => return,
     };
@@ -127,7 +130,11 @@ fn figures(ui: &mut Ui, job: &Session) {
         ("Epochs", summary.epochs.map(|epochs| epochs.to_string()), "Epochs completed"),
         ("Training loss", summary.final_train_loss.map(short), "Mean of the last epoch"),
         ("Validation loss", summary.val_loss.map(short), "At the end of the last epoch"),
-        ("Misfit", summary.consistency_r.map(short), "Σ(|F| − √I)² / ΣI of the stitched object against the data; smaller is better"),
+        (
+            "Misfit",
+            summary.consistency_r.map(short),
+            "Σ(|F| − √I)² / ΣI of the stitched object against the data; smaller is better",
+        ),
         ("Phase correlation", summary.phase_correlation.map(percent), "With the object that the file brings"),
         ("Amplitude correlation", summary.amplitude_correlation.map(percent), "With the object that the file brings"),
     ]

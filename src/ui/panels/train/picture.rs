@@ -83,7 +83,11 @@ pub(super) fn develop(picture: &Picture) -> Option<Developed> {
 }
 
 /// The phase without its mean and its linear ramp; the ramp is found on a coarser grid.
-fn without_ramp(amplitude: ArrayView2<'_, f32>, phase: ArrayView2<'_, f32>, covered: ArrayView2<'_, bool>) -> Array2<f32> {
+fn without_ramp(
+    amplitude: ArrayView2<'_, f32>,
+    phase: ArrayView2<'_, f32>,
+    covered: ArrayView2<'_, bool>,
+) -> Array2<f32> {
     let (height, width) = phase.dim();
     let stride = height.max(width).div_ceil(RAMP_SIDE).max(1);
     let size = (height.div_ceil(stride), width.div_ceil(stride));
@@ -110,7 +114,11 @@ fn colors(values: ArrayView2<'_, f32>, covered: ArrayView2<'_, bool>, limits: Li
         let index = (limits.fraction(f64::from(value)) * 255.0).round() as usize;
         table.get(index).copied().unwrap_or_default()
     };
-    values.iter().zip(covered).map(|(value, covered)| if *covered { of(*value) } else { Color32::TRANSPARENT }).collect()
+    values
+        .iter()
+        .zip(covered)
+        .map(|(value, covered)| if *covered { of(*value) } else { Color32::TRANSPARENT })
+        .collect()
 }
 
 fn color(map: Colormap, fraction: f64) -> Color32 {
@@ -124,7 +132,11 @@ fn spread(amplitude: ArrayView2<'_, f32>, covered: ArrayView2<'_, bool>) -> f64 
     let last = seen.len().saturating_sub(1);
     let mut at = |fraction: f64| -> f64 {
         let rank = (fraction * last as f64).round() as usize;
-        if seen.is_empty() { f64::NAN } else { f64::from(*seen.select_nth_unstable_by(rank.min(last), f32::total_cmp).1) }
+        if seen.is_empty() {
+            f64::NAN
+        } else {
+            f64::from(*seen.select_nth_unstable_by(rank.min(last), f32::total_cmp).1)
+        }
     };
     let (low, middle, high) = (at(0.05), at(0.5), at(0.95));
     if middle > 0.0 { (high - low) / middle } else { f64::NAN }

@@ -45,7 +45,11 @@ pub(super) fn doing(state: &State) -> String {
     }
     let stage = job.stage.map_or("Starting", Stage::label);
     if job.stage != Some(Stage::Training) {
-        return if state.control == Control::Pause { format!("Paused while {}", stage.to_lowercase()) } else { stage.to_owned() };
+        return if state.control == Control::Pause {
+            format!("Paused while {}", stage.to_lowercase())
+        } else {
+            stage.to_owned()
+        };
     }
     match state.control {
         Control::Run => stage.to_owned(),

@@ -47,7 +47,9 @@ impl Steer {
         }
         if state.job.stage == Some(Stage::Training) {
             ui.add_enabled_ui(!ending, |ui| {
-                ui.menu_button("Stop ▾", |ui| self.menu(ui, actions)).response.on_disabled_hover_text("The job is ending");
+                ui.menu_button("Stop ▾", |ui| self.menu(ui, actions))
+                    .response
+                    .on_disabled_hover_text("The job is ending");
             });
         } else if ui.button("Stop").on_hover_text("A trained model is kept").clicked() {
             actions.push(Action::Steer(Control::Stop));
@@ -60,7 +62,11 @@ impl Steer {
 
     fn menu(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
         let choices = [
-            ("Finish the epoch and keep", "The usual end: the epoch is completed, then the object is stitched", Control::StopAfterEpoch),
+            (
+                "Finish the epoch and keep",
+                "The usual end: the epoch is completed, then the object is stitched",
+                Control::StopAfterEpoch,
+            ),
             ("Stop now and keep", "At once; what was learnt so far is kept, and the object is stitched", Control::Stop),
         ];
         for (text, about, control) in choices {

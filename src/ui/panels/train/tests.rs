@@ -68,18 +68,21 @@ fn epoch(epoch: usize) -> EventKind {
 /// A training in its tenth epoch, with a few pictures.
 fn training() -> State {
     let mut state = State::default();
-    tell(&mut state, [
-        EventKind::Started { name: "run".into() },
-        EventKind::Folder { path: "runs/siemens_star_n64-20260131-120000".into() },
-        EventKind::Device(DeviceInfo {
-            name: "Intel Xeon Platinum 8481C".into(),
-            backend: "flex".into(),
-            driver: "Burn Flex, 2 threads".into(),
-            kind: AdapterKind::Cpu,
-            reduced_capability: true,
-        }),
-        EventKind::Stage { stage: Stage::Training },
-    ]);
+    tell(
+        &mut state,
+        [
+            EventKind::Started { name: "run".into() },
+            EventKind::Folder { path: "runs/siemens_star_n64-20260131-120000".into() },
+            EventKind::Device(DeviceInfo {
+                name: "Intel Xeon Platinum 8481C".into(),
+                backend: "flex".into(),
+                driver: "Burn Flex, 2 threads".into(),
+                kind: AdapterKind::Cpu,
+                reduced_capability: true,
+            }),
+            EventKind::Stage { stage: Stage::Training },
+        ],
+    );
     for step in (3..=950).step_by(3) {
         let noise = 1.0 + 0.25 * (step as f64 * 2.3).sin() + 0.1 * (step as f64 * 0.7).cos();
         tell(&mut state, [report(step, 3.0 / (1.0 + step as f64 / 100.0) * noise)]);
@@ -95,22 +98,25 @@ fn training() -> State {
 
 fn finished(outcome: JobOutcome) -> State {
     let mut state = training();
-    tell(&mut state, [
-        EventKind::Saved { path: "runs/siemens_star_n64-20260131-120000/reconstruction.npz".into() },
-        EventKind::Finished(Box::new(Summary {
-            outcome,
-            steps: Some(950),
-            epochs: Some(9),
-            train_seconds: Some(95.0),
-            infer_seconds: Some(3.2),
-            final_train_loss: Some(0.28),
-            val_loss: Some(0.31),
-            consistency_r: Some(0.0434),
-            phase_correlation: Some(0.957),
-            amplitude_correlation: Some(0.912),
-            ..Summary::default()
-        })),
-    ]);
+    tell(
+        &mut state,
+        [
+            EventKind::Saved { path: "runs/siemens_star_n64-20260131-120000/reconstruction.npz".into() },
+            EventKind::Finished(Box::new(Summary {
+                outcome,
+                steps: Some(950),
+                epochs: Some(9),
+                train_seconds: Some(95.0),
+                infer_seconds: Some(3.2),
+                final_train_loss: Some(0.28),
+                val_loss: Some(0.31),
+                consistency_r: Some(0.0434),
+                phase_correlation: Some(0.957),
+                amplitude_correlation: Some(0.912),
+                ..Summary::default()
+            })),
+        ],
+    );
     state
 }
 
@@ -219,10 +225,13 @@ fn a_loss_that_is_no_number_and_a_flat_object_are_said() {
 #[test]
 fn a_failed_job_tells_why() {
     let mut state = State::default();
-    tell(&mut state, [
-        EventKind::Started { name: "run".into() },
-        EventKind::Failed(crate::error::Error::bad_input("No probe").into()),
-    ]);
+    tell(
+        &mut state,
+        [
+            EventKind::Started { name: "run".into() },
+            EventKind::Failed(crate::error::Error::bad_input("No probe").into()),
+        ],
+    );
     let harness = usual(Desk { state, ..Desk::default() });
     assert!(harness.query_by_label("Failed").is_some() && harness.query_by_label_contains("No probe").is_some());
 }
