@@ -29,11 +29,6 @@ pub(super) fn edit(
             let word = if on { "On" } else { "Off" };
             ui.checkbox(&mut on, word).labelled_by(label).changed().then(|| on.to_string())
         }
-        Kind::Text => {
-            let mut text = row.text.clone();
-            let field = egui::TextEdit::singleline(&mut text).desired_width(width);
-            ui.add(field).labelled_by(label).changed().then_some(text)
-        }
         Kind::Choice { options, .. } => choice(ui, row, options, label, width),
         Kind::Text => {
             let mut text = row.text.clone();

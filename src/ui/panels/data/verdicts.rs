@@ -12,21 +12,29 @@ use eframe::egui::{self, RichText};
 pub(super) struct Fix {
     /// Its text.
     pub label: String,
-    /// The field it sets.
-    pub path: &'static str,
-    /// To what.
-    pub text: &'static str,
+    /// The fields it sets, with their texts.
+    pub settings: Vec<(&'static str, String)>,
 }
 
 /// The settings that the advice of a verdict names.
 pub(super) fn fixes(verdict: &Verdict) -> Vec<Fix> {
+    if verdict.status == Status::Pass {
+        return Vec::new();
+    }
+    let mut found = units(&verdict.advice);
+    found.extend(verdict.advice.split(", or ").filter_map(sizes));
+    found
+}
+
+/// Advice such as `Set diffraction_unit to "counts"`.
+fn units(advice: &str) -> Vec<Fix> {
     const UNIT: &str = "data.diffraction_unit";
-    if verdict.status == Status::Pass || !verdict.advice.contains("diffraction_unit") {
+    if !advice.contains("diffraction_unit") {
         return Vec::new();
     }
     let Ok(field) = Config::field(UNIT) else { return Vec::new() };
     let Kind::Choice { options, .. } = field.kind else { return Vec::new() };
-    let named = options.iter().filter(|(name, _)| verdict.advice.contains(&format!("\"{name}\"")));
+    let named = options.iter().filter(|(name, _)| advice.contains(&format!("\"{name}\"")));
     named
         .map(|(name, _)| {
             let label = match *name {
@@ -35,9 +43,33 @@ pub(super) fn fixes(verdict: &Verdict) -> Vec<Fix> {
                 "auto" => "Decide by the type of the numbers".to_owned(),
                 other => format!("Set the diffraction unit to {other}"),
             };
-            Fix { label, path: UNIT, text: name }
+            Fix { label, settings: vec![(UNIT, (*name).to_owned())] }
         })
         .collect()
+}
+
+/// Advice such as `--crop 256 --bin 2 (N = 128)`: one way of several.
+fn sizes(offer: &str) -> Option<Fix> {
+    let words: Vec<&str> = offer.split_whitespace().collect();
+    let value = |flag: &str| {
+        let at = words.iter().position(|word| *word == flag)?;
+        words.get(at + 1).filter(|word| word.parse::<usize>().is_ok()).copied()
+    };
+    let (crop, bin, pad) = (value("--crop"), value("--bin"), value("--pad"));
+    let mut label = Vec::new();
+    label.extend(crop.map(|side| format!("cut out {side} × {side}")));
+    label.extend(bin.map(|count| format!("bin by {count}")));
+    label.extend(pad.map(|side| format!("pad to {side} × {side}")));
+    if label.is_empty() {
+        return None;
+    }
+    let text = |value: Option<&str>, none: &str| value.unwrap_or(none).to_owned();
+    let settings = vec![
+        ("data.crop", text(crop, "none")),
+        ("data.bin", text(bin, "1")),
+        ("data.pad", text(pad, "none")),
+    ];
+    Some(Fix { label: sentence(&label.join(", ")), settings })
 }
 
 /// The verdicts, worst first; those alike in the order of the checks.
@@ -102,11 +134,15 @@ fn one(ui: &mut egui::Ui, state: &State, verdict: &Verdict, actions: &mut Vec<Ac
             }
             ui.horizontal_wrapped(|ui| {
                 for fix in fixes(verdict) {
-                    let set_already = state.draft.text(fix.path).is_ok_and(|text| text == fix.text);
+                    let is_set = |(path, text): &(&str, String)| state.draft.text(path).is_ok_and(|now| now == *text);
+                    let set_already = fix.settings.iter().all(is_set);
                     let button = ui.add_enabled(!set_already, egui::Button::new(&fix.label));
                     let button = button.on_disabled_hover_text("It is set to this already");
-                    if button.on_hover_text(format!("Sets {} and reads the file again", fix.path)).clicked() {
-                        actions.push(Action::SetField { path: fix.path.to_owned(), text: fix.text.to_owned() });
+                    let names: Vec<&str> = fix.settings.iter().map(|(path, _)| *path).collect();
+                    let about = format!("Sets {} and reads the file again", names.join(", "));
+                    if button.on_hover_text(about).clicked() {
+                        let changed = fix.settings.into_iter().filter(|setting| !is_set(setting));
+                        actions.extend(changed.map(|(path, text)| Action::SetField { path: path.to_owned(), text }));
                     }
                 }
             });
@@ -118,4 +154,26 @@ fn one(ui: &mut egui::Ui, state: &State, verdict: &Verdict, actions: &mut Vec<Ac
 fn sentence(text: &str) -> String {
     let mut rest = text.chars();
     rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_a_size_that_the_advice_offers_is_a_button() {
+        let verdict = |advice: &str| Verdict {
+            check: "pattern size".into(),
+            status: Status::Fail,
+            found: String::new(),
+            expected: String::new(),
+            advice: advice.into(),
+        };
+        let found = fixes(&verdict("Crop, bin or pad: --crop 64 (N = 64), or --crop 256 --bin 2 (N = 128), or --pad 128 (N = 128)"));
+        let labels: Vec<&str> = found.iter().map(|fix| fix.label.as_str()).collect();
+        assert_eq!(labels, ["Cut out 64 × 64", "Cut out 256 × 256, bin by 2", "Pad to 128 × 128"]);
+        let pad = [("data.crop", "none"), ("data.bin", "1"), ("data.pad", "128")];
+        assert_eq!(found[2].settings, pad.map(|(path, text)| (path, text.to_owned())));
+        assert!(fixes(&verdict("Change it with --crop")).is_empty());
+    }
 }
