@@ -94,6 +94,8 @@ mod tests {
     use crate::config::Preset;
 
     fn with(settings: &[(&str, &str)]) -> Config {
+        // Without a teacher, whatever the preset says: it needs the direct solver.
+        let settings = [&[("training.teacher_share", "0")], settings].concat();
         let settings: Vec<_> = settings.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
         Config::layered(Preset::Recipe, None, &settings).unwrap()
     }

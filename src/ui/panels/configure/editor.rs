@@ -117,7 +117,7 @@ fn optional(
     let mut text = match &typing.0 {
         Some((edited, text)) if *edited == path => text.clone(),
         _ if none => String::new(),
-        _ => row.text.clone(),
+        _ => row.text.strip_suffix(".0").unwrap_or(&row.text).to_owned(),
     };
     let field = egui::TextEdit::singleline(&mut text).hint_text("none").desired_width(width);
     let field = ui.add_enabled_ui(!none, |ui| ui.add_sized([(width - 66.0).max(60.0), height], field)).inner;
@@ -145,6 +145,7 @@ fn optional(
 pub(super) fn human(name: &str) -> String {
     match name {
         "mae" => "Mean absolute error".to_owned(),
+        "none" => "none".to_owned(),
         "gpu" => "GPU".to_owned(),
         "cpu" => "CPU".to_owned(),
         "wgpu" => "wgpu".to_owned(),

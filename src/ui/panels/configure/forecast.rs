@@ -123,7 +123,7 @@ impl Forecast {
             );
             line(
                 "Epochs",
-                format!("{about} {}", short(estimate.epochs)),
+                format!("{about} {}", short(if estimate.epochs < 3.0 { estimate.epochs } else { estimate.epochs.round() })),
                 "As asked for, or as many as the time allows",
             );
             line(

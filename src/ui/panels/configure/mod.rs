@@ -122,7 +122,13 @@ impl View {
     /// The bar at the bottom: what will happen, or why it cannot.
     fn start(&self, ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
         let palette = theme::palette(ui);
-        let reason = state.why_not_start();
+        let reason = state.why_not_start().map(|reason| {
+            // The form says it in fewer words, without flags.
+            let wrong = self.rows.problems.first() == Some(&reason);
+            let rows = || self.rows.groups.iter().flat_map(|group| &group.rows);
+            let at = wrong.then(|| rows().find_map(|row| Some((row.field.label, row.complaint.as_ref()?)))).flatten();
+            at.map_or(reason, |(label, complaint)| format!("{label}. {complaint}"))
+        });
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let text = RichText::new("Start training").size(16.0).strong();
             let text = if reason.is_none() { text.color(palette.on_accent) } else { text };
@@ -224,6 +230,7 @@ fn field(ui: &mut egui::Ui, row: &Row, state: &State, typing: &mut editor::Typin
             (None, None, None) => None,
         };
         if let Some((text, color)) = below {
+            ui.spacing_mut().interact_size.y = 14.0;
             ui.horizontal(|ui| {
                 ui.add_space(indent);
                 ui.add(egui::Label::new(RichText::new(text).small().color(color)).wrap());
@@ -298,7 +305,7 @@ mod tests {
         let budget = |panel: &Harness<'static, Bench<View>>| {
             panel.get_by_role_and_label(Role::TextInput, "Time budget").value().unwrap_or_default()
         };
-        assert_eq!(budget(&panel), "110.0");
+        assert_eq!(budget(&panel), "110");
         panel.get_by_role_and_label(Role::TextInput, "Time budget").focus();
         panel.run_ok();
         panel.get_by_role_and_label(Role::TextInput, "Time budget").type_text("x");

@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 /// Share of the largest amplitude below which a phase is noise.
 const FAINT: f32 = 1e-3;
+/// Span of phase, radians, below which it is shown in gray.
+const NARROW: f64 = 4.0;
 
 /// What of a complex number is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -191,7 +193,7 @@ impl ObjectView {
 fn aspects(ui: &mut egui::Ui, aspect: &mut Aspect, has_phase: bool) {
     let all = [
         (Aspect::Amplitude, "Amplitude", "Brightness is the modulus"),
-        (Aspect::Phase, "Phase", "Colour is the argument, from −π to π"),
+        (Aspect::Phase, "Phase", "The argument: in gray around its mean where it spans little, else in colours from −π to π"),
         (Aspect::Both, "Both", "Hue is the phase, brightness the amplitude"),
     ];
     for (value, text, about) in all {
@@ -255,6 +257,13 @@ fn picture(field: &Array2<Complex32>, aspect: Aspect, nothing: Color32) -> Color
         colors.get(at).copied().unwrap_or(nothing)
     };
     let cycle = table(Colormap::Cyclic);
+    // Phase that spans little is shown in gray around its mean: the whole circle of colours would hide it.
+    let sum: Complex32 = field.iter().filter(|value| value.re.is_finite() && value.im.is_finite()).map(|v| v * v.norm()).sum();
+    let back = if sum.norm() > 0.0 { sum.conj() / sum.norm() } else { Complex32::new(1.0, 0.0) };
+    let from_mean = |value: &Complex32| (value * back).arg();
+    let lit = amplitude.mapv(|amplitude| amplitude > FAINT * largest);
+    let spread = robust_limits(field.map(from_mean).view(), lit.view(), 0.005, 0.995);
+    let narrow = aspect == Aspect::Phase && spread.high - spread.low < NARROW;
     let pixels = field
         .iter()
         .zip(&amplitude)
@@ -262,6 +271,7 @@ fn picture(field: &Array2<Complex32>, aspect: Aspect, nothing: Color32) -> Color
             _ if !amplitude.is_finite() => nothing,
             Aspect::Amplitude => pick(&grays, limits.fraction(f64::from(*amplitude)) as f32),
             Aspect::Phase if *amplitude <= FAINT * largest => nothing,
+            Aspect::Phase if narrow => pick(&grays, spread.fraction(f64::from(from_mean(value))) as f32),
             Aspect::Phase => pick(&cycle, turn(value)),
             Aspect::Both => {
                 let bright = f64::from(*amplitude) / limits.high.max(f64::MIN_POSITIVE);

@@ -189,40 +189,47 @@ impl Section {
 fn headline(ui: &mut egui::Ui, dataset: &OpenDataset, outbox: &mut Outbox, actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
     let head = summary::headline(dataset);
+    let buttons = |ui: &mut egui::Ui, outbox: &mut Outbox, actions: &mut Vec<Action>| {
+        if ui.button("Close").on_hover_text("Close this dataset").clicked() {
+            actions.push(Action::CloseDataset);
+        }
+        let again = ui.add_enabled(!dataset.loading, egui::Button::new("Read again"));
+        let again = again.on_hover_text(dataset.path.display().to_string());
+        if again.on_disabled_hover_text("It is being read").clicked() {
+            actions.push(Action::Reload);
+        }
+        if ui.button("Open other…").clicked() {
+            outbox.command = Some(Command::Open);
+        }
+    };
+    let text = |ui: &mut egui::Ui, width: f32| {
+        ui.set_min_width(width);
+        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.horizontal_wrapped(|ui| {
+            match head.level {
+                Level::Info => ui.spinner(),
+                level => mark(ui, level, 18.0),
+            };
+            ui.label(RichText::new(&head.text).heading());
+            if dataset.loading && dataset.patterns.is_some() {
+                ui.spinner();
+                ui.label(RichText::new("Reading again").color(palette.weak));
+            }
+        });
+        if !head.detail.is_empty() {
+            ui.label(RichText::new(&head.detail).color(palette.weak));
+        }
+    };
+    if ui.available_width() < 700.0 {
+        let width = ui.available_width();
+        ui.vertical(|ui| text(ui, width));
+        ui.horizontal_wrapped(|ui| buttons(ui, outbox, actions));
+        return;
+    }
     ui.horizontal_top(|ui| {
-        let buttons = 250.0;
-        let width = (ui.available_width() - buttons).max(180.0);
-        ui.allocate_ui_with_layout(vec2(width, 44.0), egui::Layout::top_down(egui::Align::Min), |ui| {
-            ui.set_min_width(width);
-            ui.spacing_mut().item_spacing.y = 2.0;
-            ui.horizontal_wrapped(|ui| {
-                match head.level {
-                    Level::Info => ui.spinner(),
-                    level => mark(ui, level, 18.0),
-                };
-                ui.label(RichText::new(&head.text).heading());
-                if dataset.loading && dataset.patterns.is_some() {
-                    ui.spinner();
-                    ui.label(RichText::new("Reading again").color(palette.weak));
-                }
-            });
-            if !head.detail.is_empty() {
-                ui.label(RichText::new(&head.detail).color(palette.weak));
-            }
-        });
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
-            if ui.button("Close").on_hover_text("Close this dataset").clicked() {
-                actions.push(Action::CloseDataset);
-            }
-            let again = ui.add_enabled(!dataset.loading, egui::Button::new("Read again"));
-            let again = again.on_hover_text(dataset.path.display().to_string());
-            if again.on_disabled_hover_text("It is being read").clicked() {
-                actions.push(Action::Reload);
-            }
-            if ui.button("Open other…").clicked() {
-                outbox.command = Some(Command::Open);
-            }
-        });
+        let width = ui.available_width() - 250.0;
+        ui.allocate_ui_with_layout(vec2(width, 44.0), egui::Layout::top_down(egui::Align::Min), |ui| text(ui, width));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| buttons(ui, outbox, actions));
     });
 }
 
@@ -305,7 +312,7 @@ mod tests {
         panel.get_by_label("objectGuess");
         panel.get_by_label("516 × 64 × 64");
         panel.get_by_label("Diffraction pattern");
-        panel.get_by_label("Scan positions");
+        panel.get_by_label("Map of the scan positions");
         panel.get_by_label_contains("Neighbouring spots overlap by about");
     }
 
@@ -341,7 +348,7 @@ mod tests {
     #[test]
     fn a_click_on_a_position_selects_its_pattern_and_hovering_shows_it() {
         let mut panel = small(opened(&fixture("siemens_star_n64.npz")));
-        let plot = panel.get_by_label("Scan positions").rect();
+        let plot = panel.get_by_label("Map of the scan positions").rect();
         panel.hover_at(plot.center());
         panel.run_ok();
         panel.run_ok();

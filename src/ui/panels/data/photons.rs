@@ -77,7 +77,7 @@ impl Photons {
             .allow_scroll(false)
             .allow_boxed_zoom(false)
             .include_y(0.0)
-            .x_axis_formatter(|mark, _| short(mark.value))
+            .x_axis_formatter(|mark, _| tick(mark.value))
             .y_axis_label(RichText::new("patterns").small().color(palette.weak))
             .show(ui, |plot| {
                 plot.bar_chart(BarChart::new("Patterns", bars).allow_hover(false));
@@ -96,6 +96,16 @@ impl Photons {
             ui.label(RichText::new(text).color(mean_color));
             ui.label(RichText::new("selected").color(accent));
         });
+    }
+}
+
+/// A number on the axis, in few letters.
+fn tick(value: f64) -> String {
+    match value.abs() {
+        size if size >= 1e9 => format!("{value:.0e}"),
+        size if size >= 1e6 => format!("{} M", short(value / 1e6)),
+        size if size >= 1e4 => format!("{} k", short(value / 1e3)),
+        _ => short(value),
     }
 }
 

@@ -98,7 +98,7 @@ impl Scan {
         let shown = plot.show(ui, |_| ());
         let transform = shown.transform;
         let response = shown.response;
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Scan positions"));
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Map of the scan positions"));
         let painter = ui.painter_at(*transform.frame());
         let radius = radius(colored.step, &transform);
         let frame = Frame {
@@ -268,17 +268,20 @@ fn orientation(ui: &mut egui::Ui, config: &Config, actions: &mut Vec<Action>) {
         let meaning = options.iter().find(|(option, _)| *option == name).map_or("", |(_, meaning)| *meaning);
         format!("{}: {meaning}", name.replace('_', " "))
     };
-    let label = ui.label("Orientation");
-    let combo = egui::ComboBox::from_id_salt("orientation").width(130.0).truncate().selected_text(name(&now));
-    let combo = combo.show_ui(ui, |ui| {
-        for (option, _) in options {
-            if ui.selectable_label(*option == now, name(option)).clicked() {
-                actions.push(Action::SetField { path: PATH.to_owned(), text: (*option).to_owned() });
-                ui.close();
+    ui.horizontal(|ui| {
+        let label = ui.label("Orientation");
+        let short = now.replace('_', " ");
+        let combo = egui::ComboBox::from_id_salt("orientation").width(84.0).truncate().selected_text(short);
+        let combo = combo.show_ui(ui, |ui| {
+            for (option, _) in options {
+                if ui.selectable_label(*option == now, name(option)).clicked() {
+                    actions.push(Action::SetField { path: PATH.to_owned(), text: (*option).to_owned() });
+                    ui.close();
+                }
             }
-        }
+        });
+        combo.response.labelled_by(label.id).on_hover_text(format!("{}\n{}", name(&now), field.help));
     });
-    combo.response.labelled_by(label.id).on_hover_text(field.help);
 }
 
 fn on_screen(patterns: &Patterns, at: usize, transform: &PlotTransform) -> Pos2 {
