@@ -182,6 +182,8 @@ mod tests {
             probe: Array3::from_elem((1, 16, 16), Complex32::new(2.0, 0.0)),
             object: None,
             nphotons: None,
+            mask: None,
+            pixel_size_m: None,
             notes: Vec::new(),
         }
     }

@@ -273,6 +273,8 @@ mod tests {
             probe: Array3::from_elem((3, side, side), Complex32::new(1.0, 0.5)),
             object: None,
             nphotons: Some(1e6),
+            mask: None,
+            pixel_size_m: None,
             notes: Vec::new(),
         };
         let counts = (0..count).map(|n| 1000.0 + (n % 50) as f64).collect();

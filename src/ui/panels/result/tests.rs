@@ -106,8 +106,9 @@ fn the_wheel_zooms_at_the_pointer_in_all_pictures_and_keys_do_too() {
     let before = harness.state().view.viewport.cursor().unwrap();
     for _ in 0..5 {
         let delta = Vec2::new(0.0, 3.0);
-        let (unit, modifiers) = (MouseWheelUnit::Line, egui::Modifiers::NONE);
-        harness.event(Event::MouseWheel { unit, delta, modifiers, phase: egui::TouchPhase::Move });
+        let (unit, modifiers, source) =
+            (MouseWheelUnit::Line, egui::Modifiers::NONE, egui::MouseWheelSource::Unknown);
+        harness.event(Event::MouseWheel { unit, delta, modifiers, phase: egui::TouchPhase::Move, source });
         harness.run_steps(8);
     }
     let after = harness.state().view.viewport;
