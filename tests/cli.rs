@@ -47,16 +47,17 @@ fn summary(folder: &Path) -> Value {
 }
 
 #[test]
-fn help_names_the_subcommands_and_no_subcommand_says_there_is_no_window_yet() {
+fn help_names_the_subcommands_and_without_a_display_the_window_says_what_to_do() {
     let help = program().arg("--help").output().unwrap();
     assert!(help.status.success());
     let text = String::from_utf8(help.stdout).unwrap();
-    for name in ["run", "train", "infer", "inspect", "devices", "config"] {
+    for name in ["run", "train", "infer", "inspect", "devices", "config", "gui", "simulate", "evaluate", "export"] {
         assert!(text.contains(name), "{name}");
     }
-    let bare = program().output().unwrap();
-    assert!(bare.status.success());
-    assert!(String::from_utf8(bare.stdout).unwrap().contains("window is not part of this build yet"));
+    let bare = program().env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").output().unwrap();
+    assert_eq!(bare.status.code(), Some(1));
+    let text = String::from_utf8(bare.stderr).unwrap();
+    assert!(text.contains("Expected a display") && text.contains("ptychoscope run DATASET"), "{text}");
     assert!(program().arg("--version").output().unwrap().status.success());
 }
 

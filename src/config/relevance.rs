@@ -125,7 +125,7 @@ mod tests {
             ("inference.batch_size", ("training.method", "direct"), ("training.method", "network")),
             ("direct.epochs", ("training.method", "network"), ("training.method", "direct")),
             ("direct.epochs", ("inference.polish_epochs", "9"), ("training.teacher_share", "0.3")),
-            ("direct.step", ("inference.polish_epochs", "0"), ("inference.polish_epochs", "9")),
+            ("direct.regularization", ("inference.polish_epochs", "0"), ("inference.polish_epochs", "9")),
         ] {
             assert!(why_unused(path, &with(&[unused_with])).is_some(), "{path} with {unused_with:?}");
             assert_eq!(why_unused(path, &with(&[used_with])), None, "{path} with {used_with:?}");

@@ -123,7 +123,7 @@ mod tests {
         assert!(kept.config.unwrap().contains("batch_size = 12"));
 
         memory.set_string(LAYOUT, "{".into());
-        memory.set_string(SETTINGS, "[]".into());
+        memory.set_string(SETTINGS, "7".into());
         let kept = load(Some(&memory));
         assert_eq!(kept.settings, Settings::default());
         assert!(layout::is_complete(&kept.tree));

@@ -123,7 +123,10 @@ impl Forecast {
             );
             line(
                 "Epochs",
-                format!("{about} {}", short(if estimate.epochs < 3.0 { estimate.epochs } else { estimate.epochs.round() })),
+                format!(
+                    "{about} {}",
+                    short(if estimate.epochs < 3.0 { estimate.epochs } else { estimate.epochs.round() })
+                ),
                 "As asked for, or as many as the time allows",
             );
             line(

@@ -193,7 +193,11 @@ impl ObjectView {
 fn aspects(ui: &mut egui::Ui, aspect: &mut Aspect, has_phase: bool) {
     let all = [
         (Aspect::Amplitude, "Amplitude", "Brightness is the modulus"),
-        (Aspect::Phase, "Phase", "The argument: in gray around its mean where it spans little, else in colours from −π to π"),
+        (
+            Aspect::Phase,
+            "Phase",
+            "The argument: in gray around its mean where it spans little, else in colours from −π to π",
+        ),
         (Aspect::Both, "Both", "Hue is the phase, brightness the amplitude"),
     ];
     for (value, text, about) in all {
@@ -258,7 +262,8 @@ fn picture(field: &Array2<Complex32>, aspect: Aspect, nothing: Color32) -> Color
     };
     let cycle = table(Colormap::Cyclic);
     // Phase that spans little is shown in gray around its mean: the whole circle of colours would hide it.
-    let sum: Complex32 = field.iter().filter(|value| value.re.is_finite() && value.im.is_finite()).map(|v| v * v.norm()).sum();
+    let sum: Complex32 =
+        field.iter().filter(|value| value.re.is_finite() && value.im.is_finite()).map(|v| v * v.norm()).sum();
     let back = if sum.norm() > 0.0 { sum.conj() / sum.norm() } else { Complex32::new(1.0, 0.0) };
     let from_mean = |value: &Complex32| (value * back).arg();
     let lit = amplitude.mapv(|amplitude| amplitude > FAINT * largest);

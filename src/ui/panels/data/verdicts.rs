@@ -64,11 +64,8 @@ fn sizes(offer: &str) -> Option<Fix> {
         return None;
     }
     let text = |value: Option<&str>, none: &str| value.unwrap_or(none).to_owned();
-    let settings = vec![
-        ("data.crop", text(crop, "none")),
-        ("data.bin", text(bin, "1")),
-        ("data.pad", text(pad, "none")),
-    ];
+    let settings =
+        vec![("data.crop", text(crop, "none")), ("data.bin", text(bin, "1")), ("data.pad", text(pad, "none"))];
     Some(Fix { label: sentence(&label.join(", ")), settings })
 }
 
@@ -169,7 +166,9 @@ mod tests {
             expected: String::new(),
             advice: advice.into(),
         };
-        let found = fixes(&verdict("Crop, bin or pad: --crop 64 (N = 64), or --crop 256 --bin 2 (N = 128), or --pad 128 (N = 128)"));
+        let found = fixes(&verdict(
+            "Crop, bin or pad: --crop 64 (N = 64), or --crop 256 --bin 2 (N = 128), or --pad 128 (N = 128)",
+        ));
         let labels: Vec<&str> = found.iter().map(|fix| fix.label.as_str()).collect();
         assert_eq!(labels, ["Cut out 64 × 64", "Cut out 256 × 256, bin by 2", "Pad to 128 × 128"]);
         let pad = [("data.crop", "none"), ("data.bin", "1"), ("data.pad", "128")];

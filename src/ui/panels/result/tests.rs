@@ -109,14 +109,8 @@ fn the_wheel_zooms_at_the_pointer_in_all_pictures_and_keys_do_too() {
     let before = harness.state().view.viewport.cursor().unwrap();
     for _ in 0..5 {
         let delta = Vec2::new(0.0, 3.0);
-        let (unit, modifiers) = (MouseWheelUnit::Line, egui::Modifiers::NONE);
-        harness.event(Event::MouseWheel {
-            unit,
-            delta,
-            modifiers,
-            phase: egui::TouchPhase::Move,
-            source: egui::MouseWheelSource::Wheel,
-        });
+        let (unit, modifiers, source) = (MouseWheelUnit::Line, egui::Modifiers::NONE, egui::MouseWheelSource::Unknown);
+        harness.event(Event::MouseWheel { unit, delta, modifiers, phase: egui::TouchPhase::Move, source });
         harness.run_steps(8);
     }
     let after = harness.state().view.viewport;
@@ -276,10 +270,10 @@ fn a_result_full_of_nan_and_one_that_was_never_seen_are_still_shown() {
 
 #[test]
 fn a_picture_larger_than_a_texture_may_be_is_shown_in_tiles() {
-    let mut result = example(300);
+    let mut result = example(2200);
     result.covered.fill(true);
     let mut harness = harness(state_with(result), WIDE_WINDOW, Theme::Dark);
-    harness.input_mut().max_texture_side = Some(128);
+    harness.input_mut().max_texture_side = Some(1024);
     harness.state_mut().view.panes.clear();
     settle(&mut harness);
     let image = harness.render().unwrap();
