@@ -282,8 +282,6 @@ mod tests {
             mask: None,
             pixel_size_m: None,
             nphotons: Some(1e6),
-            mask: None,
-            pixel_size_m: None,
             notes: Vec::new(),
         };
         let counts = (0..count).map(|n| 1000.0 + (n % 50) as f64).collect();
