@@ -1,5 +1,6 @@
 //! What differs from another configuration.
 
+use super::editor::human;
 use super::forecast::config_of;
 use crate::config::{Config, Preset};
 use crate::session::{Action, State};
@@ -78,9 +79,9 @@ impl Compare {
                 ui.label(difference.label).on_hover_text(difference.path);
                 ui.horizontal_wrapped(|ui| {
                     ui.spacing_mut().item_spacing.x = 4.0;
-                    ui.label(RichText::new(&difference.theirs).color(palette.weak));
+                    ui.label(RichText::new(human(&difference.theirs)).color(palette.weak));
                     ui.label(RichText::new("→").monospace().color(palette.weak));
-                    ui.label(RichText::new(&difference.ours).strong());
+                    ui.label(RichText::new(human(&difference.ours)).strong());
                 });
                 ui.end_row();
             }

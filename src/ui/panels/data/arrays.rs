@@ -17,8 +17,8 @@ pub(super) fn show(ui: &mut egui::Ui, arrays: &[ArraySummary]) {
         .striped(true)
         .vscroll(false)
         .cell_layout(right)
-        .column(Column::exact((width * 0.30).clamp(80.0, 220.0)).clip(true))
-        .column(Column::exact((width * 0.27).clamp(80.0, 200.0)).clip(true))
+        .column(Column::exact((width * 0.27).clamp(80.0, 220.0)).clip(true))
+        .column(Column::exact((width * 0.25).clamp(80.0, 200.0)).clip(true))
         .column(Column::exact(74.0).clip(true))
         .column(Column::remainder().clip(true))
         .header(row, |mut header| {

@@ -48,7 +48,7 @@ impl View {
             return;
         };
         if ui.available_width() >= WIDE {
-            let third = (0.3 * ui.available_width()).clamp(300.0, 480.0);
+            let third = (0.335 * ui.available_width()).clamp(300.0, 480.0);
             Panel::left("facts of the dataset")
                 .resizable(true)
                 .default_size(third)

@@ -5,7 +5,7 @@ use crate::ui::theme;
 use crate::ui::widgets::numbers::short;
 use crate::worker::message::Patterns;
 use eframe::egui::{self, RichText};
-use egui_plot::{Bar, BarChart, Plot, VLine};
+use egui_plot::{AxisHints, Bar, BarChart, Plot, VLine};
 use std::sync::Arc;
 
 /// Counts of patterns in equal steps.
@@ -77,7 +77,7 @@ impl Photons {
             .allow_scroll(false)
             .allow_boxed_zoom(false)
             .include_y(0.0)
-            .x_axis_formatter(|mark, _| tick(mark.value))
+            .custom_x_axes(vec![AxisHints::new_x().formatter(|mark, _| tick(mark.value)).label_spacing(36.0..=56.0)])
             .y_axis_label(RichText::new("patterns").small().color(palette.weak))
             .show(ui, |plot| {
                 plot.bar_chart(BarChart::new("Patterns", bars).allow_hover(false));

@@ -13,7 +13,7 @@ use crate::ui::theme;
 use crate::ui::widgets::numbers::{grouped, short};
 use crate::worker::message::Patterns;
 use eframe::egui::{self, Color32, Mesh, Pos2, Rect, RichText, Sense, Shape, Stroke, vec2};
-use egui_plot::{Plot, PlotPoint, PlotTransform};
+use egui_plot::{AxisHints, Plot, PlotPoint, PlotTransform};
 use ndarray::Array2;
 use std::sync::Arc;
 
@@ -93,7 +93,11 @@ impl Scan {
             .include_x(right + margin)
             .include_y(top - margin)
             .include_y(bottom + margin)
-            .x_axis_label(RichText::new("x (pixels)").small().color(palette.weak))
+            .custom_x_axes(vec![
+                AxisHints::new_x()
+                    .label(RichText::new("x (pixels)").small().color(palette.weak))
+                    .label_spacing(26.0..=46.0),
+            ])
             .y_axis_label(RichText::new("y (pixels)").small().color(palette.weak));
         let shown = plot.show(ui, |_| ());
         let transform = shown.transform;
