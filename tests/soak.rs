@@ -21,9 +21,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const CYCLES: usize = 200;
 /// Cycles after which memory and threads are taken as settled.
 const WARM: usize = 60;
-const SIDE: usize = 16;
+const SIDE: usize = 64;
 
-/// 36 patterns of 16 × 16 pixels of a Gaussian probe on a 6 × 6 scan: shapes matter here, not physics.
+/// 36 patterns of 64 × 64 pixels of a Gaussian probe on a 6 × 6 scan: shapes matter here, not physics.
 fn write_dataset(path: &Path) {
     let middle = SIDE as f32 / 2.0;
     let at = |y: usize, x: usize, width: f32| {
@@ -31,10 +31,10 @@ fn write_dataset(path: &Path) {
         (-squared / (2.0 * width * width)).exp()
     };
     let patterns = Array3::from_shape_fn((36, SIDE, SIDE), |(n, y, x)| {
-        40.0 * at(y, x, 2.5) * (1.0 + 0.3 * ((n * 7 + y * 3 + x * 5) as f32).sin())
+        40.0 * at(y, x, 8.0) * (1.0 + 0.3 * ((n * 7 + y * 3 + x * 5) as f32).sin())
     });
-    let probe = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| Complex32::new(at(y, x, 3.0), 0.1 * at(y, x, 2.0)));
-    let position = |step: fn(usize) -> usize| Array1::from_shape_fn(36, |n| 12.0 + 2.0 * step(n) as f64);
+    let probe = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| Complex32::new(at(y, x, 9.0), 0.1 * at(y, x, 7.0)));
+    let position = |step: fn(usize) -> usize| Array1::from_shape_fn(36, |n| 40.0 + 4.0 * step(n) as f64);
     let (x, y) = (position(|n| n % 6), position(|n| n / 6));
     let arrays = [
         ("diffraction", NpyArray::F32(patterns.view().into_dyn())),

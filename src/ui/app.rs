@@ -185,7 +185,10 @@ impl App {
         if self.dialog.is_some() || self.palette.is_some() {
             return;
         }
-        for command in Command::ALL.iter().copied() {
+        // Those with Shift first: a shortcut without it is also met with it.
+        let shifted = |command: &Command| command.shortcut().is_some_and(|keys| keys.modifiers.shift);
+        let (with, without): (Vec<Command>, Vec<Command>) = Command::ALL.iter().copied().partition(shifted);
+        for command in with.into_iter().chain(without) {
             let pressed =
                 command.shortcut().is_some_and(|keys| context.input_mut(|input| input.consume_shortcut(&keys)));
             if pressed {
@@ -201,14 +204,12 @@ impl App {
         for wish in self.desk.wishes() {
             match wish {
                 Wish::Toast(level, text) => {
-                    let toast = match level {
-                        Level::Info => self.toasts.info(text),
-                        Level::Success => self.toasts.success(text),
-                        Level::Warning => self.toasts.warning(text),
-                        Level::Error => self.toasts.error(text),
-                    };
+                    // The signs that toasts bring with them are not in the fonts, and their cross neither.
+                    let sign = if level == Level::Info { "○" } else { "●" };
+                    let color = theme::palette_of(context).level(level);
+                    let toast = self.toasts.custom(text, sign.to_owned(), color);
                     let seconds = if level == Level::Error { 12 } else { 5 };
-                    toast.duration(Duration::from_secs(seconds)).closable(true);
+                    toast.duration(Duration::from_secs(seconds)).closable(false);
                 }
                 Wish::Show(step) => layout::show(&mut self.tree, Pane::of(step)),
                 Wish::Attention => {

@@ -141,7 +141,7 @@ impl<'a> CurvePlot<'a> {
             .min_thickness(44.0);
         let steps = AxisHints::new_x()
             .label(RichText::new(x_label).small())
-            .formatter(|mark, _| if mark.value.fract().abs() < 1e-9 { tick(mark.value) } else { String::new() })
+            .formatter(|mark, _| tick(mark.value))
             .tick_label_font(egui::FontId::proportional(11.0));
         let mut plot = Plot::new(name)
             .height(height)
@@ -152,6 +152,8 @@ impl<'a> CurvePlot<'a> {
             .allow_axis_zoom_drag(false)
             .allow_double_click_reset(false)
             .show_y(false)
+            .grid_color(ui.visuals().weak_text_color().gamma_multiply(0.6))
+            .x_grid_spacer(|input| round_marks(&input, 9.0, 1.0))
             .custom_y_axes(vec![ticks])
             .custom_x_axes(vec![steps])
             .label_formatter(move |at| {
@@ -161,9 +163,8 @@ impl<'a> CurvePlot<'a> {
                 };
                 readout.as_ref().and_then(|readout| readout(position.x))
             });
-        if log {
-            plot = plot.y_grid_spacer(log_marks);
-        }
+        plot =
+            if log { plot.y_grid_spacer(log_marks) } else { plot.y_grid_spacer(|input| round_marks(&input, 4.0, 0.0)) };
         if legend {
             plot = plot.legend(Legend::default().text_style(egui::TextStyle::Small).follow_insertion_order(true));
         }
@@ -280,7 +281,21 @@ fn log_marks(input: GridInput) -> Vec<GridMark> {
             marks.push(GridMark { value: decade as f64 + f64::log10(digit), step_size });
         }
     }
+    // A label outside would be written over what stands beside the plot.
+    marks.retain(|mark| (low..=high).contains(&mark.value));
     marks
+}
+
+/// Grid lines at round values, this many of the smallest steps of the plot library (8 points) and `least` apart.
+fn round_marks(input: &GridInput, apart: f64, least: f64) -> Vec<GridMark> {
+    let (low, high) = input.bounds;
+    let step = round_step((input.base_step_size * apart).max(least));
+    if !(low.is_finite() && high.is_finite() && step.is_finite() && step > 0.0) {
+        return Vec::new();
+    }
+    let first = (low / step).ceil() as i64;
+    let marks = (first..first + 200).map(|index| index as f64 * step).take_while(|value| *value <= high);
+    marks.map(|value| GridMark { value, step_size: step }).collect()
 }
 
 /// 1, 2 or 5 times a power of ten, not less than this.

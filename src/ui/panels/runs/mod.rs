@@ -5,8 +5,9 @@ mod table;
 
 use super::Outbox;
 use crate::checkpoint::RunFolder;
-use crate::session::{Action, State};
+use crate::session::{Action, Level, State};
 use crate::ui::theme;
+use crate::ui::widgets::mark::mark;
 use crate::worker::message::RunInfo;
 use eframe::egui::{self, Button, Color32, Frame, Label, Layout, RichText, ScrollArea, TextEdit, Ui, vec2};
 use egui_extras::TableBuilder;
@@ -52,7 +53,8 @@ impl View {
         self.interrupted(ui, state, actions);
         let height = ui.available_height();
         // The lower part is for what is selected; small tiles scroll as a whole.
-        let table = (ROW * (state.runs.len() as f32 + 1.0) + 34.0).clamp(120.0, (height * 0.5).max(160.0));
+        let table = ((ROW + ui.spacing().item_spacing.y) * (state.runs.len() as f32 + 1.0) + 30.0)
+            .clamp(120.0, (height * 0.5).max(160.0));
         ScrollArea::vertical().id_salt("runs").auto_shrink([false, false]).show(ui, |ui| {
             ui.allocate_ui(vec2(ui.available_width(), table), |ui| self.table(ui, state, table, actions));
             ui.add_space(4.0);
@@ -64,7 +66,7 @@ impl View {
                 Some((run, line_color(palette, index)))
             };
             let shown: Vec<(&RunInfo, Color32)> = self.selected.iter().enumerate().filter_map(colored).collect();
-            let rest = (height - table - 60.0).max(220.0);
+            let rest = (height - table - 50.0).max(220.0);
             self.overlay.show(ui, &shown, rest);
         });
         self.ask_about_trash(ui, state, actions);
@@ -81,7 +83,7 @@ impl View {
         Frame::group(ui.style()).stroke(egui::Stroke::new(1.0, palette.warning)).inner_margin(8).show(ui, |ui| {
             ui.set_width(ui.available_width());
             ui.horizontal_wrapped(|ui| {
-                ui.label(RichText::new("▲").color(palette.warning).size(16.0));
+                mark(ui, Level::Warning, 16.0);
                 ui.label(RichText::new(format!("{} was interrupted", run.name)).strong());
                 let epochs = run.history.last().map_or(0, |point| point.epoch);
                 ui.label(match epochs {
@@ -106,6 +108,7 @@ impl View {
     fn table(&mut self, ui: &mut Ui, state: &State, height: f32, actions: &mut Vec<Action>) {
         let order = table::sorted(&state.runs, self.sort.0, self.sort.1);
         let palette = theme::palette(ui);
+        let ink = ui.visuals().text_color();
         let fixed: f32 =
             Column::ALL.iter().filter_map(|column| column.width()).map(|width| width + 8.0).sum::<f32>() + 34.0;
         let note = (ui.available_width() - fixed - 16.0).max(150.0);
@@ -152,6 +155,8 @@ impl View {
                     let outcome = Outcome::of(run, &state.job);
                     for column in Column::ALL {
                         row.col(|ui| {
+                            // The colour of selected text is hard to read on the colour of selected rows.
+                            ui.visuals_mut().override_text_color = Some(ink);
                             if column == Column::Note {
                                 self.note(ui, run, actions);
                             } else {

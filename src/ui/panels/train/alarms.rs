@@ -1,6 +1,7 @@
 //! What goes wrong in a training, in plain words, with advice.
 
 use crate::session::{CurvePoint, Session, Status};
+use crate::ui::widgets::loss_plot::short;
 use crate::worker::message::JobOutcome;
 
 /// Steps before which nothing is said about the loss or the object: a network has to begin somewhere.
@@ -35,9 +36,10 @@ pub(super) fn alarms(job: &Session, learning_rate: f64, flatness: Option<(f64, u
             grave: true,
             title: "The loss is no longer a number",
             advice: format!(
-                "The last good weights are kept. Try a learning rate of {} instead of {learning_rate}, more warm-up steps, \
+                "The last good weights are kept. Try a learning rate of {} instead of {}, more warm-up steps, \
                  or gradient clipping; look for saturated or negative pixels in the data.",
-                learning_rate / 3.0
+                short(learning_rate / 3.0),
+                short(learning_rate)
             ),
         });
     } else if let Some(times) = exploded(&job.curve) {
@@ -46,8 +48,9 @@ pub(super) fn alarms(job: &Session, learning_rate: f64, flatness: Option<(f64, u
             title: "The loss has exploded",
             advice: format!(
                 "It is {times:.0} times its lowest value and may not come back. Stop now, then try a learning rate of {} \
-                 instead of {learning_rate} or a smaller limit for the gradient norm. The weights of the best epoch are kept.",
-                learning_rate / 3.0
+                 instead of {} or a smaller limit for the gradient norm. The weights of the best epoch are kept.",
+                short(learning_rate / 3.0),
+                short(learning_rate)
             ),
         });
     }
@@ -126,7 +129,7 @@ mod tests {
         let job = Session { progress: Progress { loss: Some(f64::NAN), ..Progress::default() }, ..Session::default() };
         let found = alarms(&job, 3e-3, None);
         assert_eq!(found.len(), 1);
-        assert!(found[0].grave && found[0].advice.contains("0.001 instead of 0.003"), "{}", found[0].advice);
+        assert!(found[0].grave && found[0].advice.contains("0.00100 instead of 0.00300"), "{}", found[0].advice);
         let restored = Session { status: Status::Finished(JobOutcome::RestoredAfterNan), ..Session::default() };
         assert_eq!(titles(&restored, None), ["The loss is no longer a number"]);
     }

@@ -1,8 +1,9 @@
 //! Before the first training: what to do. After it: what came of it.
 
 use super::steer;
-use crate::session::{Action, Session, State, Status, Step};
+use crate::session::{Action, Level, Session, State, Status, Step};
 use crate::ui::theme;
+use crate::ui::widgets::mark::mark;
 use crate::ui::widgets::{duration, loss_plot::short};
 use crate::worker::message::JobOutcome;
 use eframe::egui::{self, Frame, RichText, Ui};
@@ -56,12 +57,10 @@ fn plan(state: &State) -> String {
 }
 
 fn row(ui: &mut Ui, done: bool, title: &str, about: &str, step: Step, actions: &mut Vec<Action>) {
-    let palette = theme::palette(ui);
     Frame::group(ui.style()).inner_margin(10).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.horizontal(|ui| {
-            let (mark, color) = if done { ("●", palette.good) } else { ("○", palette.weak) };
-            ui.label(RichText::new(mark).color(color).size(16.0));
+            mark(ui, if done { Level::Success } else { Level::Info }, 16.0);
             ui.vertical(|ui| {
                 if ui.link(RichText::new(title).strong()).clicked() {
                     actions.push(Action::Go(step));
@@ -141,15 +140,18 @@ fn figures(ui: &mut Ui, job: &Session) {
     .into_iter()
     .filter_map(|(name, value, about)| Some((name, value?, about)))
     .collect();
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing.x = 26.0;
-        for (name, value, about) in figures {
+    let columns = ((ui.available_width() / 138.0) as usize).clamp(2, figures.len().max(2));
+    egui::Grid::new("figures").num_columns(columns).spacing([26.0, 6.0]).show(ui, |ui| {
+        for (index, (name, value, about)) in figures.into_iter().enumerate() {
             let cell = ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 1.0;
                 ui.label(RichText::new(name).small().weak());
                 ui.label(RichText::new(value).size(16.0));
             });
             cell.response.on_hover_text(about);
+            if (index + 1) % columns == 0 {
+                ui.end_row();
+            }
         }
     });
 }

@@ -8,8 +8,9 @@ mod progress;
 mod steer;
 
 use super::Outbox;
-use crate::session::{Action, State, Status};
+use crate::session::{Action, Level, State, Status};
 use crate::ui::theme;
+use crate::ui::widgets::mark::mark;
 use crate::ui::widgets::memory::Memory;
 use eframe::egui::{self, Frame, RichText, ScrollArea, Ui};
 
@@ -77,11 +78,12 @@ impl View {
 
 fn warn(ui: &mut Ui, alarm: &alarms::Alarm) {
     let palette = theme::palette(ui);
-    let color = if alarm.grave { palette.bad } else { palette.warning };
+    let level = if alarm.grave { Level::Error } else { Level::Warning };
+    let color = palette.level(level);
     Frame::group(ui.style()).stroke(egui::Stroke::new(1.0, color)).inner_margin(8).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.horizontal_wrapped(|ui| {
-            ui.label(RichText::new("▲").color(color).size(16.0));
+            mark(ui, level, 16.0);
             ui.label(RichText::new(alarm.title).color(color).strong());
             ui.label(&alarm.advice);
         });

@@ -361,7 +361,7 @@ pub(super) mod tests {
                 let disk = radius < side as f32 / 5.0;
                 let phase = 0.05 * x as f32 - 0.03 * y as f32 + if disk { 0.5 } else { 0.0 };
                 picture.amplitude.push(if disk { 1.0 - contrast } else { 1.0 });
-                picture.phase.push((phase + 3.0).rem_euclid(6.0) - 3.0);
+                picture.phase.push(phase);
                 picture.coverage.push(if radius < side as f32 * 0.45 { 5.0 } else { 0.0 });
             }
         }
