@@ -20,16 +20,20 @@ pub enum Export {
     Npz,
     /// The values of amplitude or phase, f32.
     Npy(Quantity),
+    /// The same as TIFF, f32.
+    Tiff(Quantity),
     /// The same in 16 bits.
     Gray16(Quantity),
 }
 
 impl Export {
     /// All that make files of numbers, in the order they are offered.
-    pub const NUMBERS: [Self; 5] = [
+    pub const NUMBERS: [Self; 7] = [
         Self::Npz,
         Self::Npy(Quantity::Amplitude),
         Self::Npy(Quantity::Phase),
+        Self::Tiff(Quantity::Amplitude),
+        Self::Tiff(Quantity::Phase),
         Self::Gray16(Quantity::Amplitude),
         Self::Gray16(Quantity::Phase),
     ];
@@ -41,6 +45,7 @@ impl Export {
             Self::Copy => "Copy picture".to_owned(),
             Self::Npz => "Object as stored (NPZ)…".to_owned(),
             Self::Npy(quantity) => format!("{} values (NPY)…", quantity.label()),
+            Self::Tiff(quantity) => format!("{} values (TIFF)…", quantity.label()),
             Self::Gray16(quantity) => format!("{} in 16 bits (PNG)…", quantity.label()),
         }
     }
@@ -51,7 +56,7 @@ impl Export {
             Self::Shown => "The visible part of every picture, with colour bars and scale bar",
             Self::Copy => "The same picture, for the clipboard",
             Self::Npz => "object (complex64), coverage, origin_xy and pixel_size_m, as in reconstruction.npz",
-            Self::Npy(_) => {
+            Self::Npy(_) | Self::Tiff(_) => {
                 "(H, W) float32 in the frame of the stored object, phase as shown; NaN where nothing was seen"
             }
             Self::Gray16(_) => {
@@ -94,6 +99,11 @@ pub fn make(
             let values = in_stored_frame(scene, &scene.result, quantity, data.reconstruction.object.dim());
             let name = format!("{stem}_{}.npy", quantity.label().to_lowercase());
             npy_bytes(&NpyArray::F32(values.view().into_dyn())).map(|bytes| Product::File(name, bytes))
+        }
+        Export::Tiff(quantity) => {
+            let values = in_stored_frame(scene, &scene.result, quantity, data.reconstruction.object.dim());
+            let name = format!("{stem}_{}.tif", quantity.label().to_lowercase());
+            imaging::encode_tiff_f32(values.view(), scene.pixel_size_m).map(|bytes| Product::File(name, bytes))
         }
         Export::Gray16(quantity) => match scene.result.plane(quantity) {
             None => Err(crate::error::Error::failed("This quantity is not known")),

@@ -1,15 +1,16 @@
 //! Beside the pictures: colours, phase, profile, region, comparison.
 
 use super::look::{Look, Span};
-use super::metrics::Agreement;
+use super::metrics::{Agreement, finest_period};
 use super::pane::Marks;
 use super::scene::{Gauge, Options, Plane, Quantity, Scene};
 use super::{Compare, Controls};
 use crate::imaging::{self, Colormap, Limits, Scale, Statistics, Tone, short_number};
+use crate::metrics::{FrcThreshold, RingCorrelation};
 use crate::ui::theme;
 use crate::ui::widgets::histogram::{self, colour_strip};
 use eframe::egui::{self, ComboBox, DragValue, Grid, RichText, Sense, Ui, vec2};
-use egui_plot::{Line, Plot, PlotPoints};
+use egui_plot::{HLine, Line, Plot, PlotPoints};
 
 /// A section with a title that can be folded away.
 pub fn section(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui)) {
@@ -301,7 +302,12 @@ pub fn agreement(ui: &mut Ui, scene: &Scene) {
         Some(Err(text)) => {
             ui.label(RichText::new(text).color(palette.warning));
         }
-        Some(Ok(agreement)) => table(ui, agreement),
+        Some(Ok(agreement)) => {
+            table(ui, agreement);
+            if let Some(rings) = &agreement.rings {
+                ring_plot(ui, rings, scene.pixel_size_m.filter(|size| *size > 0.0));
+            }
+        }
     }
     if let Some(Ok(agreement)) = &scene.agreement {
         let [w, h] = agreement.size;
@@ -310,6 +316,39 @@ pub fn agreement(ui: &mut Ui, scene: &Scene) {
             text += &format!(" Amplitude of {name} times {:.3}.", scene.amplitude_scale);
         }
         ui.label(RichText::new(text).small().color(palette.weak));
+    }
+}
+
+/// The ring correlation with its two usual thresholds, and the finest period that the objects share.
+fn ring_plot(ui: &mut Ui, rings: &RingCorrelation, pixel_size_m: Option<f64>) {
+    let palette = theme::palette(ui);
+    ui.label("Fourier ring correlation").on_hover_text("Agreement of the complex objects at each fineness of detail");
+    let points: Vec<[f64; 2]> = rings.frequency.iter().zip(&rings.value).map(|(f, v)| [*f, *v]).collect();
+    let plot = Plot::new("rings")
+        .height(120.0)
+        .include_y(0.0)
+        .include_y(1.0)
+        .include_x(0.0)
+        .include_x(0.5)
+        .allow_scroll(false)
+        .allow_zoom(false)
+        .allow_drag(false)
+        .allow_boxed_zoom(false)
+        .x_axis_label("Cycles per pixel");
+    plot.show(ui, |ui| {
+        ui.hline(HLine::new("1/2", 0.5).color(palette.weak).width(1.0));
+        ui.hline(HLine::new("1/7", 1.0 / 7.0).color(palette.weak).width(1.0));
+        ui.line(Line::new("Ring correlation", PlotPoints::from(points)).color(palette.accent).width(1.5));
+    });
+    for (name, threshold) in [("1/2", FrcThreshold::Half), ("1/7", FrcThreshold::OneSeventh)] {
+        let text = match (finest_period(rings, threshold), pixel_size_m) {
+            (None, _) => format!("Below {name} at every fineness"),
+            (Some(period), Some(size)) => {
+                format!("Above {name} down to a period of {period:.1} px, {}", imaging::length_text(period * size))
+            }
+            (Some(period), None) => format!("Above {name} down to a period of {period:.1} px"),
+        };
+        ui.label(RichText::new(text).color(palette.weak));
     }
 }
 

@@ -1,9 +1,9 @@
 //! How well two objects agree, for the table of the panel.
 
 use crate::imaging;
-use crate::metrics::{self, PhaseAlignment};
-use ndarray::{Array2, s};
-use num_complex::Complex32;
+use crate::metrics::{self, FrcThreshold, PhaseAlignment, RingCorrelation};
+use ndarray::{Array2, ArrayView2, s};
+use num_complex::{Complex32, Complex64};
 
 /// Agreement of one image, amplitude or phase.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,12 +19,14 @@ pub struct Values {
 }
 
 /// Agreement of two objects on the largest rectangle that both have seen.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Agreement {
     /// Of the amplitudes, after scaling.
     pub amplitude: Values,
     /// Of the phases, after removing offset and ramp.
     pub phase: Values,
+    /// Correlation of the complex objects ring by ring; none where the rectangle is too small.
+    pub rings: Option<RingCorrelation>,
     /// Columns and rows compared.
     pub size: [usize; 2],
 }
@@ -59,8 +61,22 @@ pub fn agreement(
     Ok(Agreement {
         amplitude: values(correlation.amplitude, amplitude),
         phase: values(correlation.phase, phase),
+        rings: metrics::ring_correlation(widen(object).view(), widen(truth).view()).ok(),
         size: [width, height],
     })
+}
+
+fn widen(object: ArrayView2<'_, Complex32>) -> Array2<Complex64> {
+    object.mapv(|v| Complex64::new(f64::from(v.re), f64::from(v.im)))
+}
+
+/// Finest period, in pixels, that both objects show alike: where their ring correlation falls below the threshold; 2 if it
+/// never does, none if it does at once.
+pub fn finest_period(rings: &RingCorrelation, threshold: FrcThreshold) -> Option<f64> {
+    match rings.crossing(threshold) {
+        None => Some(2.0),
+        Some(frequency) => (frequency > 0.0).then(|| 1.0 / frequency),
+    }
 }
 
 /// What a misfit R = Σ(|F| − √I)² / ΣI means, in plain words, and how good that is from 0 (bad) to 2 (good).
@@ -83,6 +99,17 @@ mod tests {
         let object = Array2::from_elem((20, 20), Complex32::ONE);
         let none = Array2::from_elem((20, 20), false);
         assert!(agreement(&object, &object, &none).is_err_and(|text| text.contains("no pixel")));
+    }
+
+    #[test]
+    fn equal_objects_agree_to_the_finest_period() {
+        let object = Array2::from_shape_fn((40, 50), |(y, x)| {
+            Complex32::from_polar(1.0 + 0.3 * ((x * 7 + y * 3) % 5) as f32, ((x * x + y) % 11) as f32 * 0.1)
+        });
+        let found = agreement(&object, &object, &Array2::from_elem((40, 50), true));
+        assert!(found.as_ref().is_ok_and(|a| a.size == [50, 40] && a.phase.correlation > 0.999), "{found:?}");
+        let rings = found.ok().and_then(|agreement| agreement.rings);
+        assert_eq!(rings.and_then(|rings| finest_period(&rings, FrcThreshold::Half)), Some(2.0));
     }
 
     #[test]
