@@ -94,3 +94,16 @@ fn a_wgpu_adapter_gives_the_losses_of_the_cpu() {
         assert!((g.train_loss / c.train_loss - 1.0).abs() < 1e-3, "{} {}", g.train_loss, c.train_loss);
     }
 }
+
+#[test]
+fn a_loss_that_is_no_longer_a_number_ends_the_training_with_the_last_good_weights() {
+    let dataset = siemens(Some(40));
+    let mut config = epochs(40);
+    config.training.learning_rate = 1e30;
+    config.training.warmup_steps = 0;
+    config.training.gradient_clip = 0.0;
+    let result = trained(&dataset, &config, Accelerator::Cpu).unwrap();
+    assert_eq!(result.outcome, train::Outcome::RestoredAfterNan);
+    result.weights.check().unwrap();
+    assert!(result.epochs < 40);
+}

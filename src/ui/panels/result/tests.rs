@@ -270,7 +270,7 @@ fn a_result_full_of_nan_and_one_that_was_never_seen_are_still_shown() {
 
 #[test]
 fn a_picture_larger_than_a_texture_may_be_is_shown_in_tiles() {
-    let mut result = example(2200);
+    let mut result = example(1300);
     result.covered.fill(true);
     let mut harness = harness(state_with(result), WIDE_WINDOW, Theme::Dark);
     harness.input_mut().max_texture_side = Some(1024);
