@@ -27,7 +27,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("report", &["data", "metrics", "imaging", "checkpoint"]),
     ("session", &["worker", "checkpoint"]),
     ("ui", &["session", "worker", "imaging", "checkpoint", "data", "metrics"]),
-    ("cli", &["session", "worker", "imaging", "checkpoint", "data", "metrics", "report", "ui"]),
+    ("cli", &["session", "worker", "imaging", "checkpoint", "data", "metrics", "report", "simulate", "ui"]),
 ];
 
 /// Crates that belong into a few rooms only.

@@ -549,4 +549,101 @@ mod tests {
         let effects = nowhere.act(Action::SavePreset { name: "mine".into(), config: Box::default() });
         assert!(matches!(effects.as_slice(), [Effect::Toast { level: Level::Error, .. }]));
     }
+
+    fn patterns(path: &str) -> Arc<Patterns> {
+        let dataset = crate::data::Dataset {
+            path: path.into(),
+            fingerprint: String::new(),
+            diffraction: ndarray::Array3::ones((5, 8, 8)),
+            positions: vec![[0.0; 2]; 5],
+            probe: ndarray::Array3::ones((1, 8, 8)),
+            object: None,
+            mask: None,
+            pixel_size_m: None,
+            nphotons: None,
+            notes: Vec::new(),
+        };
+        let image = ndarray::Array2::ones((8, 8));
+        Arc::new(Patterns {
+            dataset,
+            mean: image.clone(),
+            max: image,
+            counts: vec![64.0; 5],
+            nearest: vec![1.0; 5],
+            probe_diameter: 4.0,
+            overlap: 0.75,
+        })
+    }
+
+    fn opened() -> State {
+        let mut state = State::default();
+        state.act(Action::Open("scan.npz".into()));
+        state.learn(Reply::Opened(patterns("scan.npz")));
+        state
+    }
+
+    fn event(job: u64, kind: EventKind) -> Event {
+        Event { job, at: Duration::from_secs(1), kind }
+    }
+
+    #[test]
+    fn a_training_is_started_watched_and_shown() {
+        let mut state = State::default();
+        assert_eq!(state.why_not_start().as_deref(), Some("Open a dataset first"));
+        assert!(matches!(state.act(Action::Start).as_slice(), [Effect::Toast { level: Level::Warning, .. }]));
+        let mut state = opened();
+        assert_eq!((state.next_step(), state.why_not_start()), (Step::Configure, None));
+        assert_eq!(state.recent, [PathBuf::from("scan.npz")]);
+        let effects = state.act(Action::Start);
+        assert!(effects.iter().any(|effect| matches!(effect, Effect::Submit(Job::Run { .. }))));
+        assert!(state.is_busy() && state.why_not_start().is_some());
+        state.hear(&event(1, EventKind::Started { name: "run".into() }));
+        state.hear(&event(1, EventKind::Folder { path: "runs/a".into() }));
+        assert_eq!(state.act(Action::Steer(Control::Pause)), [Effect::Control(Control::Pause)]);
+        state.act(Action::TrashRun("runs/a".into()));
+        assert_eq!(state.log.last().unwrap().level, Level::Warning, "a run that is being written stays");
+        state.hear(&event(1, EventKind::Saved { path: "runs/a/reconstruction.npz".into() }));
+        let summary = crate::worker::message::Summary {
+            steps: Some(9),
+            model: Some("runs/a/model.ptycho".into()),
+            ..Default::default()
+        };
+        let effects = state.hear(&event(1, EventKind::Finished(Box::new(summary))));
+        assert!(!state.is_busy());
+        assert_eq!(state.control, Control::Run, "the next job must not start paused");
+        for wanted in [
+            Effect::Attention,
+            Effect::Read(Request::Result { folder: "runs/a".into(), beside: false }),
+            Effect::Read(Request::Bundle { path: "runs/a/model.ptycho".into() }),
+        ] {
+            assert!(effects.contains(&wanted), "{wanted:?} is not among {effects:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_a_line_of_the_log_and_a_message_and_answers_about_other_files_are_ignored() {
+        let mut state = opened();
+        state.act(Action::Open("other.npz".into()));
+        state.learn(Reply::Opened(patterns("scan.npz")));
+        assert!(state.dataset.as_ref().unwrap().patterns.is_none());
+        let failure = Failure::from(crate::error::Error::bad_input("No probe"));
+        let effects = state.learn(Reply::Failed { path: "other.npz".into(), failure });
+        assert_eq!(effects, [Effect::Toast { level: Level::Error, text: "No probe".into() }]);
+        assert_eq!(state.log.last().unwrap().level, Level::Error);
+        assert!(state.why_not_start().unwrap().contains("No probe"));
+    }
+
+    #[test]
+    fn a_discarded_run_leaves_nothing_to_show() {
+        let mut state = opened();
+        state.act(Action::Start);
+        state.hear(&event(1, EventKind::Started { name: "run".into() }));
+        state.hear(&event(1, EventKind::Folder { path: "runs/a".into() }));
+        state.act(Action::Steer(Control::Discard));
+        let summary =
+            crate::worker::message::Summary { outcome: JobOutcome::Discarded, steps: Some(3), ..Default::default() };
+        let effects = state.hear(&event(1, EventKind::Finished(Box::new(summary))));
+        assert!(!effects.iter().any(|e| matches!(e, Effect::Read(Request::Result { .. } | Request::Bundle { .. }))));
+        assert!(state.act(Action::Steer(Control::Stop)).is_empty(), "there is nothing to stop any more");
+    }
 }

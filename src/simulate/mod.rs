@@ -28,6 +28,7 @@ mod scene;
 mod test_support;
 mod zernike;
 
+pub use noise::poisson;
 pub use recording::{Recorded, record};
 pub use scene::{Scene, Sources};
 

@@ -10,7 +10,7 @@ const REJECTION_ABOVE: f64 = 10.0;
 /// A number from the Poisson distribution with this mean (at least 0; right up to 1e15 at least).
 ///
 /// Small means by inversion, larger ones by transformed rejection (PTRS of Hörmann 1993).
-pub(super) fn poisson(rng: &mut ChaCha8Rng, mean: f64) -> f64 {
+pub fn poisson(rng: &mut ChaCha8Rng, mean: f64) -> f64 {
     if mean >= REJECTION_ABOVE {
         return poisson_by_rejection(rng, mean);
     }

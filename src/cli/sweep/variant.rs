@@ -3,8 +3,9 @@
 use crate::data::Dataset;
 use crate::error::{Error, Problem, Result};
 use crate::metrics::{DISC_OF_SIDE, OVERLAP_NEIGHBORS, overlap_metrics};
+use crate::simulate::poisson;
 use ndarray::Axis;
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
@@ -59,55 +60,11 @@ fn add_noise(dataset: &mut Dataset, photons: f64, seed: u64) -> Result<()> {
     dataset.diffraction.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(number, mut pattern)| {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         generator.set_stream(number as u64);
-        pattern.mapv_inplace(|a| poisson(factor * f64::from(a).powi(2), &mut generator).sqrt() as f32);
+        pattern.mapv_inplace(|a| poisson(&mut generator, factor * f64::from(a).powi(2)).sqrt() as f32);
     });
     dataset.probe.mapv_inplace(|p| p * factor.sqrt() as f32);
     dataset.nphotons = Some(photons);
     Ok(())
-}
-
-/// A Poisson count of this expectation: by products below 30, by Hörmann's transformed rejection (PTRS, 1993) above.
-fn poisson(expectation: f64, generator: &mut ChaCha8Rng) -> f64 {
-    if expectation.is_nan() || expectation <= 0.0 {
-        return 0.0;
-    }
-    if expectation < 30.0 {
-        let (limit, mut product, mut count) = ((-expectation).exp(), generator.random::<f64>(), 0.0);
-        while product > limit {
-            product *= generator.random::<f64>();
-            count += 1.0;
-        }
-        return count;
-    }
-    let b = 0.931 + 2.53 * expectation.sqrt();
-    let a = -0.059 + 0.024_83 * b;
-    let inverse_alpha = 1.123_9 + 1.132_8 / (b - 3.4);
-    let squeeze = 0.927_7 - 3.622_4 / (b - 2.0);
-    loop {
-        let (u, v) = (generator.random::<f64>() - 0.5, generator.random::<f64>());
-        let us = 0.5 - u.abs();
-        let count = ((2.0 * a / us + b) * u + expectation + 0.43).floor();
-        if us >= 0.07 && v <= squeeze {
-            return count;
-        }
-        if count < 0.0 || (us < 0.013 && v > us) {
-            continue;
-        }
-        let accepted = (v * inverse_alpha / (a / (us * us) + b)).ln()
-            <= count * expectation.ln() - expectation - ln_factorial(count);
-        if accepted {
-            return count;
-        }
-    }
-}
-
-/// ln n!, by Stirling's series from 10 on.
-fn ln_factorial(n: f64) -> f64 {
-    if n < 10.0 {
-        return (2..=n as u32).map(|k| f64::from(k).ln()).sum();
-    }
-    let x = n + 1.0;
-    (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + 1.0 / (12.0 * x) - 1.0 / (360.0 * x.powi(3))
 }
 
 /// Keeps, in the order of the scan, the positions that are a least distance from all kept before; the distance is the
@@ -186,24 +143,6 @@ mod tests {
             pixel_size_m: None,
             notes: Vec::new(),
         }
-    }
-
-    #[test]
-    fn counts_have_the_mean_and_variance_of_their_expectation_on_both_sides_of_the_switch() {
-        for expectation in [0.3, 7.0, 29.0, 31.0, 400.0, 1e7] {
-            let mut generator = ChaCha8Rng::seed_from_u64(5);
-            let n = 40_000;
-            let counts: Vec<f64> = (0..n).map(|_| poisson(expectation, &mut generator)).collect();
-            let mean = counts.iter().sum::<f64>() / f64::from(n);
-            let variance = counts.iter().map(|c| (c - mean).powi(2)).sum::<f64>() / f64::from(n);
-            assert!(
-                (mean - expectation).abs() < 5.0 * (expectation / f64::from(n)).sqrt(),
-                "{expectation}: mean {mean}"
-            );
-            assert!((variance / expectation - 1.0).abs() < 0.05, "{expectation}: variance {variance}");
-        }
-        assert!((ln_factorial(20.0) - 42.335_616_460_753_485).abs() < 1e-9);
-        assert!((ln_factorial(9.0) - 12.801_827_480_081_469).abs() < 1e-9);
     }
 
     #[test]
