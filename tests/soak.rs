@@ -22,20 +22,21 @@ const CYCLES: usize = 200;
 /// Cycles after which memory and threads are taken as settled.
 const WARM: usize = 60;
 const SIDE: usize = 64;
+const COUNT: usize = 9;
 
-/// 36 patterns of 64 × 64 pixels of a Gaussian probe on a 6 × 6 scan: shapes matter here, not physics.
+/// 9 patterns of 64 × 64 pixels of a Gaussian probe on a 3 × 3 scan: shapes matter here, not physics.
 fn write_dataset(path: &Path) {
     let middle = SIDE as f32 / 2.0;
     let at = |y: usize, x: usize, width: f32| {
         let squared = (y as f32 - middle).powi(2) + (x as f32 - middle).powi(2);
         (-squared / (2.0 * width * width)).exp()
     };
-    let patterns = Array3::from_shape_fn((36, SIDE, SIDE), |(n, y, x)| {
+    let patterns = Array3::from_shape_fn((COUNT, SIDE, SIDE), |(n, y, x)| {
         40.0 * at(y, x, 8.0) * (1.0 + 0.3 * ((n * 7 + y * 3 + x * 5) as f32).sin())
     });
     let probe = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| Complex32::new(at(y, x, 9.0), 0.1 * at(y, x, 7.0)));
-    let position = |step: fn(usize) -> usize| Array1::from_shape_fn(36, |n| 40.0 + 4.0 * step(n) as f64);
-    let (x, y) = (position(|n| n % 6), position(|n| n / 6));
+    let position = |step: fn(usize) -> usize| Array1::from_shape_fn(COUNT, |n| 40.0 + 4.0 * step(n) as f64);
+    let (x, y) = (position(|n| n % 3), position(|n| n / 3));
     let arrays = [
         ("diffraction", NpyArray::F32(patterns.view().into_dyn())),
         ("probeGuess", NpyArray::C32(probe.view().into_dyn())),
@@ -83,10 +84,12 @@ fn two_hundred_trainings_leave_memory_and_threads_as_they_were() {
     for (path, text) in [
         ("execution.accelerator", "cpu"),
         ("model.n_filters_scale", "1"),
-        ("training.batch_size", "4"),
+        ("training.batch_size", "1"),
         ("training.epochs", "100000"),
         ("training.time_budget_s", "none"),
         ("training.autosave_epochs", "0"),
+        ("training.teacher_share", "0"),
+        ("inference.polish_epochs", "0"),
     ] {
         desk.act(Action::SetField { path: path.into(), text: text.into() });
     }
