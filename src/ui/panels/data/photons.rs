@@ -5,7 +5,7 @@ use crate::ui::theme;
 use crate::ui::widgets::numbers::short;
 use crate::worker::message::Patterns;
 use eframe::egui::{self, RichText};
-use egui_plot::{AxisHints, Bar, BarChart, Plot, VLine};
+use egui_plot::{Bar, BarChart, GridMark, Plot, VLine};
 use std::sync::Arc;
 
 /// Counts of patterns in equal steps.
@@ -77,7 +77,8 @@ impl Photons {
             .allow_scroll(false)
             .allow_boxed_zoom(false)
             .include_y(0.0)
-            .custom_x_axes(vec![AxisHints::new_x().formatter(|mark, _| tick(mark.value)).label_spacing(36.0..=56.0)])
+            .x_grid_spacer(|input| ticks(input.bounds))
+            .x_axis_formatter(|mark, _| tick(mark.value))
             .y_axis_label(RichText::new("patterns").small().color(palette.weak))
             .show(ui, |plot| {
                 plot.bar_chart(BarChart::new("Patterns", bars).allow_hover(false));
@@ -99,6 +100,20 @@ impl Photons {
     }
 }
 
+/// Three or four round numbers: labels of counts are wide.
+fn ticks((low, high): (f64, f64)) -> Vec<GridMark> {
+    let rough = (high - low) / 4.0;
+    if !(rough.is_finite() && rough > 0.0) {
+        return Vec::new();
+    }
+    let decade = 10f64.powf(rough.log10().floor());
+    let step_size = [1.0, 2.0, 5.0, 10.0].map(|share| share * decade).into_iter().find(|step| *step >= rough);
+    let step_size = step_size.unwrap_or(10.0 * decade);
+    let first = (low / step_size).ceil() as i64;
+    let last = (high / step_size).floor() as i64;
+    (first..=last).take(12).map(|at| GridMark { value: at as f64 * step_size, step_size }).collect()
+}
+
 /// A number on the axis, in few letters.
 fn tick(value: f64) -> String {
     match value.abs() {
@@ -112,6 +127,14 @@ fn tick(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_axis_has_a_few_round_numbers() {
+        let values: Vec<f64> = ticks((431_000.0, 495_000.0)).iter().map(|mark| mark.value).collect();
+        assert_eq!(values, [440_000.0, 460_000.0, 480_000.0]);
+        assert_eq!((tick(460_000.0), tick(4.5e7), tick(120.0)), ("460 k".into(), "45 M".into(), "120".into()));
+        assert!(ticks((1.0, 1.0)).is_empty());
+    }
 
     #[test]
     fn every_pattern_is_in_one_bar() {

@@ -74,6 +74,7 @@ impl Scan {
     ) -> Option<usize> {
         self.prepare(patterns);
         self.look_around(patterns, selected, config);
+        let width = ui.available_width();
         self.controls(ui, config, actions);
         let below = 2.0 * (ui.spacing().interact_size.y + ui.spacing().item_spacing.y) + 6.0;
         let height = (ui.available_height() - below).max(120.0);
@@ -82,7 +83,7 @@ impl Scan {
         let margin = 0.04 * (right - left).max(bottom - top).max(1.0);
         let palette = theme::palette(ui);
         let plot = Plot::new("scan positions")
-            .width(ui.available_width())
+            .width(width)
             .height(height)
             .data_aspect(1.0)
             .invert_y(true)
@@ -200,6 +201,10 @@ impl Scan {
             let mut spot = !self.hide_spot;
             ui.checkbox(&mut spot, "Probe size").on_hover_text("The circle that holds 90 % of the probe's light");
             self.hide_spot = !spot;
+            // The two belong together: they go to the next line as one.
+            if ui.available_size_before_wrap().x < 185.0 {
+                ui.end_row();
+            }
             orientation(ui, config, actions);
         });
     }

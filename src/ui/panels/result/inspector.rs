@@ -34,11 +34,11 @@ pub fn colours(ui: &mut Ui, controls: &mut Controls, plane: &Plane, tone: &Tone,
     let look = controls.look_mut(quantity, difference);
     Grid::new("colours").num_columns(2).spacing([10.0, 6.0]).show(ui, |ui| {
         if quantity == Quantity::Complex {
-            ui.label("Colours");
+            ui.label("Map");
             ui.label("Even hue, brightness by amplitude");
             ui.end_row();
         } else {
-            row(ui, "Colours", "Every step of a map is an equal step to the eye", |ui| colormaps(ui, look, tone));
+            row(ui, "Map", "Every step of a map is an equal step to the eye", |ui| colormaps(ui, look, tone));
         }
         row(ui, "Scale", "Square root and logarithm lift dark values", |ui| {
             let combo = ComboBox::from_id_salt("scale").width(150.0).selected_text(look.scale.label());
@@ -111,7 +111,8 @@ pub fn colours(ui: &mut Ui, controls: &mut Controls, plane: &Plane, tone: &Tone,
 /// The maps with a preview each; none leaves the choice to the quantity.
 fn colormaps(ui: &mut Ui, look: &mut Look, tone: &Tone) -> egui::Response {
     let name = |map: Option<Colormap>| map.map_or("Automatic", Colormap::label);
-    let combo = ComboBox::from_id_salt("colormap").width(150.0).selected_text(name(look.colormap));
+    let text = look.colormap.map_or_else(|| format!("{} (automatic)", tone.colormap.label()), |m| m.label().to_owned());
+    let combo = ComboBox::from_id_salt("colormap").width(150.0).height(320.0).selected_text(text);
     combo
         .show_ui(ui, |ui| {
             for map in std::iter::once(None).chain(Colormap::ALL.map(Some)) {
@@ -311,9 +312,11 @@ pub fn agreement(ui: &mut Ui, scene: &Scene) {
     }
     if let Some(Ok(agreement)) = &scene.agreement {
         let [w, h] = agreement.size;
-        let mut text = format!("Result against {name}, on the largest rectangle seen in both, {w} × {h} px.");
+        let lower = if name == "Truth" { "the truth" } else { name };
+        let place = if agreement.is_scan { "inside the scan" } else { "on the largest rectangle seen in both" };
+        let mut text = format!("Result against {lower} {place}, {w} × {h} px.");
         if (scene.amplitude_scale - 1.0).abs() > 5e-4 {
-            text += &format!(" Amplitude of {name} times {:.3}.", scene.amplitude_scale);
+            text += &format!(" The amplitude of {lower} was multiplied by {:.3}.", scene.amplitude_scale);
         }
         ui.label(RichText::new(text).small().color(palette.weak));
     }

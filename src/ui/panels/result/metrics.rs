@@ -18,7 +18,7 @@ pub struct Values {
     pub ssim: f64,
 }
 
-/// Agreement of two objects on the largest rectangle that both have seen.
+/// Agreement of two objects.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Agreement {
     /// Of the amplitudes, after scaling.
@@ -29,6 +29,8 @@ pub struct Agreement {
     pub rings: Option<RingCorrelation>,
     /// Columns and rows compared.
     pub size: [usize; 2],
+    /// Whether they are the box of the scan.
+    pub is_scan: bool,
 }
 
 /// Compares the (H, W) objects where both are known; says in words why that is not possible.
@@ -43,7 +45,11 @@ pub fn agreement(
             && object.get(at).is_some_and(finite)
             && truth.get(at).is_some_and(finite)
     });
-    let Some((top, left, height, width)) = imaging::largest_box(usable.view()) else {
+    let scanned = scan_box(places, usable.dim()).filter(|(top, left, height, width)| {
+        usable.slice(s![*top..top + height, *left..left + width]).iter().all(|u| *u)
+    });
+    let is_scan = scanned.is_some();
+    let Some((top, left, height, width)) = scanned.or_else(|| imaging::largest_box(usable.view())) else {
         return Err("The two have no pixel in common".to_owned());
     };
     let inside = s![top..top + height, left..left + width];
@@ -63,20 +69,41 @@ pub fn agreement(
         phase: values(correlation.phase, phase),
         rings: metrics::ring_correlation(widen(object).view(), widen(truth).view()).ok(),
         size: [width, height],
+        is_scan,
     })
+}
+
+/// First row, first column, height and width of the box of the places inside a frame; none below 8 pixels.
+fn scan_box(places: &[[f64; 2]], (height, width): (usize, usize)) -> Option<(usize, usize, usize, usize)> {
+    let range = |axis: usize, length: usize| {
+        let values = places.iter().map(|place| place[axis]);
+        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        let (low, high) = (low.ceil().max(0.0) as usize, (high.floor().max(0.0) as usize).min(length));
+        (high >= low.saturating_add(8)).then_some((low, high - low))
+    };
+    let ((left, wide), (top, tall)) = (range(0, width)?, range(1, height)?);
+    Some((top, left, tall, wide))
 }
 
 fn widen(object: ArrayView2<'_, Complex32>) -> Array2<Complex64> {
     object.mapv(|v| Complex64::new(f64::from(v.re), f64::from(v.im)))
 }
 
-/// Finest period, in pixels, that both objects show alike: where their ring correlation falls below the threshold; 2 if it
-/// never does, none if it does at once.
+/// Finest period, in pixels, that both objects show alike: where their ring correlation, once above the threshold, falls
+/// below it; 2 if it never does, none if it is never above.
+///
+/// The coarsest rings hold few pixels and what is left of ramps; they alone must not decide.
 pub fn finest_period(rings: &RingCorrelation, threshold: FrcThreshold) -> Option<f64> {
-    match rings.crossing(threshold) {
-        None => Some(2.0),
-        Some(frequency) => (frequency > 0.0).then(|| 1.0 / frequency),
+    let mut before: Option<(f64, f64)> = None;
+    for ((frequency, value), pixels) in rings.frequency.iter().zip(&rings.value).zip(&rings.pixels) {
+        let above = value - threshold.value(*pixels);
+        match before {
+            None if above < 0.0 => {}
+            Some((f, a)) if above < 0.0 => return Some(1.0 / (f + (frequency - f) * a / (a - above))),
+            _ => before = Some((*frequency, above)),
+        }
     }
+    before.map(|_| 2.0)
 }
 
 /// What a misfit R = Σ(|F| − √I)² / ΣI means, in plain words, and how good that is from 0 (bad) to 2 (good).
@@ -98,7 +125,7 @@ mod tests {
     fn objects_without_a_common_pixel_are_not_compared() {
         let object = Array2::from_elem((20, 20), Complex32::ONE);
         let none = Array2::from_elem((20, 20), false);
-        assert!(agreement(&object, &object, &none).is_err_and(|text| text.contains("no pixel")));
+        assert!(agreement(&object, &object, &none, &[]).is_err_and(|text| text.contains("no pixel")));
     }
 
     #[test]
@@ -106,10 +133,25 @@ mod tests {
         let object = Array2::from_shape_fn((40, 50), |(y, x)| {
             Complex32::from_polar(1.0 + 0.3 * ((x * 7 + y * 3) % 5) as f32, ((x * x + y) % 11) as f32 * 0.1)
         });
-        let found = agreement(&object, &object, &Array2::from_elem((40, 50), true));
+        let found = agreement(&object, &object, &Array2::from_elem((40, 50), true), &[]);
         assert!(found.as_ref().is_ok_and(|a| a.size == [50, 40] && a.phase.correlation > 0.999), "{found:?}");
+        let scan = [[3.2, 4.0], [33.9, 29.1]];
+        let inside = agreement(&object, &object, &Array2::from_elem((40, 50), true), &scan);
+        assert!(inside.is_ok_and(|a| a.is_scan && a.size == [29, 25]));
         let rings = found.ok().and_then(|agreement| agreement.rings);
         assert_eq!(rings.and_then(|rings| finest_period(&rings, FrcThreshold::Half)), Some(2.0));
+    }
+
+    #[test]
+    fn a_poor_first_ring_does_not_hide_what_agrees() {
+        let rings = |value: &[f64]| RingCorrelation {
+            frequency: (1..=value.len()).map(|i| i as f64 / 10.0).collect(),
+            value: value.to_vec(),
+            pixels: vec![100.0; value.len()],
+        };
+        let period = finest_period(&rings(&[0.3, 0.9, 0.7, 0.3, 0.6]), FrcThreshold::Half);
+        assert!(period.is_some_and(|p| (p - 1.0 / 0.35).abs() < 1e-9), "{period:?}");
+        assert_eq!(finest_period(&rings(&[0.3, 0.2]), FrcThreshold::Half), None);
     }
 
     #[test]

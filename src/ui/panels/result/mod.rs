@@ -35,6 +35,8 @@ use std::sync::Arc;
 /// Width of the inspector, and the panel width from which on it stands beside the pictures.
 const INSPECTOR: f32 = 316.0;
 const WIDE: f32 = 860.0;
+/// Width below which the controls on top stand in three rows.
+const NARROW: f32 = 1130.0;
 /// Height of the pictures where the inspector is below them.
 const STACKED: f32 = 420.0;
 
@@ -265,70 +267,87 @@ impl View {
     }
 
     fn toolbar(&mut self, ui: &mut Ui, state: &State, scene: Option<&Scene>, actions: &mut Vec<Action>) {
-        let controls = &mut self.controls;
-        ui.horizontal_wrapped(|ui| {
-            for (quantity, shown) in Quantity::ALL.into_iter().zip(&mut controls.shown) {
-                let missing =
-                    quantity == Quantity::Residual && scene.is_some_and(|scene| scene.result.plane(quantity).is_none());
-                let button = ui.add_enabled(!missing, egui::Button::selectable(*shown, quantity.label()));
-                let button = button.on_hover_text(quantity.help()).on_disabled_hover_text(
-                    "The dataset of this run is not where it was, so its patterns cannot be compared",
-                );
-                if button.clicked() {
-                    *shown = !*shown;
-                    if *shown {
-                        controls.active = quantity;
-                    }
-                }
-            }
-            // Something is always shown.
-            if !controls.shown.contains(&true) {
-                controls.shown = Controls::default().shown;
-            }
-            if !controls.quantities().contains(&controls.active) {
-                controls.active = controls.quantities().first().copied().unwrap_or(Quantity::Amplitude);
-            }
-            ui.separator();
-            compare(ui, controls, state, actions);
-            ui.separator();
-            for tool in Tool::ALL {
-                let button = ui.selectable_label(controls.tool == tool, tool.label()).on_hover_text(tool.help());
-                if button.clicked() {
-                    controls.tool = tool;
-                }
-            }
-            ui.separator();
-            if ui.button("Fit").on_hover_text("Show everything (0)").clicked() {
-                self.viewport.fit();
-            }
-            if ui.button("1:1").on_hover_text("A pixel of the object is a pixel of the screen (1)").clicked()
-                && let Some(scene) = scene
-            {
-                let extent = vec2(scene.size[0] as f32, scene.size[1] as f32);
-                self.viewport.set_zoom(1.0 / ui.pixels_per_point(), extent);
-            }
-            ui.separator();
-            let busy = self.export.is_some();
-            ui.add_enabled_ui(!busy && scene.is_some(), |ui| {
-                ui.menu_button("Export", |ui| {
-                    for (i, export) in [Export::Shown, Export::Copy].into_iter().chain(Export::NUMBERS).enumerate() {
-                        if i == 2 {
-                            ui.separator();
-                        }
-                        if ui.button(export.label()).on_hover_text(export.help()).clicked() {
-                            self.exports += 1;
-                            self.export = Some((export, self.exports));
-                            ui.close();
-                        }
-                    }
-                });
+        // A wrapped row cannot know the width of a list before it is drawn, so narrow tiles get rows of their own.
+        if ui.available_width() >= NARROW {
+            ui.horizontal_wrapped(|ui| {
+                self.choose_quantities(ui, scene);
+                ui.separator();
+                compare(ui, &mut self.controls, state, actions);
+                ui.separator();
+                self.choose_tool(ui, scene);
+                ui.separator();
+                self.choose_export(ui, scene);
             });
-            if busy {
-                ui.spinner();
-            }
-            ui.toggle_value(&mut controls.inspector, "Inspector")
-                .on_hover_text("Colours, profile, statistics, comparison");
+            return;
+        }
+        ui.horizontal_wrapped(|ui| self.choose_quantities(ui, scene));
+        ui.horizontal(|ui| compare(ui, &mut self.controls, state, actions));
+        ui.horizontal_wrapped(|ui| {
+            self.choose_tool(ui, scene);
+            self.choose_export(ui, scene);
         });
+    }
+
+    fn choose_quantities(&mut self, ui: &mut Ui, scene: Option<&Scene>) {
+        let controls = &mut self.controls;
+        for (quantity, shown) in Quantity::ALL.into_iter().zip(&mut controls.shown) {
+            let missing =
+                quantity == Quantity::Residual && scene.is_some_and(|scene| scene.result.plane(quantity).is_none());
+            let button = ui.add_enabled(!missing, egui::Button::selectable(*shown, quantity.label()));
+            let why = "The dataset of this run is not where it was, so its patterns cannot be compared";
+            if button.on_hover_text(quantity.help()).on_disabled_hover_text(why).clicked() {
+                *shown = !*shown;
+                if *shown {
+                    controls.active = quantity;
+                }
+            }
+        }
+        // Something is always shown.
+        if !controls.shown.contains(&true) {
+            controls.shown = Controls::default().shown;
+        }
+        if !controls.quantities().contains(&controls.active) {
+            controls.active = controls.quantities().first().copied().unwrap_or(Quantity::Amplitude);
+        }
+    }
+
+    fn choose_tool(&mut self, ui: &mut Ui, scene: Option<&Scene>) {
+        for tool in Tool::ALL {
+            let button = ui.selectable_label(self.controls.tool == tool, tool.label()).on_hover_text(tool.help());
+            if button.clicked() {
+                self.controls.tool = tool;
+            }
+        }
+        if ui.button("Fit").on_hover_text("Show everything (0)").clicked() {
+            self.viewport.fit();
+        }
+        if ui.button("1:1").on_hover_text("A pixel of the object is a pixel of the screen (1)").clicked()
+            && let Some(scene) = scene
+        {
+            let extent = vec2(scene.size[0] as f32, scene.size[1] as f32);
+            self.viewport.set_zoom(1.0 / ui.pixels_per_point(), extent);
+        }
+    }
+
+    fn choose_export(&mut self, ui: &mut Ui, scene: Option<&Scene>) {
+        if self.export.is_some() || scene.is_none() {
+            ui.add_enabled(false, egui::Button::new("Export")).on_disabled_hover_text("Being prepared");
+        } else {
+            ui.menu_button("Export", |ui| {
+                for (i, export) in [Export::Shown, Export::Copy].into_iter().chain(Export::NUMBERS).enumerate() {
+                    if i == 2 {
+                        ui.separator();
+                    }
+                    if ui.button(export.label()).on_hover_text(export.help()).clicked() {
+                        self.exports += 1;
+                        self.export = Some((export, self.exports));
+                        ui.close();
+                    }
+                }
+            });
+        }
+        ui.toggle_value(&mut self.controls.inspector, "Inspector")
+            .on_hover_text("Colours, profile, statistics, comparison");
     }
 
     fn pictures_with_readout(
@@ -352,7 +371,7 @@ impl View {
         let tiles = self.controls.tiles(scene);
         self.panes.retain(|tile, _| tiles.contains(tile));
         let space = ui.available_rect_before_wrap();
-        let gap = 8.0;
+        let gap = 14.0;
         let pairs = self.controls.compare == Compare::SideBySide && tiles.len() > 2;
         self.columns = columns(tiles.len(), space.size(), scene.size, if pairs { 2 } else { 1 });
         let rows = tiles.len().div_ceil(self.columns).max(1);
@@ -497,20 +516,10 @@ impl View {
         if matches!(active, Quantity::Phase | Quantity::Complex) {
             inspector::section(ui, "Phase", |ui| inspector::phase(ui, &mut self.controls.options, scene));
         }
-        if scene.other.is_some() {
-            inspector::section(ui, "Comparison", |ui| {
-                inspector::agreement(ui, scene);
-                ui.checkbox(&mut self.controls.options.match_amplitude, "Match the amplitude").on_hover_text(
-                    "Scales the other to the amplitude of the result: the data do not always determine it",
-                );
-                ui.checkbox(&mut self.controls.same_limits, "Same limits for both")
-                    .on_hover_text("One colour means one value in both pictures");
-                if self.controls.compare == Compare::Flicker {
-                    let slider =
-                        egui::Slider::new(&mut self.controls.flicker_s, 0.1..=3.0).suffix(" s").text("Flicker");
-                    ui.add(slider);
-                }
-            });
+        // What is being looked at comes first.
+        let comparing = self.controls.compare != Compare::Off;
+        if comparing {
+            self.comparison(ui, scene);
         }
         inspector::section(ui, "Line profile", |ui| {
             inspector::profile(ui, &mut self.controls, scene, &mut self.marks);
@@ -518,6 +527,26 @@ impl View {
         let statistics = self.statistics(ui, key, scene, active);
         inspector::section(ui, "Statistics", |ui| {
             inspector::region(ui, active, scene, &mut self.marks, &statistics);
+        });
+        if !comparing {
+            self.comparison(ui, scene);
+        }
+    }
+
+    fn comparison(&mut self, ui: &mut Ui, scene: &Scene) {
+        if scene.other.is_none() {
+            return;
+        }
+        inspector::section(ui, "Comparison", |ui| {
+            inspector::agreement(ui, scene);
+            ui.checkbox(&mut self.controls.options.match_amplitude, "Match the amplitude")
+                .on_hover_text("Scales the other to the amplitude of the result: the data do not always determine it");
+            ui.checkbox(&mut self.controls.same_limits, "Same limits for both")
+                .on_hover_text("One colour means one value in both pictures");
+            if self.controls.compare == Compare::Flicker {
+                let slider = egui::Slider::new(&mut self.controls.flicker_s, 0.1..=3.0).suffix(" s").text("Flicker");
+                ui.add(slider);
+            }
         });
     }
 
@@ -625,18 +654,18 @@ fn compare(ui: &mut Ui, controls: &mut Controls, state: &State, actions: &mut Ve
     let truth = state.result.as_ref().is_some_and(|result| result.truth.is_some());
     let label = ui.label("Compare");
     let possible = controls.options.against.is_some();
-    ui.add_enabled_ui(possible, |ui| {
+    if possible {
         let combo = ComboBox::from_id_salt("compare").width(110.0).selected_text(controls.compare.label());
         let combo = combo.show_ui(ui, |ui| {
             for compare in Compare::ALL {
                 ui.selectable_value(&mut controls.compare, compare, compare.label());
             }
         });
-        combo
-            .response
-            .labelled_by(label.id)
+        combo.response.labelled_by(label.id);
+    } else {
+        ui.add_enabled(false, egui::Button::new(Compare::Off.label()))
             .on_disabled_hover_text("Choose another run first: the dataset brings no truth");
-    });
+    }
     let with = ui.label("with");
     let name = |result: &ResultData| result.folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let chosen = match controls.options.against {

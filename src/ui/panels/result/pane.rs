@@ -197,6 +197,12 @@ impl Pane {
         happened
     }
 
+    /// Whether new pixels are being made.
+    #[cfg(test)]
+    pub fn is_painting(&self) -> bool {
+        self.painted.is_running() || self.over_painted.is_running()
+    }
+
     /// The pixels of the visible part as they are seen, RGBA; none before they are painted.
     pub fn seen_pixels(&self, over: Option<bool>, curtain: Option<f32>) -> Option<([usize; 2], Vec<[u8; 4]>)> {
         let (_, below) = self.painted.newest()?;

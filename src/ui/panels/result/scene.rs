@@ -209,6 +209,14 @@ impl Scene {
         let inside = s![top..top + height, left..left + width];
         let seen = result.covered.slice(inside).to_owned();
         let mut object = result.reconstruction.object.slice(inside).to_owned();
+        let [x0, y0] = result.reconstruction.origin_xy;
+        let places: Vec<[f64; 2]> = result
+            .positions
+            .iter()
+            // The middle of pixel [0, 0] is half a pixel from the corner.
+            .map(|[x, y]| [x - x0 - left as f64 + 0.5, y - y0 - top as f64 + 0.5])
+            .collect();
+        let indices: Vec<[f64; 2]> = places.iter().map(|[x, y]| [x - 0.5, y - 0.5]).collect();
         let mut other = match options.against {
             None => None,
             Some(Against::Truth) => result.truth.as_ref().map(|truth| {
@@ -238,22 +246,14 @@ impl Scene {
                     let scale = amplitude_scale as f32;
                     truth.mapv_inplace(|v| v * scale);
                 }
-                agreement = Some(metrics::agreement(&object, truth, known));
+                agreement = Some(metrics::agreement(&object, truth, known, &indices));
             }
         }
         let mut layer = Layer::new("Result".to_owned(), object, seen, options.unwrap);
         layer.coverage = Some(Plane::new(result.reconstruction.coverage.slice(inside).to_owned(), &layer.seen));
-        let [x0, y0] = result.reconstruction.origin_xy;
-        let places: Vec<[f64; 2]> = result
-            .positions
-            .iter()
-            // The middle of pixel [0, 0] is half a pixel from the corner.
-            .map(|[x, y]| [x - x0 - left as f64 + 0.5, y - y0 - top as f64 + 0.5])
-            .collect();
         if !result.residuals.is_empty() {
             let reach = spacing(&places).max(1.0);
-            let corners: Vec<[f64; 2]> = places.iter().map(|[x, y]| [x - 0.5, y - 0.5]).collect();
-            let map = imaging::spread(&corners, &result.residuals, (height, width), reach);
+            let map = imaging::spread(&indices, &result.residuals, (height, width), reach);
             // Beyond the scan there is no pattern whose misfit could be told.
             let known = Array2::from_shape_fn((height, width), |at| {
                 layer.seen.get(at).copied().unwrap_or(false) && map.get(at).is_some_and(|v| v.is_finite())

@@ -45,7 +45,8 @@ fn settle(harness: &mut Harness<'_, Bench>) {
         let busy = view.scene.is_running()
             || view.statistics.is_running()
             || view.product.is_running()
-            || view.export.is_some();
+            || view.export.is_some()
+            || view.panes.values().any(Pane::is_painting);
         if !busy || start.elapsed() > Duration::from_secs(60) {
             break;
         }
@@ -270,7 +271,7 @@ fn a_result_full_of_nan_and_one_that_was_never_seen_are_still_shown() {
 
 #[test]
 fn a_picture_larger_than_a_texture_may_be_is_shown_in_tiles() {
-    let mut result = example(1300);
+    let mut result = example(1100);
     result.covered.fill(true);
     let mut harness = harness(state_with(result), WIDE_WINDOW, Theme::Dark);
     harness.input_mut().max_texture_side = Some(1024);
@@ -355,7 +356,7 @@ fn pictures_to_look_at() {
     close.state_mut().view.viewport.look_at(egui::vec2(60.0, 60.0), 24.0);
     close.hover_at(pos2(rect.center().x, rect.center().y));
     save(&mut close, "close");
-    close.get_by_role_and_label(Role::ComboBox, "Colours").click();
+    close.get_by_role_and_label(Role::ComboBox, "Map").click();
     save(&mut close, "colormaps");
     let mut menu = harness(state, size, Theme::Light);
     menu.get_by_role_and_label(Role::Button, "Export").click();
