@@ -34,10 +34,14 @@ pub struct Agreement {
 }
 
 /// Compares the (H, W) objects where both are known; says in words why that is not possible.
+///
+/// Inside the bounding box of the scan's places `[x, y]` (array indices), as the summary of a run does; where that is not
+/// all known, on the largest rectangle that is.
 pub fn agreement(
     object: &Array2<Complex32>,
     truth: &Array2<Complex32>,
     both: &Array2<bool>,
+    places: &[[f64; 2]],
 ) -> Result<Agreement, String> {
     let finite = |v: &Complex32| v.re.is_finite() && v.im.is_finite();
     let usable = Array2::from_shape_fn(both.dim(), |at| {
