@@ -435,12 +435,10 @@ fn element_of(datatype: &DatatypeMessage) -> Element {
 
 fn dtype_of(datatype: &DatatypeMessage, element: Element) -> String {
     let order = match datatype {
-        DatatypeMessage::FixedPoint { byte_order, .. } | DatatypeMessage::FloatingPoint { byte_order, .. } => {
-            if *byte_order == rust_hdf5::ByteOrder::BigEndian {
-                '>'
-            } else {
-                '<'
-            }
+        DatatypeMessage::FixedPoint { byte_order, .. } | DatatypeMessage::FloatingPoint { byte_order, .. }
+            if *byte_order == rust_hdf5::ByteOrder::BigEndian =>
+        {
+            '>'
         }
         _ => '<',
     };

@@ -27,7 +27,7 @@ pub fn scale_bar(longest: f64, pixel_size_m: Option<f64>) -> Option<ScaleBar> {
 /// A length in metres as a person says it: `1.25 µm`, `40 nm`.
 pub fn length_text(metres: f64) -> String {
     let (unit, size) = match metres.abs() {
-        m if m == 0.0 => ("µm", 1e-6),
+        0.0 => ("µm", 1e-6),
         m if m < 0.9995e-9 => ("pm", 1e-12),
         m if m < 0.9995e-6 => ("nm", 1e-9),
         m if m < 0.9995e-3 => ("µm", 1e-6),

@@ -65,10 +65,10 @@ fn roughness(values: &[f64], usable: &[bool], height: usize, width: usize) -> Ve
                 };
                 Some(wrap(a - b) - wrap(b - c))
             };
-            if let [Some(h), Some(v), Some(d), Some(e)] = [bend(1), bend(width), bend(width + 1), bend(width - 1)] {
-                if let Some(cell) = roughness.get_mut(at) {
-                    *cell = (h * h + v * v + d * d + e * e).sqrt() as f32;
-                }
+            if let [Some(h), Some(v), Some(d), Some(e)] = [bend(1), bend(width), bend(width + 1), bend(width - 1)]
+                && let Some(cell) = roughness.get_mut(at)
+            {
+                *cell = (h * h + v * v + d * d + e * e).sqrt() as f32;
             }
         }
     }

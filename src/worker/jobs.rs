@@ -71,6 +71,11 @@ fn training(
         None => (None, None),
     };
     let training_set = dataset.as_ref().unwrap_or(&whole);
+    let (config, remarks) = train::adapt(config, &whole);
+    let config = &config;
+    for remark in remarks {
+        recorder.note(format!("{remark}."));
+    }
     let selected = choose_device(recorder, config)?;
     unless_stopped(recorder)?;
     let folder = RunFolder::create(output_dir, path)?;

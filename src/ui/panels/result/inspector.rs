@@ -260,7 +260,8 @@ pub fn region(
             ui.label(RichText::new(name).weak());
         }
         ui.end_row();
-        let rows: [(&str, fn(&Statistics) -> String); 7] = [
+        type Row = (&'static str, fn(&Statistics) -> String);
+        let rows: [Row; 7] = [
             ("Mean", |s| number(s.mean)),
             ("Deviation", |s| number(s.deviation)),
             ("Median", |s| number(s.median)),

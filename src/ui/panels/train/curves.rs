@@ -12,8 +12,11 @@ pub(super) struct Curves {
     log: bool,
     smoothing: f64,
     recent: bool,
-    cached: Option<(Key, Vec<[f64; 2]>, Vec<[f64; 2]>)>,
+    cached: Option<(Key, Points, Points)>,
 }
+
+/// (x, y) of each point.
+type Points = Vec<[f64; 2]>;
 
 /// Job, reports, last step and smoothing of the points that are cached.
 type Key = (u64, usize, usize, u64);
