@@ -71,7 +71,8 @@ fn training(
         None => (None, None),
     };
     let training_set = dataset.as_ref().unwrap_or(&whole);
-    let (config, remarks) = train::adapt(config, &whole);
+    let asked = config;
+    let (config, remarks) = train::adapt(asked, &whole);
     let config = &config;
     for remark in remarks {
         recorder.note(format!("{remark}."));
@@ -80,7 +81,8 @@ fn training(
     unless_stopped(recorder)?;
     let folder = RunFolder::create(output_dir, path)?;
     recorder.open_folder(&folder)?;
-    recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
+    // What was asked for: it makes the same choices again. The bundle keeps what was decided.
+    recorder.write(&folder.config(), asked.to_toml()?.as_bytes())?;
 
     recorder.emit(EventKind::Stage { stage: Stage::Training });
     let scaling = train::scaling_of(training_set, config)?;
