@@ -84,7 +84,8 @@ fn two_hundred_trainings_leave_memory_and_threads_as_they_were() {
     for (path, text) in [
         ("execution.accelerator", "cpu"),
         ("model.n_filters_scale", "1"),
-        ("training.batch_size", "1"),
+        ("model.head_filters", "2"),
+        ("training.batch_size", "9"),
         ("training.epochs", "100000"),
         ("training.time_budget_s", "none"),
         ("training.autosave_epochs", "0"),

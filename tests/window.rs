@@ -321,8 +321,9 @@ fn a_person_with_a_keyboard_gets_from_the_example_to_an_exported_picture() {
     );
     assert!(std::fs::read_to_string(&config).unwrap().contains("[training]"));
 
-    // A second start remembers what was opened.
+    // A second start remembers the size of the window and what was opened.
     let mut again = Program::start(&display, folder.path(), &pictures);
+    again.size = SCREEN;
     again.picture("14-second-start");
     again.quit();
 }

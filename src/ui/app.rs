@@ -70,6 +70,8 @@ impl App {
         }
         let repaint = context.clone();
         let mut desk = Desk::new(state, move || repaint.request_repaint())?;
+        // The panel that was in front has nothing to show yet; the first step has.
+        desk.act(Action::Go(crate::session::Step::Data));
         for what in kept.lost {
             desk.act(Action::Say {
                 level: Level::Warning,

@@ -165,6 +165,10 @@ impl<'a> CurvePlot<'a> {
             });
         plot =
             if log { plot.y_grid_spacer(log_marks) } else { plot.y_grid_spacer(|input| round_marks(&input, 4.0, 0.0)) };
+        if bounds.is_none() {
+            // Numbers without data mean nothing.
+            plot = plot.show_axes(false).show_grid(false).show_x(false);
+        }
         if legend {
             plot = plot.legend(Legend::default().text_style(egui::TextStyle::Small).follow_insertion_order(true));
         }

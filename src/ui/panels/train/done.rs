@@ -145,6 +145,7 @@ fn figures(ui: &mut Ui, job: &Session) {
         for (index, (name, value, about)) in figures.into_iter().enumerate() {
             let cell = ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 1.0;
+                ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
                 ui.label(RichText::new(name).small().weak());
                 ui.label(RichText::new(value).size(16.0));
             });

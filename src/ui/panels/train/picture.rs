@@ -67,7 +67,7 @@ pub(super) fn develop(picture: &Picture) -> Option<Developed> {
     let (phase_limits, phase_map) = if phase_limits.high - phase_limits.low > SEQUENTIAL_SPAN {
         (Limits { low: -PI, high: PI }, Colormap::Cyclic)
     } else {
-        (phase_limits, Colormap::Gray)
+        (phase_limits, Colormap::Viridis)
     };
     let well = covered_mask(coverage.view(), WELL_COVERED);
     let well = Array2::from_shape_fn(size, |(y, x)| well.get(place(y, x)).copied().unwrap_or(false));
@@ -404,7 +404,7 @@ pub(super) mod tests {
             let developed = develop(&frame).unwrap();
             let span = developed.phase_limits.high - developed.phase_limits.low;
             assert!((0.45..0.8).contains(&span), "{side}: {span}");
-            assert_eq!(developed.phase_map, Colormap::Gray);
+            assert_eq!(developed.phase_map, Colormap::Viridis);
         }
     }
 
