@@ -19,6 +19,22 @@ use std::time::Duration;
 /// Title of the window while nothing runs.
 pub(super) const TITLE: &str = "Ptychoscope";
 
+/// Longest time from news of a job to the frame that shows it: many events share one frame.
+const PAUSE: Duration = Duration::from_millis(30);
+/// The same where frames are drawn by the processor that trains: every frame is time taken from the training.
+const SOFTWARE_PAUSE: Duration = Duration::from_millis(500);
+
+/// Whether the window is drawn without a graphics card, as far as is known.
+fn is_software(creation: &eframe::CreationContext<'_>) -> bool {
+    use eframe::wgpu::DeviceType;
+    creation.wgpu_render_state.as_ref().is_none_or(|state| {
+        !matches!(
+            state.adapter.get_info().device_type,
+            DeviceType::DiscreteGpu | DeviceType::IntegratedGpu | DeviceType::VirtualGpu
+        )
+    })
+}
+
 /// What a chosen path is for.
 enum Purpose {
     Open,
@@ -69,7 +85,8 @@ impl App {
             state.draft = draft;
         }
         let repaint = context.clone();
-        let mut desk = Desk::new(state, move || repaint.request_repaint())?;
+        let pause = if is_software(creation) { SOFTWARE_PAUSE } else { PAUSE };
+        let mut desk = Desk::new(state, move || repaint.request_repaint_after(pause))?;
         // The panel that was in front has nothing to show yet; the first step has.
         desk.act(Action::Go(crate::session::Step::Data));
         for what in kept.lost {
