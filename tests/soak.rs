@@ -24,9 +24,9 @@ const WINDOW: usize = 60;
 /// Cycles after which memory and threads are taken as settled.
 const WARM: usize = 40;
 const SIDE: usize = 64;
-const COUNT: usize = 9;
+const COUNT: usize = 4;
 
-/// 9 patterns of 64 × 64 pixels of a Gaussian probe on a 3 × 3 scan: shapes matter here, not physics.
+/// 4 patterns of 64 × 64 pixels of a Gaussian probe on a 2 × 2 scan: shapes matter here, not physics.
 fn write_dataset(path: &Path) {
     let middle = SIDE as f32 / 2.0;
     let at = |y: usize, x: usize, width: f32| {
@@ -38,7 +38,7 @@ fn write_dataset(path: &Path) {
     });
     let probe = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| Complex32::new(at(y, x, 9.0), 0.1 * at(y, x, 7.0)));
     let position = |step: fn(usize) -> usize| Array1::from_shape_fn(COUNT, |n| 40.0 + 4.0 * step(n) as f64);
-    let (x, y) = (position(|n| n % 3), position(|n| n / 3));
+    let (x, y) = (position(|n| n % 2), position(|n| n / 2));
     let arrays = [
         ("diffraction", NpyArray::F32(patterns.view().into_dyn())),
         ("probeGuess", NpyArray::C32(probe.view().into_dyn())),
@@ -87,7 +87,7 @@ fn two_hundred_trainings_leave_memory_and_threads_as_they_were() {
         ("execution.accelerator", "cpu"),
         ("model.n_filters_scale", "1"),
         ("model.head_filters", "2"),
-        ("training.batch_size", "9"),
+        ("training.batch_size", "4"),
         ("training.epochs", "100000"),
         ("training.time_budget_s", "none"),
         ("training.autosave_epochs", "0"),
