@@ -50,7 +50,7 @@ impl View {
             done::after(ui, state, actions);
         }
         let learning_rate = state.draft.config().training.learning_rate;
-        let flatness = self.pictures.flatness(state);
+        let flatness = self.pictures.flatness(ui.ctx(), state);
         for alarm in alarms::alarms(&state.job, learning_rate, flatness) {
             warn(ui, &alarm);
         }

@@ -1,10 +1,12 @@
 //! The stitched object while it is being learnt: amplitude and phase of a kept frame.
 //!
-//! A frame is developed into colours once, on at most [`SIDE`] pixels a side, so that no frame of the window waits for it.
+//! A frame is developed into colours once, on at most [`SIDE`] pixels a side, a large one on a thread of its own, so that
+//! no frame of the window waits for it.
 
 use crate::imaging::{COVERED_FRACTION, Colormap, Limits, covered_box, covered_mask, remove_ramp, robust_limits};
 use crate::session::{Action, State};
 use crate::ui::theme;
+use crate::ui::widgets::background::Background;
 use crate::ui::widgets::image_view::ImageView;
 use crate::worker::message::{LivePace, Picture};
 use eframe::egui::{self, Color32, ColorImage, RichText, Slider, Ui, vec2};
@@ -15,6 +17,8 @@ use std::sync::Arc;
 
 /// Most pixels shown along a side.
 const SIDE: usize = 640;
+/// Pixels of a frame from which on it is developed on a thread of its own.
+const LARGE: usize = 100_000;
 /// Most pixels along a side on which the phase ramp is found.
 const RAMP_SIDE: usize = 96;
 /// Fractions of the covered values that lie outside the limits at either end.
@@ -41,6 +45,8 @@ pub(super) struct Developed {
     pub phase_map: Colormap,
     /// 5 to 95 % spread of the amplitude over its median, where it is well covered.
     pub spread: f64,
+    /// Steps after which it was taken; the largest number for the result.
+    pub step: usize,
 }
 
 /// Cuts a picture to what is covered, takes the phase ramp off and colours it; none if nothing is covered.
@@ -79,6 +85,7 @@ pub(super) fn develop(picture: &Picture) -> Option<Developed> {
         phase_limits,
         phase_map,
         spread: spread(amplitude.view(), well.view()),
+        step: picture.taken.map_or(usize::MAX, |(_, step)| step),
     })
 }
 
@@ -147,8 +154,8 @@ fn spread(amplitude: ArrayView2<'_, f32>, covered: ArrayView2<'_, bool>) -> f64 
 pub(super) struct LivePictures {
     /// Epoch and step of the frame that is held; none follows the newest.
     held: Option<(usize, usize)>,
-    shown: Option<(u64, Option<Developed>)>,
-    newest: Option<(u64, Option<f64>)>,
+    newest: Background<Option<Developed>>,
+    earlier: Background<Option<Developed>>,
     amplitude: ImageView,
     phase: ImageView,
 }
@@ -163,21 +170,31 @@ fn key(frame: &Arc<Picture>) -> u64 {
     key
 }
 
+/// What was made of a frame, or of the one before it as long as it is being made.
+fn developed(
+    by: &mut Background<Option<Developed>>,
+    context: &egui::Context,
+    frame: &Arc<Picture>,
+) -> Option<(u64, Arc<Option<Developed>>)> {
+    let key = key(frame);
+    if frame.width * frame.height < LARGE {
+        return Some((key, by.get_now(key, || develop(frame))));
+    }
+    by.get(context, key, || {
+        let frame = Arc::clone(frame);
+        move || develop(&frame)
+    })
+}
+
 impl LivePictures {
     /// Spread of the newest frame's amplitude and the step it was taken at.
-    pub(super) fn flatness(&mut self, state: &State) -> Option<(f64, usize)> {
-        let frame = state.film.newest()?;
-        let key = key(frame);
-        if self.newest.map(|(key, _)| key) != Some(key) {
-            let known = self.shown.as_ref().filter(|(shown, _)| *shown == key).map(|(_, developed)| developed);
-            let spread = match known {
-                Some(developed) => developed.as_ref().map(|developed| developed.spread),
-                None => develop(frame).map(|developed| developed.spread),
-            };
-            self.newest = Some((key, spread));
-        }
-        let step = frame.taken.map_or(usize::MAX, |(_, step)| step);
-        self.newest.and_then(|(_, spread)| spread).filter(|spread| spread.is_finite()).map(|spread| (spread, step))
+    pub(super) fn flatness(&mut self, context: &egui::Context, state: &State) -> Option<(f64, usize)> {
+        let Some(frame) = state.film.newest() else {
+            self.newest.forget();
+            return None;
+        };
+        let (_, developed) = developed(&mut self.newest, context, frame)?;
+        developed.as_ref().as_ref().map(|d| (d.spread, d.step)).filter(|(spread, _)| spread.is_finite())
     }
 
     /// Draws pace, pictures and scrubber into this height.
@@ -192,12 +209,15 @@ impl LivePictures {
             return;
         };
         self.scrub(ui, frames, index.unwrap_or_default());
-        let key = key(frame);
-        if self.shown.as_ref().map(|(key, _)| *key) != Some(key) {
-            self.shown = Some((key, develop(frame)));
-        }
+        let is_newest = index == frames.len().checked_sub(1);
+        let by = if is_newest { &mut self.newest } else { &mut self.earlier };
+        let made = developed(by, ui.ctx(), frame);
         let rest = height - (ui.cursor().top() - top);
-        let Some((_, Some(developed))) = &self.shown else {
+        let Some((key, made)) = made else {
+            ui.spinner();
+            return;
+        };
+        let Some(developed) = made.as_ref() else {
             ui.weak("Nothing is covered in this picture");
             return;
         };

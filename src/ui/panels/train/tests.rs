@@ -201,6 +201,19 @@ fn the_pace_of_pictures_is_chosen_and_the_newest_frame_is_followed_unless_one_is
 }
 
 #[test]
+fn a_large_picture_is_made_while_the_window_goes_on() {
+    let mut state = training();
+    state.look(picture::tests::picture(2000, 600, 0.5));
+    let mut harness = usual(Desk { state, ..Desk::default() });
+    let began = std::time::Instant::now();
+    while harness.query_by_label("Amplitude of the object so far").is_none() {
+        assert!(began.elapsed() < Duration::from_secs(20), "no picture");
+        std::thread::sleep(Duration::from_millis(20));
+        harness.step();
+    }
+}
+
+#[test]
 fn what_came_of_a_training_is_told_and_leads_to_the_result() {
     let mut harness = usual(Desk { state: finished(JobOutcome::Completed), ..Desk::default() });
     for text in ["Done", "1 min 35 s", "95.7 %", "0.0434"] {
