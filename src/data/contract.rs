@@ -6,7 +6,7 @@
 use super::npz::Storage;
 use super::reading::{self, Want};
 use super::source::Source;
-use crate::config::{DataConfig, DiffractionUnit};
+use crate::config::DataConfig;
 use crate::error::{Error, Problem, Result};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -146,15 +146,7 @@ pub fn list(path: impl AsRef<Path>) -> Result<Vec<ArraySummary>> {
 /// # Errors
 /// [`Error::BadInput`] only if the file cannot be opened as a NumPy archive or as HDF5; everything else is a verdict.
 pub fn inspect(path: impl AsRef<Path>) -> Result<Inspection> {
-    inspect_as(path, DiffractionUnit::Auto)
-}
-
-/// As [`inspect`], with the unit of the diffraction array stated.
-///
-/// # Errors
-/// As [`inspect`].
-pub fn inspect_as(path: impl AsRef<Path>, unit: DiffractionUnit) -> Result<Inspection> {
-    inspect_with(path, &DataConfig { diffraction_unit: unit, ..DataConfig::default() })
+    inspect_with(path, &DataConfig::default())
 }
 
 /// As [`inspect`], read as configured: with mapping, cropping, binning, orientation and geometry. Of very large HDF5
@@ -196,6 +188,7 @@ mod tests {
     use super::super::test_support::{Synthetic, shared, write_raw_zip};
     use super::*;
     use crate::config::DataConfig;
+    use crate::config::DiffractionUnit;
     use crate::data::Dataset;
     use ndarray::s;
     use num_complex::Complex32;
@@ -388,7 +381,8 @@ mod tests {
         data.write_with(&path, "diff3d", NpyArray::F64(data.counts.view().into_dyn()));
         let verdict = judged(&path).verdict("amplitude or counts").unwrap().clone();
         assert!(verdict.status == Status::Warn && verdict.advice.contains("counts"), "{verdict:?}");
-        let told = inspect_as(&path, DiffractionUnit::Counts).unwrap();
+        let config = DataConfig { diffraction_unit: DiffractionUnit::Counts, ..DataConfig::default() };
+        let told = inspect_with(&path, &config).unwrap();
         assert_eq!(told.verdict("amplitude or counts").unwrap().status, Status::Pass);
         assert!(told.notes.iter().any(|note| note.contains("root")));
     }

@@ -50,7 +50,7 @@ mod split;
 mod test_support;
 
 pub use canvas::Canvas;
-pub use contract::{ArraySummary, Inspection, Status, Verdict, inspect, inspect_as, inspect_with, list};
+pub use contract::{ArraySummary, Inspection, Status, Verdict, inspect, inspect_with, list};
 pub use dataset::{Dataset, fingerprint};
 pub use grouping::{GroupCoordinates, Groups, group, group_around, group_coordinates};
 pub use neighbors::{nearest_distances, nearest_neighbors};

@@ -313,7 +313,7 @@ fn meet(request: &Request, answer: &mut dyn FnMut(Reply)) -> Result<()> {
     match request {
         Request::Dataset { path, config, seed } => {
             answer(Reply::Headers { path: path.clone(), arrays: data::list(path)? });
-            answer(Reply::Inspected(Arc::new(data::inspect_as(path, config.diffraction_unit)?)));
+            answer(Reply::Inspected(Arc::new(data::inspect_with(path, config)?)));
             let dataset = Dataset::load(path, config, *seed)?;
             let patterns = Arc::new(patterns(dataset));
             answer(Reply::Opened(Arc::clone(&patterns)));
@@ -561,4 +561,46 @@ fn run(folder: &Path) -> Option<RunInfo> {
         has_result: names.reconstruction().exists(),
         history: read_history(&names.history()),
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::data::{NpyArray, NpzArchive, Status, write_npz};
+
+    fn read(request: Request, answers: usize) -> Vec<Reply> {
+        let reader = Reader::spawn(Box::new(|| ())).unwrap();
+        reader.request(request);
+        (0..answers).map(|_| reader.replies().recv_timeout(Duration::from_secs(60)).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_verdicts_are_of_the_file_as_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("foreign.npz");
+        let star = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/siemens_star_n64.npz");
+        let mut star = NpzArchive::open(star).unwrap();
+        let patterns = star.read_f32("diffraction").unwrap();
+        let probe = star.read_c32("probeGuess").unwrap();
+        let (x, y) = (star.read_f64("xcoords").unwrap(), star.read_f64("ycoords").unwrap());
+        let arrays = [
+            ("stack", NpyArray::F32(patterns.view())),
+            ("probeGuess", NpyArray::C32(probe.view())),
+            ("xcoords", NpyArray::F64(x.view())),
+            ("ycoords", NpyArray::F64(y.view())),
+        ];
+        write_npz(&path, &arrays).unwrap();
+        let mut config = Box::new(DataConfig::default());
+        let request =
+            |config: &DataConfig| Request::Dataset { path: path.clone(), config: Box::new(config.clone()), seed: 1 };
+        let replies = read(request(&config), 3);
+        assert!(matches!(&replies[1], Reply::Inspected(inspection) if inspection.status() == Status::Fail));
+        assert!(matches!(&replies[2], Reply::Failed { .. }));
+        config.mapping.diffraction = "stack".into();
+        let replies = read(request(&config), 4);
+        assert!(matches!(&replies[1], Reply::Inspected(inspection) if inspection.status() != Status::Fail));
+        assert!(matches!(&replies[2], Reply::Opened(patterns) if patterns.dataset.len() == 516));
+        assert!(matches!(&replies[3], Reply::Preview { misfit, .. } if *misfit < 0.02));
+    }
 }
