@@ -8,33 +8,64 @@ use std::sync::Arc;
 pub struct Fft2<T: FftNum> {
     height: usize,
     width: usize,
-    rows: [Arc<dyn Fft<T>>; 2],
-    columns: [Arc<dyn Fft<T>>; 2],
+    forward: [Arc<dyn Fft<T>>; 2],
+    inverse: [Arc<dyn Fft<T>>; 2],
 }
+
+/// Memory of one thread, reused from image to image.
+#[derive(Debug, Clone, Default)]
+pub struct Scratch<T>(Vec<Complex<T>>);
 
 impl<T: FftNum> Fft2<T> {
     /// Plans transforms of images of this shape; both sides at least 1.
     pub fn new(height: usize, width: usize) -> Self {
         let mut planner = FftPlanner::new();
-        let mut plans = |length| [planner.plan_fft_forward(length), planner.plan_fft_inverse(length)];
-        Self { height, width, rows: plans(width), columns: plans(height) }
+        // Along the rows, then along the columns.
+        let forward = [planner.plan_fft_forward(width), planner.plan_fft_forward(height)];
+        let inverse = [planner.plan_fft_inverse(width), planner.plan_fft_inverse(height)];
+        Self { height, width, forward, inverse }
     }
 
     /// Transforms a row-major (height, width) image. The result lies in `transposed` as (width, height): the value at
     /// frequency (row ky, column kx) is `transposed[kx * height + ky]`. `image` is used up.
-    pub fn forward(&self, image: &mut [Complex<T>], transposed: &mut [Complex<T>]) {
-        self.rows[0].process(image);
+    pub fn forward(&self, image: &mut [Complex<T>], transposed: &mut [Complex<T>], scratch: &mut Scratch<T>) {
+        let [rows, columns] = &self.forward;
+        along(rows, image, scratch);
         transpose(image, transposed, self.height, self.width);
-        self.columns[0].process(transposed);
+        along(columns, transposed, scratch);
     }
 
     /// The way back, without the factor 1 / (height · width): from the layout of [`Fft2::forward`], which is used up,
     /// to a row-major image.
-    pub fn inverse(&self, transposed: &mut [Complex<T>], image: &mut [Complex<T>]) {
-        self.columns[1].process(transposed);
+    pub fn inverse(&self, transposed: &mut [Complex<T>], image: &mut [Complex<T>], scratch: &mut Scratch<T>) {
+        let [rows, columns] = &self.inverse;
+        along(columns, transposed, scratch);
         transpose(transposed, image, self.width, self.height);
-        self.rows[1].process(image);
+        along(rows, image, scratch);
     }
+
+    /// As [`Fft2::forward`], with the result row-major in the place of the image.
+    pub fn forward_in_place(&self, image: &mut [Complex<T>]) {
+        let mut transposed = image.to_vec();
+        self.forward(image, &mut transposed, &mut Scratch(Vec::new()));
+        transpose(&transposed, image, self.width, self.height);
+    }
+
+    /// As [`Fft2::inverse`], from and to row-major in the same place.
+    pub fn inverse_in_place(&self, image: &mut [Complex<T>]) {
+        let mut transposed = image.to_vec();
+        transpose(image, &mut transposed, self.height, self.width);
+        self.inverse(&mut transposed, image, &mut Scratch(Vec::new()));
+    }
+}
+
+/// Transforms every row of an image.
+fn along<T: FftNum>(fft: &Arc<dyn Fft<T>>, image: &mut [Complex<T>], Scratch(scratch): &mut Scratch<T>) {
+    let zero = Complex { re: T::zero(), im: T::zero() };
+    if scratch.len() < fft.get_inplace_scratch_len() {
+        scratch.resize(fft.get_inplace_scratch_len(), zero);
+    }
+    fft.process_with_scratch(image, scratch);
 }
 
 /// Writes the transpose of a row-major (height, width) image, in blocks that fit the cache.
@@ -51,6 +82,13 @@ fn transpose<T: Copy>(from: &[T], to: &mut [T], height: usize, width: usize) {
     }
 }
 
+/// The row-major (side, side) image with index 0 moved to the centre N/2 along both axes, or back: N is even.
+pub fn swap_halves<T: Copy>(image: &[T], side: usize) -> Vec<T> {
+    let half = side / 2;
+    let at = |index: usize| (index + half) % side;
+    (0..side * side).filter_map(|i| image.get(at(i / side) * side + at(i % side)).copied()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -58,21 +96,39 @@ mod tests {
 
     #[test]
     fn a_plane_wave_has_one_peak_at_its_row_and_column_frequency_and_comes_back() {
-        let (height, width, ky, kx) = (6_usize, 10_usize, 2_usize, 7_usize);
-        let image: Vec<Complex<f64>> = (0..height * width)
-            .map(|i| {
-                let turn = (ky * (i / width)) as f64 / height as f64 + (kx * (i % width)) as f64 / width as f64;
-                Complex::from_polar(1.0, std::f64::consts::TAU * turn)
-            })
-            .collect();
-        let fft = Fft2::new(height, width);
-        let (mut used, mut out) = (image.clone(), vec![Complex::default(); image.len()]);
-        fft.forward(&mut used, &mut out);
-        for (i, value) in out.iter().enumerate() {
-            let expected = if i == kx * height + ky { 60.0 } else { 0.0 };
-            assert!((value - Complex::new(expected, 0.0)).norm() < 1e-10, "bin {i}: {value}");
+        for (height, width) in [(6_usize, 10_usize), (12, 12)] {
+            let (ky, kx) = (2_usize, 7_usize);
+            let wave: Vec<Complex<f64>> = (0..height * width)
+                .map(|i| {
+                    let turn = (ky * (i / width)) as f64 / height as f64 + (kx * (i % width)) as f64 / width as f64;
+                    Complex::from_polar(1.0, std::f64::consts::TAU * turn)
+                })
+                .collect();
+            let pixels = (height * width) as f64;
+            let fft = Fft2::new(height, width);
+            let mut scratch = Scratch::default();
+            let (mut image, mut transposed) = (wave.clone(), vec![Complex::default(); wave.len()]);
+            fft.forward(&mut image, &mut transposed, &mut scratch);
+            let mut in_place = wave.clone();
+            fft.forward_in_place(&mut in_place);
+            for i in 0..wave.len() {
+                let expected = if i == kx * height + ky { pixels } else { 0.0 };
+                assert!((transposed[i] - Complex::new(expected, 0.0)).norm() < 1e-10, "bin {i}: {}", transposed[i]);
+                let expected = if i == ky * width + kx { pixels } else { 0.0 };
+                assert!((in_place[i] - Complex::new(expected, 0.0)).norm() < 1e-10, "{i}: {}", in_place[i]);
+            }
+            fft.inverse(&mut transposed, &mut image, &mut scratch);
+            fft.inverse_in_place(&mut in_place);
+            for back in [image, in_place] {
+                assert!(back.iter().zip(&wave).all(|(back, was)| (back / pixels - was).norm() < 1e-12));
+            }
         }
-        fft.inverse(&mut out, &mut used);
-        assert!(used.iter().zip(&image).all(|(back, was)| (back / 60.0 - was).norm() < 1e-12));
+    }
+
+    #[test]
+    fn halves_are_exchanged_and_come_back() {
+        let numbers: Vec<usize> = (0..16).collect();
+        assert_eq!(swap_halves(&numbers, 4)[0], 10);
+        assert_eq!(swap_halves(&swap_halves(&numbers, 4), 4), numbers);
     }
 }

@@ -3,7 +3,7 @@
 //! Everything is kept in the layout of [`Fft2::forward`]: the zero frequency first, transposed.
 
 use crate::config::DirectLoss;
-use crate::fourier::Fft2;
+use crate::fourier::{Fft2, Scratch};
 use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
 use num_complex::Complex32;
 
@@ -57,14 +57,15 @@ impl Optics {
         }
         let mut spectrum = vec![Complex32::default(); n * n];
         let mut image = vec![Complex32::default(); n * n];
+        let mut scratch = Scratch::default();
         for mut mode in moved.axis_iter_mut(Axis(0)) {
             image.iter_mut().zip(mode.iter()).for_each(|(to, from)| *to = *from);
-            self.fft.forward(&mut image, &mut spectrum);
+            self.fft.forward(&mut image, &mut spectrum, &mut scratch);
             for (i, value) in spectrum.iter_mut().enumerate() {
                 let turn = self.frequencies[i / n] * shift[1] + self.frequencies[i % n] * shift[0];
                 *value *= Complex32::from_polar(1.0 / (n * n) as f32, -std::f32::consts::TAU * turn);
             }
-            self.fft.inverse(&mut spectrum, &mut image);
+            self.fft.inverse(&mut spectrum, &mut image, &mut scratch);
             mode.iter_mut().zip(&image).for_each(|(to, from)| *to = *from);
         }
         moved
@@ -85,12 +86,13 @@ impl Optics {
         let pixels = self.side * self.side;
         let modes = probe.len_of(Axis(0));
         let mut wave = vec![Complex32::default(); pixels];
+        let mut scratch = Scratch::default();
         let mut spectra = vec![Complex32::default(); modes * pixels];
         for (mode, spectrum) in probe.axis_iter(Axis(0)).zip(spectra.chunks_exact_mut(pixels)) {
             for ((wave, patch), probe) in wave.iter_mut().zip(patch).zip(mode) {
                 *wave = patch * probe;
             }
-            self.fft.forward(&mut wave, spectrum);
+            self.fft.forward(&mut wave, spectrum, &mut scratch);
         }
         let mut intensity: Vec<f32> = spectra[..pixels].iter().map(Complex32::norm_sqr).collect();
         for spectrum in spectra.chunks_exact(pixels).skip(1) {
@@ -124,7 +126,7 @@ impl Optics {
         let mut probe_gradient = vec![Complex32::default(); if with_probe { modes * pixels } else { 0 }];
         for (m, (mode, spectrum)) in probe.axis_iter(Axis(0)).zip(spectra.chunks_exact_mut(pixels)).enumerate() {
             spectrum.iter_mut().zip(&intensity).for_each(|(value, factor)| *value *= factor * scale);
-            self.fft.inverse(spectrum, &mut wave);
+            self.fft.inverse(spectrum, &mut wave, &mut scratch);
             for ((sum, wave), probe) in object.iter_mut().zip(&wave).zip(mode) {
                 *sum += probe.conj() * wave;
             }

@@ -5,7 +5,7 @@ use num_complex::Complex32;
 use rayon::prelude::*;
 
 use crate::error::{Problem, Result};
-use crate::fourier::Fft2;
+use crate::fourier::{Fft2, Scratch};
 
 /// R = Σ (|F| − √I)² / ΣI over all patterns and pixels; 0 is perfect, 1 is what a dark object gets.
 ///
@@ -98,12 +98,13 @@ fn pattern_sums(
     let side = pattern.nrows();
     let mut wave = vec![Complex32::default(); patch.len()];
     let mut spectrum = vec![Complex32::default(); patch.len()];
+    let mut scratch = Scratch::default();
     let mut intensity = vec![0.0_f32; patch.len()];
     for mode in probe.axis_iter(Axis(0)) {
         for ((wave, patch), probe) in wave.iter_mut().zip(patch).zip(mode) {
             *wave = patch * probe;
         }
-        fft.forward(&mut wave, &mut spectrum);
+        fft.forward(&mut wave, &mut spectrum, &mut scratch);
         for (sum, value) in intensity.iter_mut().zip(&spectrum) {
             *sum += value.norm_sqr();
         }

@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView2};
 use num_complex::{Complex32, Complex64};
 
 use crate::error::{Problem, Result};
-use crate::fourier::Fft2;
+use crate::fourier::{Fft2, Scratch};
 
 /// Rounds of the ramp fit; it is at rest after two or three.
 const ROUNDS: usize = 8;
@@ -188,7 +188,7 @@ fn strongest_plane_wave(reconstruction: &Array2<Complex64>, truth: &Array2<Compl
     let (height, width) = truth.dim();
     let mut image: Vec<Complex64> = reconstruction.iter().zip(truth).map(|(rec, truth)| rec * truth.conj()).collect();
     let mut spectrum = vec![Complex64::default(); image.len()];
-    Fft2::new(height, width).forward(&mut image, &mut spectrum);
+    Fft2::new(height, width).forward(&mut image, &mut spectrum, &mut Scratch::default());
     let mut best = (0, -1.0);
     for (i, value) in spectrum.iter().enumerate() {
         if value.norm_sqr() > best.1 {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::ms_ssim::mirrored;
 use crate::error::{Error, Problem, Result};
-use crate::fourier::Fft2;
+use crate::fourier::{Fft2, Scratch};
 
 /// The reference's ring correlation and its cut-offs, under its names (A§8.4).
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -218,7 +218,7 @@ impl Rings {
         let transform = |image: &Array2<Complex64>| {
             let mut values: Vec<Complex64> = image.iter().copied().collect();
             let mut out = vec![Complex64::default(); values.len()];
-            fft.forward(&mut values, &mut out);
+            fft.forward(&mut values, &mut out, &mut Scratch::default());
             out
         };
         let (fa, fb) = (transform(a), transform(b));
@@ -289,7 +289,7 @@ mod tests {
                 if cycles(ky).hypot(cycles(kx)) < cut { signal[(ky, kx)] } else { own[(ky, kx)] }
             });
             let mut out = vec![Complex64::default(); side * side];
-            fft.forward(image.as_slice_mut().unwrap(), &mut out);
+            fft.forward(image.as_slice_mut().unwrap(), &mut out, &mut Scratch::default());
             Array2::from_shape_vec((side, side), out).unwrap()
         };
         let curve = ring_correlation(mixed(&one).view(), mixed(&two).view()).unwrap();

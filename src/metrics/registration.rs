@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2};
 use num_complex::{Complex64, ComplexFloat};
 
 use crate::error::{Error, Problem, Result};
-use crate::fourier::Fft2;
+use crate::fourier::{Fft2, Scratch};
 
 /// How the cross-correlation is weighted before its peak is sought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub fn register(
     let transform = |image: ArrayView2<'_, Complex64>| {
         let mut values: Vec<Complex64> = image.iter().copied().collect();
         let mut out = vec![Complex64::default(); values.len()];
-        fft.forward(&mut values, &mut out);
+        fft.forward(&mut values, &mut out, &mut Scratch::default());
         out
     };
     // Both lie transposed, (kx, ky).
@@ -122,14 +122,14 @@ pub fn shift_circularly(image: ArrayView2<'_, Complex64>, shift: [f64; 2]) -> Ar
     }
     let mut values: Vec<Complex64> = image.iter().copied().collect();
     let mut spectrum = vec![Complex64::default(); values.len()];
-    Fft2::new(height, width).forward(&mut values, &mut spectrum);
+    Fft2::new(height, width).forward(&mut values, &mut spectrum, &mut Scratch::default());
     let cycles = |k: usize, n: usize| (if 2 * k < n { k as f64 } else { k as f64 - n as f64 }) / n as f64;
     // Conjugated, so that a second forward transform of the (width, height) array is the conjugate of the inverse.
     for (i, value) in spectrum.iter_mut().enumerate() {
         let turns = shift[0] * cycles(i % height, height) + shift[1] * cycles(i / height, width);
         *value = (*value * Complex64::from_polar(1.0, -std::f64::consts::TAU * turns)).conj();
     }
-    Fft2::new(width, height).forward(&mut spectrum, &mut values);
+    Fft2::new(width, height).forward(&mut spectrum, &mut values, &mut Scratch::default());
     let count = values.len() as f64;
     Array2::from_shape_fn((height, width), |(y, x)| {
         values.get(y * width + x).copied().unwrap_or_default().conj() / count

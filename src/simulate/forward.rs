@@ -1,6 +1,6 @@
 //! From the object to what arrives at the detector: patch, exit wave, intensity (A§5.5, A§9.1).
 
-use super::fourier::Fft2;
+use crate::fourier::{Fft2, Scratch};
 use ndarray::{Array3, ArrayView2, Axis};
 use num_complex::Complex32;
 
@@ -18,7 +18,7 @@ pub(super) struct Workspace {
     patch: Vec<Complex32>,
     wave: Vec<Complex32>,
     spectrum: Vec<Complex32>,
-    scratch: Vec<Complex32>,
+    scratch: Scratch<f32>,
     /// Row-major (N, N) intensity, zero frequency at `[N/2, N/2]`.
     pub(super) intensity: Vec<f32>,
 }
@@ -27,7 +27,7 @@ impl<'a> Forward<'a> {
     /// `object` (H, W), `probe` (modes, N, N).
     pub(super) fn new(object: ArrayView2<'a, Complex32>, probe: &'a Array3<Complex32>) -> Self {
         let side = probe.len_of(Axis(1));
-        Self { object, probe, side, fft: Fft2::forward(side) }
+        Self { object, probe, side, fft: Fft2::new(side, side) }
     }
 
     /// Σ over modes and pixels of |patch · mode|² at this position (x, y): the photons of the pattern, by Parseval.
@@ -45,7 +45,6 @@ impl<'a> Forward<'a> {
         cut_patch(self.object, position, self.side, &mut work.patch);
         work.wave.resize(pixels, Complex32::ZERO);
         work.spectrum.resize(pixels, Complex32::ZERO);
-        work.scratch.resize(self.fft.scratch_len(), Complex32::ZERO);
         work.intensity.clear();
         work.intensity.resize(pixels, 0.0);
         #[allow(clippy::cast_precision_loss)]
@@ -56,7 +55,7 @@ impl<'a> Forward<'a> {
             for ((wave, object), probe) in work.wave.iter_mut().zip(&work.patch).zip(mode) {
                 *wave = object * probe;
             }
-            self.fft.transposed(&mut work.wave, &mut work.spectrum, &mut work.scratch);
+            self.fft.forward(&mut work.wave, &mut work.spectrum, &mut work.scratch);
             // Row kx of the spectrum is column kx of the pattern; both halves are exchanged on the way.
             for (kx, values) in work.spectrum.chunks_exact(self.side).enumerate() {
                 let column = swapped(kx);

@@ -11,11 +11,10 @@
 //! * `object`, `probe`, `zernike`, `scan`, `noise`: what is looked at, with what, where, and what the detector makes of it.
 //! * `forward`: patch, exit wave, intensity.
 //! * `scene`: all of that put together; `recording`: the file, pattern by pattern; `metadata`: its `_metadata`.
-//! * `random`, `fourier`, `filter`: what these are made with.
+//! * `random`, `filter`: what these are made with.
 
 mod filter;
 mod forward;
-mod fourier;
 mod metadata;
 mod noise;
 mod object;

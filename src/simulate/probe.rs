@@ -3,11 +3,11 @@
 //! Defocus and aberrations act on the spectrum of the probe, the pupil, and keep its energy.
 
 use super::filter::gaussian;
-use super::fourier::{Fft2, swap_halves};
 use super::zernike::zernike;
 use crate::config::{ProbeKind, SimulationConfig};
 use crate::data::NpzArchive;
 use crate::error::{Error, Problem, Result};
+use crate::fourier::{Fft2, swap_halves};
 use ndarray::{Array2, Array3, Axis, Ix3};
 use num_complex::{Complex32, Complex64};
 use std::f64::consts::PI;
@@ -104,14 +104,14 @@ fn zone_plate(side: usize, radius: f64, stop: f64) -> Array2<Complex64> {
         let below = |edge: f64| (edge - r + 0.5).clamp(0.0, 1.0);
         Complex64::from(below(outer) - if stop > 0.0 { below(stop * outer) } else { 0.0 })
     });
-    through(&pupil, &Fft2::inverse(side))
+    through(&pupil, Fft2::inverse_in_place)
 }
 
-/// An orthonormal transform between images whose origins lie at `[N/2, N/2]`.
-fn through(image: &Array2<Complex64>, fft: &Fft2<f64>) -> Array2<Complex64> {
+/// The orthonormal transform, or its inverse, between images whose origins lie at `[N/2, N/2]`.
+fn through(image: &Array2<Complex64>, transform: fn(&Fft2<f64>, &mut [Complex64])) -> Array2<Complex64> {
     let side = image.nrows();
     let mut values = swap_halves(&image.iter().copied().collect::<Vec<_>>(), side);
-    fft.process(&mut values);
+    transform(&Fft2::new(side, side), &mut values);
     let scale = 1.0 / side as f64;
     let values: Vec<Complex64> = swap_halves(&values, side).into_iter().map(|value| value * scale).collect();
     Array2::from_shape_fn((side, side), |(y, x)| values.get(y * side + x).copied().unwrap_or_default())
@@ -139,7 +139,7 @@ fn aberrate(probe: &Array2<Complex64>, config: &SimulationConfig) -> Array2<Comp
         return probe.clone();
     }
     let (centre, radius) = ((side / 2) as f64, config.pupil_radius * side as f64);
-    let mut pupil = through(probe, &Fft2::forward(side));
+    let mut pupil = through(probe, Fft2::forward_in_place);
     for ((y, x), value) in pupil.indexed_iter_mut() {
         let (fy, fx) = (y as f64 - centre, x as f64 - centre);
         let frequency_squared = (fy * fy + fx * fx) / (side * side) as f64;
@@ -148,7 +148,7 @@ fn aberrate(probe: &Array2<Complex64>, config: &SimulationConfig) -> Array2<Comp
         let aberration: f64 = terms.iter().map(|&(j, coefficient)| coefficient * zernike(j, rho, theta)).sum();
         *value *= Complex64::from_polar(1.0, aberration - PI * defocus * frequency_squared);
     }
-    through(&pupil, &Fft2::inverse(side))
+    through(&pupil, Fft2::inverse_in_place)
 }
 
 /// `count` orthogonal modes: the probe times polynomials of rising order in x and y (as Hermite-Gauss modes), each with
@@ -311,7 +311,7 @@ mod tests {
                 .collect();
             ring.iter().sum::<f64>() / ring.len() as f64
         };
-        let pupil = through(&wide, &Fft2::forward(256));
+        let pupil = through(&wide, Fft2::forward_in_place);
         let lit = ring(&pupil, 75.0, 100.0);
         assert!(ring(&pupil, 0.0, 70.0) < 1e-6 * lit && ring(&pupil, 105.0, 120.0) < 1e-6 * lit);
         // The shadow has the radius N/6, here 42.7, and that of the stop 29.9.

@@ -255,7 +255,7 @@ mod tests {
         use num_complex::Complex64;
         let side = dataset.patch_size();
         let object = dataset.object.as_ref().unwrap();
-        let fft = crate::simulate::fourier::Fft2::<f64>::forward(side);
+        let fft = crate::fourier::Fft2::<f64>::new(side, side);
         let mut all = Vec::new();
         let mut patch = Vec::new();
         for &position in &dataset.positions {
@@ -267,8 +267,8 @@ mod tests {
                     .zip(mode)
                     .map(|(o, p)| Complex64::new(o.re.into(), o.im.into()) * Complex64::new(p.re.into(), p.im.into()))
                     .collect();
-                fft.process(&mut wave);
-                let centred = crate::simulate::fourier::swap_halves(&wave, side);
+                fft.forward_in_place(&mut wave);
+                let centred = crate::fourier::swap_halves(&wave, side);
                 sum.iter_mut().zip(centred).for_each(|(s, v)| *s += v.norm_sqr() / (side * side) as f64);
             }
             all.extend(sum);

@@ -1,7 +1,7 @@
 //! Objects of blurred random numbers (A§9.2).
 
+use crate::fourier::Fft2;
 use crate::simulate::filter::gaussian;
-use crate::simulate::fourier::Fft2;
 use crate::simulate::random::normal;
 use ndarray::Array2;
 use num_complex::Complex64;
@@ -29,13 +29,14 @@ pub(super) fn points(side: usize, rng: &mut ChaCha8Rng) -> Array2<f64> {
 pub(super) fn gaussian_random_field(side: usize, rng: &mut ChaCha8Rng) -> Array2<f64> {
     let coarse = side.div_ceil(2).max(2);
     let mut image: Vec<Complex64> = (0..coarse * coarse).map(|_| Complex64::new(normal(rng), 0.0)).collect();
-    Fft2::forward(coarse).process(&mut image);
+    let fft = Fft2::new(coarse, coarse);
+    fft.forward_in_place(&mut image);
     let frequency = |at: usize| if 2 * at < coarse { at as f64 } else { at as f64 - coarse as f64 };
     for (i, value) in image.iter_mut().enumerate() {
         let k = frequency(i / coarse).hypot(frequency(i % coarse));
         *value *= if k > 0.0 { k.powf(EXPONENT / 2.0) } else { 0.0 };
     }
-    Fft2::inverse(coarse).process(&mut image);
+    fft.inverse_in_place(&mut image);
     let at = |row: usize, column: usize| {
         image.get(row.min(coarse - 1) * coarse + column.min(coarse - 1)).map_or(0.0, |value| value.re)
     };
