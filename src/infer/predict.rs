@@ -7,7 +7,7 @@ use crate::data::{self, Dataset, Reconstruction};
 use crate::error::{Error, Problem, Result};
 use crate::model::{Autoencoder, Weights};
 use crate::physics::ComplexTensor;
-use crate::train::{Control, Scaling};
+use crate::train::{Control, Scaling, go_on};
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array3, Axis};
 use num_complex::Complex32;
@@ -67,15 +67,7 @@ pub fn predict(
 }
 
 fn wait(watch: &mut dyn FnMut(f64) -> Control, done: f64) -> Result<()> {
-    loop {
-        match watch(done) {
-            Control::Run | Control::StopAfterEpoch => return Ok(()),
-            Control::Pause => std::thread::sleep(std::time::Duration::from_millis(20)),
-            Control::Stop | Control::Discard => {
-                return Err(Error::Failed(Problem::new("The reconstruction was stopped")));
-            }
-        }
-    }
+    if go_on(|| watch(done)) { Ok(()) } else { Err(Error::Failed(Problem::new("The reconstruction was stopped"))) }
 }
 
 /// Predicts, synchronises, stitches, and returns the object in the dataset's units.

@@ -13,5 +13,5 @@ mod trainer;
 
 pub use adapt::adapt;
 pub use history::{EpochRecord, History};
-pub use observer::{Control, Observer, Progress, Silent};
+pub use observer::{Control, Observer, Progress, Silent, go_on};
 pub use trainer::{Outcome, Scaling, Trained, scaling_of, train};

@@ -3,6 +3,7 @@
 use super::EpochRecord;
 use crate::error::Result;
 use crate::model::Weights;
+use std::time::Duration;
 
 /// What the owner of a job wants it to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,6 +19,20 @@ pub enum Control {
     Stop,
     /// End now and keep nothing.
     Discard,
+}
+
+/// How often paused work looks whether it shall go on.
+const PAUSE_POLL: Duration = Duration::from_millis(20);
+
+/// Whether the work shall go on, by what is asked for now; waits while it is paused.
+pub fn go_on(mut control: impl FnMut() -> Control) -> bool {
+    loop {
+        match control() {
+            Control::Run | Control::StopAfterEpoch => return true,
+            Control::Stop | Control::Discard => return false,
+            Control::Pause => std::thread::sleep(PAUSE_POLL),
+        }
+    }
 }
 
 impl Control {

@@ -4,7 +4,7 @@ use super::batch::{Batch, Resident};
 use super::neighbourhood::neighbourhoods;
 use super::optimizer::Adam;
 use super::schedule::{learning_rate, warmup};
-use super::{Control, EpochRecord, History, Observer, Progress};
+use super::{Control, EpochRecord, History, Observer, Progress, go_on};
 use crate::config::{Config, LossKind, MergeWeighting, TrainingConfig};
 use crate::data::{self, Dataset, GroupCoordinates};
 use crate::direct;
@@ -421,13 +421,7 @@ fn teacher(
     observer: &mut dyn Observer,
 ) -> Result<Option<Array3<Complex32>>> {
     let began = Instant::now();
-    let mut watch = |_: f64, _: Option<f64>| loop {
-        match observer.control() {
-            Control::Run | Control::StopAfterEpoch => return true,
-            Control::Stop | Control::Discard => return false,
-            Control::Pause => std::thread::sleep(Duration::from_millis(20)),
-        }
-    };
+    let mut watch = |_: f64, _: Option<f64>| go_on(|| observer.control());
     let solved = direct::solve(dataset, &config.direct, &direct::Start::Flat, &mut watch)?;
     if solved.stopped {
         return Ok(None);
@@ -447,22 +441,15 @@ fn overlap_weight(full: f64, fraction: f64) -> f64 {
     full * ((fraction - OVERLAP_START) / (OVERLAP_FULL - OVERLAP_START)).clamp(0.0, 1.0)
 }
 
-/// Waits while paused; false when the training should stop.
+/// Waits while paused, which the budget does not count; false when the training should stop.
 fn wait_while_paused(observer: &mut dyn Observer, budget: &mut Budget) -> bool {
     let began = Instant::now();
-    loop {
-        match observer.control() {
-            Control::Run | Control::StopAfterEpoch => {
-                let waited = began.elapsed();
-                if waited > Duration::from_millis(5) {
-                    budget.paused += waited;
-                }
-                return true;
-            }
-            Control::Stop | Control::Discard => return false,
-            Control::Pause => std::thread::sleep(Duration::from_millis(20)),
-        }
+    let goes_on = go_on(|| observer.control());
+    let waited = began.elapsed();
+    if goes_on && waited > Duration::from_millis(5) {
+        budget.paused += waited;
     }
+    goes_on
 }
 
 fn evaluate(

@@ -1,11 +1,10 @@
 //! The switch by which a consumer pauses or stops the running job.
 
-use crate::train::Control;
+use crate::train::{Control, go_on};
 use std::sync::{
     Arc,
     atomic::{AtomicU8, Ordering},
 };
-use std::time::Duration;
 
 /// A shared, lock-free [`Control`]. Clones are the same switch.
 #[derive(Debug, Clone, Default)]
@@ -32,13 +31,7 @@ impl Switch {
 impl Switch {
     /// Whether the work shall go on; waits while it is paused.
     pub fn go_on(&self) -> bool {
-        loop {
-            match self.get() {
-                Control::Run | Control::StopAfterEpoch => return true,
-                Control::Stop | Control::Discard => return false,
-                Control::Pause => std::thread::sleep(Duration::from_millis(20)),
-            }
-        }
+        go_on(|| self.get())
     }
 }
 
