@@ -475,36 +475,49 @@ fn python_names(path: &str) -> &'static [&'static str] {
         "inference.batch_size" => &["torch-inference-batch-size"],
         "inference.stitch_weighting" => &["patch-weighting"],
         "execution.accelerator" => &["torch-accelerator", "device"],
+        "simulation.n_photons" => &["nphotons"],
+        "simulation.pattern_size" => &["probe-size"],
         _ => &[],
     }
 }
 
-impl<const TRAINING: bool> FieldFlags<TRAINING> {
-    fn flags() -> impl Iterator<Item = (&'static Field, &'static str)> {
-        Config::fields()
-            .into_iter()
-            .filter(|field| field.group() != "simulation" && (TRAINING || settable_in_inference(field.path)))
-            .filter_map(|field| Some((field, field.flag?.trim_start_matches("--"))))
-    }
+/// The fields that `holds` and that have a flag, with its name.
+fn flags(holds: fn(&Field) -> bool) -> impl Iterator<Item = (&'static Field, &'static str)> {
+    Config::fields()
+        .into_iter()
+        .filter(move |field| holds(field))
+        .filter_map(|field| Some((field, field.flag?.trim_start_matches("--"))))
+}
 
-    fn values(matches: &ArgMatches) -> Vec<(String, String)> {
-        Self::flags()
-            .filter_map(|(field, _)| Some((field.path.to_owned(), matches.get_one::<String>(field.path)?.clone())))
-            .collect()
+/// Adds a flag for each field that `holds`, described by the field itself.
+pub(super) fn add_field_flags(mut command: Command, holds: fn(&Field) -> bool) -> Command {
+    for (field, flag) in flags(holds) {
+        let argument = Arg::new(field.path)
+            .long(flag)
+            .value_name(if field.unit.is_empty() { "VALUE" } else { field.unit })
+            .help(format!("{} ({})", field.help.trim_end_matches('.'), field.range_in_words()))
+            .allow_negative_numbers(true);
+        command = command.arg(argument.aliases(python_names(field.path).iter().copied()));
+    }
+    command
+}
+
+/// The values that were given to the flags of [`add_field_flags`], in the order of the fields.
+pub(super) fn field_values(matches: &ArgMatches, holds: fn(&Field) -> bool) -> Vec<(String, String)> {
+    flags(holds)
+        .filter_map(|(field, _)| Some((field.path.to_owned(), matches.get_one::<String>(field.path)?.clone())))
+        .collect()
+}
+
+impl<const TRAINING: bool> FieldFlags<TRAINING> {
+    fn holds(field: &Field) -> bool {
+        field.group() != "simulation" && (TRAINING || settable_in_inference(field.path))
     }
 }
 
 impl<const TRAINING: bool> clap::Args for FieldFlags<TRAINING> {
-    fn augment_args(mut command: Command) -> Command {
-        for (field, flag) in Self::flags() {
-            let argument = Arg::new(field.path)
-                .long(flag)
-                .value_name(if field.unit.is_empty() { "VALUE" } else { field.unit })
-                .help(format!("{} ({})", field.help.trim_end_matches('.'), field.range_in_words()))
-                .allow_negative_numbers(true);
-            command = command.arg(argument.aliases(python_names(field.path).iter().copied()));
-        }
-        command
+    fn augment_args(command: Command) -> Command {
+        add_field_flags(command, Self::holds)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -514,11 +527,11 @@ impl<const TRAINING: bool> clap::Args for FieldFlags<TRAINING> {
 
 impl<const TRAINING: bool> FromArgMatches for FieldFlags<TRAINING> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Ok(Self(Self::values(matches)))
+        Ok(Self(field_values(matches, Self::holds)))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        self.0.extend(Self::values(matches));
+        self.0.extend(field_values(matches, Self::holds));
         Ok(())
     }
 }

@@ -1,51 +1,23 @@
 //! `simulate`: its flags, and the job they stand for.
 
-use super::args::SimulateArgs;
+use super::args::{SimulateArgs, add_field_flags, field_values};
 use super::run;
 use crate::config::{Config, Field, Preset};
 use crate::error::{Error, Problem, Result};
 use crate::worker::message::{Job, Sources};
-use clap::{Arg, ArgMatches, Command, FromArgMatches};
+use clap::{ArgMatches, Command, FromArgMatches};
 
 /// Values of the flags of simulation fields (and of the gridsize), in the order of the fields.
 #[derive(Debug, Clone, Default)]
 pub struct SimulationFlags(pub Vec<(String, String)>);
 
-/// Other names of a flag.
-fn other_names(path: &str) -> &'static [&'static str] {
-    match path {
-        "simulation.n_photons" => &["nphotons"],
-        "simulation.pattern_size" => &["probe-size"],
-        _ => &[],
-    }
-}
-
-impl SimulationFlags {
-    fn flags() -> impl Iterator<Item = (&'static Field, &'static str)> {
-        Config::fields()
-            .into_iter()
-            .filter(|field| field.group() == "simulation" || field.path == "model.gridsize")
-            .filter_map(|field| Some((field, field.flag?.trim_start_matches("--"))))
-    }
-
-    fn values(matches: &ArgMatches) -> Vec<(String, String)> {
-        Self::flags()
-            .filter_map(|(field, _)| Some((field.path.to_owned(), matches.get_one::<String>(field.path)?.clone())))
-            .collect()
-    }
+fn holds(field: &Field) -> bool {
+    field.group() == "simulation" || field.path == "model.gridsize"
 }
 
 impl clap::Args for SimulationFlags {
-    fn augment_args(mut command: Command) -> Command {
-        for (field, flag) in Self::flags() {
-            let argument = Arg::new(field.path)
-                .long(flag)
-                .value_name(if field.unit.is_empty() { "VALUE" } else { field.unit })
-                .help(format!("{} ({})", field.help.trim_end_matches('.'), field.range_in_words()))
-                .allow_negative_numbers(true);
-            command = command.arg(argument.aliases(other_names(field.path).iter().copied()));
-        }
-        command
+    fn augment_args(command: Command) -> Command {
+        add_field_flags(command, holds)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -55,11 +27,11 @@ impl clap::Args for SimulationFlags {
 
 impl FromArgMatches for SimulationFlags {
     fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
-        Ok(Self(Self::values(matches)))
+        Ok(Self(field_values(matches, holds)))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> std::result::Result<(), clap::Error> {
-        self.0.extend(Self::values(matches));
+        self.0.extend(field_values(matches, holds));
         Ok(())
     }
 }
