@@ -5,7 +5,7 @@
 use crate::data::{GroupCoordinates, Groups};
 use crate::physics::ComplexTensor;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use ndarray::{Array3, ArrayView3};
+use ndarray::ArrayView3;
 use num_complex::Complex32;
 
 /// Bytes of one resident piece: below the smallest binding limit of current adapters (128 MiB).
@@ -25,16 +25,75 @@ pub struct Batch {
     pub reach: f64,
 }
 
+/// Images, resident on a device, in pieces that any adapter can bind.
+struct Stack {
+    pieces: Vec<Tensor<3>>,
+    images_per_piece: usize,
+    side: usize,
+    device: Device,
+}
+
+impl Stack {
+    /// * `images`: (n, N, N), of which `value` is uploaded.
+    fn new<T>(images: ArrayView3<T>, value: impl Fn(&T) -> f32, device: &Device) -> Self {
+        let (n, side, _) = images.dim();
+        let images_per_piece = (PIECE_BYTES / (4 * side * side)).max(1);
+        let pieces = (0..n)
+            .step_by(images_per_piece)
+            .map(|start| {
+                let end = (start + images_per_piece).min(n);
+                let values: Vec<f32> = images.slice(ndarray::s![start..end, .., ..]).iter().map(&value).collect();
+                Tensor::from_data(TensorData::new(values, [end - start, side, side]), device)
+            })
+            .collect();
+        Self { pieces, images_per_piece, side, device: device.clone() }
+    }
+
+    /// The images with these numbers, (k, N, N), in this order.
+    fn gather(&self, images: &[usize]) -> Tensor<3> {
+        let select = |piece: usize, within: Vec<i64>| {
+            let count = within.len();
+            let index = Tensor::<1, Int>::from_data(TensorData::new(within, [count]), &self.device);
+            self.pieces[piece].clone().select(0, index)
+        };
+        if self.pieces.len() == 1 {
+            return select(0, images.iter().map(|&p| p as i64).collect());
+        }
+        // Gather piece by piece, then put the images back into the order asked for.
+        let mut found = Vec::new();
+        let mut place = vec![0i64; images.len()];
+        let mut next = 0;
+        for piece in 0..self.pieces.len() {
+            let mut within = Vec::new();
+            for (slot, &p) in images.iter().enumerate() {
+                if p / self.images_per_piece == piece {
+                    within.push((p % self.images_per_piece) as i64);
+                    place[slot] = next;
+                    next += 1;
+                }
+            }
+            if !within.is_empty() {
+                found.push(select(piece, within));
+            }
+        }
+        let order = Tensor::<1, Int>::from_data(TensorData::new(place, [images.len()]), &self.device);
+        Tensor::cat(found, 0).select(0, order)
+    }
+}
+
 /// All patterns, resident on a device, and the groups made of them.
 pub struct Resident {
-    pieces: Vec<Tensor<3>>,
-    patterns_per_piece: usize,
-    side: usize,
+    amplitude: Stack,
     groups: Groups,
     coordinates: GroupCoordinates,
-    /// (n, N, N) patches of the teacher's object.
-    taught: Option<Array3<Complex32>>,
-    device: Device,
+    /// Patches of the teacher's object.
+    taught: Option<ComplexStack>,
+}
+
+/// Real and imaginary parts.
+struct ComplexStack {
+    re: Stack,
+    im: Stack,
 }
 
 impl Resident {
@@ -46,24 +105,15 @@ impl Resident {
         coordinates: GroupCoordinates,
         device: &Device,
     ) -> Self {
-        let (n, side, _) = diffraction.dim();
-        let patterns_per_piece = (PIECE_BYTES / (4 * side * side)).max(1);
         let factor = normalization as f32;
-        let pieces = (0..n)
-            .step_by(patterns_per_piece)
-            .map(|start| {
-                let end = (start + patterns_per_piece).min(n);
-                let values: Vec<f32> =
-                    diffraction.slice(ndarray::s![start..end, .., ..]).iter().map(|v| v * factor).collect();
-                Tensor::from_data(TensorData::new(values, [end - start, side, side]), device)
-            })
-            .collect();
-        Self { pieces, patterns_per_piece, side, groups, coordinates, taught: None, device: device.clone() }
+        Self { amplitude: Stack::new(diffraction, |v| v * factor, device), groups, coordinates, taught: None }
     }
 
     /// Adds a teacher: (n, N, N) patches of its object, in the network's units.
-    pub fn teach(&mut self, patches: Array3<Complex32>) {
-        self.taught = Some(patches);
+    pub fn teach(&mut self, patches: ArrayView3<Complex32>) {
+        let device = &self.amplitude.device;
+        let (re, im) = (Stack::new(patches, |z| z.re, device), Stack::new(patches, |z| z.im, device));
+        self.taught = Some(ComplexStack { re, im });
     }
 
     /// Lets the teacher go.
@@ -83,7 +133,7 @@ impl Resident {
 
     /// Gathers the groups with these numbers.
     pub fn batch(&self, groups: &[usize]) -> Batch {
-        let (b, c) = (groups.len(), self.channels());
+        let (b, c, side) = (groups.len(), self.channels(), self.amplitude.side);
         let mut patterns = Vec::with_capacity(b * c);
         let mut in_group = Vec::with_capacity(2 * b * c);
         let mut in_batch = Vec::with_capacity(2 * b * c);
@@ -104,14 +154,15 @@ impl Resident {
                 }
             }
         }
-        let upload = |values| Tensor::from_data(TensorData::new(values, [b * c, 2]), &self.device);
+        let upload = |values| Tensor::from_data(TensorData::new(values, [b * c, 2]), &self.amplitude.device);
         Batch {
-            amplitude: self.gather(&patterns).reshape([b, c, self.side, self.side]),
+            amplitude: self.amplitude.gather(&patterns).reshape([b, c, side, side]),
             in_group: upload(in_group),
             in_batch: upload(in_batch),
-            taught: self.taught.as_ref().map(|taught| {
-                ComplexTensor::from_array(taught.select(ndarray::Axis(0), &patterns).view(), &self.device)
-            }),
+            taught: self
+                .taught
+                .as_ref()
+                .map(|taught| ComplexTensor { re: taught.re.gather(&patterns), im: taught.im.gather(&patterns) }),
             reach,
         }
     }
@@ -119,35 +170,5 @@ impl Resident {
     /// Centre of each group, `(x, y)`.
     pub fn centers(&self) -> Vec<[f64; 2]> {
         self.coordinates.centers.outer_iter().map(|row| [row[0], row[1]]).collect()
-    }
-
-    fn gather(&self, patterns: &[usize]) -> Tensor<3> {
-        let select = |piece: usize, within: Vec<i64>| {
-            let count = within.len();
-            let index = Tensor::<1, Int>::from_data(TensorData::new(within, [count]), &self.device);
-            self.pieces[piece].clone().select(0, index)
-        };
-        if self.pieces.len() == 1 {
-            return select(0, patterns.iter().map(|&p| p as i64).collect());
-        }
-        // Gather piece by piece, then put the patterns back into the order asked for.
-        let mut found = Vec::new();
-        let mut place = vec![0i64; patterns.len()];
-        let mut next = 0;
-        for piece in 0..self.pieces.len() {
-            let mut within = Vec::new();
-            for (slot, &p) in patterns.iter().enumerate() {
-                if p / self.patterns_per_piece == piece {
-                    within.push((p % self.patterns_per_piece) as i64);
-                    place[slot] = next;
-                    next += 1;
-                }
-            }
-            if !within.is_empty() {
-                found.push(select(piece, within));
-            }
-        }
-        let order = Tensor::<1, Int>::from_data(TensorData::new(place, [patterns.len()]), &self.device);
-        Tensor::cat(found, 0).select(0, order)
     }
 }

@@ -297,7 +297,7 @@ pub fn train(
         let Some(patches) = teacher(dataset, config, &scaling, observer)? else {
             return Err(Error::failed("Training was stopped before its first step"));
         };
-        resident.teach(patches);
+        resident.teach(patches.view());
     }
     'training: while budget.fraction(step, steps_per_epoch) < 1.0 {
         let mix = Mix::after(budget.fraction(step, steps_per_epoch), settings);
