@@ -17,7 +17,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("simulate", &["data"]),
     ("model", &["kernels", "physics"]),
     ("train", &["direct", "kernels", "physics", "model", "data", "metrics"]),
-    ("direct", &["data"]),
+    ("direct", &["data", "physics"]),
     ("infer", &["kernels", "physics", "model", "data", "metrics", "train"]),
     ("checkpoint", &["model", "data", "train"]),
     (

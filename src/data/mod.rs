@@ -13,7 +13,7 @@
 //! * `dataset`: a scan in memory.
 //! * `neighbors`, `grouping`, `split`, `random`: which patterns are reconstructed together (A§2).
 //! * `normalize`: scaling of the patterns (A§3.1).
-//! * `canvas`: where patches land.
+//! * `canvas`: where patches land, and how they are cut out again.
 //! * `prepare`: tools that change a dataset and record it; `export`: a result in the formats of others.
 //! * `reconstruction`: the stitched object with its origin.
 
@@ -49,7 +49,7 @@ mod split;
 #[cfg(test)]
 mod test_support;
 
-pub use canvas::Canvas;
+pub use canvas::{Canvas, cut_patch, in_frame};
 pub use contract::{ArraySummary, Inspection, Status, Verdict, inspect, inspect_with, list};
 pub use dataset::{Dataset, fingerprint};
 pub use grouping::{GroupCoordinates, Groups, group, group_around, group_coordinates};

@@ -1,5 +1,6 @@
 //! The stitched result and its file.
 
+use super::canvas::cut_patch;
 use super::npz::{NpyArray, NpzArchive, write_npz};
 use crate::error::{Problem, Result};
 use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, arr0, arr1};
@@ -44,24 +45,10 @@ impl Reconstruction {
     /// outside.
     pub fn patches(&self, positions: &[[f64; 2]], side: usize) -> Array3<Complex32> {
         let mut patches = Array3::zeros((positions.len(), side, side));
-        let half = (side / 2) as f64;
-        patches.axis_iter_mut(Axis(0)).into_par_iter().zip(positions).for_each(|(mut patch, position)| {
-            let (left, top) = (position[0] - half - self.origin_xy[0], position[1] - half - self.origin_xy[1]);
-            let (x0, y0) = (left.floor(), top.floor());
-            let (fx, fy) = ((left - x0) as f32, (top - y0) as f32);
-            let at = |y: i64, x: i64| {
-                let index = (usize::try_from(y).ok(), usize::try_from(x).ok());
-                match index {
-                    (Some(y), Some(x)) => self.object.get((y, x)).copied().unwrap_or_default(),
-                    _ => Complex32::default(),
-                }
-            };
-            for ((row, column), value) in patch.indexed_iter_mut() {
-                let (y, x) = (y0 as i64 + row as i64, x0 as i64 + column as i64);
-                let upper = at(y, x) * (1.0 - fx) + at(y, x + 1) * fx;
-                let lower = at(y + 1, x) * (1.0 - fx) + at(y + 1, x + 1) * fx;
-                *value = upper * (1.0 - fy) + lower * fy;
-            }
+        patches.axis_iter_mut(Axis(0)).into_par_iter().zip(positions).for_each(|(mut patch, [x, y])| {
+            let mut values = Vec::new();
+            cut_patch(self.object.view(), [x - self.origin_xy[0], y - self.origin_xy[1]], side, &mut values);
+            patch.iter_mut().zip(values).for_each(|(to, from)| *to = from);
         });
         patches
     }

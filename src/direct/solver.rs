@@ -4,6 +4,7 @@ use super::wave::{Answer, Optics};
 use crate::config::DirectConfig;
 use crate::data::{self, Canvas, Dataset, Reconstruction};
 use crate::error::{Error, Problem, Result};
+use crate::physics::probe_intensity;
 use ndarray::{Array2, Array3, Axis};
 use num_complex::Complex32;
 use rayon::prelude::*;
@@ -160,9 +161,9 @@ impl<'a> Solver<'a> {
             Vec::new()
         };
         self.illumination.fill(0.0);
-        let base = intensity(&self.probe);
+        let base = probe_intensity(self.probe.view());
         for (index, &(top, left, _)) in self.places.iter().enumerate() {
-            let here = probes.get(index).map(intensity);
+            let here = probes.get(index).map(|probe| probe_intensity(probe.view()));
             let intensity = here.as_ref().unwrap_or(&base);
             let mut window = self.illumination.slice_mut(ndarray::s![top..top + self.side, left..left + self.side]);
             window += intensity;
@@ -304,23 +305,17 @@ impl<'a> Solver<'a> {
     }
 }
 
-/// Σ over modes of |P|², (N, N).
-fn intensity(probe: &Array3<Complex32>) -> Array2<f32> {
-    probe.mapv(|value| value.norm_sqr()).sum_axis(Axis(0))
-}
-
 /// An object on another canvas; 1 (in normalised units) where it holds nothing.
 fn laid_on(given: &Reconstruction, canvas: &Canvas, to_normalized: f32) -> Array2<Complex32> {
     let shift = |axis: usize| (canvas.origin[axis] - given.origin_xy[axis]).round() as i64;
-    let (dx, dy) = (shift(0), shift(1));
-    Array2::from_shape_fn((canvas.height, canvas.width), |(y, x)| {
-        let at = (usize::try_from(y as i64 + dy), usize::try_from(x as i64 + dx));
-        let value = match at {
-            (Ok(y), Ok(x)) => given.object.get((y, x)).filter(|_| given.coverage[(y, x)] > 0.0),
-            _ => None,
-        };
-        value.map_or(Complex32::new(1.0, 0.0), |value| value * to_normalized)
-    })
+    let corner = [shift(0), shift(1)];
+    let shape = (canvas.height, canvas.width);
+    let seen = data::in_frame(&given.coverage, corner, shape, 0.0);
+    let mut object = data::in_frame(&given.object, corner, shape, Complex32::default());
+    ndarray::Zip::from(&mut object).and(&seen).for_each(|value, coverage| {
+        *value = if *coverage > 0.0 { *value * to_normalized } else { Complex32::new(1.0, 0.0) };
+    });
+    object
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! From the object to what arrives at the detector: patch, exit wave, intensity (A§5.5, A§9.1).
 
+use crate::data::cut_patch;
 use crate::fourier::{Fft2, Scratch};
 use ndarray::{Array3, ArrayView2, Axis};
 use num_complex::Complex32;
@@ -65,33 +66,6 @@ impl<'a> Forward<'a> {
                     }
                 }
             }
-        }
-    }
-}
-
-/// Row-major N × N patch whose index N/2 lies at `centre` (x, y), pixels of the object; bilinear, 0 outside (A§2.5).
-pub(super) fn cut_patch(object: ArrayView2<'_, Complex32>, centre: [f64; 2], side: usize, patch: &mut Vec<Complex32>) {
-    let half = (side / 2) as f64;
-    let (left, top) = ((centre[0] - half).floor(), (centre[1] - half).floor());
-    #[allow(clippy::cast_possible_truncation)]
-    let (fx, fy) = ((centre[0] - half - left) as f32, (centre[1] - half - top) as f32);
-    #[allow(clippy::cast_possible_truncation)]
-    let (left, top) = (left as i64, top as i64);
-    let pixel = |row: i64, column: i64| match (usize::try_from(row), usize::try_from(column)) {
-        (Ok(row), Ok(column)) => object.get((row, column)).copied().unwrap_or_default(),
-        _ => Complex32::ZERO,
-    };
-    patch.clear();
-    patch.reserve(side * side);
-    for row in (0..side as i64).map(|k| top.saturating_add(k)) {
-        let below = row.saturating_add(1);
-        // Each column is read once: what is right of a pixel is left of the next one.
-        let blend = |column: i64| pixel(row, column) * (1.0 - fy) + pixel(below, column) * fy;
-        let mut here = blend(left);
-        for column in (1..=side as i64).map(|l| left.saturating_add(l)) {
-            let next = blend(column);
-            patch.push(here * (1.0 - fx) + next * fx);
-            here = next;
         }
     }
 }

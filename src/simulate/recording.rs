@@ -251,7 +251,7 @@ mod tests {
 
     /// Expected photons of each pixel of each pattern, from the stored probe and object in double precision.
     fn expected(dataset: &Dataset) -> Vec<f64> {
-        use crate::simulate::forward::cut_patch;
+        use crate::data::cut_patch;
         use num_complex::Complex64;
         let side = dataset.patch_size();
         let object = dataset.object.as_ref().unwrap();

@@ -14,6 +14,7 @@ use crate::direct::{self, Start};
 use crate::error::{Error, Problem, Result};
 use crate::imaging;
 use crate::metrics;
+use crate::physics;
 use crate::train::History;
 use ndarray::{Array2, ArrayView3, Axis};
 use num_complex::Complex32;
@@ -392,10 +393,7 @@ fn preview(dataset: &Dataset) -> Result<Option<(Picture, f64)>> {
 /// Diameter in pixels of the circle around the centre of mass that holds 90 % of the energy of a (modes, N, N) probe.
 fn diameter(probe: ArrayView3<'_, Complex32>) -> f64 {
     let side = probe.dim().1;
-    let mut intensity = Array2::<f64>::zeros((side, side));
-    for mode in probe.axis_iter(Axis(0)) {
-        ndarray::Zip::from(&mut intensity).and(mode).for_each(|sum, value| *sum += f64::from(value.norm_sqr()));
-    }
+    let intensity = physics::probe_intensity(probe).mapv(f64::from);
     let total: f64 = intensity.iter().sum();
     if total <= 0.0 {
         return 0.0;
@@ -456,7 +454,9 @@ fn result(folder: &Path) -> Result<ResultData> {
     if let Ok(dataset) = Dataset::load(Path::new(path), &config.data, config.execution.seeds.subsample) {
         let object = data.reconstruction.object.view();
         let origin = data.reconstruction.origin_xy;
-        data.truth = dataset.object.as_ref().map(|truth| in_frame(truth, object.dim(), origin));
+        let corner = origin.map(|at| at.round() as i64);
+        let unknown = Complex32::new(f32::NAN, f32::NAN);
+        data.truth = dataset.object.as_ref().map(|truth| data::in_frame(truth, corner, object.dim(), unknown));
         data.residuals = metrics::pattern_residuals(
             object,
             origin,
@@ -468,19 +468,6 @@ fn result(folder: &Path) -> Result<ResultData> {
         data.positions = dataset.positions;
     }
     Ok(data)
-}
-
-/// The (h, w) frame whose pixel `[0, 0]` lies at `origin_xy` of an image; NaN where the image ends.
-fn in_frame(image: &Array2<Complex32>, (height, width): (usize, usize), origin_xy: [f64; 2]) -> Array2<Complex32> {
-    let (left, top) = (origin_xy[0].round() as i64, origin_xy[1].round() as i64);
-    Array2::from_shape_fn((height, width), |(y, x)| {
-        let at = (usize::try_from(y as i64 + top), usize::try_from(x as i64 + left));
-        match at {
-            (Ok(y), Ok(x)) => image.get((y, x)).copied(),
-            _ => None,
-        }
-        .unwrap_or(Complex32::new(f32::NAN, f32::NAN))
-    })
 }
 
 fn read_json(path: &Path) -> Option<Value> {

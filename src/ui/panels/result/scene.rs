@@ -3,6 +3,7 @@
 //! A scene takes a part of a second for a million pixels, so it is made in the background and kept until an input changes.
 
 use super::metrics::{self, Agreement};
+use crate::data;
 use crate::imaging::{self, Histogram, Ordered, RampFit};
 use crate::worker::message::ResultData;
 use ndarray::{Array2, s};
@@ -324,17 +325,9 @@ fn in_frame(
         let difference = result.reconstruction.origin_xy[axis] - run.reconstruction.origin_xy[axis];
         difference.round() as i64 + corner[axis] as i64
     };
-    let (dx, dy) = (shift(0), shift(1));
-    let at = |y: usize, x: usize| match (usize::try_from(y as i64 + dy), usize::try_from(x as i64 + dx)) {
-        (Ok(y), Ok(x)) => Some((y, x)),
-        _ => None,
-    };
-    let known =
-        Array2::from_shape_fn(shape, |(y, x)| at(y, x).and_then(|at| run.covered.get(at)).copied().unwrap_or(false));
-    let nothing = Complex32::new(f32::NAN, f32::NAN);
-    let object = Array2::from_shape_fn(shape, |(y, x)| {
-        at(y, x).and_then(|at| run.reconstruction.object.get(at)).copied().unwrap_or(nothing)
-    });
+    let corner = [shift(0), shift(1)];
+    let known = data::in_frame(&run.covered, corner, shape, false);
+    let object = data::in_frame(&run.reconstruction.object, corner, shape, Complex32::new(f32::NAN, f32::NAN));
     (object, known)
 }
 
