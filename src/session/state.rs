@@ -315,6 +315,11 @@ impl State {
                     return self.say(Level::Warning, "A run was interrupted; Runs offers its saved model".to_owned());
                 }
             }
+            Reply::Example(path) => return self.act(Action::Open(path)),
+            // A note is saved while it is typed; saying so each time would be noise.
+            Reply::Written { path } if path.ends_with("note.txt") => {}
+            Reply::Written { path } => return self.say(Level::Success, format!("Saved {}", path.display())),
+            Reply::RunsChanged => return self.act(Action::RefreshRuns),
             Reply::Failed { path, failure } => {
                 self.reading_result = false;
                 if let Some(dataset) = self.dataset.as_mut().filter(|dataset| dataset.path == path) {

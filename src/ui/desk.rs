@@ -1,12 +1,10 @@
 //! State, worker and reader together: what the window works at, without a window.
 
-use super::example;
 use crate::error::Result;
 use crate::session::{Action, Effect, Level, State, Step};
 use crate::worker::message::Request;
 use crate::worker::reader::Reader;
 use crate::worker::{self, Worker};
-use std::path::Path;
 
 /// What only the window itself can do.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,33 +78,13 @@ impl Desk {
                 Effect::Control(control) => self.worker.switch().set(control),
                 Effect::Pace(pace) => self.worker.set_pace(pace),
                 Effect::Read(request) => self.reader.request(request),
-                Effect::UnpackExample => match example::unpack() {
-                    Ok(path) => self.act(Action::Open(path)),
-                    Err(error) => self.complain(&error.to_string()),
-                },
-                Effect::Write { path, bytes } => self.write(&path, &bytes),
-                Effect::Trash(folder) => match trash::delete(&folder) {
-                    Ok(()) => self.act(Action::RefreshRuns),
-                    Err(error) => {
-                        self.complain(&format!("{} could not be moved to the trash ({error})", folder.display()));
-                        self.act(Action::RefreshRuns);
-                    }
-                },
+                Effect::UnpackExample => self.reader.request(Request::Example),
+                Effect::Write { path, bytes } => self.reader.request(Request::Write { path, bytes }),
+                Effect::Trash(folder) => self.reader.request(Request::Trash { folder }),
                 Effect::Toast { level, text } => self.wishes.push(Wish::Toast(level, text)),
                 Effect::Show(step) => self.wishes.push(Wish::Show(step)),
                 Effect::Attention => self.wishes.push(Wish::Attention),
             }
-        }
-    }
-
-    fn write(&mut self, path: &Path, bytes: &[u8]) {
-        match crate::checkpoint::write_atomic(path, bytes) {
-            // A note is saved while it is typed; saying so each time would be noise.
-            Ok(()) if path.ends_with("note.txt") => {}
-            Ok(()) => {
-                self.act(Action::Say { level: Level::Success, text: format!("Saved {}", path.display()) });
-            }
-            Err(error) => self.complain(&error.to_string()),
         }
     }
 

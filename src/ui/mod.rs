@@ -4,7 +4,7 @@
 //! they show it (a zoom, a scroll position) in a view of their own, and push [`Action`](crate::session::Action)s. The
 //! app alone holds the worker and the reader, and carries out the effects of actions.
 //!
-//! Hazard: a slow frame is a frozen program. Remedy: no file is read and no pattern summed on this thread; pictures are
+//! Hazard: a slow frame is a frozen program. Remedy: no file is read or written and no pattern summed on this thread; pictures are
 //! uploaded once and kept; curves are decimated before they are drawn.
 //!
 //! * `app`: frame by frame; `desk`: state, worker, reader and effects, without a window.
@@ -16,7 +16,6 @@ mod app;
 mod commands;
 mod desk;
 mod dialogs;
-mod example;
 mod layout;
 pub mod panels;
 mod persist;

@@ -6,6 +6,7 @@
 pub mod control;
 pub mod device;
 pub mod estimate;
+mod example;
 mod guard;
 mod jobs;
 mod live;

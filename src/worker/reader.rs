@@ -1,13 +1,14 @@
-//! The thread that reads files for a window, so that neither the device nor the window waits for a disk.
+//! The thread that reads and writes files for a window, so that neither the device nor the window waits for a disk.
 //!
 //! Requests are answered in order; opening a dataset is answered in four parts: its headers at once, its verdicts, its
 //! content, and a first look at its object. A panic in a parser is a failure of that request alone.
 
+use super::example;
 use super::guard;
 use super::live::picture_of;
 use super::message::{EpochPoint, Failure, Picture};
 use super::presets::{self, UserPreset};
-use crate::checkpoint::{Bundle, Manifest, RunFolder};
+use crate::checkpoint::{Bundle, Manifest, RunFolder, write_atomic};
 use crate::config::{Config, DataConfig, DirectConfig};
 use crate::data::{self, ArraySummary, Dataset, Inspection, Reconstruction};
 use crate::direct::{self, Start};
@@ -86,6 +87,20 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// The dataset shipped with the program, unpacked unless it is there.
+    Example,
+    /// Bytes into a file.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What is written.
+        bytes: Vec<u8>,
+    },
+    /// A folder into the trash.
+    Trash {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// End of the thread.
     Shutdown,
 }
@@ -140,6 +155,15 @@ pub enum Reply {
     Runs(Vec<RunInfo>),
     /// The user's presets, by name.
     Presets(Vec<UserPreset>),
+    /// Where the example is.
+    Example(PathBuf),
+    /// A file was written.
+    Written {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The run folders are no longer those of the last list.
+    RunsChanged,
     /// A request could not be met.
     Failed {
         /// The file or folder asked for.
@@ -301,11 +325,13 @@ impl Drop for Reader {
 impl Request {
     fn path(&self) -> &Path {
         match self {
-            Self::Dataset { path, .. } | Self::Bundle { path } | Self::Config { path } => path,
-            Self::Result { folder, .. } => folder,
+            Self::Dataset { path, .. } | Self::Bundle { path } | Self::Config { path } | Self::Write { path, .. } => {
+                path
+            }
+            Self::Result { folder, .. } | Self::Trash { folder } => folder,
             Self::Runs { parent } => parent,
             Self::Presets { folder } | Self::SavePreset { folder, .. } | Self::DeletePreset { folder, .. } => folder,
-            Self::Shutdown => Path::new(""),
+            Self::Example | Self::Shutdown => Path::new(""),
         }
     }
 }
@@ -326,6 +352,23 @@ fn meet(request: &Request, answer: &mut dyn FnMut(Reply)) -> Result<()> {
             let path = if path.is_dir() { path.join("model.ptycho") } else { path.clone() };
             let bundle = Bundle::load(&path)?;
             answer(Reply::Bundle { path, manifest: Box::new(bundle.manifest), config: Box::new(bundle.config) });
+        }
+        Request::Example => answer(Reply::Example(example::unpack()?)),
+        Request::Write { path, bytes } => {
+            write_atomic(path, bytes)?;
+            answer(Reply::Written { path: path.clone() });
+        }
+        Request::Trash { folder } => {
+            let done = trash::delete(folder);
+            // Also when it failed: a window has taken the folder off its list.
+            answer(Reply::RunsChanged);
+            done.map_err(|error| {
+                Error::Failed(
+                    Problem::new(format!("The folder could not be moved to the trash ({error})"))
+                        .hint("Remove it by hand")
+                        .at(folder),
+                )
+            })?;
         }
         Request::Config { path } => {
             answer(Reply::Config { path: path.clone(), config: Box::new(Config::load(path)?) });
@@ -589,5 +632,25 @@ mod tests {
         assert!(matches!(&replies[1], Reply::Inspected(inspection) if inspection.status() != Status::Fail));
         assert!(matches!(&replies[2], Reply::Opened(patterns) if patterns.dataset.len() == 516));
         assert!(matches!(&replies[3], Reply::Preview { misfit, .. } if *misfit < 0.02));
+    }
+
+    #[test]
+    fn files_are_written_in_the_order_of_the_requests_and_what_fails_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        let reader = Reader::spawn(Box::new(|| ())).unwrap();
+        for text in ["first", "second"] {
+            reader.request(Request::Write { path: path.clone(), bytes: text.into() });
+        }
+        let nowhere = folder.path().join("no such folder");
+        reader.request(Request::Write { path: nowhere.join("b.txt"), bytes: Vec::new() });
+        reader.request(Request::Trash { folder: nowhere.clone() });
+        let replies: Vec<Reply> =
+            (0..5).map(|_| reader.replies().recv_timeout(Duration::from_secs(60)).unwrap()).collect();
+        assert_eq!(replies[..2], [Reply::Written { path: path.clone() }, Reply::Written { path: path.clone() }]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "second");
+        assert!(matches!(&replies[2], Reply::Failed { path, .. } if *path == nowhere.join("b.txt")));
+        assert_eq!(replies[3], Reply::RunsChanged);
+        assert!(matches!(&replies[4], Reply::Failed { path, .. } if *path == nowhere));
     }
 }

@@ -4,6 +4,8 @@ use crate::checkpoint::write_atomic;
 use crate::error::{Error, Result};
 use std::path::PathBuf;
 
+/// Name of the program's folder among the user's data.
+const PROGRAM: &str = "ptychoscope";
 const BYTES: &[u8] = include_bytes!("../../fixtures/siemens_star_n64.npz");
 const NOTICE: &[u8] = include_bytes!("../../fixtures/siemens_star_n64.LICENSE");
 
@@ -12,8 +14,8 @@ const NOTICE: &[u8] = include_bytes!("../../fixtures/siemens_star_n64.LICENSE");
 /// # Errors
 /// It cannot be written.
 pub(super) fn unpack() -> Result<PathBuf> {
-    let folder = directories::ProjectDirs::from("", "", super::APP_ID)
-        .map_or_else(|| std::env::temp_dir().join(super::APP_ID), |dirs| dirs.data_dir().join("example"));
+    let folder = directories::ProjectDirs::from("", "", PROGRAM)
+        .map_or_else(|| std::env::temp_dir().join(PROGRAM), |dirs| dirs.data_dir().join("example"));
     std::fs::create_dir_all(&folder).map_err(|error| Error::writing(&folder, &error))?;
     let path = folder.join("siemens_star_n64.npz");
     if std::fs::metadata(&path).map(|data| data.len()).ok() != Some(BYTES.len() as u64) {
