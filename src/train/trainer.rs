@@ -339,7 +339,10 @@ pub fn train(
 
             let epoch_done = (step % steps_per_epoch) == 0;
             if reported.elapsed() >= REPORT_INTERVAL || epoch_done {
-                let losses = read_all(&mut unread)?;
+                // One wait for the device for all of them.
+                unread.push(adam.gradient_norm().clone());
+                let mut losses = read_all(&mut unread)?;
+                let gradient_norm = losses.pop().unwrap_or(f64::NAN);
                 let mean = losses.iter().sum::<f64>() / losses.len() as f64;
                 if !mean.is_finite() {
                     outcome = Outcome::RestoredAfterNan;
@@ -359,7 +362,7 @@ pub fn train(
                     fraction,
                     loss: Some(mean),
                     learning_rate: rate,
-                    gradient_norm: read(adam.gradient_norm().clone())?,
+                    gradient_norm,
                     elapsed_s: elapsed,
                     remaining_s: (fraction > 0.0).then(|| elapsed * (1.0 - fraction) / fraction),
                     patterns_per_second: patterns as f64 / elapsed.max(1e-9),
