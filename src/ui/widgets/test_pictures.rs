@@ -1,5 +1,7 @@
 //! For tests: pictures of a panel, kept where the variable `PTYCHOSCOPE_PICTURES` says, to be looked at.
 
+use crate::session::{Action, State};
+use crate::ui::panels::Outbox;
 use eframe::egui::{self, Theme};
 use egui_kittest::Harness;
 
@@ -27,6 +29,32 @@ pub(crate) fn harness<'a, T>(
         .build_ui_state(draw, state);
     harness.run_ok();
     harness
+}
+
+/// A panel's view with what it reads and writes.
+#[derive(Default)]
+pub(crate) struct Desk<V> {
+    pub view: V,
+    pub state: State,
+    pub outbox: Outbox,
+    pub actions: Vec<Action>,
+}
+
+/// A harness around a panel; its actions are only noted.
+pub(crate) fn panel<V>(
+    desk: Desk<V>,
+    size: [f32; 2],
+    theme: Theme,
+    show: fn(&mut V, &mut egui::Ui, &State, &mut Outbox, &mut Vec<Action>),
+) -> Harness<'static, Desk<V>>
+where
+    V: 'static,
+{
+    harness(size, theme, desk, move |ui, desk| {
+        egui::Frame::central_panel(ui.style()).inner_margin(12).show(ui, |ui| {
+            show(&mut desk.view, ui, &desk.state, &mut desk.outbox, &mut desk.actions);
+        });
+    })
 }
 
 /// Saves what a harness shows, if pictures are wanted.

@@ -13,13 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The panel with everything around it that it needs.
-#[derive(Default)]
-struct Bench {
-    view: View,
-    state: State,
-    outbox: Outbox,
-    actions: Vec<Action>,
-}
+type Bench = crate::ui::widgets::test_pictures::Desk<View>;
 
 fn harness(state: State, size: Vec2, theme: Theme) -> Harness<'static, Bench> {
     let draw = |ui: &mut Ui, bench: &mut Bench| {

@@ -1,25 +1,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
-use crate::ui::widgets::test_pictures::{VIEWS, harness, save};
+use crate::ui::widgets::test_pictures::{self, VIEWS, panel, save};
 use crate::worker::message::EpochPoint;
 use eframe::egui::{Modifiers, Theme};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
-#[derive(Default)]
-struct Desk {
-    view: View,
-    state: State,
-    outbox: Outbox,
-    actions: Vec<Action>,
-}
+type Desk = test_pictures::Desk<View>;
 
 fn open(desk: Desk, size: [f32; 2], theme: Theme) -> Harness<'static, Desk> {
-    harness(size, theme, desk, |ui, desk| {
-        eframe::egui::Frame::central_panel(ui.style()).inner_margin(12).show(ui, |ui| {
-            desk.view.show(ui, &desk.state, &mut desk.outbox, &mut desk.actions);
-        });
-    })
+    panel(desk, size, theme, View::show)
 }
 
 fn usual(runs: Vec<RunInfo>) -> Harness<'static, Desk> {

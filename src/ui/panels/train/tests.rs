@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
 use crate::session::{OpenDataset, Step};
-use crate::ui::widgets::test_pictures::{VIEWS, harness, save};
+use crate::ui::widgets::test_pictures::{self, VIEWS, panel, save};
 use crate::worker::message::{
     AdapterKind, Control, DeviceInfo, EpochPoint, Event, EventKind, JobOutcome, LivePace, Progress, Stage, Summary,
 };
@@ -10,20 +10,10 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use std::time::Duration;
 
-#[derive(Default)]
-struct Desk {
-    view: View,
-    state: State,
-    outbox: Outbox,
-    actions: Vec<Action>,
-}
+type Desk = test_pictures::Desk<View>;
 
 fn open(desk: Desk, size: [f32; 2], theme: Theme) -> Harness<'static, Desk> {
-    harness(size, theme, desk, |ui, desk| {
-        eframe::egui::Frame::central_panel(ui.style()).inner_margin(12).show(ui, |ui| {
-            desk.view.show(ui, &desk.state, &mut desk.outbox, &mut desk.actions);
-        });
-    })
+    panel(desk, size, theme, View::show)
 }
 
 fn usual(desk: Desk) -> Harness<'static, Desk> {
