@@ -3,6 +3,8 @@
 check-product FILE   the product that the test wrote: complex, attributes, places
 make-cxi FILE        a CXI file as h5py writes it: lzf, big-endian, soft links, a virtual stack
 make-product FILE    a product with every attribute that Ptychodus writes
+make-matlab FILE     what MATLAB 7.3 saves: arrays with their axes reversed, behind a block of text
+make-filters FILE    one stack under many compressions: fixtures/hdf5_filters.h5 (needs hdf5plugin)
 """
 
 import sys
@@ -71,6 +73,59 @@ def make_cxi(path):
         f["entry_1/title"] = "made by h5py"
 
 
+def make_matlab(path):
+    with h5py.File(path, "w", userblock_size=512) as f:
+        # In MATLAB: frames (h, w, n), positions (n, 2), probe (h, w).
+        f["frames"] = counts().transpose(0, 2, 1)
+        f["positions"] = np.array([[3.0 * (k % 3), 4.0 * (k // 3)] for k in range(COUNT)]).T
+        y, x = np.mgrid[:N, :N]
+        f["probe"] = complex_matlab((np.exp(-((y - 32) ** 2 + (x - 30) ** 2) / 90) * (1 + 0.1j * y)).T)
+    with open(path, "r+b") as f:
+        f.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512))
+
+
+def complex_matlab(values):
+    pairs = np.empty(values.shape, [("real", "<f8"), ("imag", "<f8")])
+    pairs["real"], pairs["imag"] = values.real, values.imag
+    return pairs
+
+
+def noisy():
+    """(n, h, w) small numbers that look drawn by lot, larger ones in the middle."""
+    n, y, x = np.meshgrid(np.arange(5), np.arange(50), np.arange(61), indexing="ij")
+    h = (n * 2654435761 + y * 40503 + x * 2246822519) & 0xFFFFFFFF
+    h ^= h >> 13
+    h = (h * 668265263) & 0xFFFFFFFF
+    h ^= h >> 15
+    bits = sum((h >> k) & 1 for k in range(8))
+    return bits * np.where((y - 25) ** 2 + (x - 30) ** 2 < 60, 77, 1)
+
+
+def make_filters(path):
+    import hdf5plugin as plugin
+
+    values = noisy()
+    with h5py.File(path, "w") as f:
+
+        def put(name, dtype, chunks=(2, 50, 61), **compression):
+            f.create_dataset(name, data=values.astype(dtype), chunks=chunks, **compression)
+
+        put("lz4", "<u2", **plugin.LZ4())
+        put("lz4_blocks", ">u4", **plugin.LZ4(nbytes=1000))
+        put("shuffle_lz4", "<u2", shuffle=True, fletcher32=True, **plugin.LZ4())
+        put("bitshuffle_lz4", "<u2", **plugin.Bitshuffle(cname="lz4"))
+        put("bitshuffle_lz4_f4", "<f4", (1, 50, 61), **plugin.Bitshuffle(cname="lz4"))
+        put("bitshuffle_lz4_small", "<u4", (3, 7, 11), **plugin.Bitshuffle(nelems=64, cname="lz4"))
+        put("bitshuffle_zstd", "<u2", **plugin.Bitshuffle(cname="zstd"))
+        put("bitshuffle_alone", "<u2", **plugin.Bitshuffle(cname="none"))
+        for level in (1, 3, 10, 19, 22):
+            put(f"zstd_{level}", "<u2", (5, 50, 61), **plugin.Zstd(clevel=level))
+        put("shuffle_zstd_f8", "<f8", shuffle=True, **plugin.Zstd(clevel=5))
+        zeros = f.create_dataset("zstd_zeros", (5, 50, 61), "<u2", chunks=(1, 50, 61), fillvalue=7, **plugin.Zstd())
+        zeros[2] = 0
+        put("blosc", "<u2", **plugin.Blosc())
+
+
 def make_product(path):
     with h5py.File(path, "w") as f:
         f.attrs["name"], f.attrs["comments"] = "Zürich", "µ-scan"
@@ -97,4 +152,11 @@ def make_product(path):
 
 
 if __name__ == "__main__":
-    {"check-product": check_product, "make-cxi": make_cxi, "make-product": make_product}[sys.argv[1]](sys.argv[2])
+    jobs = {
+        "check-product": check_product,
+        "make-cxi": make_cxi,
+        "make-product": make_product,
+        "make-matlab": make_matlab,
+        "make-filters": make_filters,
+    }
+    jobs[sys.argv[1]](sys.argv[2])

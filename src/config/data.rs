@@ -126,7 +126,7 @@ pub enum MaskGood {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mapping {
-    /// Diffraction patterns, (n, h, w) or (h, w, n).
+    /// Diffraction patterns, (n, h, w), (h, w, n) or (ny, nx, h, w); with `*` several parts, in the order of their names.
     pub diffraction: String,
     /// Positions, (n, 2) or (2, n).
     pub positions: String,
@@ -138,16 +138,23 @@ pub struct Mapping {
     pub position_order: PositionOrder,
     /// Unit of the positions.
     pub position_unit: PositionUnit,
+    /// Distance of neighbouring scan points, in that unit, for patterns in a grid (ny, nx, h, w) without positions; none =
+    /// the file has positions.
+    #[serde(with = "super::optional")]
+    pub scan_step: Option<f64>,
     /// Probe, (N, N) or (modes, N, N).
     pub probe: String,
     /// Object, (H, W).
     pub object: String,
     /// Mask of the detector, (h, w).
     pub mask: String,
-    /// Which values of the mask are good.
+    /// Which values are good: of the mask named here or in `mask_file`.
     pub mask_good: MaskGood,
     /// Another file (a product or a dataset) that the probe is taken from.
     pub probe_file: String,
+    /// Another file (`.npy`, `.npz`, HDF5, PNG, TIFF) with a mask, of the stored patterns (h, w) or of the finished ones
+    /// (N, N); a pixel has to be good in the mask of the dataset, too.
+    pub mask_file: String,
 }
 
 /// Geometry of the experiment, where the file does not say it or says it wrong.
@@ -286,7 +293,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "data.pad",
         label: "Padding",
-        help: "Side to which patterns are padded with zeros, after cropping and binning; none does not pad.",
+        help: "Side to which patterns are padded with dark pixels, after cropping and binning; none does not pad.",
         unit: "px",
         flag: Some("--pad"),
         kind: optional_integer(2, 65536),
@@ -366,7 +373,8 @@ pub(super) const FIELDS: &[Field] = &[
     text(
         "data.mapping.diffraction",
         "Key of the patterns",
-        "Key (NPZ) or path (HDF5) of the patterns, (n, h, w) or (h, w, n).",
+        "Key (NPZ) or path (HDF5) of the patterns, (n, h, w), (h, w, n) or (ny, nx, h, w); * stands for anything, for a \
+         stack in several parts.",
     ),
     text("data.mapping.positions", "Key of the positions", "Key or path of the positions, (n, 2) or (2, n)."),
     text("data.mapping.x", "Key of x", "Key or path of the column of each position, (n,)."),
@@ -394,13 +402,22 @@ pub(super) const FIELDS: &[Field] = &[
             ("nm", "nanometres"),
         ]),
     },
+    Field {
+        path: "data.mapping.scan_step",
+        label: "Step of the scan",
+        help: "Distance of neighbouring scan points, in the unit of the positions, for patterns in a grid (ny, nx, h, w) \
+               whose file has no positions.",
+        unit: "",
+        flag: None,
+        kind: Kind::Real { min: 0.0, min_included: false, max: f64::INFINITY, optional: true },
+    },
     text("data.mapping.probe", "Key of the probe", "Key or path of the probe, (N, N) or (modes, N, N)."),
     text("data.mapping.object", "Key of the object", "Key or path of the object, (H, W)."),
     text("data.mapping.mask", "Key of the mask", "Key or path of the mask of the detector, (h, w)."),
     Field {
         path: "data.mapping.mask_good",
         label: "Good values of the mask",
-        help: "Which values of the mask mark good pixels.",
+        help: "Which values of the mask that is named here mark good pixels.",
         unit: "",
         flag: None,
         kind: choice(&[
@@ -414,6 +431,15 @@ pub(super) const FIELDS: &[Field] = &[
         "File of the probe",
         "Another file, a product or a dataset, that the probe is taken from.",
     ),
+    Field {
+        path: "data.mapping.mask_file",
+        label: "File of the mask",
+        help: "A file (.npy, .npz, HDF5, PNG, TIFF) that masks bad pixels of the detector, of the patterns as stored or as \
+               used; what is good is told by data.mapping.mask_good, or is what most pixels have.",
+        unit: "",
+        flag: Some("--mask-file"),
+        kind: Kind::Text,
+    },
     positive("data.geometry.energy_ev", "Photon energy", "Photon energy, where the file does not say it.", "eV"),
     positive(
         "data.geometry.distance_m",

@@ -2,11 +2,11 @@
 
 use super::contract::Verdict;
 use super::neighbors::NeighborIndex;
-use super::reading::duplicates;
 use crate::config::DiffractionUnit;
 use ndarray::{Array2, Array3, ArrayView2, Axis, Zip, s};
 use num_complex::Complex32;
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 
 /// Amplitudes above this are probably counts (A§1.3: amplitudes are small numbers).
 const IMPLAUSIBLE_AMPLITUDE: f64 = 1000.0;
@@ -303,6 +303,13 @@ pub(super) fn scan(
     if let (Some(probe), Some(_)) = (probe, size) {
         verdicts.extend(overlap(positions, probe));
     }
+}
+
+/// Number of positions that occur earlier already.
+fn duplicates(positions: &[[f64; 2]]) -> usize {
+    // -0.0 is 0.0.
+    let distinct: BTreeSet<[u64; 2]> = positions.iter().map(|p| p.map(|v| (v + 0.0).to_bits())).collect();
+    positions.len() - distinct.len()
 }
 
 /// Overlap of nearest neighbours, 1 - distance / diameter, from the median distance and the diameter of a disk with

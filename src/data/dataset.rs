@@ -29,7 +29,8 @@ pub struct Dataset {
     pub object: Option<Array2<Complex32>>,
     /// Photons per pattern, from the metadata of the file.
     pub nphotons: Option<f64>,
-    /// (N, N) good pixels of the detector: true is good. Masked ones are 0 in [`Self::diffraction`].
+    /// (N, N) good pixels of the detector: true is good. The others hold an estimate in [`Self::diffraction`], the mean of
+    /// the good pixels around them, which nothing may be judged by.
     pub mask: Option<Array2<bool>>,
     /// Side of an object pixel, m, if it is known.
     pub pixel_size_m: Option<f64>,

@@ -7,9 +7,10 @@
 //!
 //! * `npy`, `npz`, `pickle`: the archive format; `pickle` reads one text and runs nothing.
 //! * `hdf5`, `root_attributes`: arrays, links and attributes of HDF5 files.
-//! * `source`: one seam over both formats; `roles`, `cxi`, `product`: which array is what in a known format.
+//! * `source`, `blocks`: one seam over both formats, and patterns read a part at a time; `roles`, `cxi`, `product`: which array is what in a known format.
 //! * `geometry`, `placing`, `fit`, `probe_guess`: pixel sizes, positions in pixels, cropping and binning, a missing probe.
 //! * `reading`, `checks`, `contract`: keys, axis order and units; checks of values; verdicts (A§1).
+//! * `mask_file`, `tiff`, `inpaint`: a mask from another file; values for the network where there are none.
 //! * `dataset`: a scan in memory.
 //! * `neighbors`, `grouping`, `split`, `random`: which patterns are reconstructed together (A§2).
 //! * `normalize`: scaling of the patterns (A§3.1).
@@ -17,6 +18,7 @@
 //! * `prepare`: tools that change a dataset and record it; `export`: a result in the formats of others.
 //! * `reconstruction`: the stitched object with its origin.
 
+mod blocks;
 mod canvas;
 mod checks;
 mod contract;
@@ -29,6 +31,8 @@ mod format_tests;
 mod geometry;
 mod grouping;
 mod hdf5;
+mod inpaint;
+mod mask_file;
 mod neighbors;
 mod normalize;
 mod npy;
@@ -48,6 +52,7 @@ mod source;
 mod split;
 #[cfg(test)]
 mod test_support;
+mod tiff;
 
 pub use canvas::{Canvas, cut_patch, in_frame};
 pub use contract::{ArraySummary, Inspection, Status, Verdict, inspect, inspect_with, list};

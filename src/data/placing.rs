@@ -1,5 +1,6 @@
 //! Positions as stored → object pixels, (x, y) = (column, row) of each patch centre.
 
+use super::blocks::squeezed;
 use super::contract::{Status, Verdict};
 use super::fit::Fit;
 use super::geometry::Geometry;
@@ -19,15 +20,36 @@ pub(super) struct Placed {
 
 /// (x, y) of each position as stored, in the unit of the file.
 pub(super) fn read(source: &mut Source, roles: &Roles, verdicts: &mut Vec<Verdict>) -> Option<Vec<[f64; 2]>> {
+    let grid = roles.diffraction.first().and_then(|key| grid(source, key));
     match roles.positions.as_ref()? {
-        PositionKeys::Pair { x, y } => finite(pair(source, x, y, verdicts)?, verdicts),
+        PositionKeys::Pair { x, y } => finite(pair(source, x, y, grid, verdicts)?, verdicts),
         PositionKeys::Both { keys, order } => {
             let mut positions = Vec::new();
             for key in keys {
-                positions.extend(both(source, key, *order, verdicts)?);
+                positions.extend(both(source, key, *order, grid, verdicts)?);
             }
             finite(positions, verdicts)
         }
+        PositionKeys::Raster { patterns, step } => {
+            let Some([ny, nx]) = grid else {
+                let shape = source.array(patterns).map_or_else(|| "unknown".into(), |info| info.shape_text());
+                verdicts.push(
+                    Verdict::fail(CHECK, format!("data.mapping.scan_step is set, but the patterns have shape {shape}"))
+                        .expected("patterns in a grid of scan points, (ny, nx, h, w)")
+                        .advice("Leave the step out and name the positions with --set data.mapping.positions=KEY"),
+                );
+                return None;
+            };
+            finite((0..ny * nx).map(|k| [(k % nx) as f64 * step, (k / nx) as f64 * step]).collect(), verdicts)
+        }
+    }
+}
+
+/// Rows and columns of patterns (ny, nx, h, w).
+fn grid(source: &Source, key: &str) -> Option<[usize; 2]> {
+    match squeezed(&source.array(key)?.shape)[..] {
+        [ny, nx, _, _] => Some([ny, nx]),
+        _ => None,
     }
 }
 
@@ -46,7 +68,14 @@ fn finite(positions: Vec<[f64; 2]>, verdicts: &mut Vec<Verdict>) -> Option<Vec<[
     Some(positions)
 }
 
-fn pair(source: &mut Source, x: &str, y: &str, verdicts: &mut Vec<Verdict>) -> Option<Vec<[f64; 2]>> {
+/// One coordinate for each pattern; for patterns in a grid also (ny, nx) of each, or x of a column and y of a row.
+fn pair(
+    source: &mut Source,
+    x: &str,
+    y: &str,
+    grid: Option<[usize; 2]>,
+    verdicts: &mut Vec<Verdict>,
+) -> Option<Vec<[f64; 2]>> {
     let mut axis = |key: &str| {
         let array = match source.read_f64(key) {
             Ok(array) => array,
@@ -55,7 +84,8 @@ fn pair(source: &mut Source, x: &str, y: &str, verdicts: &mut Vec<Verdict>) -> O
                 return None;
             }
         };
-        if array.shape().iter().filter(|&&length| length != 1).count() > 1 || array.ndim() == 0 {
+        let is_grid = grid.is_some_and(|grid| array.shape() == grid);
+        if !is_grid && (array.shape().iter().filter(|&&length| length != 1).count() > 1 || array.ndim() == 0) {
             verdicts.push(
                 Verdict::fail(CHECK, format!("The array {key:?} has shape {}", shape_text(array.shape())))
                     .expected("one number for each pattern, shape (n,)")
@@ -67,6 +97,9 @@ fn pair(source: &mut Source, x: &str, y: &str, verdicts: &mut Vec<Verdict>) -> O
     };
     let (xs, ys) = (axis(x), axis(y));
     let (xs, ys) = (xs?, ys?);
+    if let Some([ny, nx]) = grid.filter(|&[ny, nx]| (ys.len(), xs.len()) == (ny, nx) && nx.max(ny) < ny * nx) {
+        return Some((0..ny * nx).map(|k| [xs[k % nx], ys[k / nx]]).collect());
+    }
     if xs.len() != ys.len() || xs.is_empty() {
         verdicts.push(
             Verdict::fail(CHECK, format!("There are {} x coordinates and {} y coordinates", xs.len(), ys.len()))
@@ -78,8 +111,14 @@ fn pair(source: &mut Source, x: &str, y: &str, verdicts: &mut Vec<Verdict>) -> O
     Some(xs.into_iter().zip(ys).map(|(x, y)| [x, y]).collect())
 }
 
-/// (n, 2), (n, 3), (2, n) or (3, n).
-fn both(source: &mut Source, key: &str, order: PositionOrder, verdicts: &mut Vec<Verdict>) -> Option<Vec<[f64; 2]>> {
+/// (n, 2), (n, 3), (2, n) or (3, n); for patterns in a grid also (ny, nx, 2) or (ny, nx, 3).
+fn both(
+    source: &mut Source,
+    key: &str,
+    order: PositionOrder,
+    grid: Option<[usize; 2]>,
+    verdicts: &mut Vec<Verdict>,
+) -> Option<Vec<[f64; 2]>> {
     let array = match source.read_f64(key) {
         Ok(array) => array,
         Err(error) => {
@@ -90,6 +129,9 @@ fn both(source: &mut Source, key: &str, order: PositionOrder, verdicts: &mut Vec
     let along = match *array.shape() {
         [_, 2 | 3] => array.clone(),
         [2 | 3, _] => array.t().to_owned(),
+        [ny, nx, last @ (2 | 3)] if grid == Some([ny, nx]) => {
+            array.clone().into_shape_with_order(vec![ny * nx, last]).ok()?
+        }
         _ => {
             verdicts.push(
                 Verdict::fail(CHECK, format!("The array {key:?} has shape {}", shape_text(array.shape())))

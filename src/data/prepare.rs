@@ -4,7 +4,7 @@ use super::dataset::Dataset;
 use super::npz::{NpyArray, NpzArchive, write_npz};
 use super::random::{choose, generator};
 use crate::error::{Problem, Result};
-use ndarray::{Array1, Array3, Axis, concatenate};
+use ndarray::{Array1, Array3, Axis, arr0, concatenate};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -84,7 +84,7 @@ impl Dataset {
     }
 
     /// Writes the dataset under the keys of A§1.1 (amplitude as f32, (n, h, w)) with these metadata, in one piece; masked
-    /// pixels as `bad_pixels` (1 = bad).
+    /// pixels as `bad_pixels` (1 = bad), and `pixel_size_m` if it is known.
     ///
     /// # Errors
     /// [`crate::error::Error::Failed`] if the file cannot be written.
@@ -96,6 +96,7 @@ impl Dataset {
         let single = self.probe.len_of(Axis(0)) == 1;
         let probe = if single { self.probe.index_axis(Axis(0), 0).into_dyn() } else { self.probe.view().into_dyn() };
         let bad = self.mask.as_ref().map(|mask| mask.mapv(|good| u16::from(!good)));
+        let pixel_size = self.pixel_size_m.map(arr0);
         let text = metadata.to_string();
         let mut arrays = vec![
             ("diffraction", NpyArray::F32(diffraction.view().into_dyn())),
@@ -107,6 +108,9 @@ impl Dataset {
         ];
         if let Some(object) = &self.object {
             arrays.push(("objectGuess", NpyArray::C32(object.view().into_dyn())));
+        }
+        if let Some(size) = &pixel_size {
+            arrays.push(("pixel_size_m", NpyArray::F64(size.view().into_dyn())));
         }
         if let Some(bad) = &bad {
             arrays.push(("bad_pixels", NpyArray::U16(bad.view().into_dyn())));

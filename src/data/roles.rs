@@ -13,6 +13,8 @@ pub(super) enum PositionKeys {
     Pair { x: String, y: String },
     /// Arrays of both, one after the other.
     Both { keys: Vec<String>, order: PositionOrder },
+    /// Nowhere: the patterns lie in a grid, so far apart.
+    Raster { patterns: String, step: f64 },
 }
 
 /// Unit of the stored positions.
@@ -81,10 +83,13 @@ pub(super) fn find(source: &mut Source, mapping: &Mapping) -> Roles {
     };
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     if let Some(key) = given(&mapping.diffraction) {
-        roles.diffraction = vec![key];
+        let parts = matching(source, &key);
+        roles.diffraction = if parts.is_empty() { vec![key] } else { parts };
         roles.estimate_probe = true;
     }
-    if let (Some(x), Some(y)) = (given(&mapping.x), given(&mapping.y)) {
+    if let (Some(step), Some(key)) = (mapping.scan_step, roles.diffraction.first()) {
+        roles.positions = Some(PositionKeys::Raster { patterns: key.clone(), step });
+    } else if let (Some(x), Some(y)) = (given(&mapping.x), given(&mapping.y)) {
         roles.positions = Some(PositionKeys::Pair { x, y });
     } else if let Some(key) = given(&mapping.positions) {
         roles.positions = Some(PositionKeys::Both { keys: vec![key], order: mapping.position_order });
@@ -99,14 +104,44 @@ pub(super) fn find(source: &mut Source, mapping: &Mapping) -> Roles {
     if let Some(key) = given(&mapping.mask) {
         roles.mask = Some((key, MaskGood::Auto));
     }
-    if let (Some((_, good)), true) = (&mut roles.mask, mapping.mask_good != MaskGood::Auto) {
+    // With a mask in another file the rule is for that one.
+    let is_for_this = !mapping.mask.is_empty() || mapping.mask_file.is_empty();
+    if let (Some((_, good)), true) = (&mut roles.mask, is_for_this && mapping.mask_good != MaskGood::Auto) {
         *good = mapping.mask_good;
     }
     roles
 }
 
+/// Keys that a pattern with `*` matches, shorter ones first, so that part 10 follows part 9.
+fn matching(source: &Source, pattern: &str) -> Vec<String> {
+    if !pattern.contains('*') {
+        return Vec::new();
+    }
+    let mut keys: Vec<String> = source.keys().into_iter().filter(|key| matches(key, pattern)).collect();
+    keys.sort_by_key(|key| (key.len(), key.clone()));
+    keys
+}
+
+/// Whether a name is what a pattern says, in which `*` stands for anything.
+fn matches(name: &str, pattern: &str) -> bool {
+    match pattern.trim_start_matches('/').split_once('*') {
+        None => name == pattern.trim_start_matches('/'),
+        Some((start, rest)) => name
+            .strip_prefix(start)
+            .is_some_and(|name| (0..=name.len()).filter_map(|at| name.get(at..)).any(|name| matches(name, rest))),
+    }
+}
+
 /// Keys of A§1.1.
-fn numpy(source: &Source) -> Roles {
+fn numpy(source: &mut Source) -> Roles {
+    let pixel_size = match source.array("pixel_size_m") {
+        Some(info) if info.numeric && info.real => source.read_f64("pixel_size_m").ok(),
+        _ => None,
+    };
+    let pixel_size = pixel_size
+        .and_then(|size| size.first().copied())
+        .filter(|size| size.is_finite() && *size > 0.0)
+        .map(|side| [side, side]);
     let first = |names: &[&str]| names.iter().find(|name| source.array(name).is_some()).map(|name| (*name).to_owned());
     let positions = match (first(&["xcoords"]), first(&["ycoords"])) {
         (Some(x), Some(y)) => Some(PositionKeys::Pair { x, y }),
@@ -118,8 +153,16 @@ fn numpy(source: &Source) -> Roles {
         positions,
         probe: first(&["probeGuess", "probe"]),
         object: first(&["objectGuess", "object"]),
-        mask: first(&["bad_pixels", "mask"])
-            .map(|key| (key.clone(), if key == "mask" { MaskGood::Auto } else { MaskGood::Zero })),
+        mask: first(&["bad_pixels", "mask", "detector_mask"]).map(|key| {
+            let good = match key.as_str() {
+                "bad_pixels" => MaskGood::Zero,
+                // What `simulate` writes.
+                "detector_mask" => MaskGood::NonZero,
+                _ => MaskGood::Auto,
+            };
+            (key, good)
+        }),
+        geometry: Geometry { object_pixel_m: pixel_size, ..Geometry::default() },
         ..Roles::default()
     }
 }

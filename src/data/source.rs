@@ -3,13 +3,11 @@
 use super::contract::{ArraySummary, Status, Verdict};
 use super::hdf5::{Element, Hdf5Array, Hdf5File, is_hdf5};
 use super::npz::{Member, NpzArchive, shape_text};
-use crate::error::{Error, Problem, Result};
-use ndarray::{ArrayD, Axis, IxDyn, Slice};
+use crate::error::{Problem, Result};
+use ndarray::ArrayD;
 use num_complex::Complex32;
 use std::path::Path;
 
-/// Elements of an HDF5 array that are read at a time.
-const BLOCK_ELEMENTS: usize = 1 << 23;
 /// Largest HDF5 array whose range of values is computed for a listing.
 const MAX_RANGE_BYTES: u64 = 1 << 28;
 
@@ -79,6 +77,11 @@ impl From<&Hdf5Array> for ArrayInfo {
     }
 }
 
+/// MATLAB stores arrays with their axes reversed; here they are as MATLAB shows them.
+fn as_matlab<T: Clone>(file: &Hdf5File, array: ArrayD<T>) -> ArrayD<T> {
+    if file.is_matlab() { array.reversed_axes().as_standard_layout().into_owned() } else { array }
+}
+
 impl Source {
     /// Opens a file by what its first bytes say.
     ///
@@ -103,7 +106,21 @@ impl Source {
     pub fn array(&self, key: &str) -> Option<ArrayInfo> {
         match self {
             Self::Npz(archive) => archive.member(key).map(ArrayInfo::from),
-            Self::Hdf5(file) => file.array(key).as_ref().map(ArrayInfo::from),
+            Self::Hdf5(file) => {
+                let mut info = file.array(key).as_ref().map(ArrayInfo::from);
+                if let Some(info) = info.as_mut().filter(|_| file.is_matlab()) {
+                    info.shape.reverse();
+                }
+                info
+            }
+        }
+    }
+
+    /// Keys of all arrays.
+    pub fn keys(&self) -> Vec<String> {
+        match self {
+            Self::Npz(archive) => archive.members().iter().map(|member| member.key.clone()).collect(),
+            Self::Hdf5(file) => file.arrays().iter().map(|array| array.path.clone()).collect(),
         }
     }
 
@@ -123,7 +140,7 @@ impl Source {
     pub fn read_f32(&mut self, key: &str) -> Result<ArrayD<f32>> {
         match self {
             Self::Npz(archive) => archive.read_f32(key),
-            Self::Hdf5(file) => file.read_f32(key),
+            Self::Hdf5(file) => Ok(as_matlab(file, file.read_f32(key)?)),
         }
     }
 
@@ -131,7 +148,7 @@ impl Source {
     pub fn read_f64(&mut self, key: &str) -> Result<ArrayD<f64>> {
         match self {
             Self::Npz(archive) => archive.read_f64(key),
-            Self::Hdf5(file) => file.read_f64(key),
+            Self::Hdf5(file) => Ok(as_matlab(file, file.read_f64(key)?)),
         }
     }
 
@@ -139,7 +156,7 @@ impl Source {
     pub fn read_c32(&mut self, key: &str) -> Result<ArrayD<Complex32>> {
         match self {
             Self::Npz(archive) => archive.read_c32(key),
-            Self::Hdf5(file) => file.read_c32(key),
+            Self::Hdf5(file) => Ok(as_matlab(file, file.read_c32(key)?)),
         }
     }
 
@@ -155,76 +172,6 @@ impl Source {
                         .at(file.path())
                         .into()
                 })
-            }
-        }
-    }
-
-    /// Hands the entries `rows` (ascending) of a three-dimensional array to `consume` in blocks: the index among the
-    /// rows at which the block begins, and the block with the entries along its first axis.
-    ///
-    /// `axis` counts the entries; `window` limits the other two axes, in their order.
-    ///
-    /// # Errors
-    /// Those of reading, and of `consume`.
-    pub fn for_blocks(
-        &mut self,
-        key: &str,
-        axis: usize,
-        rows: &[usize],
-        window: [std::ops::Range<usize>; 2],
-        mut consume: impl FnMut(usize, ArrayD<f32>) -> Result<()>,
-    ) -> Result<()> {
-        let [height, width] = window;
-        match self {
-            Self::Npz(archive) => {
-                let mut whole = archive.read_f32(key)?;
-                while whole.ndim() > 3 && whole.shape().last() == Some(&1) {
-                    let last = Axis(whole.ndim() - 1);
-                    whole = whole.index_axis_move(last, 0);
-                }
-                let mut whole = match axis {
-                    0 => whole,
-                    _ => whole.permuted_axes(vec![2, 0, 1]),
-                };
-                whole.slice_axis_inplace(Axis(1), Slice::from(height));
-                whole.slice_axis_inplace(Axis(2), Slice::from(width));
-                let all = rows.len() == whole.len_of(Axis(0));
-                let block = if all { whole } else { whole.select(Axis(0), rows) };
-                consume(0, if block.is_standard_layout() { block } else { block.as_standard_layout().into_owned() })
-            }
-            Self::Hdf5(file) => {
-                let shape = file.array(key).map(|array| array.shape).unwrap_or_default();
-                let length = shape.get(axis).copied().unwrap_or(0);
-                // Axes of length 1 at the end.
-                let more = shape.len().saturating_sub(3);
-                let frame = height.len().saturating_mul(width.len()).max(1);
-                let step = (BLOCK_ELEMENTS / frame).max(1);
-                let mut at = 0;
-                while at < rows.len() {
-                    let first = rows.get(at).copied().unwrap_or_default();
-                    let until = at + rows.get(at..).unwrap_or_default().partition_point(|&row| row < first + step);
-                    let wanted = rows.get(at..until).unwrap_or_default();
-                    let last = wanted.last().copied().unwrap_or(first);
-                    if last >= length {
-                        return Err(Error::failed(format!("Pattern {last} of {length} was asked for")).at(file.path()));
-                    }
-                    let (starts, counts) = match axis {
-                        0 => ([first, height.start, width.start], [last + 1 - first, height.len(), width.len()]),
-                        _ => ([height.start, width.start, first], [height.len(), width.len(), last + 1 - first]),
-                    };
-                    let (starts, all) =
-                        ([&starts[..], &vec![0; more]].concat(), [&counts[..], &vec![1; more]].concat());
-                    let block = file.read_block(key, &starts, &all)?;
-                    let block = block
-                        .into_shape_with_order(IxDyn(&counts))
-                        .map_err(|error| Error::failed(format!("A block has the wrong shape ({error})")))?;
-                    let block = if axis == 0 { block } else { block.permuted_axes(vec![2, 0, 1]) };
-                    let offsets: Vec<usize> = wanted.iter().map(|row| row - first).collect();
-                    let whole = offsets.len() == block.len_of(Axis(0)) && block.is_standard_layout();
-                    consume(at, if whole { block } else { block.select(Axis(0), &offsets) })?;
-                    at = until;
-                }
-                Ok(())
             }
         }
     }
@@ -259,7 +206,10 @@ impl Source {
                 .iter()
                 .map(|array| ArraySummary {
                     key: array.path.clone(),
-                    shape: array.shape.clone(),
+                    shape: match file.is_matlab() {
+                        true => array.shape.iter().rev().copied().collect(),
+                        false => array.shape.clone(),
+                    },
                     dtype: array.dtype.clone(),
                     storage: array.storage,
                     bytes: array.bytes,
@@ -274,6 +224,7 @@ impl Source {
     pub fn value_range(&mut self, key: &str) -> Option<(f64, f64)> {
         let info = self.array(key).filter(|info| info.numeric)?;
         match self {
+            Self::Npz(archive) if archive.is_large(key) => None,
             Self::Npz(archive) => archive.value_range(key).unwrap_or(None),
             Self::Hdf5(file) => {
                 if file.array(key)?.bytes > MAX_RANGE_BYTES {

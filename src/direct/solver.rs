@@ -92,6 +92,7 @@ struct Solver<'a> {
     last_misfit: f64,
     normalization: f64,
     probe_factor: f64,
+    pixel_size_m: Option<f64>,
 }
 
 impl<'a> Solver<'a> {
@@ -118,13 +119,18 @@ impl<'a> Solver<'a> {
                 (top, left, [dy, dx])
             })
             .collect();
+        let good = dataset.mask.as_ref().map(|mask| mask.view());
         let amplitudes: Vec<Vec<f32>> = dataset
             .diffraction
             .axis_iter(Axis(0))
             .into_par_iter()
-            .map(|pattern| optics.arranged(pattern, normalization as f32))
+            .map(|pattern| optics.arranged(pattern, good, normalization as f32))
             .collect();
-        let counts = dataset.len() as f64 * (side as f64 / 2.0).powi(2);
+        let counts = match good {
+            None => dataset.len() as f64 * (side as f64 / 2.0).powi(2),
+            // Of the good pixels only; they are in units of N² there.
+            Some(_) => amplitudes.iter().map(|pattern| trusted_counts(pattern)).sum::<f64>() / (side * side) as f64,
+        };
         let object = match start {
             Start::Flat => Array2::from_elem((canvas.height, canvas.width), Complex32::new(1.0, 0.0)),
             Start::From(given) => laid_on(given, &canvas, (normalization / probe_factor) as f32),
@@ -146,6 +152,7 @@ impl<'a> Solver<'a> {
             last_misfit: f64::INFINITY,
             normalization,
             probe_factor,
+            pixel_size_m: dataset.pixel_size_m,
         };
         solver.move_probes();
         Ok(solver)
@@ -300,9 +307,15 @@ impl<'a> Solver<'a> {
                 (*object, *coverage) = (Complex32::default(), 0.0);
             }
         });
-        let reconstruction = Reconstruction { object, coverage, origin_xy: self.canvas.origin, pixel_size_m: None };
+        let reconstruction =
+            Reconstruction { object, coverage, origin_xy: self.canvas.origin, pixel_size_m: self.pixel_size_m };
         Direct { reconstruction, probe, misfits, stopped }
     }
+}
+
+/// Σ a² of an arranged pattern, without its masked pixels.
+fn trusted_counts(pattern: &[f32]) -> f64 {
+    pattern.iter().filter(|&&a| a >= 0.0).map(|&a| f64::from(a) * f64::from(a)).sum()
 }
 
 /// An object on another canvas; 1 (in normalised units) where it holds nothing.

@@ -36,14 +36,24 @@ impl Optics {
         Self { fft: Fft2::new(side, side), side, frequencies }
     }
 
-    /// A measured (N, N) amplitude with its zero frequency at `[N/2, N/2]`, in the layout of the transform.
-    pub(super) fn arranged(&self, pattern: ArrayView2<'_, f32>, factor: f32) -> Vec<f32> {
+    /// A measured (N, N) amplitude with its zero frequency at `[N/2, N/2]`, in the layout of the transform; negative where
+    /// `good` is false.
+    pub(super) fn arranged(
+        &self,
+        pattern: ArrayView2<'_, f32>,
+        good: Option<ArrayView2<'_, bool>>,
+        factor: f32,
+    ) -> Vec<f32> {
         let (n, half) = (self.side, self.side / 2);
         (0..n * n)
             .map(|i| {
                 let (kx, ky) = (i / n, i % n);
+                let at = ((ky + half) % n, (kx + half) % n);
+                if good.is_some_and(|good| good.get(at) == Some(&false)) {
+                    return -1.0;
+                }
                 // Orthonormal transforms have 1/N in them; here it is in the data.
-                pattern[((ky + half) % n, (kx + half) % n)] * factor * n as f32
+                pattern[at] * factor * n as f32
             })
             .collect()
     }

@@ -91,5 +91,6 @@ pub fn reconstruct(
     let mut reconstruction = stitch(patches.view(), &positions, weight.view())?;
     let to_dataset_units = (scaling.probe_factor / scaling.normalization) as f32;
     reconstruction.object.mapv_inplace(|z| z * to_dataset_units);
+    reconstruction.pixel_size_m = dataset.pixel_size_m;
     Ok(reconstruction)
 }

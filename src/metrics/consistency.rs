@@ -13,6 +13,7 @@ use crate::fourier::{Fft2, Scratch};
 /// * `probe`: (modes, N, N) complex. Modes add incoherently: |F|² = Σ_modes |FFT(patch · mode)|².
 /// * `diffraction`: (n, N, N) amplitude √I, DC at \[N/2, N/2\].
 /// * `positions`: n × \[x, y\], pixels; patches are cut bilinearly, index N/2 at the position (A§7.2).
+/// * `good`: (N, N) pixels that count, true = good; none counts all.
 ///
 /// The transform is orthonormal. No scale is fitted: object and probe must be in the units of the data.
 /// The sum runs in the order of the patterns whatever the number of threads, so it is reproducible to the bit.
@@ -25,8 +26,9 @@ pub fn consistency_r(
     probe: ArrayView3<'_, Complex32>,
     diffraction: ArrayView3<'_, f32>,
     positions: &[[f64; 2]],
+    good: Option<ArrayView2<'_, bool>>,
 ) -> Result<f64> {
-    let sums = misfits(object, origin_xy, probe, diffraction, positions)?;
+    let sums = misfits(object, origin_xy, probe, diffraction, positions, good)?;
     let (misfit, intensity) = sums.iter().fold((0.0, 0.0), |sum, s| (sum.0 + s[0], sum.1 + s[1]));
     if intensity.is_nan() || intensity <= 0.0 {
         return Err(Problem::new("The diffraction patterns hold no intensity").expected("amplitude above zero").into());
@@ -43,8 +45,9 @@ pub fn pattern_residuals(
     probe: ArrayView3<'_, Complex32>,
     diffraction: ArrayView3<'_, f32>,
     positions: &[[f64; 2]],
+    good: Option<ArrayView2<'_, bool>>,
 ) -> Result<Vec<f64>> {
-    let sums = misfits(object, origin_xy, probe, diffraction, positions)?;
+    let sums = misfits(object, origin_xy, probe, diffraction, positions, good)?;
     Ok(sums.iter().map(|[misfit, intensity]| misfit / intensity).collect())
 }
 
@@ -55,6 +58,7 @@ fn misfits(
     probe: ArrayView3<'_, Complex32>,
     diffraction: ArrayView3<'_, f32>,
     positions: &[[f64; 2]],
+    good: Option<ArrayView2<'_, bool>>,
 ) -> Result<Vec<[f64; 2]>> {
     let (n, side, columns) = diffraction.dim();
     let (modes, probe_rows, probe_columns) = probe.dim();
@@ -71,6 +75,11 @@ fn misfits(
             .expected(format!("(modes, {side}, {side}) as the patterns"))
             .into());
     }
+    if let Some(good) = good.filter(|good| good.dim() != (side, side)) {
+        return Err(Problem::new(format!("The mask has shape {:?}", good.dim()))
+            .expected(format!("({side}, {side}) as the patterns"))
+            .into());
+    }
     if !origin_xy.iter().chain(positions.iter().flatten()).all(|v| v.is_finite()) {
         return Err(Problem::new("A scan position or the origin of the object is not finite").into());
     }
@@ -83,7 +92,7 @@ fn misfits(
         .map(|(pattern, position)| {
             let corner = [position[0] - origin_xy[0], position[1] - origin_xy[1]];
             let patch = cut_patch(object, corner, side);
-            pattern_sums(&patch, probe, pattern, &fft)
+            pattern_sums(&patch, probe, pattern, good, &fft)
         })
         .collect())
 }
@@ -93,6 +102,7 @@ fn pattern_sums(
     patch: &[Complex32],
     probe: ArrayView3<'_, Complex32>,
     pattern: ArrayView2<'_, f32>,
+    good: Option<ArrayView2<'_, bool>>,
     fft: &Fft2<f32>,
 ) -> [f64; 2] {
     let side = pattern.nrows();
@@ -113,6 +123,9 @@ fn pattern_sums(
     let bin = |shifted: usize| (shifted + side - side / 2) % side;
     let mut sums = [0.0_f64; 2];
     for ((row, column), measured) in pattern.indexed_iter() {
+        if good.is_some_and(|good| good.get((row, column)) == Some(&false)) {
+            continue;
+        }
         let computed = intensity.get(bin(column) * side + bin(row)).copied().unwrap_or_default().sqrt() / side as f32;
         let misfit = f64::from(computed) - f64::from(*measured);
         sums[0] += misfit * misfit;
@@ -190,10 +203,10 @@ mod tests {
     fn the_object_that_made_the_data_is_consistent_with_it() {
         let positions = [[20.0, 15.0], [33.0, 22.0], [41.0, 30.0]];
         let data = simulate(&positions);
-        let r = consistency_r(object().view(), [0.0, 0.0], probe().view(), data.view(), &positions).unwrap();
+        let r = consistency_r(object().view(), [0.0, 0.0], probe().view(), data.view(), &positions, None).unwrap();
         assert!(r < 1e-10, "{r}");
         let crop = object().slice(ndarray::s![4.., 6..]).to_owned();
-        let r = consistency_r(crop.view(), [6.0, 4.0], probe().view(), data.view(), &positions).unwrap();
+        let r = consistency_r(crop.view(), [6.0, 4.0], probe().view(), data.view(), &positions, None).unwrap();
         assert!(r < 1e-10, "{r}");
     }
 
@@ -202,7 +215,7 @@ mod tests {
         let positions = [[20.0, 15.0], [33.0, 22.0], [41.0, 30.0]];
         let data = simulate(&positions);
         let at = |object: &Array2<Complex32>, origin, positions: &[[f64; 2]]| {
-            consistency_r(object.view(), origin, probe().view(), data.view(), positions).unwrap()
+            consistency_r(object.view(), origin, probe().view(), data.view(), positions, None).unwrap()
         };
         assert!(at(&object(), [1.0, 0.0], &positions) > 1e-4);
         assert!(at(&object(), [0.0, 0.0], &positions.map(|p| [p[1], p[0]])) > 1e-4);
@@ -224,10 +237,28 @@ mod tests {
     }
 
     #[test]
+    fn masked_pixels_do_not_count_whatever_they_hold() {
+        let positions = [[20.0, 15.0], [33.0, 22.0], [41.0, 30.0]];
+        let mut data = simulate(&positions);
+        let mut good = Array2::from_elem((SIDE, SIDE), true);
+        for at in [(8, 8), (3, 11)] {
+            good[at] = false;
+            data.slice_mut(ndarray::s![.., at.0, at.1]).fill(1e3);
+        }
+        let r = |good: Option<ArrayView2<'_, bool>>| {
+            consistency_r(object().view(), [0.0; 2], probe().view(), data.view(), &positions, good)
+        };
+        assert!(r(Some(good.view())).unwrap() < 1e-10 && r(None).unwrap() > 0.5);
+        assert!(r(Some(Array2::from_elem((4, 4), true).view())).unwrap_err().to_string().contains("(4, 4)"));
+    }
+
+    #[test]
     fn misfitting_shapes_are_named() {
         let data = Array3::<f32>::ones((2, SIDE, SIDE));
         let error = |probe: Array3<Complex32>, data: &Array3<f32>, positions: &[[f64; 2]]| {
-            consistency_r(object().view(), [0.0; 2], probe.view(), data.view(), positions).unwrap_err().to_string()
+            consistency_r(object().view(), [0.0; 2], probe.view(), data.view(), positions, None)
+                .unwrap_err()
+                .to_string()
         };
         assert!(error(probe(), &data, &[[1.0, 1.0]]).contains("(2, 16, 16) and 1 positions"));
         assert!(error(Array3::zeros((1, 8, 8)), &data, &[[1.0; 2]; 2]).contains("(1, 8, 8)"));

@@ -1,28 +1,60 @@
 //! How far predicted diffraction is from the measured one (A§5.6).
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
+use ndarray::ArrayView2;
 
 /// Intensity, relative to the normalised scale, below which the logarithm of the prediction is no longer trusted.
 pub const INTENSITY_FLOOR: f64 = 1e-6;
 
+/// (1, N, N) weight of each pixel of the detector in a loss: 0 where masked, and where good such that the mean over all
+/// pixels is the mean over the good ones. `good`: (N, N), true = good; none if all of them are, or none is.
+pub fn pixel_weight(good: ArrayView2<'_, bool>, device: &Device) -> Option<Tensor<3>> {
+    let (height, width) = good.dim();
+    let count = good.iter().filter(|good| **good).count();
+    if count == good.len() || count == 0 {
+        return None;
+    }
+    let weight = good.len() as f32 / count as f32;
+    let values: Vec<f32> = good.iter().map(|&good| if good { weight } else { 0.0 }).collect();
+    Some(Tensor::from_data(TensorData::new(values, [1, height, width]), device))
+}
+
+/// Mean of one term for each pixel, weighted.
+fn weighted_mean<const D: usize>(terms: Tensor<D>, weight: Option<Tensor<D>>) -> Tensor<1> {
+    match weight {
+        Some(weight) => (terms * weight).mean(),
+        None => terms.mean(),
+    }
+}
+
 /// Mean Poisson deviance per pixel, `λ - k + k·ln(k/λ)`, in units of the normalised intensity.
 ///
-/// * `intensity`: predicted, any shape. * `amplitude`: measured (square root), same shape.
+/// * `intensity`: predicted, any shape. * `amplitude`: measured (square root), same shape. * `weight`: of each pixel, as
+///   [`pixel_weight`] makes it; none counts all alike.
 ///
 /// With counts `S²·intensity` the deviance in counts is `S²` times this value, so the photon number scales the loss but
 /// not its minimum; it is finite in f32 for any photon number, unlike the likelihood with lnΓ (A§5.9), and has the
 /// likelihood's gradient.
-pub fn poisson_deviance<const D: usize>(intensity: Tensor<D>, amplitude: Tensor<D>) -> Tensor<1> {
+pub fn poisson_deviance<const D: usize>(
+    intensity: Tensor<D>,
+    amplitude: Tensor<D>,
+    weight: Option<Tensor<D>>,
+) -> Tensor<1> {
     let rate = intensity + INTENSITY_FLOOR;
     let counts = amplitude.clone() * amplitude;
     // k·ln k has the limit 0 at k = 0, which the clamp gives without a branch.
     let entropy = counts.clone() * counts.clone().clamp_min(1e-12).log();
-    (rate.clone() - counts.clone() + entropy - counts * rate.log()).mean()
+    weighted_mean(rate.clone() - counts.clone() + entropy - counts * rate.log(), weight)
 }
 
-/// Mean absolute error of the amplitude; `√(I + floor)` keeps the gradient finite at dark pixels.
-pub fn amplitude_mae<const D: usize>(intensity: Tensor<D>, amplitude: Tensor<D>) -> Tensor<1> {
-    ((intensity + INTENSITY_FLOOR).sqrt() - amplitude).abs().mean()
+/// Mean absolute error of the amplitude; `√(I + floor)` keeps the gradient finite at dark pixels. Arguments as
+/// for [`poisson_deviance`].
+pub fn amplitude_mae<const D: usize>(
+    intensity: Tensor<D>,
+    amplitude: Tensor<D>,
+    weight: Option<Tensor<D>>,
+) -> Tensor<1> {
+    weighted_mean(((intensity + INTENSITY_FLOOR).sqrt() - amplitude).abs(), weight)
 }
 
 /// The reference's Poisson value of one sample in f64, `Σ λ - k·ln λ + lnΓ(k+1)` with `λ = (s·pred)²`, `k = (s·obs)²`
@@ -62,11 +94,40 @@ mod tests {
     fn the_deviance_is_zero_at_a_perfect_fit_and_positive_elsewhere() {
         let device = Device::flex();
         let amplitude = Tensor::<1>::from_floats([0.0, 0.5, 2.0], &device);
-        let perfect: f32 = poisson_deviance(amplitude.clone().square(), amplitude.clone()).into_scalar();
+        let perfect: f32 = poisson_deviance(amplitude.clone().square(), amplitude.clone(), None).into_scalar();
         // What is left is the floor itself at the dark pixel.
         assert!(perfect.abs() < 1e-6, "{perfect}");
-        let off: f32 = poisson_deviance(amplitude.clone().square() * 1.1, amplitude).into_scalar();
+        let off: f32 = poisson_deviance(amplitude.clone().square() * 1.1, amplitude, None).into_scalar();
         assert!(off > 1e-3, "{off}");
+    }
+
+    #[test]
+    fn masked_pixels_count_neither_in_the_sum_nor_in_the_number_nor_in_the_gradient() {
+        let device = Device::flex().autodiff();
+        let good = ndarray::array![[true, false], [true, true]];
+        let weight = || pixel_weight(good.view(), &device);
+        let measured = [[[1.0, 500.0], [2.0, 0.0]], [[0.5, 3.0], [1.5, 1.0]]];
+        let amplitude = Tensor::<3>::from_floats(measured, &device);
+        type Loss = fn(Tensor<3>, Tensor<3>, Option<Tensor<3>>) -> Tensor<1>;
+        for loss in [poisson_deviance as Loss, amplitude_mae as Loss] {
+            let intensity = Tensor::<3>::from_floats([[[2.0, 7.0], [3.0, 1.0]]; 2], &device).require_grad();
+            let masked = loss(intensity.clone(), amplitude.clone(), weight());
+            // By hand: each good pixel alone.
+            let mut sum = 0.0;
+            for n in 0..2 {
+                for (y, x) in [(0, 0), (1, 0), (1, 1)] {
+                    let one = |t: &Tensor<3>| t.clone().slice([n..n + 1, y..y + 1, x..x + 1]);
+                    let alone: f32 = loss(one(&intensity), one(&amplitude), None).into_scalar();
+                    sum += alone;
+                }
+            }
+            let gradient = intensity.grad(&masked.backward()).unwrap();
+            let gradient: Vec<f32> = gradient.into_data().try_to_vec().unwrap();
+            assert!(gradient[1] == 0.0 && gradient[5] == 0.0 && gradient[0] != 0.0, "{gradient:?}");
+            let masked: f32 = masked.into_scalar();
+            assert!((masked - sum / 6.0).abs() < 1e-5, "{masked} {}", sum / 6.0);
+        }
+        assert!(pixel_weight(ndarray::Array2::from_elem((2, 2), true).view(), &device).is_none());
     }
 
     #[test]

@@ -251,6 +251,7 @@ fn measure_consistency(one: &mut Judged, dataset: &Dataset) {
         dataset.probe.view(),
         dataset.diffraction.view(),
         &dataset.positions,
+        dataset.mask.as_ref().map(|mask| mask.view()),
     );
     match found {
         Ok(r) => one.consistency_r = Some(r),

@@ -327,6 +327,7 @@ mod tests {
                 dataset.probe.view(),
                 dataset.diffraction.view(),
                 &dataset.positions,
+                dataset.mask.as_ref().map(|mask| mask.view()),
             )
             .unwrap();
             println!("{photons:e} photons: R {r:.4e}, floor {want:.4e}, while recording {:.4e}", recorded.noise_floor);

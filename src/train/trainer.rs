@@ -129,6 +129,8 @@ struct Forward {
     /// Side of the canvas of one group.
     group_canvas: usize,
     loss: LossKind,
+    /// (1, N, N) weight of each pixel of the detector, if some are masked.
+    pixel_weight: Option<Tensor<3>>,
 }
 
 impl Forward {
@@ -147,6 +149,7 @@ impl Forward {
             merge,
             group_canvas: physics::canvas_side(dataset.patch_size(), largest_offset),
             loss: config.training.loss,
+            pixel_weight: dataset.mask.as_ref().and_then(|good| physics::pixel_weight(good.view(), device)),
         }
     }
 
@@ -192,9 +195,10 @@ impl Forward {
 
     fn misfit(&self, patches: ComplexTensor<3>, amplitude: Tensor<3>) -> Tensor<1> {
         let intensity = self.diffraction.intensity(patches);
+        let weight = self.pixel_weight.clone();
         match self.loss {
-            LossKind::Poisson => physics::poisson_deviance(intensity, amplitude),
-            LossKind::Mae => physics::amplitude_mae(intensity, amplitude),
+            LossKind::Poisson => physics::poisson_deviance(intensity, amplitude, weight),
+            LossKind::Mae => physics::amplitude_mae(intensity, amplitude, weight),
         }
     }
 }

@@ -392,6 +392,7 @@ fn score(recorder: &Recorder<'_, '_>, summary: &mut Summary, dataset: &Dataset, 
         dataset.probe.view(),
         dataset.diffraction.view(),
         &dataset.positions,
+        dataset.mask.as_ref().map(|mask| mask.view()),
     );
     match consistency {
         Ok(r) => summary.consistency_r = Some(r),

@@ -506,6 +506,7 @@ fn result(folder: &Path) -> Result<ResultData> {
             dataset.probe.view(),
             dataset.diffraction.view(),
             &dataset.positions,
+            dataset.mask.as_ref().map(|mask| mask.view()),
         )
         .unwrap_or_default();
         data.positions = dataset.positions;

@@ -1,15 +1,15 @@
-//! Reading and writing HDF5 files: a thin layer over `rust-hdf5` that speaks in arrays, paths and problems.
-//!
-//! Links are followed by the library, so that an array is found by any path that leads to it. Large arrays are read in
-//! blocks ([`Hdf5File::read_block`]); nothing here asks for memory because a file states a size.
+//! An open HDF5 file.
 
-use super::npz::{Storage, shape_text};
-use super::root_attributes::{self, RootAttribute};
+use super::super::npy::{self, Header, Kind, Number};
+use super::super::npz::shape_text;
+use super::super::root_attributes::{self, RootAttribute};
+use super::chunks;
+use super::describe::{Element, Hdf5Array, describe};
+use super::filters::Reader;
 use crate::error::{Error, Problem, Result};
 use ndarray::{ArrayD, IxDyn};
 use num_complex::Complex32;
-use rust_hdf5::format::messages::datatype::IeeeFormat;
-use rust_hdf5::{DatatypeMessage, H5Dataset, H5File, Hdf5Error};
+use rust_hdf5::{H5Dataset, H5File, Hdf5Error};
 use std::path::{Path, PathBuf};
 
 /// Largest array that is read in one piece.
@@ -17,41 +17,13 @@ const MAX_WHOLE_BYTES: usize = 1 << 31;
 /// Most arrays a file may have.
 const MAX_ARRAYS: usize = 100_000;
 
-/// What the elements of an array are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Element {
-    /// Integer of so many bytes, signed or not; also booleans and bit fields.
-    Integer { bytes: usize, signed: bool },
-    /// IEEE number of so many bytes.
-    Float { bytes: usize },
-    /// Pair of real numbers (`r`, `i`; also `real`, `imag`) of so many bytes altogether.
-    Complex { bytes: usize },
-    /// Text, of fixed or variable length.
-    Text,
-    /// Anything else.
-    Other,
-}
-
-/// One array of a file, known from its header alone.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Hdf5Array {
-    /// Path without leading `/`.
-    pub path: String,
-    pub shape: Vec<usize>,
-    pub element: Element,
-    /// Type as NumPy writes it.
-    pub dtype: String,
-    pub storage: Storage,
-    pub bytes: u64,
-    pub problem: Option<String>,
-}
-
 /// An open HDF5 file.
-pub(super) struct Hdf5File {
+pub(in crate::data) struct Hdf5File {
     path: PathBuf,
     file: H5File,
     arrays: Vec<Hdf5Array>,
     root: Vec<RootAttribute>,
+    is_matlab: bool,
 }
 
 impl std::fmt::Debug for Hdf5File {
@@ -61,7 +33,7 @@ impl std::fmt::Debug for Hdf5File {
 }
 
 /// Whether this is the start of an HDF5 file; MATLAB 7.3 files have it after a block of text.
-pub(super) fn is_hdf5(path: &Path) -> bool {
+pub(in crate::data) fn is_hdf5(path: &Path) -> bool {
     const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
     use std::io::{Read, Seek, SeekFrom};
     let Ok(mut file) = std::fs::File::open(path) else { return false };
@@ -69,6 +41,14 @@ pub(super) fn is_hdf5(path: &Path) -> bool {
         let mut start = [0u8; 8];
         file.seek(SeekFrom::Start(at)).is_ok() && file.read_exact(&mut start).is_ok() && start == *MAGIC
     })
+}
+
+/// Whether the file begins with the text of MATLAB.
+fn is_matlab(path: &Path) -> bool {
+    use std::io::Read;
+    const TEXT: &[u8] = b"MATLAB 7.3";
+    let mut start = [0u8; TEXT.len()];
+    std::fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok()) && start == *TEXT
 }
 
 impl Hdf5File {
@@ -93,12 +73,23 @@ impl Hdf5File {
                 .into());
         }
         let arrays = names.iter().map(|name| describe(&file, name)).collect();
-        Ok(Self { path: path.to_path_buf(), file, arrays, root: root_attributes::read(path) })
+        Ok(Self {
+            path: path.to_path_buf(),
+            file,
+            arrays,
+            root: root_attributes::read(path),
+            is_matlab: is_matlab(path),
+        })
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether MATLAB wrote it (version 7.3), which stores arrays with their axes reversed.
+    pub fn is_matlab(&self) -> bool {
+        self.is_matlab
     }
 
     /// Its arrays, sorted by path.
@@ -154,6 +145,7 @@ impl Hdf5File {
         let failed = |error: Hdf5Error| self.unreadable(&array, &error);
         let scalar = array.shape.is_empty();
         let values: Vec<Complex32> = match array.element {
+            _ if array.reader == Reader::Here => self.unpacked(&array, &starts, &array.shape)?,
             Element::Complex { bytes: 8 } => {
                 let raw: Vec<rust_hdf5::Complex32> = if scalar {
                     dataset.read_raw().map_err(failed)?
@@ -226,7 +218,7 @@ impl Hdf5File {
             None => Ok(array),
             Some(problem) => Err(self
                 .problem(&array.path, format!("cannot be read: {problem}"))
-                .expected("numbers, uncompressed or compressed with gzip (deflate) or LZF")
+                .expected("numbers, uncompressed or compressed with gzip (deflate), LZF, LZ4, bitshuffle or Zstandard")
                 .hint("Write the array again without compression, or with gzip: h5repack -f GZIP=4 IN OUT")
                 .into()),
         }
@@ -251,12 +243,54 @@ impl Hdf5File {
 
     fn unreadable(&self, array: &Hdf5Array, error: &Hdf5Error) -> Error {
         self.problem(&array.path, format!("cannot be read ({error})"))
-            .expected("a complete array, uncompressed or compressed with gzip (deflate) or LZF")
+            .expected("a complete array")
             .hint("The file is damaged, or uses a compression that is not built in: h5repack -f GZIP=4 IN OUT")
             .into()
     }
 
+    /// Part of an array that the library cannot unpack.
+    fn unpacked<T: Number>(&self, array: &Hdf5Array, starts: &[usize], counts: &[usize]) -> Result<Vec<T>> {
+        let (kind, item_bytes) = match array.element {
+            Element::Integer { bytes, signed: false } => (Kind::Uint, bytes),
+            Element::Integer { bytes, signed: true } => (Kind::Int, bytes),
+            Element::Float { bytes } => (Kind::Float, bytes),
+            Element::Complex { bytes } => (Kind::Complex, bytes),
+            Element::Text | Element::Other => (Kind::Other, 0),
+        };
+        if kind == Kind::Other || (kind == Kind::Complex && !T::COMPLEX) {
+            return Err(self.no_numbers(array));
+        }
+        let dataset = self.dataset(&array.path)?;
+        let bytes = chunks::read(&dataset, array, starts, counts).map_err(|reason| {
+            self.problem(&array.path, format!("cannot be read: {reason}"))
+                .expected("a complete array")
+                .hint("Copy the file again, or write it without this compression: h5repack -f GZIP=4 IN OUT")
+        })?;
+        let header = Header {
+            descr: array.dtype.clone(),
+            kind,
+            item_bytes,
+            big_endian: array.dtype.starts_with('>'),
+            fortran_order: false,
+            shape: counts.to_vec(),
+            header_bytes: 0,
+        };
+        let mut values = Vec::new();
+        npy::convert(&header, &bytes, &mut values);
+        Ok(values)
+    }
+
+    fn no_numbers(&self, array: &Hdf5Array) -> Error {
+        self.problem(&array.path, format!("has type {}", array.dtype))
+            .expected("real numbers")
+            .hint("`ptychoscope inspect` lists the arrays of the file with their types")
+            .into()
+    }
+
     fn numbers_f32(&self, array: &Hdf5Array, starts: &[usize], counts: &[usize]) -> Result<Vec<f32>> {
+        if array.reader == Reader::Here {
+            return self.unpacked(array, starts, counts);
+        }
         if let Element::Float { bytes: 4 } = array.element {
             let dataset = self.dataset(&array.path)?;
             return slice::<f32>(&dataset, array, starts, counts).map_err(|error| self.unreadable(array, &error));
@@ -273,6 +307,9 @@ impl Hdf5File {
             to: fn(T) -> f64,
         ) -> std::result::Result<Vec<f64>, Hdf5Error> {
             Ok(slice::<T>(dataset, array, starts, counts)?.into_iter().map(to).collect())
+        }
+        if array.reader == Reader::Here {
+            return self.unpacked(array, starts, counts);
         }
         let dataset = self.dataset(&array.path)?;
         let values = match array.element {
@@ -293,11 +330,7 @@ impl Hdf5File {
             }
             .map(|values| values.into_iter().map(f64::from).collect()),
             Element::Complex { .. } | Element::Text | Element::Other => {
-                return Err(self
-                    .problem(&array.path, format!("has type {}", array.dtype))
-                    .expected("real numbers")
-                    .hint("`ptychoscope inspect` lists the arrays of the file with their types")
-                    .into());
+                return Err(self.no_numbers(array));
             }
         };
         values.map_err(|error| self.unreadable(array, &error))
@@ -326,217 +359,6 @@ fn shaped(values: Vec<f64>, array: &Hdf5Array) -> Result<ArrayD<f64>> {
 }
 
 /// A path without `/` at its ends.
-fn plain(path: &str) -> &str {
+pub(super) fn plain(path: &str) -> &str {
     path.trim_matches('/')
-}
-
-fn describe(file: &H5File, path: &str) -> Hdf5Array {
-    let mut array = Hdf5Array {
-        path: path.to_owned(),
-        shape: Vec::new(),
-        element: Element::Other,
-        dtype: "?".into(),
-        storage: Storage::Unsupported,
-        bytes: 0,
-        problem: None,
-    };
-    let dataset = match file.dataset(path) {
-        Ok(dataset) => dataset,
-        Err(error) => {
-            array.problem = Some(error.to_string());
-            return array;
-        }
-    };
-    array.shape = dataset.shape();
-    let count = array.shape.iter().fold(1u64, |product, &length| product.saturating_mul(length as u64));
-    array.bytes = count.saturating_mul(dataset.element_size() as u64);
-    match dataset.datatype() {
-        Ok(datatype) => {
-            array.element = element_of(&datatype);
-            array.dtype = dtype_of(&datatype, array.element);
-        }
-        Err(error) => array.problem = Some(error.to_string()),
-    }
-    match dataset.filters() {
-        Ok(filters) => {
-            array.storage = match filters.iter().find(|filter| !matches!(filter.id, 2 | 3)) {
-                None => Storage::Stored,
-                Some(filter) if filter.id == 1 => Storage::Deflated,
-                Some(_) => Storage::Compressed,
-            };
-            // h5py marks every compression as optional, so that flag says nothing.
-            if let Some(name) = filters.iter().find_map(unknown_filter) {
-                array.storage = Storage::Unsupported;
-                array.problem = Some(format!("it is compressed with {name}, which is not built in"));
-            }
-        }
-        Err(error) => array.problem = Some(error.to_string()),
-    }
-    array
-}
-
-/// Deflate, shuffle, Fletcher-32, SZIP, N-bit, scale-offset, LZF, and bitshuffle without compression.
-const BUILT_IN_FILTERS: [u16; 8] = [1, 2, 3, 4, 5, 6, 32000, 32008];
-
-/// What a filter that is not built in is called.
-fn unknown_filter(filter: &rust_hdf5::Filter) -> Option<String> {
-    let inner = filter.cd_values.get(4).copied().unwrap_or(0);
-    Some(match (filter.id, inner) {
-        (32008, 2) => "bitshuffle and LZ4".into(),
-        (32008, 3) => "bitshuffle and Zstandard".into(),
-        (id, _) if BUILT_IN_FILTERS.contains(&id) => return None,
-        (307, _) => "bzip2".into(),
-        (32001, _) => "Blosc".into(),
-        (32004, _) => "LZ4".into(),
-        (32015, _) => "Zstandard".into(),
-        (32026, _) => "Blosc2".into(),
-        (id, _) => format!("filter {id}"),
-    })
-}
-
-fn element_of(datatype: &DatatypeMessage) -> Element {
-    match datatype {
-        DatatypeMessage::FixedPoint { size, signed, .. } if matches!(size, 1 | 2 | 4 | 8) => {
-            Element::Integer { bytes: *size as usize, signed: *signed }
-        }
-        DatatypeMessage::BitField { size, .. } if matches!(size, 1 | 2 | 4 | 8) => {
-            Element::Integer { bytes: *size as usize, signed: false }
-        }
-        DatatypeMessage::Enum { base, .. } => element_of(base),
-        DatatypeMessage::FloatingPoint { .. } => match datatype.ieee_format() {
-            Some(IeeeFormat::Binary16) => Element::Float { bytes: 2 },
-            Some(IeeeFormat::Binary32) => Element::Float { bytes: 4 },
-            Some(IeeeFormat::Binary64) => Element::Float { bytes: 8 },
-            None => Element::Other,
-        },
-        DatatypeMessage::Compound { size, members } => match members.as_slice() {
-            [re, im] => {
-                let half = element_of(&re.datatype);
-                let named = matches!(
-                    (re.name.to_ascii_lowercase().as_str(), im.name.to_ascii_lowercase().as_str()),
-                    ("r" | "re" | "real", "i" | "im" | "imag" | "imaginary")
-                );
-                let same = half == element_of(&im.datatype);
-                match half {
-                    Element::Float { bytes: bytes @ (4 | 8) }
-                        if named && same && *size as usize == 2 * bytes && im.offset as usize == bytes =>
-                    {
-                        Element::Complex { bytes: 2 * bytes }
-                    }
-                    _ => Element::Other,
-                }
-            }
-            _ => Element::Other,
-        },
-        DatatypeMessage::FixedString { .. } | DatatypeMessage::VarLenString { .. } => Element::Text,
-        _ => Element::Other,
-    }
-}
-
-fn dtype_of(datatype: &DatatypeMessage, element: Element) -> String {
-    let order = match datatype {
-        DatatypeMessage::FixedPoint { byte_order, .. } | DatatypeMessage::FloatingPoint { byte_order, .. }
-            if *byte_order == rust_hdf5::ByteOrder::BigEndian =>
-        {
-            '>'
-        }
-        _ => '<',
-    };
-    match element {
-        Element::Integer { .. } if matches!(datatype, DatatypeMessage::Enum { .. }) => "|b1".into(),
-        Element::Integer { bytes: 1, signed } => if signed { "|i1" } else { "|u1" }.into(),
-        Element::Integer { bytes, signed } => format!("{order}{}{bytes}", if signed { 'i' } else { 'u' }),
-        Element::Float { bytes } => format!("{order}f{bytes}"),
-        Element::Complex { bytes } => format!("<c{bytes}"),
-        Element::Text => "text".into(),
-        Element::Other => datatype.to_string(),
-    }
-}
-
-/// An HDF5 file being written; it appears at its path only when it is whole.
-pub(super) struct Hdf5Writer {
-    path: PathBuf,
-    temporary: tempfile::TempPath,
-    file: H5File,
-}
-
-impl Hdf5Writer {
-    /// Begins a file that shall stand at `path`; its folder must exist.
-    pub fn create(path: &Path) -> Result<Self> {
-        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let temporary = tempfile::Builder::new()
-            .prefix(".")
-            .suffix(".part")
-            .tempfile_in(folder)
-            .map_err(|error| Error::writing(path, &error))?
-            .into_temp_path();
-        let file = H5File::create(&temporary).map_err(|error| unwritten(path, &error))?;
-        Ok(Self { path: path.to_path_buf(), temporary, file })
-    }
-
-    /// The file inside, for whatever is not wrapped here.
-    pub fn file(&self) -> &H5File {
-        &self.file
-    }
-
-    /// Makes a group; the one above it must be there.
-    pub fn group(&self, path: &str) -> Result<()> {
-        let (above, name) = plain(path).rsplit_once('/').unwrap_or(("", plain(path)));
-        let mut at = self.file.root_group();
-        for part in above.split('/').filter(|part| !part.is_empty()) {
-            at = at.group(part).map_err(|error| self.failed(&error))?;
-        }
-        at.create_group(name).map(drop).map_err(|error| self.failed(&error))
-    }
-
-    /// Writes an array; complex ones with the members `r` and `i`.
-    pub fn array<T: rust_hdf5::H5Type>(&self, path: &str, shape: &[usize], values: &[T]) -> Result<H5Dataset> {
-        let (group, name) = plain(path).rsplit_once('/').unwrap_or(("", plain(path)));
-        let mut at = self.file.root_group();
-        for part in group.split('/').filter(|part| !part.is_empty()) {
-            at = at.group(part).map_err(|error| self.failed(&error))?;
-        }
-        let dataset = at.new_dataset::<T>().shape(shape).create(name).map_err(|error| self.failed(&error))?;
-        if !values.is_empty() {
-            dataset.write_raw(values).map_err(|error| self.failed(&error))?;
-        }
-        Ok(dataset)
-    }
-
-    /// Adds a number to the attributes of an array.
-    pub fn attribute(&self, dataset: &H5Dataset, name: &str, value: f64) -> Result<()> {
-        let attribute = dataset.new_attr::<f64>().shape(()).create(name).map_err(|error| self.failed(&error))?;
-        attribute.write_numeric(&value).map_err(|error| self.failed(&error))
-    }
-
-    /// Puts the file at its path; an older one is replaced.
-    pub fn commit(self) -> Result<()> {
-        let Self { path, temporary, file } = self;
-        file.close().map_err(|error| unwritten(&path, &error))?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(0o644))
-                .map_err(|error| Error::writing(&path, &error))?;
-        }
-        temporary.persist(&path).map_err(|error| Error::writing(&path, &error.error))
-    }
-
-    /// An error of the library, with the file.
-    pub fn failed(&self, error: &Hdf5Error) -> Error {
-        unwritten(&self.path, error)
-    }
-}
-
-fn unwritten(path: &Path, error: &Hdf5Error) -> Error {
-    Error::Failed(
-        Problem::new(format!("Cannot write the HDF5 file ({error})"))
-            .hint("Check free space and permissions, or choose another output folder")
-            .at(path),
-    )
-}
-
-/// Complex numbers as the library wants them: `r` and `i`.
-pub(super) fn complex32(values: impl IntoIterator<Item = Complex32>) -> Vec<rust_hdf5::Complex32> {
-    values.into_iter().map(|v| rust_hdf5::Complex32 { re: v.re, im: v.im }).collect()
 }

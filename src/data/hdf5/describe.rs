@@ -1,0 +1,146 @@
+//! What an array is, from its header alone.
+
+use super::super::npz::Storage;
+use super::filters::{self, Reader};
+use rust_hdf5::format::messages::datatype::IeeeFormat;
+use rust_hdf5::{DatatypeMessage, H5File};
+
+/// What the elements of an array are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::data) enum Element {
+    /// Integer of so many bytes, signed or not; also booleans and bit fields.
+    Integer { bytes: usize, signed: bool },
+    /// IEEE number of so many bytes.
+    Float { bytes: usize },
+    /// Pair of real numbers (`r`, `i`; also `real`, `imag`) of so many bytes altogether.
+    Complex { bytes: usize },
+    /// Text, of fixed or variable length.
+    Text,
+    /// Anything else.
+    Other,
+}
+
+/// One array of a file, known from its header alone.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::data) struct Hdf5Array {
+    /// Path without leading `/`.
+    pub path: String,
+    pub shape: Vec<usize>,
+    pub element: Element,
+    /// Type as NumPy writes it.
+    pub dtype: String,
+    pub storage: Storage,
+    pub bytes: u64,
+    pub problem: Option<String>,
+    /// Who unpacks it.
+    pub(super) reader: Reader,
+}
+
+/// Describes the array at a path.
+pub(super) fn describe(file: &H5File, path: &str) -> Hdf5Array {
+    let mut array = Hdf5Array {
+        path: path.to_owned(),
+        shape: Vec::new(),
+        element: Element::Other,
+        dtype: "?".into(),
+        storage: Storage::Unsupported,
+        bytes: 0,
+        problem: None,
+        reader: Reader::Library,
+    };
+    let dataset = match file.dataset(path) {
+        Ok(dataset) => dataset,
+        Err(error) => {
+            array.problem = Some(error.to_string());
+            return array;
+        }
+    };
+    array.shape = dataset.shape();
+    let count = array.shape.iter().fold(1u64, |product, &length| product.saturating_mul(length as u64));
+    array.bytes = count.saturating_mul(dataset.element_size() as u64);
+    match dataset.datatype() {
+        Ok(datatype) => {
+            array.element = element_of(&datatype);
+            array.dtype = dtype_of(&datatype, array.element);
+        }
+        Err(error) => array.problem = Some(error.to_string()),
+    }
+    match dataset.filters() {
+        Ok(filters) => {
+            array.storage = match filters.iter().find(|filter| !matches!(filter.id, 2 | 3)) {
+                None => Storage::Stored,
+                Some(filter) if filter.id == 1 => Storage::Deflated,
+                Some(_) => Storage::Compressed,
+            };
+            // h5py marks every compression as optional, so that flag says nothing.
+            match filters::reader(&filters) {
+                Ok(reader) => array.reader = reader,
+                Err(name) => {
+                    array.storage = Storage::Unsupported;
+                    array.problem = Some(format!("it is compressed with {name}, which is not built in"));
+                }
+            }
+        }
+        Err(error) => array.problem = Some(error.to_string()),
+    }
+    array
+}
+
+fn element_of(datatype: &DatatypeMessage) -> Element {
+    match datatype {
+        DatatypeMessage::FixedPoint { size, signed, .. } if matches!(size, 1 | 2 | 4 | 8) => {
+            Element::Integer { bytes: *size as usize, signed: *signed }
+        }
+        DatatypeMessage::BitField { size, .. } if matches!(size, 1 | 2 | 4 | 8) => {
+            Element::Integer { bytes: *size as usize, signed: false }
+        }
+        DatatypeMessage::Enum { base, .. } => element_of(base),
+        DatatypeMessage::FloatingPoint { .. } => match datatype.ieee_format() {
+            Some(IeeeFormat::Binary16) => Element::Float { bytes: 2 },
+            Some(IeeeFormat::Binary32) => Element::Float { bytes: 4 },
+            Some(IeeeFormat::Binary64) => Element::Float { bytes: 8 },
+            None => Element::Other,
+        },
+        DatatypeMessage::Compound { size, members } => match members.as_slice() {
+            [re, im] => {
+                let half = element_of(&re.datatype);
+                let named = matches!(
+                    (re.name.to_ascii_lowercase().as_str(), im.name.to_ascii_lowercase().as_str()),
+                    ("r" | "re" | "real", "i" | "im" | "imag" | "imaginary")
+                );
+                let same = half == element_of(&im.datatype);
+                match half {
+                    Element::Float { bytes: bytes @ (4 | 8) }
+                        if named && same && *size as usize == 2 * bytes && im.offset as usize == bytes =>
+                    {
+                        Element::Complex { bytes: 2 * bytes }
+                    }
+                    _ => Element::Other,
+                }
+            }
+            _ => Element::Other,
+        },
+        DatatypeMessage::FixedString { .. } | DatatypeMessage::VarLenString { .. } => Element::Text,
+        _ => Element::Other,
+    }
+}
+
+fn dtype_of(datatype: &DatatypeMessage, element: Element) -> String {
+    let order = match datatype {
+        DatatypeMessage::FixedPoint { byte_order, .. } | DatatypeMessage::FloatingPoint { byte_order, .. }
+            if *byte_order == rust_hdf5::ByteOrder::BigEndian =>
+        {
+            '>'
+        }
+        _ => '<',
+    };
+    match element {
+        Element::Integer { .. } if matches!(datatype, DatatypeMessage::Enum { .. }) => "|b1".into(),
+        Element::Integer { bytes: 1, signed } => if signed { "|i1" } else { "|u1" }.into(),
+        Element::Integer { bytes, signed } => format!("{order}{}{bytes}", if signed { 'i' } else { 'u' }),
+        Element::Float { bytes } => format!("{order}f{bytes}"),
+        Element::Complex { bytes } => format!("<c{bytes}"),
+        Element::Text => "text".into(),
+        Element::Other => datatype.to_string(),
+    }
+}

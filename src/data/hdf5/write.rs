@@ -1,0 +1,95 @@
+//! Writing HDF5 files.
+
+use super::read::plain;
+use crate::error::{Error, Problem, Result};
+use num_complex::Complex32;
+use rust_hdf5::{H5Dataset, H5File, Hdf5Error};
+use std::path::{Path, PathBuf};
+
+/// An HDF5 file being written; it appears at its path only when it is whole.
+pub(in crate::data) struct Hdf5Writer {
+    path: PathBuf,
+    temporary: tempfile::TempPath,
+    file: H5File,
+}
+
+impl Hdf5Writer {
+    /// Begins a file that shall stand at `path`; its folder must exist.
+    pub fn create(path: &Path) -> Result<Self> {
+        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let temporary = tempfile::Builder::new()
+            .prefix(".")
+            .suffix(".part")
+            .tempfile_in(folder)
+            .map_err(|error| Error::writing(path, &error))?
+            .into_temp_path();
+        let file = H5File::create(&temporary).map_err(|error| unwritten(path, &error))?;
+        Ok(Self { path: path.to_path_buf(), temporary, file })
+    }
+
+    /// The file inside, for whatever is not wrapped here.
+    pub fn file(&self) -> &H5File {
+        &self.file
+    }
+
+    /// Makes a group; the one above it must be there.
+    pub fn group(&self, path: &str) -> Result<()> {
+        let (above, name) = plain(path).rsplit_once('/').unwrap_or(("", plain(path)));
+        let mut at = self.file.root_group();
+        for part in above.split('/').filter(|part| !part.is_empty()) {
+            at = at.group(part).map_err(|error| self.failed(&error))?;
+        }
+        at.create_group(name).map(drop).map_err(|error| self.failed(&error))
+    }
+
+    /// Writes an array; complex ones with the members `r` and `i`.
+    pub fn array<T: rust_hdf5::H5Type>(&self, path: &str, shape: &[usize], values: &[T]) -> Result<H5Dataset> {
+        let (group, name) = plain(path).rsplit_once('/').unwrap_or(("", plain(path)));
+        let mut at = self.file.root_group();
+        for part in group.split('/').filter(|part| !part.is_empty()) {
+            at = at.group(part).map_err(|error| self.failed(&error))?;
+        }
+        let dataset = at.new_dataset::<T>().shape(shape).create(name).map_err(|error| self.failed(&error))?;
+        if !values.is_empty() {
+            dataset.write_raw(values).map_err(|error| self.failed(&error))?;
+        }
+        Ok(dataset)
+    }
+
+    /// Adds a number to the attributes of an array.
+    pub fn attribute(&self, dataset: &H5Dataset, name: &str, value: f64) -> Result<()> {
+        let attribute = dataset.new_attr::<f64>().shape(()).create(name).map_err(|error| self.failed(&error))?;
+        attribute.write_numeric(&value).map_err(|error| self.failed(&error))
+    }
+
+    /// Puts the file at its path; an older one is replaced.
+    pub fn commit(self) -> Result<()> {
+        let Self { path, temporary, file } = self;
+        file.close().map_err(|error| unwritten(&path, &error))?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(0o644))
+                .map_err(|error| Error::writing(&path, &error))?;
+        }
+        temporary.persist(&path).map_err(|error| Error::writing(&path, &error.error))
+    }
+
+    /// An error of the library, with the file.
+    pub fn failed(&self, error: &Hdf5Error) -> Error {
+        unwritten(&self.path, error)
+    }
+}
+
+fn unwritten(path: &Path, error: &Hdf5Error) -> Error {
+    Error::Failed(
+        Problem::new(format!("Cannot write the HDF5 file ({error})"))
+            .hint("Check free space and permissions, or choose another output folder")
+            .at(path),
+    )
+}
+
+/// Complex numbers as the library wants them: `r` and `i`.
+pub(in crate::data) fn complex32(values: impl IntoIterator<Item = Complex32>) -> Vec<rust_hdf5::Complex32> {
+    values.into_iter().map(|v| rust_hdf5::Complex32 { re: v.re, im: v.im }).collect()
+}
