@@ -33,6 +33,8 @@ pub enum Task {
     Train(TrainArgs),
     /// Reconstruct a dataset with a trained bundle
     Infer(InferArgs),
+    /// Improve the object of a finished run by some epochs of the direct solver
+    Polish(PolishArgs),
     /// Judge reconstructions: numbers, pictures and curves
     Evaluate(EvaluateArgs),
     /// Reconstruct one test set with several bundles and judge the results side by side
@@ -147,15 +149,42 @@ pub struct InferArgs {
     #[arg(value_name = "MODEL", required_unless_present = "model_path")]
     pub model: Option<PathBuf>,
     /// Dataset (NPZ)
-    #[arg(value_name = "DATASET", required_unless_present_any = ["test_data", "model_path"])]
+    #[arg(value_name = "DATASET", required_unless_present_any = ["test_data", "model_path", "watch"])]
     pub dataset: Option<PathBuf>,
+    /// Reconstruct the datasets in this folder and those that still arrive, until Ctrl-C
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dataset", "test_data"])]
+    pub watch: Option<PathBuf>,
+    /// With --watch: end when all that is there is done
+    #[arg(long, requires = "watch")]
+    pub once: bool,
+    /// With --watch: seconds for which a file must not have changed before it is read
+    #[arg(long, value_name = "SECONDS", requires = "watch", default_value_t = 2.0)]
+    pub settle: f64,
     /// Bundle, under its name in the Python tools
     #[arg(long = "model-path", id = "model_path", hide = true)]
     pub model_path: Option<PathBuf>,
     /// Dataset, under its name in the Python tools
     #[arg(long = "test-data", alias = "test-data-file", id = "test_data", hide = true)]
     pub test_data: Option<PathBuf>,
-    /// Run folder; without it a new one below runs/
+    /// Run folder; without it a new one below runs/. With --watch the folder that holds one for each file; without it
+    /// `reconstructed` in the folder that is watched
+    #[arg(long, value_name = "FOLDER")]
+    pub output_dir: Option<PathBuf>,
+    /// Settings.
+    #[command(flatten)]
+    pub settings: SettingArgs<false>,
+    /// How output looks.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `polish`.
+#[derive(Debug, clap::Args)]
+pub struct PolishArgs {
+    /// Run folder, or the reconstruction.npz in it; --polish says for how many epochs
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Run folder of the polished object; without it a new one below runs/
     #[arg(long, value_name = "FOLDER")]
     pub output_dir: Option<PathBuf>,
     /// Settings.
@@ -266,6 +295,9 @@ pub struct InspectArgs {
     /// How the file is read: data fields of the configuration; may be repeated
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     pub set: Vec<String>,
+    /// Try the eight ways to lay the scan, and tell which one explains the patterns best
+    #[arg(long)]
+    pub orientations: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -391,6 +423,9 @@ pub enum PrepareTool {
         /// Fraction of the patterns for testing.
         #[arg(long, default_value_t = 0.2)]
         fraction: f64,
+        /// Test on the right (x) or the lower (y) part of the scan instead of random patterns.
+        #[arg(long, value_name = "AXIS", value_parser = ["x", "y"], conflicts_with = "seed")]
+        by: Option<String>,
         /// Seed.
         #[arg(long, default_value_t = 42)]
         seed: u64,
@@ -698,6 +733,11 @@ mod tests {
         assert!(read(&["infer", "--model_path", "m", "--test_data", "d"]).is_ok());
         assert!(read(&["infer", "d", "--model_path", "m"]).is_ok());
         assert!(read(&["infer", "m"]).is_err());
+        assert!(read(&["infer", "m", "--watch", "f", "--once", "--polish", "3"]).is_ok());
+        assert!(read(&["infer", "m", "d", "--watch", "f"]).is_err() && read(&["infer", "m", "d", "--once"]).is_err());
+        assert!(
+            read(&["polish", "run", "--polish", "3"]).is_ok() && read(&["polish", "run", "--epochs", "3"]).is_err()
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::args::{ExportArgs, ExportFormat};
 use super::{print_line, settings};
 use crate::checkpoint::write_atomic;
-use crate::data::{Dataset, NpyArray, Reconstruction, npy_bytes};
+use crate::data::{Dataset, NpyArray, Reconstruction, Refined, npy_bytes};
 use crate::error::{Error, Problem, Result};
 use crate::imaging;
 use std::path::{Path, PathBuf};
@@ -92,8 +92,10 @@ fn write(
                     .at(file)
                     .into());
             };
+            let mut dataset = dataset.clone();
+            Refined::load(file)?.apply(&mut dataset);
             let name = dataset.path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-            reconstruction.to_product(dataset, pixel, &name).save(&path)?;
+            reconstruction.to_product(&dataset, pixel, &name).save(&path)?;
             Ok(vec![path])
         }
     }

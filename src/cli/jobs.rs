@@ -25,6 +25,11 @@ impl Jobs {
         Ok(Self { worker, view: ProgressView::new(!quiet), quiet })
     }
 
+    /// Whether the user has asked for the end.
+    pub(super) fn stopped(&self) -> bool {
+        self.worker.switch().get().ends_now()
+    }
+
     /// A line on standard error, unless quiet.
     pub(super) fn say(&self, text: &str) {
         if !self.quiet {

@@ -17,6 +17,7 @@ mod settings;
 mod show;
 mod simulate;
 mod sweep;
+mod watch;
 
 use crate::error::Error;
 use args::{Args, Task};
@@ -38,6 +39,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Task::Run(args)) => run::train(args, true),
         Some(Task::Train(args)) => run::train(args, false),
         Some(Task::Infer(args)) => run::infer(args),
+        Some(Task::Polish(args)) => run::polish(args),
         Some(Task::Evaluate(args)) => evaluate::evaluate(&args),
         Some(Task::Compare(args)) => compare::compare(&args),
         Some(Task::Sweep(args)) => sweep::sweep(&args),

@@ -22,11 +22,14 @@ pub(super) fn prepare(tool: PrepareTool) -> Result<u8> {
         PrepareTool::Shuffle { seed, files } => {
             one(&files, Vec::new(), "shuffle", json!({ "seed": seed }), |dataset| Ok(dataset.shuffled(seed)))
         }
-        PrepareTool::Split { fraction, seed, files } => {
+        PrepareTool::Split { fraction, by, seed, files } => {
             let dataset = load(&files.dataset, &files.set, Vec::new())?;
-            let split = data::split(dataset.len(), fraction, seed)?;
+            let split = match &by {
+                Some(axis) => data::split_along(&dataset.positions, usize::from(axis == "y"), fraction)?,
+                None => data::split(dataset.len(), fraction, seed)?,
+            };
             for (suffix, indices) in [("train", &split.train), ("test", &split.validation)] {
-                let parameters = json!({ "part": suffix, "fraction": fraction, "seed": seed });
+                let parameters = json!({ "part": suffix, "fraction": fraction, "by": by, "seed": seed });
                 let path = with_suffix(&files.output, suffix);
                 write(&dataset.subset(indices), &files.dataset, &path, "split", parameters)?;
             }

@@ -41,6 +41,10 @@ pub(super) fn report(session: &Session, summary: &Summary) -> String {
     if !quality.is_empty() {
         row("quality", quality);
     }
+    let refined = refined(summary);
+    if !refined.is_empty() {
+        row("refined", refined);
+    }
     if let (Some(steps), Some(epochs)) = (summary.steps, summary.epochs) {
         let loss = summary.final_train_loss.map_or_else(String::new, |loss| format!(", last loss {loss:.4e}"));
         row("training", format!("{steps} steps, {epochs} epochs{loss}"));
@@ -62,10 +66,26 @@ pub(super) fn report(session: &Session, summary: &Summary) -> String {
     lines.join("\n")
 }
 
+/// How far probe, positions and intensities went from those of the dataset.
+fn refined(summary: &Summary) -> String {
+    let mut parts = Vec::new();
+    if let Some(change) = summary.probe_change {
+        parts.push(format!("probe by {:.1} %", 100.0 * change));
+    }
+    if let (Some(rms), Some(most)) = (summary.position_shift_rms_px, summary.position_shift_max_px) {
+        parts.push(format!("positions by {rms:.2} px rms, {most:.2} px at most"));
+    }
+    if let Some(spread) = summary.intensity_spread {
+        parts.push(format!("intensities by {:.1} % rms", 100.0 * spread));
+    }
+    parts.join(", ")
+}
+
 fn quality(summary: &Summary) -> String {
     let mut parts = Vec::new();
     if let Some(r) = summary.consistency_r {
-        parts.push(format!("misfit to the data R = {r:.4}"));
+        let before = summary.consistency_r_before.map_or_else(String::new, |r| format!(" ({r:.4} before polishing)"));
+        parts.push(format!("misfit to the data R = {r:.4}{before}"));
     }
     if let Some(phase) = summary.phase_correlation {
         parts.push(format!("phase correlation {phase:.3} with the object in the file"));
@@ -89,13 +109,23 @@ mod tests {
             train_seconds: Some(61.0),
             infer_seconds: Some(1.5),
             reduced_capability: true,
+            consistency_r_before: Some(0.2),
+            position_shift_rms_px: Some(0.456),
+            position_shift_max_px: Some(2.0),
             ..Summary::default()
         };
         let session = Session { output_dir: Some("runs/a".into()), ..Session::default() };
         let text = report(&session, &summary);
-        for part in
-            ["runs/a/phase.png", "R = 0.1235", "0.951", "training 61 s", "reconstruction 1.5 s", "reduced capability"]
-        {
+        for part in [
+            "0.2000 before polishing",
+            "0.46 px rms",
+            "runs/a/phase.png",
+            "R = 0.1235",
+            "0.951",
+            "training 61 s",
+            "reconstruction 1.5 s",
+            "reduced capability",
+        ] {
             assert!(text.contains(part) || part == "R = 0.1235" && text.contains("R = 0.1234"), "{part} in {text}");
         }
         assert!(!text.contains("amplitude correlation"));

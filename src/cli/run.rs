@@ -1,7 +1,9 @@
-//! `train`, `run`, `infer` and `simulate`: a job on the worker, shown as it goes.
+//! `train`, `run`, `infer`, `polish` and `simulate`: a job on the worker, shown as it goes.
 
-use super::args::{InferArgs, OutputArgs, TrainArgs};
+use super::args::{InferArgs, OutputArgs, PolishArgs, SettingArgs, TrainArgs};
 use super::progress::ProgressView;
+use super::settings::Settings;
+use super::watch::Watch;
 use super::{print_error, print_line, report, settings};
 use crate::config::Config;
 use crate::error::{Error, Problem, Result};
@@ -9,6 +11,7 @@ use crate::session::Session;
 use crate::worker::message::{Control, Event, EventKind, Job, Switch, settable_in_inference};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Trains, and reconstructs too if asked to; gives back the exit code.
 pub(super) fn train(args: TrainArgs, reconstruct: bool) -> Result<u8> {
@@ -37,10 +40,33 @@ pub(super) fn infer(args: InferArgs) -> Result<u8> {
     };
     let model = one_of(model, None, "MODEL")?;
     let model = if model.is_dir() { model.join("model.ptycho") } else { model };
+    let Settings { values, notes } = inference_settings(&args.settings)?;
+    let OutputArgs { quiet, json } = args.output;
+    if let Some(folder) = args.watch {
+        if !quiet && !json {
+            notes.iter().for_each(|note| eprintln!("{note}"));
+        }
+        if !(args.settle >= 0.0 && args.settle <= 3600.0) {
+            return Err(Problem::new(format!("--settle {}", args.settle)).expected("seconds, 0 to 3600").into());
+        }
+        let (once, settle) = (args.once, Duration::from_secs_f64(args.settle));
+        return Watch { model, folder, output_dir: args.output_dir, settings: values, once, settle, json, quiet }.run();
+    }
     let dataset = one_of(dataset, None, "DATASET")?;
-    let gathered = settings::gather(&args.settings)?;
+    perform(Job::Infer { model, dataset, output_dir: args.output_dir, settings: values }, &notes, args.output)
+}
+
+/// Improves the object of a run; gives back the exit code.
+pub(super) fn polish(args: PolishArgs) -> Result<u8> {
+    let Settings { values, notes } = inference_settings(&args.settings)?;
+    perform(Job::Polish { run: args.run, output_dir: args.output_dir, settings: values }, &notes, args.output)
+}
+
+/// Settings that an inference may make itself, and what to say about them.
+fn inference_settings(arguments: &SettingArgs<false>) -> Result<Settings> {
+    let gathered = settings::gather(arguments)?;
     let mut values = Vec::new();
-    if let Some(path) = &args.settings.config {
+    if let Some(path) = &arguments.config {
         // Of a whole configuration file only what inference uses applies; the rest is the bundle's.
         let config = Config::load(path)?;
         for field in Config::fields().into_iter().filter(|field| settable_in_inference(field.path)) {
@@ -54,7 +80,7 @@ pub(super) fn infer(args: InferArgs) -> Result<u8> {
             Problem::new(format!("{path} cannot be set for inference")).hint("It is that of the bundle; leave it out"),
         ));
     }
-    perform(Job::Infer { model, dataset, output_dir: args.output_dir, settings: values }, &gathered.notes, args.output)
+    Ok(Settings { values, notes: gathered.notes })
 }
 
 fn one_of(first: Option<PathBuf>, second: Option<PathBuf>, name: &str) -> Result<PathBuf> {

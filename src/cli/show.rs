@@ -3,22 +3,71 @@
 use super::args::{ConfigArgs, InspectArgs};
 use super::{print_line, settings};
 use crate::config::{Config, Kind};
-use crate::data::{self, Inspection, Status};
+use crate::data::{self, Dataset, Inspection, Status};
 use crate::error::{Error, Result};
 use crate::worker::device::{self, AdapterInfo};
+use crate::worker::message::{Orientations, score_orientations};
 use serde::Serialize;
+use serde_json::json;
+
+/// Misfit above which even the best orientation is no explanation.
+const DOUBTFUL: f64 = 0.3;
 
 /// What a dataset holds and whether it is usable; exit code 2 if it is not.
 pub(super) fn inspect(args: &InspectArgs) -> Result<u8> {
     let unit = ("data.diffraction_unit".to_owned(), args.diffraction_unit.clone());
     let config = settings::data_config(&args.set, vec![unit])?;
     let inspection = data::inspect_with(&args.file, &config.data)?;
-    if args.json {
-        print_json(&inspection)?;
-    } else {
-        print_line(&findings(&inspection));
+    let usable = inspection.status() != Status::Fail;
+    let scored = if args.orientations && usable { Some(orientations(args, &config)?) } else { None };
+    match (args.json, &scored) {
+        (true, Some(found)) => {
+            let suggestion = found.as_ref().and_then(Orientations::suggestion);
+            print_json(&json!({ "inspection": inspection, "orientations": found, "suggestion": suggestion }))?;
+        }
+        (true, None) => print_json(&inspection)?,
+        (false, _) => print_line(&findings(&inspection)),
+    }
+    if let (Some(found), false) = (&scored, args.json) {
+        print_line(&in_words(found.as_ref()));
     }
     Ok(if inspection.status() == Status::Fail { 2 } else { 0 })
+}
+
+/// How well each orientation explains the patterns; none for too few of them.
+fn orientations(args: &InspectArgs, config: &Config) -> Result<Option<Orientations>> {
+    let dataset = Dataset::load(&args.file, &config.data, config.execution.seeds.subsample)?;
+    score_orientations(&dataset, config.data.orientation, &mut |_| true)
+}
+
+/// The eight orientations, best first, and what to do.
+fn in_words(found: Option<&Orientations>) -> String {
+    let Some(found) = found else { return "\nThere are too few patterns to tell how the scan lies.".to_owned() };
+    let mut lines = vec![format!("\n  How the scan lies: misfit of {} patterns after a few epochs", found.patterns)];
+    for score in found.best_first() {
+        let now = if score.orientation == found.now { "  as it is read now" } else { "" };
+        lines.push(format!("  {:<13} {:.4}{now}", score.orientation.name(), score.misfit));
+    }
+    lines.push(String::new());
+    lines.push(match (found.suggestion(), found.best_first().first()) {
+        (Some(best), _) => {
+            let twin = found.twin_of(best).map_or_else(String::new, |twin| {
+                format!(" So does {}: the probe cannot tell the two apart.", twin.name())
+            });
+            format!("{name} explains the patterns better: --orientation {name}.{twin}", name = best.name())
+        }
+        (None, Some(best)) if best.misfit > DOUBTFUL => {
+            "No orientation explains the patterns: look at the positions' unit, the probe, and the counts.".to_owned()
+        }
+        (None, _) => match found.twin_of(found.now) {
+            Some(twin) => format!(
+                "The present orientation explains the patterns; {} does as well, the probe cannot tell the two apart.",
+                twin.name()
+            ),
+            None => "The present orientation explains the patterns best.".to_owned(),
+        },
+    });
+    lines.join("\n")
 }
 
 /// Arrays, then verdicts, then what is done on reading.

@@ -51,6 +51,24 @@ pub enum Orientation {
 }
 
 impl Orientation {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Plain,
+        Self::FlipX,
+        Self::FlipY,
+        Self::FlipXy,
+        Self::Swap,
+        Self::SwapFlipX,
+        Self::SwapFlipY,
+        Self::SwapFlipXy,
+    ];
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        let at = Self::ALL.iter().position(|one| *one == self).unwrap_or_default();
+        ORIENTATIONS[at].0
+    }
+
     /// Whether x and y are exchanged, then whether x and y change their signs.
     pub fn swap_flip_x_flip_y(self) -> (bool, bool, bool) {
         match self {

@@ -58,6 +58,12 @@ fn by_method(path: &str, config: &Config) -> Option<&'static str> {
         "direct" if !(direct || polishes || teaches) => {
             Some("Only the direct solver uses it: as the method, as the teacher or to polish")
         }
+        "direct" if path == "direct.probe_modes" && !config.direct.refine_probe => {
+            Some("Only a refined probe can take other modes than those of the dataset")
+        }
+        "direct" if path == "direct.max_shift" && !config.direct.refine_positions => {
+            Some("The positions are not refined")
+        }
         "direct" if path == "direct.epochs" && !(direct || teaches) => Some("The epochs of polishing are set there"),
         "model" if direct => Some("The direct solver has no network"),
         "training" if direct && path != "training.method" => Some("The direct solver has settings of its own"),
@@ -134,6 +140,17 @@ mod tests {
         assert_eq!(why_unused("data.enable_oversampling", &both), None);
         assert!(why_unused("data.enable_oversampling", &with(&[("model.gridsize", "2")])).is_some());
         assert!(why_unused("data.enable_oversampling", &with(&[("data.n_groups", "9")])).is_some());
+        let direct = with(&[("training.method", "direct")]);
+        assert!(
+            why_unused("direct.probe_modes", &direct).is_some() && why_unused("direct.max_shift", &direct).is_some()
+        );
+        let refined = with(&[
+            ("training.method", "direct"),
+            ("direct.refine_probe", "true"),
+            ("direct.refine_positions", "true"),
+        ]);
+        assert_eq!(why_unused("direct.probe_modes", &refined), None);
+        assert_eq!(why_unused("direct.max_shift", &refined), None);
         assert_eq!(why_unused("training.method", &with(&[("training.method", "direct")])), None);
     }
 

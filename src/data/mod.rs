@@ -16,7 +16,7 @@
 //! * `normalize`: scaling of the patterns (A§3.1).
 //! * `canvas`: where patches land, and how they are cut out again.
 //! * `prepare`: tools that change a dataset and record it; `export`: a result in the formats of others.
-//! * `reconstruction`: the stitched object with its origin.
+//! * `reconstruction`: the stitched object with its origin; `refined`: what a solver found out beside it.
 
 mod blocks;
 mod canvas;
@@ -46,6 +46,7 @@ mod product;
 mod random;
 mod reading;
 mod reconstruction;
+mod refined;
 mod roles;
 mod root_attributes;
 mod source;
@@ -62,7 +63,9 @@ pub use neighbors::{nearest_distances, nearest_neighbors};
 pub use normalize::{mean_counts, normalization_factor};
 pub use npz::{Member, NpyArray, NpzArchive, Storage, npy_bytes, npz_bytes, write_npz};
 pub use npz_writer::NpzWriter;
+pub use placing::reorient;
 pub use prepare::{metadata_of, record};
 pub use product::Product;
 pub use reconstruction::Reconstruction;
-pub use split::{Split, split};
+pub use refined::{Change, Refined};
+pub use split::{Split, split, split_along};

@@ -7,7 +7,7 @@ use super::geometry::Geometry;
 use super::npz::shape_text;
 use super::roles::{PositionKeys, Roles, Unit};
 use super::source::Source;
-use crate::config::{DataConfig, PositionOrder};
+use crate::config::{DataConfig, Orientation, PositionOrder};
 
 /// Positions in object pixels.
 pub(super) struct Placed {
@@ -213,19 +213,10 @@ pub(super) fn place(
     Some(Placed { positions, pixel_m, scale })
 }
 
-/// Swaps and flips; a flip mirrors the scan about its middle.
+/// Swaps and flips as configured, and says so.
 fn orient(positions: &mut [[f64; 2]], config: &DataConfig, notes: &mut Vec<String>) {
     let (swap, flip_x, flip_y) = config.orientation.swap_flip_x_flip_y();
-    if swap {
-        positions.iter_mut().for_each(|position| position.swap(0, 1));
-    }
-    for (axis, flip) in [flip_x, flip_y].into_iter().enumerate() {
-        if flip {
-            let values = positions.iter().map(|position| position[axis]);
-            let sum = values.clone().fold(f64::INFINITY, f64::min) + values.fold(f64::NEG_INFINITY, f64::max);
-            positions.iter_mut().for_each(|position| position[axis] = sum - position[axis]);
-        }
-    }
+    reorient(positions, Orientation::Plain, config.orientation);
     if swap || flip_x || flip_y {
         notes.push(format!(
             "Positions oriented as configured:{}{}{}",
@@ -236,6 +227,28 @@ fn orient(positions: &mut [[f64; 2]], config: &DataConfig, notes: &mut Vec<Strin
     }
 }
 
+/// Positions (x, y) in one orientation → in another; a flip mirrors them about their middle.
+pub fn reorient(positions: &mut [[f64; 2]], from: Orientation, to: Orientation) {
+    let swap = |positions: &mut [[f64; 2]], asked: bool| {
+        if asked {
+            positions.iter_mut().for_each(|position| position.swap(0, 1));
+        }
+    };
+    let flip = |positions: &mut [[f64; 2]], asked: [bool; 2]| {
+        for axis in (0..2).filter(|&axis| asked[axis]) {
+            let values = positions.iter().map(|position| position[axis]);
+            let sum = values.clone().fold(f64::INFINITY, f64::min) + values.fold(f64::NEG_INFINITY, f64::max);
+            positions.iter_mut().for_each(|position| position[axis] = sum - position[axis]);
+        }
+    };
+    let (swapped, flipped_x, flipped_y) = from.swap_flip_x_flip_y();
+    flip(positions, [flipped_x, flipped_y]);
+    swap(positions, swapped);
+    let (swapped, flipped_x, flipped_y) = to.swap_flip_x_flip_y();
+    swap(positions, swapped);
+    flip(positions, [flipped_x, flipped_y]);
+}
+
 /// Places of a product's positions in its object, without patterns.
 pub(super) fn place_for_object(roles: &Roles, stored: &[[f64; 2]], config: &DataConfig) -> Option<Placed> {
     let pixel = roles.geometry.object_pixel_m.or(config.geometry.pixel_size_m.map(|side| [side, side]))?;
@@ -243,4 +256,27 @@ pub(super) fn place_for_object(roles: &Roles, stored: &[[f64; 2]], config: &Data
     let (middle, half) = (roles.object_center_m?, roles.object_half_px?);
     let place = |m: &[f64; 2]| [0, 1].map(|axis| (m[axis] - middle[axis]) / pixel[axis] + half[axis]);
     Some(Placed { positions: metres.iter().map(place).collect(), pixel_m: Some(pixel), scale: 1.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_orientation_leads_back_and_no_two_are_alike() {
+        let plain = [[0.0, 0.0], [4.0, 1.0], [1.0, 2.0], [0.5, 1.5]];
+        let mut seen: Vec<[[f64; 2]; 4]> = Vec::new();
+        for to in Orientation::ALL {
+            let mut turned = plain;
+            reorient(&mut turned, Orientation::Plain, to);
+            assert!(!seen.contains(&turned), "{to:?}");
+            seen.push(turned);
+            for other in Orientation::ALL {
+                let mut there = turned;
+                reorient(&mut there, to, other);
+                reorient(&mut there, other, Orientation::Plain);
+                assert_eq!(there, plain, "{to:?} {other:?}");
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::canvas::cut_patch;
 use super::npz::{NpyArray, NpzArchive, write_npz};
+use super::refined::Refined;
 use crate::error::{Problem, Result};
 use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, arr0, arr1};
 use num_complex::Complex32;
@@ -28,6 +29,16 @@ impl Reconstruction {
     /// # Errors
     /// [`crate::error::Error::Failed`] if the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
+        self.save_with(&Refined::default(), path)
+    }
+
+    /// As [`Self::save`], and beside the object what was refined with it: `probe` complex64 (modes, N, N), `positions_xy`
+    /// f64 (n, 2), `intensities` f64 (n,).
+    ///
+    /// # Errors
+    /// As [`Self::save`].
+    pub fn save_with(&self, refined: &Refined, path: &Path) -> Result<()> {
+        let (positions, intensities) = refined.arrays();
         let origin = arr1(&self.origin_xy);
         let pixel = arr0(self.pixel_size_m.unwrap_or_default());
         let mut arrays = vec![
@@ -38,6 +49,9 @@ impl Reconstruction {
         if self.pixel_size_m.is_some() {
             arrays.push(("pixel_size_m", NpyArray::F64(pixel.view().into_dyn())));
         }
+        arrays.extend(refined.probe.as_ref().map(|probe| ("probe", NpyArray::C32(probe.view().into_dyn()))));
+        arrays.extend(positions.as_ref().map(|list| ("positions_xy", NpyArray::F64(list.view().into_dyn()))));
+        arrays.extend(intensities.as_ref().map(|list| ("intensities", NpyArray::F64(list.view().into_dyn()))));
         write_npz(path, &arrays)
     }
 

@@ -34,6 +34,20 @@ pub fn split(count: usize, fraction: f64, seed: u64) -> Result<Split> {
     Ok(Split { train, validation })
 }
 
+/// Holds back the `fraction` of the patterns that lie farthest along x (`axis` 0) or y (1), as many as [`split`] does.
+///
+/// # Errors
+/// As [`split`].
+pub fn split_along(positions: &[[f64; 2]], axis: usize, fraction: f64) -> Result<Split> {
+    let kept = split(positions.len(), fraction, 0)?.train.len();
+    let mut order: Vec<usize> = (0..positions.len()).collect();
+    order.sort_by(|&a, &b| positions[a][axis].total_cmp(&positions[b][axis]).then(a.cmp(&b)));
+    let (mut train, mut validation) = (order[..kept].to_vec(), order[kept..].to_vec());
+    train.sort_unstable();
+    validation.sort_unstable();
+    Ok(Split { train, validation })
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
@@ -51,6 +65,16 @@ mod tests {
             assert_eq!(all, (0..count).collect::<Vec<_>>());
             assert!(split.train.is_sorted() && split.validation.is_sorted());
         }
+    }
+
+    #[test]
+    fn the_far_side_of_the_scan_is_held_back() {
+        let positions = [[3.0, 0.0], [1.0, 9.0], [2.0, 5.0], [0.0, 7.0]];
+        let by_x = split_along(&positions, 0, 0.5).unwrap();
+        assert_eq!((by_x.train, by_x.validation), (vec![1, 3], vec![0, 2]));
+        let by_y = split_along(&positions, 1, 0.25).unwrap();
+        assert_eq!((by_y.train, by_y.validation), (vec![0, 2, 3], vec![1]));
+        assert!(split_along(&positions, 0, 1.0).is_err());
     }
 
     #[test]

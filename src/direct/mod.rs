@@ -5,9 +5,18 @@
 //! Nesterov's acceleration, begun anew whenever the misfit rises: small batches begin a little faster, but keep jumping
 //! about the object by the noise of the patterns they just saw, and so get worse in time.
 //!
-//! * `wave`: one pattern: forward, misfit, gradient. * `solver`: the object (and the probe, if asked for).
+//! What is refined with the object (probe, positions, intensities) goes with the same acceleration. Positions go by steps of
+//! Gauss and Newton, each pattern for itself.
+//!
+//! * `wave`: one pattern: forward, misfit, gradient. * `solver`: the object. * `refine`, `modes`: what is refined with it.
+//! * `variation`: total variation. * `orientation`: which of the eight ways to lay the scan explains the patterns best.
 
+mod modes;
+mod orientation;
+mod refine;
 mod solver;
+mod variation;
 mod wave;
 
+pub use orientation::{OrientationScore, Orientations, score_orientations};
 pub use solver::{Direct, Start, solve};

@@ -1,11 +1,13 @@
 //! The object that explains all patterns best.
 
+use super::modes;
+use super::variation::variation;
 use super::wave::{Answer, Optics};
 use crate::config::DirectConfig;
-use crate::data::{self, Canvas, Dataset, Reconstruction};
+use crate::data::{self, Canvas, Dataset, Reconstruction, Refined};
 use crate::error::{Error, Problem, Result};
 use crate::physics::probe_intensity;
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array, Array2, Array3, Axis, Dimension};
 use num_complex::Complex32;
 use rayon::prelude::*;
 
@@ -28,8 +30,8 @@ pub enum Start<'a> {
 pub struct Direct {
     /// The object, in the dataset's units.
     pub reconstruction: Reconstruction,
-    /// (modes, N, N) probe in the dataset's units: that of the dataset, refined if this was asked for.
-    pub probe: Array3<Complex32>,
+    /// What was refined beside it.
+    pub refined: Refined,
     /// Misfit relative to the counts after each epoch, ΣI-normalised.
     pub misfits: Vec<f64>,
     /// Whether it was ended before its time.
@@ -67,36 +69,56 @@ pub fn solve(
         }
     }
     watch(1.0, misfits.last().copied());
-    Ok(solver.finish(dataset, misfits, stopped))
+    Ok(solver.finish(misfits, stopped))
 }
 
-struct Solver<'a> {
-    config: &'a DirectConfig,
-    optics: Optics,
-    side: usize,
-    canvas: Canvas,
-    /// Top left pixel and sub-pixel rest `(dy, dx)` of each patch.
-    places: Vec<(usize, usize, [f32; 2])>,
-    amplitudes: Vec<Vec<f32>>,
+/// Epochs that belong to the object alone, before the probe, and before positions and intensities are refined; an object
+/// to start from needs none.
+const PROBE_FROM: usize = 3;
+const PLACES_FROM: usize = 5;
+
+/// Epochs between two turns of the probe's modes.
+const TURN_EVERY: usize = 10;
+
+pub(super) struct Solver<'a> {
+    pub(super) config: &'a DirectConfig,
+    pub(super) optics: Optics,
+    pub(super) side: usize,
+    pub(super) canvas: Canvas,
+    /// Positions (x, y) as the dataset has them, and as they are now.
+    pub(super) given: &'a [[f64; 2]],
+    pub(super) positions: Vec<[f64; 2]>,
+    /// Factor of the probe for each pattern: the root of its intensity.
+    pub(super) factors: Vec<f32>,
+    pub(super) amplitudes: Vec<Vec<f32>>,
     /// Σ over patterns of Σ a², in normalised units.
     counts: f64,
-    probe: Array3<Complex32>,
-    /// The probe at the sub-pixel place of each pattern, where there is memory for it.
+    pub(super) probe: Array3<Complex32>,
+    pub(super) previous_probe: Array3<Complex32>,
+    /// The probe that the light below comes from, and its spectra.
+    pub(super) light: Array3<Complex32>,
+    pub(super) spectra: Vec<Complex32>,
+    /// The light at the sub-pixel place of each pattern, where there is memory for it.
     probes: Option<Vec<Array3<Complex32>>>,
-    object: Array2<Complex32>,
     /// Σ |P|² at each pixel over all patterns.
     illumination: Array2<f32>,
+    /// Whether light, spectra, probes and illumination have to be made anew.
+    stale: bool,
+    pub(super) object: Array2<Complex32>,
     /// Where the accelerated steps came from, and their number since the last restart.
-    previous: Array2<Complex32>,
+    pub(super) previous: Array2<Complex32>,
     since_restart: f32,
     last_misfit: f64,
+    epoch: usize,
+    /// Epochs that the object has for itself: from a flat start only.
+    alone: bool,
     normalization: f64,
     probe_factor: f64,
     pixel_size_m: Option<f64>,
 }
 
 impl<'a> Solver<'a> {
-    fn new(dataset: &Dataset, config: &'a DirectConfig, start: &Start<'_>) -> Result<Self> {
+    fn new(dataset: &'a Dataset, config: &'a DirectConfig, start: &Start<'_>) -> Result<Self> {
         let side = dataset.patch_size();
         let normalization = data::normalization_factor(dataset.diffraction.view())?;
         let energy: f64 = dataset.probe.iter().map(|z| f64::from(z.norm_sqr())).sum();
@@ -108,17 +130,12 @@ impl<'a> Solver<'a> {
                     .hint("Check the key probeGuess of the dataset"),
             ));
         }
-        let probe = dataset.probe.mapv(|z| z * probe_factor as f32);
+        let mut probe = dataset.probe.mapv(|z| z * probe_factor as f32);
+        if let Some(count) = config.probe_modes.filter(|&count| config.refine_probe && count != probe.dim().0) {
+            probe = modes::with_modes(probe.view(), count);
+        }
         let optics = Optics::new(side);
-        let canvas = Canvas::around(&dataset.positions, side);
-        let places: Vec<_> = dataset
-            .positions
-            .iter()
-            .map(|&position| {
-                let (top, left, dy, dx) = canvas.corner(position, side);
-                (top, left, [dy, dx])
-            })
-            .collect();
+        let canvas = Canvas::around(&reach(&dataset.positions, config), side);
         let good = dataset.mask.as_ref().map(|mask| mask.view());
         let amplitudes: Vec<Vec<f32>> = dataset
             .diffraction
@@ -140,42 +157,75 @@ impl<'a> Solver<'a> {
             optics,
             side,
             canvas,
-            places,
+            given: &dataset.positions,
+            positions: dataset.positions.clone(),
+            factors: vec![1.0; dataset.len()],
             amplitudes,
             counts,
+            previous_probe: probe.clone(),
+            light: probe.clone(),
+            spectra: Vec::new(),
             probes: None,
             illumination: Array2::zeros(object.dim()),
+            stale: true,
             previous: object.clone(),
             object,
             probe,
             since_restart: 0.0,
             last_misfit: f64::INFINITY,
+            epoch: 0,
+            alone: matches!(start, Start::Flat),
             normalization,
             probe_factor,
             pixel_size_m: dataset.pixel_size_m,
         };
-        solver.move_probes();
+        solver.shine();
         Ok(solver)
     }
 
+    /// Top left pixel and sub-pixel rest `(dy, dx)` of a pattern's patch.
+    pub(super) fn place(&self, index: usize) -> (usize, usize, [f32; 2]) {
+        let (top, left, dy, dx) = self.canvas.corner(self.positions[index], self.side);
+        (top, left, [dy, dx])
+    }
+
+    /// The (N·N) patch of an object behind a pattern.
+    pub(super) fn patch(&self, object: &Array2<Complex32>, index: usize) -> Vec<Complex32> {
+        let (top, left, _) = self.place(index);
+        object.slice(ndarray::s![top..top + self.side, left..left + self.side]).iter().copied().collect()
+    }
+
     /// Makes the probes at their sub-pixel places, and what they light together.
-    fn move_probes(&mut self) {
-        let bytes = self.places.len() * self.probe.len() * size_of::<Complex32>();
+    fn shine(&mut self) {
+        let bytes = self.positions.len() * self.light.len() * size_of::<Complex32>();
+        self.spectra = self.optics.spectra(self.light.view());
         let probes: Vec<Array3<Complex32>> = if bytes <= KEPT_PROBES {
-            let (optics, probe) = (&self.optics, self.probe.view());
-            self.places.par_iter().map(|&(.., rest)| optics.shifted(probe, rest)).collect()
+            (0..self.positions.len()).into_par_iter().map(|index| self.shifted(index)).collect()
         } else {
             Vec::new()
         };
         self.illumination.fill(0.0);
-        let base = probe_intensity(self.probe.view());
-        for (index, &(top, left, _)) in self.places.iter().enumerate() {
-            let here = probes.get(index).map(|probe| probe_intensity(probe.view()));
-            let intensity = here.as_ref().unwrap_or(&base);
+        let base = probe_intensity(self.light.view());
+        for index in 0..self.positions.len() {
+            let here = match probes.get(index) {
+                Some(probe) => probe_intensity(probe.view()),
+                None => base.mapv(|value| value * self.factors[index] * self.factors[index]),
+            };
+            let (top, left, _) = self.place(index);
             let mut window = self.illumination.slice_mut(ndarray::s![top..top + self.side, left..left + self.side]);
-            window += intensity;
+            window += &here;
         }
         self.probes = (!probes.is_empty()).then_some(probes);
+        self.stale = false;
+    }
+
+    /// The probe of a pattern at its sub-pixel place.
+    fn shifted(&self, index: usize) -> Array3<Complex32> {
+        let (.., rest) = self.place(index);
+        if rest == [0.0, 0.0] {
+            return self.light.mapv(|value| value * self.factors[index]);
+        }
+        self.optics.moved(&self.spectra, rest, self.factors[index])
     }
 
     /// Misfits and gradients of these patterns at `object`, in their order.
@@ -183,14 +233,12 @@ impl<'a> Solver<'a> {
         piece
             .par_iter()
             .map(|&index| {
-                let (top, left, rest) = self.places[index];
-                let window = object.slice(ndarray::s![top..top + self.side, left..left + self.side]);
-                let patch: Vec<Complex32> = window.iter().copied().collect();
+                let patch = self.patch(object, index);
                 let made;
                 let probe = match &self.probes {
                     Some(probes) => probes[index].view(),
                     None => {
-                        made = self.optics.shifted(self.probe.view(), rest);
+                        made = self.shifted(index);
                         made.view()
                     }
                 };
@@ -202,7 +250,7 @@ impl<'a> Solver<'a> {
     /// Adds the gradients of patches to a canvas, in the order of the patterns.
     fn gather(&self, piece: &[usize], answers: &[Answer], sum: &mut Array2<Complex32>) {
         for (&index, answer) in piece.iter().zip(answers) {
-            let (top, left, _) = self.places[index];
+            let (top, left, _) = self.place(index);
             for (row, values) in answer.object.chunks_exact(self.side).enumerate() {
                 let mut line = sum.slice_mut(ndarray::s![top + row, left..left + self.side]);
                 line.iter_mut().zip(values).for_each(|(to, from)| *to += from);
@@ -212,23 +260,32 @@ impl<'a> Solver<'a> {
 
     /// One accelerated step; gives back the misfit at the point it was taken from, or none if `go_on` says so on the way.
     fn step(&mut self, go_on: &mut dyn FnMut(f64) -> bool) -> Option<f64> {
+        let due = |from: usize| !self.alone || self.epoch >= from;
+        let with_probe = self.config.refine_probe && due(PROBE_FROM);
+        let (with_places, with_factors) =
+            (self.config.refine_positions && due(PLACES_FROM), self.config.refine_intensity && due(PLACES_FROM));
         let ahead = self.since_restart / (self.since_restart + 3.0);
-        let point = ndarray::Zip::from(&self.object)
-            .and(&self.previous)
-            .map_collect(|now, before| now + (now - before) * ahead);
-        let refine = self.config.refine_probe;
+        let point = beyond(&self.object, &self.previous, ahead);
+        if with_probe {
+            self.light = beyond(&self.probe, &self.previous_probe, ahead);
+        }
+        if with_probe || self.stale {
+            self.shine();
+        }
         let mut misfit = 0.0;
         let mut gradient = Array2::<Complex32>::zeros(self.object.dim());
         let mut probe_gradient = Array3::<Complex32>::zeros(self.probe.dim());
-        let all: Vec<usize> = (0..self.places.len()).collect();
+        let mut better = Vec::with_capacity(self.positions.len());
+        let all: Vec<usize> = (0..self.positions.len()).collect();
         for (index, piece) in all.chunks(PIECE).enumerate() {
             if !go_on((index * PIECE) as f64 / all.len() as f64) {
                 return None;
             }
-            let answers = self.answers(piece, &point, refine);
+            let answers = self.answers(piece, &point, with_probe);
             self.gather(piece, &answers, &mut gradient);
             misfit += answers.iter().map(|answer| answer.misfit).sum::<f64>();
-            if refine {
+            better.extend(answers.iter().map(|answer| answer.factor));
+            if with_probe {
                 self.gather_probe(piece, &answers, &mut probe_gradient);
             }
         }
@@ -239,64 +296,67 @@ impl<'a> Solver<'a> {
             self.since_restart += 1.0;
         }
         self.last_misfit = misfit;
-        let largest = self.illumination.iter().copied().fold(0.0f32, f32::max);
-        let floor = self.config.regularization as f32 * largest;
-        let before = std::mem::replace(&mut self.object, point);
-        ndarray::Zip::from(&mut self.object)
-            .and(&gradient)
-            .and(&self.illumination)
-            .for_each(|object, gradient, lit| *object -= gradient / (lit + floor));
-        self.previous = before;
-        if refine {
-            self.step_probe(&probe_gradient);
+        let places = if with_places { self.better_places(&point) } else { Vec::new() };
+        // Object and probe that move together go half as far each: (a + b)² ≤ 2a² + 2b².
+        let far = if with_probe { 0.5 } else { 1.0 };
+        if with_probe {
+            let probe = self.next_probe(&probe_gradient, &point, far);
+            self.previous_probe = std::mem::replace(&mut self.probe, probe);
         }
+        let object = self.next_object(point, &gradient, far);
+        self.previous = std::mem::replace(&mut self.object, object);
+        if with_probe {
+            self.keep_power();
+            if self.epoch % TURN_EVERY == TURN_EVERY - 1 {
+                modes::orthogonalize(&mut [&mut self.probe, &mut self.previous_probe]);
+            }
+        }
+        if with_places {
+            self.positions = places;
+        }
+        if with_factors {
+            self.follow(&better);
+        }
+        self.stale = with_probe || with_places || with_factors;
+        self.epoch += 1;
         Some(misfit)
     }
 
-    /// Adds up the probe's gradient, each moved back from its sub-pixel place.
-    fn gather_probe(&self, piece: &[usize], answers: &[Answer], sum: &mut Array3<Complex32>) {
-        let shape = self.probe.dim();
-        let moved: Vec<Array3<Complex32>> = piece
-            .par_iter()
-            .zip(answers)
-            .map(|(&index, answer)| {
-                let rest = self.places[index].2;
-                let gradient =
-                    Array3::from_shape_vec(shape, answer.probe.clone()).unwrap_or_else(|_| Array3::zeros(shape));
-                self.optics.shifted(gradient.view(), [-rest[0], -rest[1]])
-            })
-            .collect();
-        moved.iter().for_each(|gradient| *sum += gradient);
-    }
-
-    /// One step of the probe along its majorant; its power stays what it was.
-    fn step_probe(&mut self, gradient: &Array3<Complex32>) {
-        let mut seen = Array2::<f32>::zeros((self.side, self.side));
-        for &(top, left, _) in &self.places {
-            let window = self.object.slice(ndarray::s![top..top + self.side, left..left + self.side]);
-            ndarray::Zip::from(&mut seen).and(&window).for_each(|sum, value| *sum += value.norm_sqr());
-        }
-        let largest = seen.iter().copied().fold(0.0f32, f32::max);
+    /// The step of the object along its majorant.
+    fn next_object(&self, mut point: Array2<Complex32>, gradient: &Array2<Complex32>, far: f32) -> Array2<Complex32> {
+        let largest = self.illumination.iter().copied().fold(0.0f32, f32::max);
         let floor = self.config.regularization as f32 * largest;
-        let power: f32 = self.probe.iter().map(Complex32::norm_sqr).sum();
-        for (mut mode, gradient) in self.probe.axis_iter_mut(Axis(0)).zip(gradient.axis_iter(Axis(0))) {
-            ndarray::Zip::from(&mut mode)
-                .and(&gradient)
-                .and(&seen)
-                .for_each(|probe, gradient, seen| *probe -= gradient / (seen + floor));
+        let weight = self.config.total_variation as f32 * largest;
+        if weight <= 0.0 {
+            ndarray::Zip::from(&mut point)
+                .and(gradient)
+                .and(&self.illumination)
+                .for_each(|object, gradient, lit| *object -= gradient * far / (lit + floor));
+            return point;
         }
-        let now: f32 = self.probe.iter().map(Complex32::norm_sqr).sum();
-        let back = (power / now.max(f32::MIN_POSITIVE)).sqrt();
-        self.probe.mapv_inplace(|value| value * back);
-        self.move_probes();
+        let (slope, curvature) = variation(&point);
+        ndarray::Zip::from(&mut point).and(gradient).and(&self.illumination).and(&slope).and(&curvature).for_each(
+            |object, gradient, lit, slope, curvature| {
+                *object -= (gradient + slope * weight) * far / (lit + floor + curvature * weight);
+            },
+        );
+        point
     }
 
-    fn finish(self, dataset: &Dataset, misfits: Vec<f64>, stopped: bool) -> Direct {
+    fn finish(mut self, misfits: Vec<f64>, stopped: bool) -> Direct {
+        self.light.clone_from(&self.probe);
+        if self.stale {
+            modes::orthogonalize(&mut [&mut self.light]);
+            self.shine();
+        }
         let to_dataset_units = (self.probe_factor / self.normalization) as f32;
-        let probe = if self.config.refine_probe {
-            self.probe.mapv(|value| value / self.probe_factor as f32)
-        } else {
-            dataset.probe.clone()
+        let config = self.config;
+        let refined = Refined {
+            probe: config.refine_probe.then(|| self.light.mapv(|value| value / self.probe_factor as f32)),
+            positions: config.refine_positions.then(|| self.positions.clone()),
+            intensities: config
+                .refine_intensity
+                .then(|| self.factors.iter().map(|&factor| f64::from(factor).powi(2)).collect()),
         };
         let largest = self.illumination.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
         let unseen = 1e-6 * largest;
@@ -309,13 +369,24 @@ impl<'a> Solver<'a> {
         });
         let reconstruction =
             Reconstruction { object, coverage, origin_xy: self.canvas.origin, pixel_size_m: self.pixel_size_m };
-        Direct { reconstruction, probe, misfits, stopped }
+        Direct { reconstruction, refined, misfits, stopped }
     }
 }
 
 /// Σ a² of an arranged pattern, without its masked pixels.
 fn trusted_counts(pattern: &[f32]) -> f64 {
     pattern.iter().filter(|&&a| a >= 0.0).map(|&a| f64::from(a) * f64::from(a)).sum()
+}
+
+/// The place that the last step leads to if it is gone on.
+fn beyond<D: Dimension>(now: &Array<Complex32, D>, before: &Array<Complex32, D>, ahead: f32) -> Array<Complex32, D> {
+    ndarray::Zip::from(now).and(before).map_collect(|now, before| now + (now - before) * ahead)
+}
+
+/// Positions between which the patterns can lie.
+fn reach(positions: &[[f64; 2]], config: &DirectConfig) -> Vec<[f64; 2]> {
+    let far = if config.refine_positions { config.max_shift } else { 0.0 };
+    positions.iter().flat_map(|[x, y]| [[x - far, y - far], [x + far, y + far]]).collect()
 }
 
 /// An object on another canvas; 1 (in normalised units) where it holds nothing.
@@ -396,11 +467,12 @@ mod tests {
         let settings = |refine_probe, loss| DirectConfig { epochs: 60, refine_probe, loss, ..DirectConfig::default() };
         let misfit = |refine, loss| {
             let solved = solve(&dataset, &settings(refine, loss), &Start::Flat, &mut |_, _| true).unwrap();
-            (*solved.misfits.last().unwrap(), solved.probe)
+            (*solved.misfits.last().unwrap(), solved.refined.probe)
         };
         let (kept, probe) = misfit(false, DirectLoss::Amplitude);
-        assert_eq!(probe, dataset.probe);
+        assert_eq!(probe, None);
         let (refined, probe) = misfit(true, DirectLoss::Amplitude);
+        let probe = probe.unwrap();
         assert!(refined < 0.8 * kept, "{refined} with, {kept} without refinement");
         let power = |probe: &Array3<Complex32>| probe.iter().map(|v| f64::from(v.norm_sqr())).sum::<f64>();
         assert!((power(&probe) / power(&dataset.probe) - 1.0).abs() < 1e-3, "the power is kept");

@@ -4,7 +4,7 @@
 
 use crate::config::DirectLoss;
 use crate::fourier::{Fft2, Scratch};
-use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 use num_complex::Complex32;
 
 /// Relative intensity below which a predicted pixel gives no direction.
@@ -26,6 +26,19 @@ pub(super) struct Answer {
     pub object: Vec<Complex32>,
     /// (modes · N·N) gradient with respect to the conjugate probe, at its shifted place; empty if not asked for.
     pub probe: Vec<Complex32>,
+    /// Factor of the probe that would explain this pattern best.
+    pub factor: f32,
+}
+
+/// Normal equations of one pattern for the shift `(dy, dx)` of its probe: `yy·dy + xy·dx = y`, `xy·dy + xx·dx = x`, from
+/// the derivatives of the amplitudes and what is missing in them (Gauss and Newton).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lean {
+    pub yy: f64,
+    pub xx: f64,
+    pub xy: f64,
+    pub y: f64,
+    pub x: f64,
 }
 
 impl Optics {
@@ -58,27 +71,102 @@ impl Optics {
             .collect()
     }
 
-    /// The (modes, N, N) probe moved by less than a pixel, `(dy, dx)`, by the shift theorem.
-    pub(super) fn shifted(&self, probe: ArrayView3<'_, Complex32>, shift: [f32; 2]) -> Array3<Complex32> {
-        let n = self.side;
-        let mut moved = probe.to_owned();
-        if shift == [0.0, 0.0] {
-            return moved;
-        }
-        let mut spectrum = vec![Complex32::default(); n * n];
-        let mut image = vec![Complex32::default(); n * n];
-        let mut scratch = Scratch::default();
-        for mut mode in moved.axis_iter_mut(Axis(0)) {
+    /// The spectra of a (modes, N, N) probe, in the layout of the transform, one after the other.
+    pub(super) fn spectra(&self, probe: ArrayView3<'_, Complex32>) -> Vec<Complex32> {
+        let pixels = self.side * self.side;
+        let (mut image, mut scratch) = (vec![Complex32::default(); pixels], Scratch::default());
+        let mut spectra = vec![Complex32::default(); probe.len()];
+        for (mode, spectrum) in probe.axis_iter(Axis(0)).zip(spectra.chunks_exact_mut(pixels)) {
             image.iter_mut().zip(mode.iter()).for_each(|(to, from)| *to = *from);
-            self.fft.forward(&mut image, &mut spectrum, &mut scratch);
-            for (i, value) in spectrum.iter_mut().enumerate() {
-                let turn = self.frequencies[i / n] * shift[1] + self.frequencies[i % n] * shift[0];
-                *value *= Complex32::from_polar(1.0 / (n * n) as f32, -std::f32::consts::TAU * turn);
+            self.fft.forward(&mut image, spectrum, &mut scratch);
+        }
+        spectra
+    }
+
+    /// The (modes, N, N) probe of these spectra, moved by less than a pixel, `(dy, dx)`, by the shift theorem, and times
+    /// `factor`.
+    pub(super) fn moved(&self, spectra: &[Complex32], shift: [f32; 2], factor: f32) -> Array3<Complex32> {
+        self.moved_times(spectra, shift, |_| Complex32::new(factor, 0.0))
+    }
+
+    /// As [`Optics::moved`], with a factor at each place of the spectrum.
+    fn moved_times(
+        &self,
+        spectra: &[Complex32],
+        shift: [f32; 2],
+        factor: impl Fn(usize) -> Complex32,
+    ) -> Array3<Complex32> {
+        let (n, pixels) = (self.side, self.side * self.side);
+        let mut moved = Array3::zeros((spectra.len() / pixels, n, n));
+        let mut image = vec![Complex32::default(); pixels];
+        let mut turned = vec![Complex32::default(); pixels];
+        let mut scratch = Scratch::default();
+        // The turn is a product of one for each axis.
+        let phases = |shift: f32| -> Vec<Complex32> {
+            self.frequencies.iter().map(|k| Complex32::from_polar(1.0, -std::f32::consts::TAU * k * shift)).collect()
+        };
+        let (along_y, along_x) = (phases(shift[0]), phases(shift[1]));
+        let scale = 1.0 / pixels as f32;
+        for (mut mode, spectrum) in moved.axis_iter_mut(Axis(0)).zip(spectra.chunks_exact(pixels)) {
+            for (i, (to, from)) in turned.iter_mut().zip(spectrum).enumerate() {
+                *to = from * along_x[i / n] * along_y[i % n] * factor(i) * scale;
             }
-            self.fft.inverse(&mut spectrum, &mut image, &mut scratch);
+            self.fft.inverse(&mut turned, &mut image, &mut scratch);
             mode.iter_mut().zip(&image).for_each(|(to, from)| *to = *from);
         }
         moved
+    }
+
+    /// How the amplitudes answer to a shift of the probe: see [`Lean`].
+    ///
+    /// * `patch`: (N·N). * `spectra`: as [`Optics::spectra`]. * `shift`, `factor`: as [`Optics::moved`].
+    pub(super) fn lean(
+        &self,
+        patch: &[Complex32],
+        spectra: &[Complex32],
+        shift: [f32; 2],
+        factor: f32,
+        amplitude: &[f32],
+    ) -> Lean {
+        let (n, pixels) = (self.side, self.side * self.side);
+        let slope = |k: f32| Complex32::new(0.0, -std::f32::consts::TAU * k * factor);
+        let probe = self.moved(spectra, shift, factor);
+        let along_y = self.moved_times(spectra, shift, |i| slope(self.frequencies[i % n]));
+        let along_x = self.moved_times(spectra, shift, |i| slope(self.frequencies[i / n]));
+        let (mut wave, mut scratch) = (vec![Complex32::default(); pixels], Scratch::default());
+        let mut waves = |probe: ArrayView2<'_, Complex32>| {
+            wave.iter_mut().zip(patch).zip(probe).for_each(|((wave, patch), probe)| *wave = patch * probe);
+            let mut spectrum = vec![Complex32::default(); pixels];
+            self.fft.forward(&mut wave, &mut spectrum, &mut scratch);
+            spectrum
+        };
+        let (mut intensity, mut by_y, mut by_x) = (vec![FLOOR; pixels], vec![0.0; pixels], vec![0.0; pixels]);
+        for mode in 0..probe.len_of(Axis(0)) {
+            let field = waves(probe.index_axis(Axis(0), mode));
+            let (y, x) = (waves(along_y.index_axis(Axis(0), mode)), waves(along_x.index_axis(Axis(0), mode)));
+            for (i, value) in field.iter().enumerate() {
+                intensity[i] += value.norm_sqr();
+                by_y[i] += value.re * y[i].re + value.im * y[i].im;
+                by_x[i] += value.re * x[i].re + value.im * x[i].im;
+            }
+        }
+        let mut lean = Lean::default();
+        for (i, &a) in amplitude.iter().enumerate().filter(|(_, a)| **a >= 0.0) {
+            let modulus = intensity[i].sqrt();
+            let (y, x) = (f64::from(by_y[i] / modulus), f64::from(by_x[i] / modulus));
+            let missing = f64::from(a - modulus);
+            lean.yy += y * y;
+            lean.xx += x * x;
+            lean.xy += x * y;
+            lean.y += y * missing;
+            lean.x += x * missing;
+        }
+        lean
+    }
+
+    /// The (modes, N, N) probe moved by less than a pixel, `(dy, dx)`, by the shift theorem.
+    pub(super) fn shifted(&self, probe: ArrayView3<'_, Complex32>, shift: [f32; 2]) -> Array3<Complex32> {
+        if shift == [0.0, 0.0] { probe.to_owned() } else { self.moved(&self.spectra(probe), shift, 1.0) }
     }
 
     /// Misfit and gradients of one pattern.
@@ -110,6 +198,7 @@ impl Optics {
         }
         // Factor by which each frequency is wrong: 1 − a/|F|, or 1 − a²/|F|² for Poisson counts.
         let mut misfit = 0.0f64;
+        let (mut measured, mut predicted) = (0.0f64, 0.0f64);
         for (factor, &a) in intensity.iter_mut().zip(amplitude) {
             let i = *factor + FLOOR;
             if a < 0.0 {
@@ -120,12 +209,16 @@ impl Optics {
                 DirectLoss::Amplitude => {
                     let modulus = i.sqrt();
                     misfit += f64::from(modulus - a).powi(2);
+                    measured += f64::from(a * modulus);
+                    predicted += f64::from(i);
                     *factor = 1.0 - a / modulus;
                 }
                 DirectLoss::Poisson => {
                     let k = a * a;
                     let entropy = if k > 0.0 { k * (k / i).ln() } else { 0.0 };
                     misfit += f64::from(i - k + entropy);
+                    measured += f64::from(k);
+                    predicted += f64::from(i);
                     // The step of the quadratic majorant must not be exceeded where the prediction is far too dark.
                     *factor = (1.0 - k / i).max(-1.0);
                 }
@@ -147,6 +240,8 @@ impl Optics {
                 }
             }
         }
-        Answer { misfit: misfit / pixels as f64, object, probe: probe_gradient }
+        let ratio = (measured / predicted.max(f64::MIN_POSITIVE)) as f32;
+        let factor = if loss == DirectLoss::Poisson { ratio.sqrt() } else { ratio };
+        Answer { misfit: misfit / pixels as f64, object, probe: probe_gradient, factor }
     }
 }

@@ -3,7 +3,7 @@
 use super::comparison::{Comparison, DatasetFacts, Judged, ReferenceFacts, SplitHalf};
 use crate::checkpoint::RunFolder;
 use crate::config::{Config, DataConfig, DiffractionUnit};
-use crate::data::{self, Dataset, NpzArchive, Reconstruction};
+use crate::data::{self, Dataset, NpzArchive, Reconstruction, Refined};
 use crate::error::{Error, Problem, Result};
 use crate::imaging;
 use crate::metrics::{self, FrcCrossings, Placement, Region};
@@ -245,6 +245,13 @@ fn known_in(path: &Path, read_dataset: impl Fn(&Path) -> Result<Dataset>) -> Res
 
 /// Misfit to the patterns; what prevents it is noted.
 fn measure_consistency(one: &mut Judged, dataset: &Dataset) {
+    // Where a solver refined probe or positions, its object belongs to these.
+    let refined = Refined::load(&one.path).unwrap_or_default();
+    let mut seen = std::borrow::Cow::Borrowed(dataset);
+    if !refined.is_empty() {
+        refined.apply(seen.to_mut());
+    }
+    let dataset = seen.as_ref();
     let found = metrics::consistency_r(
         one.reconstruction.object.view(),
         one.origin_xy,

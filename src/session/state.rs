@@ -7,8 +7,8 @@ use super::film::Film;
 use super::{Draft, Session, Status};
 use crate::config::{Config, DataConfig};
 use crate::worker::message::{
-    ArraySummary, Control, Event, EventKind, Failure, Inspection, Job, JobOutcome, LivePace, Manifest, Patterns,
-    Picture, Reply, Request, ResultData, RunInfo, UserPreset,
+    ArraySummary, Control, Event, EventKind, Failure, Inspection, Job, JobOutcome, LivePace, Manifest, Orientations,
+    Patterns, Picture, Reply, Request, ResultData, RunInfo, UserPreset,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub struct OpenDataset {
     pub patterns: Option<Arc<Patterns>>,
     /// A first look at its object, and the misfit that is left.
     pub preview: Option<(Arc<Picture>, f64)>,
+    /// How well each way to lay its scan explains its patterns.
+    pub orientations: Option<Arc<Orientations>>,
     /// Why it cannot be used.
     pub failure: Option<Failure>,
     /// The pattern that is looked at.
@@ -279,6 +281,7 @@ impl State {
                     dataset.loading = false;
                     dataset.selected = dataset.selected.min(patterns.dataset.len().saturating_sub(1));
                     dataset.patterns = Some(patterns);
+                    dataset.orientations = None;
                     let path = dataset.path.clone();
                     self.remember(path);
                 }
@@ -286,6 +289,11 @@ impl State {
             Reply::Preview { path, picture, misfit } => {
                 if let Some(dataset) = self.dataset.as_mut().filter(|dataset| dataset.path == path) {
                     dataset.preview = Some((picture, misfit));
+                }
+            }
+            Reply::Orientations { path, found } => {
+                if let Some(dataset) = self.dataset.as_mut().filter(|dataset| dataset.path == path) {
+                    dataset.orientations = Some(found);
                 }
             }
             Reply::Bundle { path, manifest, config } => {

@@ -12,7 +12,7 @@ use super::watch::{Autosave, Watch};
 use super::{Context, message, simulating};
 use crate::checkpoint::{self, Bundle, DatasetInfo, Manifest, RunFolder, Utc};
 use crate::config::{Config, Method};
-use crate::data::{self, Dataset, Reconstruction};
+use crate::data::{self, Dataset, Reconstruction, Refined};
 use crate::error::{Error, Problem, Result};
 use crate::imaging;
 use crate::metrics;
@@ -40,6 +40,9 @@ pub(super) fn perform(job: &Job, context: &Context<'_>) -> Result<Summary> {
         }
         Job::Infer { model, dataset, output_dir, settings } => {
             inference(&recorder, job, model, dataset, output_dir.as_deref(), settings)
+        }
+        Job::Polish { run, output_dir, settings } => {
+            solving::polish_run(&recorder, job, run, output_dir.as_deref(), settings)
         }
         Job::Simulate { output, sources, config } => simulating::simulation(&recorder, job, output, sources, config),
     };
@@ -161,16 +164,7 @@ fn inference(
     // Which patterns the training used says nothing about which ones shall be reconstructed.
     config.data.n_subsample = None;
     config.data.n_groups = None;
-    for (field, value) in settings {
-        if !message::settable_in_inference(field) {
-            return Err(Error::BadInput(
-                Problem::new(format!("{field} cannot be set for inference"))
-                    .hint("It is that of the bundle; leave it out"),
-            ));
-        }
-        config.set(field, value)?;
-    }
-    config.validate()?;
+    set_for_inference(&mut config, settings)?;
     let dataset = load(recorder, path, &config)?;
     if dataset.patch_size() != bundle.manifest.dataset.patch_size {
         return Err(Error::BadInput(
@@ -190,6 +184,20 @@ fn inference(
     reconstruct_into(recorder, &mut summary, &folder, &dataset, &bundle.weights, &config, &selected)?;
     summary.patterns_per_second = summary.infer_seconds.map(|s| dataset.len() as f64 / s.max(1e-9));
     finish(recorder, summary, &folder)
+}
+
+/// Sets what an inference may set, and checks the whole.
+pub(super) fn set_for_inference(config: &mut Config, settings: &[(String, String)]) -> Result<()> {
+    for (field, value) in settings {
+        if !message::settable_in_inference(field) {
+            return Err(Error::BadInput(
+                Problem::new(format!("{field} cannot be set for inference"))
+                    .hint("It is that of the bundle or the run; leave it out"),
+            ));
+        }
+        config.set(field, value)?;
+    }
+    config.validate()
 }
 
 pub(super) fn load(recorder: &Recorder<'_, '_>, path: &Path, config: &Config) -> Result<Dataset> {
@@ -353,27 +361,45 @@ fn reconstruct_into(
         }));
         recorder.context().switch.get()
     };
-    let mut reconstruction =
-        crate::infer::reconstruct(dataset, weights, &scaling, config, &selected.device, &mut watch)?;
-    if config.inference.polish_epochs > 0 {
-        reconstruction = solving::polish(recorder, dataset, config, &reconstruction)?;
-    }
+    let reconstruction = crate::infer::reconstruct(dataset, weights, &scaling, config, &selected.device, &mut watch)?;
+    let kept = if config.inference.polish_epochs > 0 {
+        summary.consistency_r_before = consistency(dataset, &reconstruction).ok();
+        let solved = solving::polish(recorder, dataset, config, &reconstruction)?;
+        if solved.stopped {
+            summary.outcome = JobOutcome::Stopped;
+        }
+        (solved.reconstruction, solved.refined)
+    } else {
+        (reconstruction, Refined::default())
+    };
     summary.infer_seconds = Some(started.elapsed().as_secs_f64());
 
     recorder.emit(EventKind::Stage { stage: Stage::Saving });
-    keep_object(recorder, summary, folder, dataset, reconstruction)
+    keep_object(recorder, summary, folder, dataset, kept.0, &kept.1)
 }
 
-/// Scores an object and writes it with its pictures.
+/// Scores an object, with what was refined beside it, and writes it with its pictures.
 pub(super) fn keep_object(
     recorder: &Recorder<'_, '_>,
     summary: &mut Summary,
     folder: &RunFolder,
     dataset: &Dataset,
     reconstruction: Reconstruction,
+    refined: &Refined,
 ) -> Result<()> {
-    score(recorder, summary, dataset, &reconstruction);
-    reconstruction.save(&folder.reconstruction())?;
+    let change = refined.change(dataset);
+    summary.probe_change = change.probe;
+    summary.position_shift_rms_px = change.shift_px.map(|(rms, _)| rms);
+    summary.position_shift_max_px = change.shift_px.map(|(_, most)| most);
+    summary.intensity_spread = change.intensity;
+    if refined.is_empty() {
+        score(recorder, summary, dataset, &reconstruction);
+    } else {
+        let mut seen = dataset.clone();
+        refined.apply(&mut seen);
+        score(recorder, summary, &seen, &reconstruction);
+    }
+    reconstruction.save_with(refined, &folder.reconstruction())?;
     recorder.wrote(&folder.reconstruction());
     let covered = imaging::covered_mask(reconstruction.coverage.view(), imaging::COVERED_FRACTION);
     let object = reconstruction.object.view();
@@ -383,18 +409,22 @@ pub(super) fn keep_object(
     Ok(())
 }
 
-/// Misfit to the data, and correlation with the file's object; a score that cannot be had is a note.
-fn score(recorder: &Recorder<'_, '_>, summary: &mut Summary, dataset: &Dataset, reconstruction: &Reconstruction) {
-    let object = reconstruction.object.view();
-    let consistency = metrics::consistency_r(
-        object,
+/// Σ(|F| − √I)² / ΣI of an object against the data.
+pub(super) fn consistency(dataset: &Dataset, reconstruction: &Reconstruction) -> Result<f64> {
+    metrics::consistency_r(
+        reconstruction.object.view(),
         reconstruction.origin_xy,
         dataset.probe.view(),
         dataset.diffraction.view(),
         &dataset.positions,
         dataset.mask.as_ref().map(|mask| mask.view()),
-    );
-    match consistency {
+    )
+}
+
+/// Misfit to the data, and correlation with the file's object; a score that cannot be had is a note.
+fn score(recorder: &Recorder<'_, '_>, summary: &mut Summary, dataset: &Dataset, reconstruction: &Reconstruction) {
+    let object = reconstruction.object.view();
+    match consistency(dataset, reconstruction) {
         Ok(r) => summary.consistency_r = Some(r),
         Err(error) => recorder.note(format!("The misfit to the data could not be computed. {error}")),
     }

@@ -9,6 +9,7 @@ pub use super::live::LivePace;
 pub use super::presets::{UserPreset, why_not_name};
 pub use super::reader::{Patterns, Reply, Request, ResultData, RunInfo};
 pub use super::summary::{JobOutcome, Summary, SummaryDataset};
+pub use crate::direct::{OrientationScore, Orientations, score_orientations};
 pub use crate::simulate::Sources;
 pub use crate::train::Control;
 
@@ -77,6 +78,15 @@ pub enum Job {
         /// The effective configuration.
         config: Box<Config>,
     },
+    /// Improve the object of a finished run by some epochs of the direct solver on the same dataset, in a run folder of its own.
+    Polish {
+        /// The finished run: its folder, or its `reconstruction.npz`.
+        run: PathBuf,
+        /// The run folder; none makes a new one below `runs`.
+        output_dir: Option<PathBuf>,
+        /// Dotted settings that replace those of the run; `inference.polish_epochs` is how long, 0 for `direct.epochs`.
+        settings: Vec<(String, String)>,
+    },
     /// Simulate a dataset and write it.
     Simulate {
         /// The file to write.
@@ -95,6 +105,7 @@ impl Job {
             Self::Train { .. } => "train",
             Self::Infer { .. } => "infer",
             Self::Run { .. } => "run",
+            Self::Polish { .. } => "polish",
             Self::Simulate { .. } => "simulate",
         }
     }
@@ -123,7 +134,7 @@ fn seconds<S: serde::Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, 
 pub enum EventKind {
     /// The job began.
     Started {
-        /// `train`, `infer`, `run` or `simulate`.
+        /// `train`, `infer`, `run`, `polish` or `simulate`.
         name: String,
     },
     /// The run folder is there; nothing is written before the input has been checked.

@@ -1,7 +1,7 @@
 //! The thread that reads and writes files for a window, so that neither the device nor the window waits for a disk.
 //!
 //! Requests are answered in order; opening a dataset is answered in four parts: its headers at once, its verdicts, its
-//! content, and a first look at its object. A panic in a parser is a failure of that request alone.
+//! content, and a first look at its object. How the scan lies is told when nothing else is asked for. A panic in a parser is a failure of that request alone.
 
 use super::example;
 use super::guard;
@@ -9,9 +9,9 @@ use super::live::picture_of;
 use super::message::{EpochPoint, Failure, Picture};
 use super::presets::{self, UserPreset};
 use crate::checkpoint::{Bundle, Manifest, RunFolder, write_atomic};
-use crate::config::{Config, DataConfig, DirectConfig};
-use crate::data::{self, ArraySummary, Dataset, Inspection, Reconstruction};
-use crate::direct::{self, Start};
+use crate::config::{Config, DataConfig, DirectConfig, Orientation};
+use crate::data::{self, ArraySummary, Dataset, Inspection, Reconstruction, Refined};
+use crate::direct::{self, Orientations, Start};
 use crate::error::{Error, Problem, Result};
 use crate::imaging;
 use crate::metrics;
@@ -22,6 +22,7 @@ use num_complex::Complex32;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -31,6 +32,9 @@ use std::time::{Duration, Instant};
 const PREVIEW_EPOCHS: usize = 12;
 const PREVIEW_TIME: Duration = Duration::from_secs(4);
 const PREVIEW_PIXELS: usize = 40_000_000;
+
+/// The time that scoring the orientations of a dataset may take.
+const SCORING_TIME: Duration = Duration::from_secs(20);
 
 /// What the reader is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,6 +131,13 @@ pub enum Reply {
         picture: Arc<Picture>,
         /// Σ(|F| − √I)² / ΣI that is left: large where orientation, positions or probe are wrong.
         misfit: f64,
+    },
+    /// How well each way to lay the scan of a dataset explains its patterns.
+    Orientations {
+        /// The file of the dataset.
+        path: PathBuf,
+        /// The scores.
+        found: Arc<Orientations>,
     },
     /// A bundle.
     Bundle {
@@ -268,6 +279,8 @@ impl RunInfo {
 /// The thread and its two channels. Dropping it ends the thread after the request that runs.
 pub struct Reader {
     requests: Sender<Request>,
+    /// Requests that wait.
+    waiting: Arc<AtomicUsize>,
     replies: Receiver<Reply>,
     thread: Option<JoinHandle<()>>,
 }
@@ -280,17 +293,26 @@ impl Reader {
     pub fn spawn(wake: super::Wake) -> Result<Self> {
         let (request_in, request_out) = channel::<Request>();
         let (reply_in, replies) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let queue = Arc::clone(&waiting);
         let work = move || {
-            while let Ok(request) = request_out.recv() {
+            let mut later: Option<Later> = None;
+            let mut answer = |reply: Reply| {
+                let _gone = reply_in.send(reply);
+                wake();
+            };
+            loop {
+                if let Some(task) = later.take_if(|_| queue.load(Ordering::Acquire) == 0) {
+                    later = do_later(task, &queue, &mut answer);
+                    continue;
+                }
+                let Ok(request) = request_out.recv() else { return };
+                queue.fetch_sub(1, Ordering::AcqRel);
                 if request == Request::Shutdown {
                     return;
                 }
-                let mut answer = |reply: Reply| {
-                    let _gone = reply_in.send(reply);
-                    wake();
-                };
                 let path = request.path().to_path_buf();
-                if let Err(error) = guard::guarded(|| meet(&request, &mut answer)) {
+                if let Err(error) = guard::guarded(|| meet(&request, &mut later, &mut answer)) {
                     answer(Reply::Failed { path, failure: error.into() });
                 }
             }
@@ -299,11 +321,12 @@ impl Reader {
             .name("ptycho-reader".to_owned())
             .spawn(work)
             .map_err(|error| Error::failed(format!("The reader thread could not be started ({error})")))?;
-        Ok(Self { requests: request_in, replies, thread: Some(thread) })
+        Ok(Self { requests: request_in, waiting, replies, thread: Some(thread) })
     }
 
     /// Puts a request in the queue.
     pub fn request(&self, request: Request) {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
         let _gone = self.requests.send(request);
     }
 
@@ -315,7 +338,7 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        let _gone = self.requests.send(Request::Shutdown);
+        self.request(Request::Shutdown);
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
         }
@@ -336,9 +359,32 @@ impl Request {
     }
 }
 
-fn meet(request: &Request, answer: &mut dyn FnMut(Reply)) -> Result<()> {
+/// What is done when nothing is asked for: scoring the orientations of the dataset that was opened last.
+struct Later {
+    patterns: Arc<Patterns>,
+    /// How it was read.
+    orientation: Orientation,
+}
+
+/// Does it, unless a request comes in between: then it is still to do.
+fn do_later(task: Later, queue: &AtomicUsize, answer: &mut dyn FnMut(Reply)) -> Option<Later> {
+    let began = Instant::now();
+    let mut watch = |_: f64| queue.load(Ordering::Acquire) == 0 && began.elapsed() < SCORING_TIME;
+    let dataset = &task.patterns.dataset;
+    let found = guard::guarded(|| direct::score_orientations(dataset, task.orientation, &mut watch));
+    match found {
+        Ok(None) if queue.load(Ordering::Acquire) > 0 => return Some(task),
+        Ok(Some(found)) => answer(Reply::Orientations { path: dataset.path.clone(), found: Arc::new(found) }),
+        // Whatever makes the data unusable is said where the data are used.
+        Ok(None) | Err(_) => {}
+    }
+    None
+}
+
+fn meet(request: &Request, later: &mut Option<Later>, answer: &mut dyn FnMut(Reply)) -> Result<()> {
     match request {
         Request::Dataset { path, config, seed } => {
+            *later = None;
             answer(Reply::Headers { path: path.clone(), arrays: data::list(path)? });
             answer(Reply::Inspected(Arc::new(data::inspect_with(path, config)?)));
             let dataset = Dataset::load(path, config, *seed)?;
@@ -347,6 +393,7 @@ fn meet(request: &Request, answer: &mut dyn FnMut(Reply)) -> Result<()> {
             if let Some((picture, misfit)) = preview(&patterns.dataset)? {
                 answer(Reply::Preview { path: path.clone(), picture: Arc::new(picture), misfit });
             }
+            *later = Some(Later { patterns, orientation: config.orientation });
         }
         Request::Bundle { path } => {
             let path = if path.is_dir() { path.join("model.ptycho") } else { path.clone() };
@@ -494,7 +541,8 @@ fn result(folder: &Path) -> Result<ResultData> {
     };
     let config = Config::load(names.config()).unwrap_or_default();
     // A dataset that has gone takes its comparison with it, not the result.
-    if let Ok(dataset) = Dataset::load(Path::new(path), &config.data, config.execution.seeds.subsample) {
+    if let Ok(mut dataset) = Dataset::load(Path::new(path), &config.data, config.execution.seeds.subsample) {
+        Refined::load(&file)?.apply(&mut dataset);
         let object = data.reconstruction.object.view();
         let origin = data.reconstruction.origin_xy;
         let corner = origin.map(|at| at.round() as i64);

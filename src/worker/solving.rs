@@ -1,16 +1,16 @@
-//! The object without a network, and the polish of the network's object: jobs of the direct solver.
+//! The object without a network, and the polish of an object: jobs of the direct solver.
 
-use super::device;
-use super::jobs::{finish, keep_object, load, summary_of};
+use super::device::{self, Selected};
+use super::jobs::{consistency, finish, keep_object, load, set_for_inference, summary_of};
 use super::message::{EpochPoint, EventKind, Job, Progress, Stage};
 use super::recorder::Recorder;
 use super::summary::{JobOutcome, Summary};
 use crate::checkpoint::RunFolder;
 use crate::config::{Accelerator, Config, DirectConfig};
-use crate::data::{Dataset, Reconstruction};
+use crate::data::{Dataset, Reconstruction, Refined};
 use crate::direct::{self, Direct, Start};
-use crate::error::Result;
-use std::path::Path;
+use crate::error::{Error, Problem, Result};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Least time between two reports of progress.
@@ -25,11 +25,7 @@ pub(super) fn solve(
     config: &Config,
 ) -> Result<Summary> {
     let dataset = load(recorder, path, config)?;
-    let selected = device::select(Accelerator::Cpu)?;
-    recorder.emit(EventKind::Device(selected.info.clone()));
-    if !matches!(config.execution.accelerator, Accelerator::Auto | Accelerator::Cpu) {
-        recorder.note("The direct solver works on the CPU.");
-    }
+    let selected = solver_device(recorder, config)?;
     let folder = RunFolder::create(output_dir, path)?;
     recorder.open_folder(&folder)?;
     recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
@@ -44,14 +40,9 @@ pub(super) fn solve(
     summary.patterns_per_second = Some((solved.misfits.len() * dataset.len()) as f64 / seconds.max(1e-9));
     summary.final_train_loss = solved.misfits.last().copied();
     recorder.emit(EventKind::Stage { stage: Stage::Saving });
-    keep_object(recorder, &mut summary, &folder, &with_probe(dataset, &solved), solved.reconstruction)?;
+    let Direct { reconstruction, refined, .. } = solved;
+    keep_object(recorder, &mut summary, &folder, &dataset, reconstruction, &refined)?;
     finish(recorder, summary, &folder)
-}
-
-/// The dataset with the probe that was found, which the object belongs to.
-fn with_probe(mut dataset: Dataset, solved: &Direct) -> Dataset {
-    dataset.probe.clone_from(&solved.probe);
-    dataset
 }
 
 /// Improves an object by some epochs on the data.
@@ -60,9 +51,13 @@ pub(super) fn polish(
     dataset: &Dataset,
     config: &Config,
     object: &Reconstruction,
-) -> Result<Reconstruction> {
+) -> Result<Direct> {
     let began = Instant::now();
-    let settings = DirectConfig { epochs: config.inference.polish_epochs, ..config.direct.clone() };
+    let epochs = match config.inference.polish_epochs {
+        0 => config.direct.epochs,
+        epochs => epochs,
+    };
+    let settings = DirectConfig { epochs, ..config.direct.clone() };
     let solved = watched(recorder, dataset, &settings, &Start::From(object))?;
     if let (Some(first), Some(last)) = (solved.misfits.first(), solved.misfits.last()) {
         recorder.note(format!(
@@ -71,7 +66,87 @@ pub(super) fn polish(
             began.elapsed().as_secs_f64()
         ));
     }
-    Ok(solved.reconstruction)
+    Ok(solved)
+}
+
+/// Improves the object of a finished run on the dataset it came from, and writes it into a run folder of its own.
+pub(super) fn polish_run(
+    recorder: &Recorder<'_, '_>,
+    job: &Job,
+    run: &Path,
+    output_dir: Option<&Path>,
+    settings: &[(String, String)],
+) -> Result<Summary> {
+    let (folder, file) = if run.is_dir() {
+        (run, RunFolder::at(run).reconstruction())
+    } else {
+        (run.parent().unwrap_or(run), run.to_path_buf())
+    };
+    let names = RunFolder::at(folder);
+    let start = Reconstruction::load(&file)?;
+    let before = Refined::load(&file)?;
+    let path = dataset_of(&names)?;
+    let mut config = Config::load(names.config())?;
+    set_for_inference(&mut config, settings)?;
+    let dataset = load(recorder, &path, &config)?;
+    let mut seen = dataset.clone();
+    before.apply(&mut seen);
+    let selected = solver_device(recorder, &config)?;
+    let target = RunFolder::create(output_dir, &path)?;
+    if std::fs::canonicalize(target.path()).ok() == std::fs::canonicalize(folder).ok() {
+        return Err(Error::BadInput(
+            Problem::new("The polished object would take the place of the one it starts from")
+                .hint("Choose another folder with --output-dir")
+                .at(folder),
+        ));
+    }
+    recorder.open_folder(&target)?;
+    recorder.write(&target.config(), config.to_toml()?.as_bytes())?;
+    let mut summary = summary_of(job, &dataset, &path, &selected, &target);
+    summary.polished_from = Some(folder.to_path_buf());
+    summary.consistency_r_before = consistency(&seen, &start).ok();
+    recorder.emit(EventKind::Stage { stage: Stage::Reconstructing });
+    let began = Instant::now();
+    let solved = polish(recorder, &seen, &config, &start)?;
+    summary.outcome = if solved.stopped { JobOutcome::Stopped } else { JobOutcome::Completed };
+    summary.epochs = Some(solved.misfits.len());
+    summary.infer_seconds = Some(began.elapsed().as_secs_f64());
+    summary.final_train_loss = solved.misfits.last().copied();
+    recorder.emit(EventKind::Stage { stage: Stage::Saving });
+    let refined = solved.refined.after(before);
+    keep_object(recorder, &mut summary, &target, &dataset, solved.reconstruction, &refined)?;
+    finish(recorder, summary, &target)
+}
+
+/// The dataset that a run folder names.
+fn dataset_of(folder: &RunFolder) -> Result<PathBuf> {
+    let path = folder.summary();
+    let bytes = std::fs::read(&path).map_err(|error| Error::reading(&path, &error))?;
+    let named = serde_json::from_slice::<serde_json::Value>(&bytes).ok();
+    let named = named.as_ref().and_then(|summary| summary.pointer("/dataset/path")?.as_str());
+    let Some(named) = named.map(PathBuf::from) else {
+        return Err(Problem::new("The run folder does not name its dataset")
+            .hint("Choose another run")
+            .at(path)
+            .into());
+    };
+    if named.exists() {
+        return Ok(named);
+    }
+    Err(Problem::new("The dataset that the run folder names is not there")
+        .hint("Put it back, or start the program in the folder that the run was started in")
+        .at(named)
+        .into())
+}
+
+/// The CPU, on which the solver works whatever was asked for; says so where that is not what was asked for.
+fn solver_device(recorder: &Recorder<'_, '_>, config: &Config) -> Result<Selected> {
+    let selected = device::select(Accelerator::Cpu)?;
+    recorder.emit(EventKind::Device(selected.info.clone()));
+    if !matches!(config.execution.accelerator, Accelerator::Auto | Accelerator::Cpu) {
+        recorder.note("The direct solver works on the CPU; the device that was asked for is not used.");
+    }
+    Ok(selected)
 }
 
 /// Solves, and tells how far it is.

@@ -38,7 +38,7 @@ pub struct SummaryDataset {
 pub struct Summary {
     /// Version of the program.
     pub version: String,
-    /// `train`, `infer`, `run` or `simulate`.
+    /// `train`, `infer`, `run`, `polish` or `simulate`.
     pub command: String,
     /// How it ended.
     pub outcome: JobOutcome,
@@ -74,6 +74,18 @@ pub struct Summary {
     pub phase_correlation: Option<f64>,
     /// Correlation of the amplitude with the file's object.
     pub amplitude_correlation: Option<f64>,
+    /// Σ(|F| − √I)² / ΣI before polishing, where the object of another run or of the network was polished.
+    pub consistency_r_before: Option<f64>,
+    /// The run whose object was polished.
+    pub polished_from: Option<PathBuf>,
+    /// |P' − P| / |P| between the refined probe and the dataset's.
+    pub probe_change: Option<f64>,
+    /// Root mean square of the shifts of refined positions, in pixels.
+    pub position_shift_rms_px: Option<f64>,
+    /// Length of the largest shift of a refined position, in pixels.
+    pub position_shift_max_px: Option<f64>,
+    /// Root mean square of the refined intensities' departure from 1.
+    pub intensity_spread: Option<f64>,
     /// Files written, in order.
     pub files: Vec<PathBuf>,
     /// What a person should know.

@@ -1,11 +1,12 @@
 //! The dataset: what the file holds, whether it can be used, and what its patterns look like.
 //!
 //! * `summary`: the headline and what is said in plain words. * `verdicts`, `arrays`: checks and table.
-//! * `browser`, `pixels`: patterns. * `scan`: positions. * `field`: probe and object. * `photons`: counts.
+//! * `browser`, `pixels`: patterns. * `scan`: positions. * `orientation`: how the scan lies. * `field`: probe and object. * `photons`: counts.
 
 mod arrays;
 mod browser;
 mod field;
+mod orientation;
 mod photons;
 mod pixels;
 mod scan;
@@ -112,6 +113,7 @@ impl View {
             verdicts::show(ui, state, inspection, actions);
             ui.add_space(8.0);
         }
+        orientation::show(ui, state, dataset, actions);
         let tall = (0.9 * width).clamp(320.0, 520.0);
         for section in [Section::Patterns, Section::Scan, Section::Probe, Section::Object, Section::Photons] {
             let height = match section {
@@ -245,6 +247,7 @@ fn facts(ui: &mut egui::Ui, state: &State, dataset: &OpenDataset, actions: &mut 
         }
         None => {}
     }
+    orientation::show(ui, state, dataset, actions);
     ui.add_space(8.0);
     if !dataset.arrays.is_empty() {
         ui.label(RichText::new("Arrays in the file").strong());
@@ -314,6 +317,26 @@ mod tests {
         panel.get_by_label("Diffraction pattern");
         panel.get_by_label("Map of the scan positions");
         panel.get_by_label_contains("Neighbouring spots overlap by about");
+    }
+
+    #[test]
+    fn a_scan_that_lies_wrong_is_laid_right_with_one_click() {
+        use crate::config::Orientation;
+        use crate::worker::message::{OrientationScore, Orientations, Reply};
+        let path = fixture("siemens_star_n64.npz");
+        let mut state = opened(&path);
+        let misfit = |orientation| if orientation == Orientation::FlipX { 0.01 } else { 0.4 };
+        let scores = Orientation::ALL.map(|orientation| OrientationScore { orientation, misfit: misfit(orientation) });
+        let found = Orientations { now: Orientation::Plain, patterns: 100, scores: scores.to_vec() };
+        state.learn(Reply::Orientations { path, found: Arc::new(found) });
+        let mut panel = small(state);
+        panel.get_by_label_contains("flip x, explains the patterns better");
+        photograph(&mut panel, "data-orientation");
+        panel.get_by_label("Use flip x").click();
+        panel.run_ok();
+        let text = "flip_x".to_owned();
+        assert_eq!(panel.state().actions, [Action::SetField { path: "data.orientation".to_owned(), text }]);
+        assert!(panel.query_by_label("Use flip x").is_none(), "the scores were of the orientation before");
     }
 
     #[test]
