@@ -254,6 +254,23 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_probe_gives_back_most_of_what_it_cost() {
+        for (kind, seed) in [(0, 1), (1, 1), (3, 2)] {
+            let ([best, worst, found], share) = with_wrong_probe(kind, seed, 100);
+            assert!(best > worst && share >= 0.9, "{share} of {best} - {worst}: {found}");
+        }
+    }
+
+    #[test]
+    fn wrong_positions_give_back_most_of_what_they_cost() {
+        for (kind, seed) in [(1, 1), (3, 1)] {
+            let ([best, worst, found], share, error) = with_wrong_positions(kind, seed, 100);
+            assert!(best > worst && share >= 0.9, "{share} of {best} - {worst}: {found}");
+            assert!(error < 0.2, "{error} px");
+        }
+    }
+
+    #[test]
     #[ignore = "the table of numbers: cargo test --release -- --ignored --nocapture recovered_by"]
     fn recovered_by_refinement_for_many_kinds() {
         for epochs in [100, 200] {

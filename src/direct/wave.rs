@@ -4,7 +4,7 @@
 
 use crate::config::DirectLoss;
 use crate::fourier::{Fft2, Scratch};
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
+use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
 use num_complex::Complex32;
 
 /// Relative intensity below which a predicted pixel gives no direction.
