@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`error`] | [`error::Error`] and [`error::Problem`]: what a person is shown |
 //! | [`config`] | one struct per stage; fields with help, range and group; presets; TOML |
+//! | [`system`] | which programs run; files that are whole or not there |
 //! | [`data`] | dataset files, their contract, grouping, normalisation, the stitched object as a file |
 //! | [`kernels`] | convolution, pooling and upsampling on the CPU; the only room with `unsafe` |
 //! | [`simulate`] | datasets made by calculation: object, probe, scan, noise |
@@ -27,7 +28,7 @@
 //! | [`cli`] | arguments, progress, report, exit codes |
 //!
 //! # Import rule
-//! `error`, `config` and `fourier` may be read by every room. `data`, `metrics`, `imaging`, `kernels` and `physics` read
+//! `error`, `config`, `fourier` and `system` may be read by every room. `data`, `metrics`, `imaging`, `kernels` and `physics` read
 //! nothing else; `simulate` reads `data`, `direct` that and `physics`; `model` reads `kernels` and `physics`; `train` reads `data`, `direct`
 //! and `model` and what they read; `infer` reads `train` (for its scaling and control types); `checkpoint` reads `data`,
 //! `model`, `train`; `worker` reads all of these; `session` reads the worker's messages, and the summaries of `data` and
@@ -63,6 +64,7 @@ pub mod physics;
 pub mod report;
 pub mod session;
 pub mod simulate;
+pub mod system;
 pub mod train;
 pub mod ui;
 pub mod worker;

@@ -107,3 +107,59 @@ fn a_loss_that_is_no_longer_a_number_ends_the_training_with_the_last_good_weight
     result.weights.check().unwrap();
     assert!(result.epochs < 40);
 }
+
+/// Keeps the weights that each report brings.
+struct Weighed(Vec<ptychoscope::model::Weights>);
+
+impl train::Observer for Weighed {
+    fn control(&mut self) -> Control {
+        Control::Run
+    }
+    fn progress(
+        &mut self,
+        _: &train::Progress,
+        weights: &dyn Fn() -> ptychoscope::error::Result<ptychoscope::model::Weights>,
+    ) {
+        self.0.push(weights().unwrap());
+    }
+    fn epoch(&mut self, _: &train::EpochRecord, _: &train::Snapshot<'_>) {}
+    fn note(&mut self, text: &str) {
+        assert!(text.contains("no longer a number"), "{text}");
+    }
+}
+
+/// One step an epoch, so that there is a report after each step.
+#[test]
+fn the_weights_restored_after_nan_are_the_last_ones_that_gave_a_loss() {
+    let dataset = siemens(Some(8));
+    let mut config = epochs(40);
+    config.training.batch_size = 8;
+    config.training.warmup_steps = 0;
+    config.training.teacher_share = 0.0;
+    config.training.gradient_clip = 0.0;
+    config.training.schedule = ptychoscope::config::Schedule::Constant;
+    config.model.n_filters_scale = 1;
+    for learning_rate in [1e-3, 1e30] {
+        config.training.learning_rate = learning_rate;
+        config.training.epochs = Some(if learning_rate < 1.0 { 3 } else { 40 });
+        let (config, _) = train::adapt(&config, &dataset);
+        let cpu = device::select(Accelerator::Cpu).unwrap();
+        let mut weighed = Weighed(Vec::new());
+        let result = train::train(&dataset, None, &config, &cpu.device, &mut weighed).unwrap();
+        let reports = weighed.0.len();
+        if learning_rate < 1.0 {
+            assert_eq!((result.outcome, reports), (train::Outcome::Completed, 3));
+            assert_eq!(result.weights, weighed.0[2]);
+            continue;
+        }
+        assert_eq!(result.outcome, train::Outcome::RestoredAfterNan);
+        assert_eq!(reports, result.steps - 1, "the step whose loss is no number is not reported");
+        // The latest reported step gave no loss any more; the weights before it did.
+        let before = reports.checked_sub(2).map(|at| weighed.0[at].clone());
+        match before {
+            Some(before) => assert_eq!(result.weights, before),
+            None => assert_ne!(result.weights, weighed.0[0], "the first step was bad: those before it are kept"),
+        }
+        result.weights.check().unwrap();
+    }
+}

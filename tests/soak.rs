@@ -3,14 +3,13 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use ndarray::{Array1, Array2, Array3};
-use num_complex::Complex32;
-use ptychoscope::data::{NpyArray, write_npz};
+mod common;
+
+use common::tiny_dataset;
 use ptychoscope::session::{Action, State, Status};
 use ptychoscope::ui::Desk;
 use ptychoscope::ui::widgets::memory::resident_bytes;
 use ptychoscope::worker::message::{Control, JobOutcome, LivePace};
-use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -23,30 +22,7 @@ const CYCLES: usize = 200;
 const WINDOW: usize = 60;
 /// Cycles after which memory and threads are taken as settled.
 const WARM: usize = 40;
-const SIDE: usize = 64;
 const COUNT: usize = 4;
-
-/// 4 patterns of 64 × 64 pixels of a Gaussian probe on a 2 × 2 scan: shapes matter here, not physics.
-fn write_dataset(path: &Path) {
-    let middle = SIDE as f32 / 2.0;
-    let at = |y: usize, x: usize, width: f32| {
-        let squared = (y as f32 - middle).powi(2) + (x as f32 - middle).powi(2);
-        (-squared / (2.0 * width * width)).exp()
-    };
-    let patterns = Array3::from_shape_fn((COUNT, SIDE, SIDE), |(n, y, x)| {
-        40.0 * at(y, x, 8.0) * (1.0 + 0.3 * ((n * 7 + y * 3 + x * 5) as f32).sin())
-    });
-    let probe = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| Complex32::new(at(y, x, 9.0), 0.1 * at(y, x, 7.0)));
-    let position = |step: fn(usize) -> usize| Array1::from_shape_fn(COUNT, |n| 40.0 + 4.0 * step(n) as f64);
-    let (x, y) = (position(|n| n % 2), position(|n| n / 2));
-    let arrays = [
-        ("diffraction", NpyArray::F32(patterns.view().into_dyn())),
-        ("probeGuess", NpyArray::C32(probe.view().into_dyn())),
-        ("xcoords", NpyArray::F64(x.view().into_dyn())),
-        ("ycoords", NpyArray::F64(y.view().into_dyn())),
-    ];
-    write_npz(path, &arrays).unwrap();
-}
 
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
@@ -76,7 +52,7 @@ fn two_hundred_trainings_leave_memory_and_threads_as_they_were() {
     let folder = tempfile::tempdir().unwrap();
     std::env::set_current_dir(folder.path()).unwrap();
     let dataset = folder.path().join("tiny.npz");
-    write_dataset(&dataset);
+    tiny_dataset(&dataset, COUNT);
     let (wake, woken) = channel();
     let state = State { runs_folder: "runs".into(), pace: LivePace::Live, ..State::default() };
     let mut desk = Desk::new(state, move || {

@@ -1,22 +1,14 @@
-//! Files that are either whole or not there.
-//!
-//! The bytes go to a temporary file beside the target, which is synced and renamed over it; then the folder is synced.
-//! A crash, a full disk or a cancelled run leaves the old file, and dropping an unfinished one removes it.
+//! Files that are either whole or not there, with errors in words; see [`crate::system`].
 
-use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
-
-use tempfile::NamedTempFile;
+use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::system::Temporary;
 
 /// A file being written; nothing stands at its path until [`AtomicFile::commit`].
 #[derive(Debug)]
-pub struct AtomicFile {
-    file: NamedTempFile,
-    path: PathBuf,
-}
+pub struct AtomicFile(Temporary);
 
 impl AtomicFile {
     /// Begins a file that shall stand at `path`; its folder must exist.
@@ -24,25 +16,13 @@ impl AtomicFile {
     /// # Errors
     /// [`Error::Failed`] if the folder is missing or not writable, or the path is a folder.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref().to_path_buf();
-        if path.is_dir() || path.file_name().is_none() {
-            return Err(Error::writing(&path, &std::io::Error::from(std::io::ErrorKind::IsADirectory)));
-        }
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".").suffix(".part");
-        #[cfg(unix)]
-        {
-            // As any new file, less what the umask takes away; temporary files are private by default.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let file = builder.tempfile_in(folder_of(&path)).map_err(|error| Error::writing(&path, &error))?;
-        Ok(Self { file, path })
+        let path = path.as_ref();
+        Temporary::create(path).map(Self).map_err(|error| Error::writing(path, &error))
     }
 
     /// Where the file will stand.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
 
     /// Puts the file at its path, durably; an older one is replaced.
@@ -50,31 +30,23 @@ impl AtomicFile {
     /// # Errors
     /// [`Error::Failed`]; nothing is changed then.
     pub fn commit(mut self) -> Result<()> {
-        let path = self.path;
-        let failed = |error: std::io::Error| Error::writing(&path, &error);
-        self.file.flush().map_err(failed)?;
-        self.file.as_file().sync_all().map_err(failed)?;
-        self.file.persist(&path).map_err(|error| failed(error.error))?;
-        // The rename itself becomes durable with the folder; not every system can sync one.
-        if let Ok(folder) = File::open(folder_of(&path)) {
-            let _ = folder.sync_all();
-        }
-        Ok(())
+        let path = self.path().to_path_buf();
+        self.0.flush().and_then(|()| self.0.commit()).map_err(|error| Error::writing(&path, &error))
     }
 }
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.file.write(bytes)
+        self.0.write(bytes)
     }
     fn flush(&mut self) -> std::io::Result<()> {
-        self.file.flush()
+        self.0.flush()
     }
 }
 
 impl Seek for AtomicFile {
     fn seek(&mut self, position: SeekFrom) -> std::io::Result<u64> {
-        self.file.seek(position)
+        self.0.seek(position)
     }
 }
 
@@ -83,14 +55,10 @@ impl Seek for AtomicFile {
 /// # Errors
 /// [`Error::Failed`]; the old file, if any, is then untouched.
 pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    let path = path.as_ref();
     let mut file = AtomicFile::create(path)?;
-    file.write_all(bytes).map_err(|error| Error::writing(&file.path, &error))?;
+    file.write_all(bytes).map_err(|error| Error::writing(path, &error))?;
     file.commit()
-}
-
-/// The folder a path lies in; "." for a bare name.
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

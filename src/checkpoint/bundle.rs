@@ -30,6 +30,13 @@ const HISTORY: &str = "history.csv";
 const PROBE: &str = "probe.npy";
 /// Every member besides the manifest, in the order of the file.
 const HASHED: [&str; 4] = [CONFIG, HISTORY, PROBE, WEIGHTS];
+/// Members that a training which is not over has besides.
+pub(super) const BEST: &str = "best.safetensors";
+pub(super) const OPTIMIZER: &str = "optimizer.safetensors";
+pub(super) const TRAINING: &str = "training.json";
+const EXTRA: [&str; 3] = [BEST, OPTIMIZER, TRAINING];
+/// Those of a file, by name.
+pub(super) type Extras = BTreeMap<String, Vec<u8>>;
 /// Begin of the archive comment; 64 hexadecimal digits follow.
 const SEAL: &str = "ptychoscope sha256 ";
 const SEAL_DIGITS: usize = 64;
@@ -69,7 +76,14 @@ impl Bundle {
     /// [`Error::BadInput`] that names the file and what was found: a file of another kind, another format version,
     /// unknown, missing or changed members, values that are not finite or do not fit together.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        Self::load_with_extras(path.as_ref()).map(|(bundle, _)| bundle)
+    }
+
+    /// As [`Bundle::load`], with the members beside those of a bundle by name.
+    ///
+    /// # Errors
+    /// As [`Bundle::load`].
+    pub(super) fn load_with_extras(path: &Path) -> Result<(Self, Extras)> {
         let information = std::fs::metadata(path).map_err(|error| Error::reading(path, &error))?;
         if information.is_dir() {
             let inside = path.join("model.ptycho");
@@ -88,7 +102,7 @@ impl Bundle {
                 .into());
         }
         let bytes = std::fs::read(path).map_err(|error| Error::reading(path, &error))?;
-        Self::from_bytes(&bytes).map_err(|error| error.at(path))
+        Self::read(&bytes).map_err(|error| error.at(path))
     }
 
     /// The bytes of the file; the same bundle gives the same bytes.
@@ -96,15 +110,24 @@ impl Bundle {
     /// # Errors
     /// As [`Bundle::save`].
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.to_bytes_with(Vec::new())
+    }
+
+    /// As [`Bundle::to_bytes`], with some members of `EXTRA` at the end.
+    ///
+    /// # Errors
+    /// As [`Bundle::save`].
+    pub(super) fn to_bytes_with(&self, extras: Vec<(&'static str, Vec<u8>)>) -> Result<Vec<u8>> {
         self.check()?;
         let config = toml::to_string(&self.config)
             .map_err(|error| Error::failed(format!("The configuration cannot be written as TOML ({error})")))?;
-        let members = [
+        let mut members = vec![
             (CONFIG, config.into_bytes()),
             (HISTORY, self.history.to_csv().into_bytes()),
             (PROBE, probe_to_npy(&self.probe)?),
             (WEIGHTS, self.weights.to_bytes()?),
         ];
+        members.extend(extras);
         let mut manifest = self.manifest.clone();
         manifest.sha256 = members.iter().map(|(name, bytes)| ((*name).to_owned(), sha256(bytes))).collect();
 
@@ -128,6 +151,10 @@ impl Bundle {
     /// # Errors
     /// As [`Bundle::load`], without the path.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Self::read(bytes).map(|(bundle, _)| bundle)
+    }
+
+    fn read(bytes: &[u8]) -> Result<(Self, Extras)> {
         if let Some(foreign) = recognize(bytes) {
             return Err(Problem::new(format!("The file is {}", foreign.what()))
                 .expected("a Ptychoscope model (model.ptycho)")
@@ -153,13 +180,19 @@ impl Bundle {
         };
         let (config, history, probe, weights) =
             (checked(CONFIG)?, checked(HISTORY)?, checked(PROBE)?, checked(WEIGHTS)?);
+        let mut extras = Extras::new();
+        for name in EXTRA {
+            if manifest.sha256.contains_key(name) {
+                extras.insert(name.to_owned(), checked(name)?);
+            }
+        }
         if let Some(name) = members.keys().next() {
             return Err(Problem::new(format!("The model has an unknown member {name:?}"))
                 .expected(format!("{MANIFEST}, {}", HASHED.join(", ")))
                 .hint(RENEW)
                 .into());
         }
-        if manifest.sha256.len() != HASHED.len() {
+        if manifest.sha256.len() != HASHED.len() + extras.len() {
             return Err(damaged("The manifest of the model lists members that are not there"));
         }
         check_seal(bytes)?;
@@ -176,7 +209,7 @@ impl Bundle {
         let bundle =
             Self { manifest, config, weights: Weights::from_bytes(&weights)?, history, probe: probe_from_npy(&probe)? };
         bundle.check()?;
-        Ok(bundle)
+        Ok((bundle, extras))
     }
 
     /// What must hold of a bundle before it is written and after it is read.
@@ -280,7 +313,7 @@ fn probe_from_npy(bytes: &[u8]) -> Result<Array3<Complex32>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
     use crate::checkpoint::FORMAT_VERSION;
@@ -288,7 +321,8 @@ mod tests {
     use crate::train::EpochRecord;
     use ndarray::ArrayD;
 
-    fn bundle() -> Bundle {
+    /// A bundle for tests.
+    pub(in crate::checkpoint) fn bundle() -> Bundle {
         let mut config = Config::default();
         config.training.learning_rate = 0.1 + 0.2;
         config.data.n_groups = Some(12);

@@ -6,13 +6,19 @@
 mod atomic;
 mod bundle;
 mod foreign;
+mod job_record;
+mod lock;
 mod manifest;
 mod run_folder;
+mod saved_training;
 mod utc;
 
 pub use atomic::{AtomicFile, write_atomic};
 pub use bundle::Bundle;
 pub use foreign::{Foreign, recognize};
+pub use job_record::JobRecord;
+pub use lock::{Owner, RunLock};
 pub use manifest::{DatasetInfo, DeviceInfo, FORMAT_VERSION, Manifest};
 pub use run_folder::RunFolder;
+pub use saved_training::SavedTraining;
 pub use utc::Utc;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::utc::Utc;
 use crate::error::{Error, Problem, Result};
+use crate::system::Temporary;
 
 /// The folder of one run.
 ///
@@ -74,11 +75,7 @@ impl RunFolder {
 
     /// Fails now rather than after hours of training.
     fn check_writable(&self) -> Result<()> {
-        tempfile::Builder::new()
-            .prefix(".")
-            .tempfile_in(&self.path)
-            .map(drop)
-            .map_err(|error| Error::writing(&self.path, &error))
+        Temporary::create(self.path.join("try")).map(drop).map_err(|error| Error::writing(&self.path, &error))
     }
 
     /// The names in a folder that is there or not; nothing is made.
@@ -102,7 +99,15 @@ impl RunFolder {
     pub fn model(&self) -> PathBuf {
         self.path.join("model.ptycho")
     }
-    /// The bundle of the newest epoch, while training runs.
+    /// The bundle of the best epoch.
+    pub fn best(&self) -> PathBuf {
+        self.path.join("best.ptycho")
+    }
+    /// What the training was asked for, until its result is whole.
+    pub fn job(&self) -> PathBuf {
+        self.path.join("job.json")
+    }
+    /// The bundle of the newest epoch with all that the training needs to go on, while it is not over.
     pub fn autosave(&self) -> PathBuf {
         self.path.join("autosave.ptycho")
     }
@@ -165,6 +170,8 @@ mod tests {
             folder.history(),
             folder.model(),
             folder.autosave(),
+            folder.best(),
+            folder.job(),
             folder.reconstruction(),
             folder.amplitude_png(),
             folder.phase_png(),

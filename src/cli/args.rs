@@ -119,8 +119,12 @@ pub struct SettingArgs<const TRAINING: bool> {
 #[derive(Debug, clap::Args)]
 pub struct TrainArgs {
     /// Dataset (NPZ)
-    #[arg(value_name = "DATASET", required_unless_present = "train_data_file")]
+    #[arg(value_name = "DATASET", required_unless_present_any = ["train_data_file", "resume"])]
     pub dataset: Option<PathBuf>,
+    /// Go on with the training in this run folder, which was cut off or stopped; of the settings only --accelerator, --epochs
+    /// and --time-budget can be changed, DATASET only says where the dataset is now
+    #[arg(long, value_name = "RUN_FOLDER", conflicts_with_all = ["output_dir", "validation", "preset", "config", "seed"])]
+    pub resume: Option<PathBuf>,
     /// Dataset, under its name in the Python tools
     #[arg(long = "train-data-file", id = "train_data_file", hide = true)]
     #[arg(conflicts_with = "dataset")]
@@ -723,6 +727,17 @@ mod tests {
         assert_eq!(args.settings.set, ["training.batch_size=8"]);
         assert_eq!(args.output_dir, Some("a_b".into()));
         assert_eq!(args.dataset, Some("--c_d.npz".into()));
+    }
+
+    #[test]
+    fn a_training_is_resumed_without_a_dataset_and_without_another_preset() {
+        let args = train_args(&["--resume", "runs/a"]);
+        assert_eq!((args.resume, args.dataset), (Some("runs/a".into()), None));
+        let moved = train_args(&["b.npz", "--resume", "runs/a", "--epochs", "9"]);
+        assert_eq!(moved.dataset, Some("b.npz".into()));
+        for other in ["--output-dir", "--preset", "--config", "--seed", "--validation"] {
+            assert!(read(&["train", "--resume", "runs/a", other, "1"]).is_err(), "{other}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::args::{EvaluateArgs, JudgingArgs};
 use super::jobs::Jobs;
-use super::{halves, print_line};
+use super::{halves, print_line, tell};
 use crate::checkpoint;
 use crate::config::Config;
 use crate::error::{Error, Problem, Result};
@@ -99,9 +99,9 @@ pub(super) fn deliver(comparison: &Comparison, args: &JudgingArgs, title: &str) 
         let notes = comparison.notes.iter().cloned();
         let of_each = comparison.reconstructions.iter();
         let of_each = of_each.flat_map(|one| one.notes.iter().map(|note| format!("{}: {note}", one.name)));
-        notes.chain(of_each).for_each(|note| eprintln!("{note}"));
+        notes.chain(of_each).for_each(|note| tell(&note));
         for path in [&args.csv, &args.html].into_iter().flatten() {
-            eprintln!("Wrote {}", path.display());
+            tell(&format!("Wrote {}", path.display()));
         }
     }
     Ok(())

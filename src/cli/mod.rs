@@ -58,7 +58,12 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
 
 /// One paragraph on standard error.
 fn print_error(error: &Error) {
-    eprintln!("Error: {error}");
+    tell(&format!("Error: {error}"));
+}
+
+/// Prints a line on standard error; one that is closed is no error of ours.
+fn tell(text: &str) {
+    let _closed = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Prints a line on standard output; a closed pipe (`| head`) is no error of ours.

@@ -1,5 +1,6 @@
 //! The progress of a job on standard error: a bar on a terminal, a line now and then in a log file.
 
+use super::tell;
 use crate::session::Session;
 use crate::worker::message::{EventKind, Progress, Stage};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -48,7 +49,7 @@ impl ProgressView {
                 if !self.terminal && due && !self.bar_is_off() {
                     self.last_line = Some(Instant::now());
                     let stage = session.stage.map_or("", Stage::label);
-                    eprintln!("{stage} {:.0} % {message}", 100.0 * progress.fraction);
+                    tell(&format!("{stage} {:.0} % {message}", 100.0 * progress.fraction));
                 }
                 self.bar.set_message(message);
             }
@@ -59,7 +60,7 @@ impl ProgressView {
 
     /// Prints a line above the bar, on standard error.
     pub(super) fn line(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| tell(text));
     }
 
     fn bar_is_off(&self) -> bool {

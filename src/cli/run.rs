@@ -4,7 +4,7 @@ use super::args::{InferArgs, OutputArgs, PolishArgs, SettingArgs, TrainArgs};
 use super::progress::ProgressView;
 use super::settings::Settings;
 use super::watch::Watch;
-use super::{print_error, print_line, report, settings};
+use super::{print_error, print_line, report, settings, tell};
 use crate::config::Config;
 use crate::error::{Error, Problem, Result};
 use crate::session::Session;
@@ -15,6 +15,12 @@ use std::time::Duration;
 
 /// Trains, and reconstructs too if asked to; gives back the exit code.
 pub(super) fn train(args: TrainArgs, reconstruct: bool) -> Result<u8> {
+    if let Some(folder) = args.resume {
+        let gathered = settings::gather(&args.settings)?;
+        let dataset = args.dataset.or(args.train_data_file);
+        let job = Job::Resume { folder, dataset, reconstruct: Some(reconstruct), settings: gathered.values };
+        return perform(job, &gathered.notes, args.output);
+    }
     let (config, settings) = settings::effective(&args.preset, &args.settings)?;
     let dataset = one_of(args.dataset, args.train_data_file, "DATASET")?;
     let (validation, output_dir) = (args.validation, args.output_dir);
@@ -157,11 +163,11 @@ pub(super) fn stop_on_interrupt(switch: Switch, kept: bool) -> Result<()> {
     let interrupts = AtomicUsize::new(0);
     ctrlc::set_handler(move || {
         if interrupts.fetch_add(1, Ordering::SeqCst) > 0 {
-            eprintln!("Aborted.");
+            tell("Aborted.");
             std::process::exit(130);
         }
         let result = if kept { " and keeping the result" } else { "" };
-        eprintln!("Stopping{result}; press Ctrl-C again to abort.");
+        tell(&format!("Stopping{result}; press Ctrl-C again to abort."));
         switch.set(Control::Stop);
     })
     .map_err(|error| Error::failed(format!("Ctrl-C cannot be handled ({error})")))

@@ -36,6 +36,9 @@ pub fn why_unused(path: &str, config: &Config) -> Option<String> {
         "training.nphotons" => {
             Some("It is recorded with the run; the losses are scaled so that they do not depend on it")
         }
+        "training.autosave_interval_s" => {
+            (training.autosave_epochs == 0).then_some("There are no autosaves; set the epochs between them first")
+        }
         "inference.crop" => (config.inference.stitch_weighting != StitchWeighting::CentralCrop)
             .then_some("Only the blending weight \"Central crop\" uses it"),
         "execution.seeds.subsample" => (data.n_subsample.is_none() && data.validation_fraction <= 0.0)

@@ -71,6 +71,8 @@ pub struct TrainingConfig {
     pub gradient_clip: f64,
     /// Epochs between autosaves of the bundle; 0 = only at the end.
     pub autosave_epochs: usize,
+    /// Least seconds between two autosaves, so that short epochs do not spend their time on writing; 0 = none.
+    pub autosave_interval_s: f64,
 }
 
 impl Default for TrainingConfig {
@@ -89,6 +91,7 @@ impl Default for TrainingConfig {
             nphotons: None,
             gradient_clip: 1.0,
             autosave_epochs: 1,
+            autosave_interval_s: 5.0,
         }
     }
 }
@@ -213,5 +216,13 @@ pub(super) const FIELDS: &[Field] = &[
         unit: "epochs",
         flag: None,
         kind: integer(0, 1_000_000),
+    },
+    Field {
+        path: "training.autosave_interval_s",
+        label: "Autosave interval",
+        help: "Least time between two autosaves, so that short epochs do not spend theirs on writing; 0 for none.",
+        unit: "s",
+        flag: None,
+        kind: Kind::Real { min: 0.0, min_included: true, max: f64::INFINITY, optional: false },
     },
 ];

@@ -3,9 +3,9 @@
 use super::npy;
 use super::npz::NpyArray;
 use crate::error::{Error, Result};
+use crate::system::Temporary;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 /// Fast compression: patterns with few photons shrink well, others hardly.
@@ -14,7 +14,7 @@ const LEVEL: i64 = 1;
 /// An archive being written; nothing stands at its path until [`NpzWriter::finish`], and dropping it leaves nothing.
 #[derive(Debug)]
 pub struct NpzWriter {
-    zip: ZipWriter<BufWriter<NamedTempFile>>,
+    zip: ZipWriter<BufWriter<Temporary>>,
     path: PathBuf,
 }
 
@@ -25,19 +25,7 @@ impl NpzWriter {
     /// [`Error::Failed`] if the folder is missing or cannot be written into.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
-        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".").suffix(".tmp");
-        #[cfg(unix)]
-        {
-            // Readable for others as far as the umask permits, like any other file.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        if path.is_dir() || path.file_name().is_none() {
-            return Err(Error::writing(&path, &std::io::Error::from(std::io::ErrorKind::IsADirectory)));
-        }
-        let file = builder.tempfile_in(folder).map_err(|error| Error::writing(&path, &error))?;
+        let file = Temporary::create(&path).map_err(|error| Error::writing(&path, &error))?;
         Ok(Self { zip: ZipWriter::new(BufWriter::with_capacity(1 << 16, file)), path })
     }
 
@@ -103,10 +91,7 @@ impl NpzWriter {
     pub fn finish(self) -> Result<()> {
         let path = self.path;
         let finish = || -> std::io::Result<()> {
-            let file = self.zip.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
+            self.zip.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?.commit()
         };
         finish().map_err(|error| Error::writing(&path, &error))
     }

@@ -81,6 +81,8 @@ pub enum Action {
     Start,
     /// Reconstruct the dataset with the loaded bundle.
     Reconstruct,
+    /// Go on with the training in a run folder, which was cut off.
+    Resume(PathBuf),
     /// Pause, resume or end the job.
     Steer(Control),
     /// How often the object is shown while a network trains.

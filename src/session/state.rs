@@ -153,6 +153,11 @@ impl State {
             }
             Action::Start => self.start(),
             Action::Reconstruct => self.reconstruct(),
+            Action::Resume(folder) if !self.is_busy() => {
+                let settings = Vec::new();
+                self.submit(Job::Resume { folder, dataset: None, reconstruct: None, settings })
+            }
+            Action::Resume(_) => self.say(Level::Warning, "A job is running; stop it first".to_owned()),
             Action::Steer(control) => {
                 if !self.is_busy() {
                     return Vec::new();
@@ -320,7 +325,7 @@ impl State {
                 self.runs = runs;
                 // Said once, at the start: what was cut off can be saved.
                 if first && !self.is_busy() && self.runs.iter().any(RunInfo::is_interrupted) {
-                    return self.say(Level::Warning, "A run was interrupted; Runs offers its saved model".to_owned());
+                    return self.say(Level::Warning, "A run was interrupted; Runs offers to go on with it".to_owned());
                 }
             }
             Reply::Example(path) => return self.act(Action::Open(path)),

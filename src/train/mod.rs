@@ -4,14 +4,17 @@
 
 mod adapt;
 mod batch;
+mod budget;
 mod history;
 mod neighbourhood;
 mod observer;
 mod optimizer;
 mod schedule;
+mod state;
 mod trainer;
 
 pub use adapt::adapt;
 pub use history::{EpochRecord, History};
-pub use observer::{Control, Observer, Progress, Silent, go_on};
-pub use trainer::{Outcome, Scaling, Trained, scaling_of, train};
+pub use observer::{Control, Observer, Progress, Silent, Snapshot, go_on};
+pub use state::{Position, Resume, TrainingState};
+pub use trainer::{Outcome, Scaling, Trained, scaling_of, train, train_from};

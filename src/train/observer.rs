@@ -1,6 +1,6 @@
 //! How a training is watched and steered.
 
-use super::EpochRecord;
+use super::{EpochRecord, TrainingState};
 use crate::error::Result;
 use crate::model::Weights;
 use std::time::Duration;
@@ -67,14 +67,22 @@ pub struct Progress {
     pub patterns_per_second: f64,
 }
 
+/// Makes copies of a training from the device, at the end of an epoch.
+pub struct Snapshot<'a> {
+    /// The weights.
+    pub weights: &'a dyn Fn() -> Result<Weights>,
+    /// What else is needed to go on from here; none where the epoch was cut short.
+    pub state: Option<&'a dyn Fn() -> Result<TrainingState>>,
+}
+
 /// Watches and steers a training.
 pub trait Observer {
     /// Asked before every step.
     fn control(&mut self) -> Control;
     /// Called a few times a second; `weights` copies the current weights from the device.
     fn progress(&mut self, progress: &Progress, weights: &dyn Fn() -> Result<Weights>);
-    /// Called after every epoch; `weights` copies the current weights from the device.
-    fn epoch(&mut self, record: &EpochRecord, weights: &dyn Fn() -> Result<Weights>);
+    /// Called after every epoch.
+    fn epoch(&mut self, record: &EpochRecord, snapshot: &Snapshot<'_>);
     /// A remark in plain words.
     fn note(&mut self, text: &str);
 }
@@ -88,6 +96,6 @@ impl Observer for Silent {
         Control::Run
     }
     fn progress(&mut self, _: &Progress, _: &dyn Fn() -> Result<Weights>) {}
-    fn epoch(&mut self, _: &EpochRecord, _: &dyn Fn() -> Result<Weights>) {}
+    fn epoch(&mut self, _: &EpochRecord, _: &Snapshot<'_>) {}
     fn note(&mut self, _: &str) {}
 }

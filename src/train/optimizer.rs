@@ -3,7 +3,8 @@
 //! One vector instead of a tensor for each layer keeps the number of device operations per step small, and the norm
 //! of the whole gradient is one reduction that never leaves the device.
 
-use burn::tensor::Tensor;
+use crate::error::{Error, Result};
+use burn::tensor::{Tensor, TensorData};
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
@@ -25,6 +26,33 @@ impl Adam {
         let zero = parameters.zeros_like();
         let gradient_norm = zero.clone().narrow(0, 0, 1);
         Self { first: zero.clone(), second: zero, parameters, steps: 0, gradient_norm }
+    }
+
+    /// Goes on with the moments (number of parameters,) that [`Adam::moments`] gave after this many steps.
+    ///
+    /// # Errors
+    /// There are not as many of them as parameters.
+    pub fn resumed(parameters: Tensor<1>, moments: [Vec<f32>; 2], steps: i32) -> Result<Self> {
+        let count = parameters.dims()[0];
+        if moments.iter().any(|moment| moment.len() != count) {
+            return Err(Error::bad_input("The saved state of the optimiser is not that of this network"));
+        }
+        let device = parameters.device();
+        let [first, second] = moments.map(|moment| Tensor::from_data(TensorData::new(moment, [count]), &device));
+        Ok(Self { first, second, steps, ..Self::new(parameters) })
+    }
+
+    /// First and second moment, copied from the device, and the number of steps.
+    ///
+    /// # Errors
+    /// The device cannot be read.
+    pub fn moments(&self) -> Result<([Vec<f32>; 2], i32)> {
+        let read = |moment: &Tensor<1>| {
+            moment
+                .try_to_vec_as::<f32>()
+                .map_err(|e| Error::failed(format!("Cannot read the optimiser from the device ({e:?})")))
+        };
+        Ok(([read(&self.first)?, read(&self.second)?], self.steps))
     }
 
     /// One step; the gradient is scaled down to norm `clip` if it is longer (`clip` = 0: never).

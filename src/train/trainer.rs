@@ -1,10 +1,11 @@
 //! The training loop.
 
 use super::batch::{Batch, Resident};
+use super::budget::Budget;
 use super::neighbourhood::neighbourhoods;
 use super::optimizer::Adam;
 use super::schedule::{learning_rate, warmup};
-use super::{Control, EpochRecord, History, Observer, Progress, go_on};
+use super::{Control, EpochRecord, History, Observer, Position, Progress, Resume, Snapshot, TrainingState, go_on};
 use crate::config::{Config, LossKind, MergeWeighting, TrainingConfig};
 use crate::data::{self, Dataset, GroupCoordinates};
 use crate::direct;
@@ -212,37 +213,6 @@ fn prepare(dataset: &Dataset, config: &Config, scaling: &Scaling, device: &Devic
     Ok((resident, largest))
 }
 
-/// Seconds and epochs used, against what was asked for.
-struct Budget {
-    epochs: Option<usize>,
-    seconds: Option<f64>,
-    started: Instant,
-    paused: Duration,
-}
-
-impl Budget {
-    fn new(config: &TrainingConfig) -> Self {
-        Self {
-            epochs: config.epochs,
-            // A given number of epochs replaces the default time budget in the configuration layer; here both bind.
-            seconds: config.time_budget_s,
-            started: Instant::now(),
-            paused: Duration::ZERO,
-        }
-    }
-
-    fn elapsed(&self) -> f64 {
-        (self.started.elapsed().saturating_sub(self.paused)).as_secs_f64()
-    }
-
-    /// Share done after `step` steps of `steps_per_epoch` each epoch; 1 or more when the training is over.
-    fn fraction(&self, step: usize, steps_per_epoch: usize) -> f64 {
-        let by_epochs = self.epochs.map_or(0.0, |e| step as f64 / (e * steps_per_epoch).max(1) as f64);
-        let by_time = self.seconds.map_or(0.0, |s| self.elapsed() / s.max(f64::MIN_POSITIVE));
-        by_epochs.max(by_time)
-    }
-}
-
 /// Trains a network on a dataset.
 ///
 /// * `validation`: patterns that are only used to compute a validation loss after each epoch.
@@ -251,6 +221,23 @@ impl Budget {
 /// # Errors
 /// When the dataset and the configuration do not fit, or the device fails.
 pub fn train(
+    dataset: &Dataset,
+    validation: Option<&Dataset>,
+    config: &Config,
+    device: &Device,
+    observer: &mut dyn Observer,
+) -> Result<Trained> {
+    train_from(None, dataset, validation, config, device, observer)
+}
+
+/// As [`train`], from where a training with the same dataset and configuration was cut off. On the CPU the weights at the
+/// end are those of a training that was not, to the bit, where the number of epochs is given; a time budget counts the
+/// time before.
+///
+/// # Errors
+/// As [`train`], and if what is to be resumed is of another dataset or network.
+pub fn train_from(
+    resume: Option<Resume>,
     dataset: &Dataset,
     validation: Option<&Dataset>,
     config: &Config,
@@ -277,31 +264,57 @@ pub fn train(
     };
 
     let seeds = config.execution.seeds;
-    let mut weights = initial_weights(dataset.patch_size(), &config.model, seeds.weights)?;
-    if needs_statistics(config.model.input_transform) {
-        add_input_statistics(&mut weights, dataset.diffraction.view(), scaling.normalization)?;
-    }
-    let mut network = Autoencoder::from_weights(&weights, dataset.patch_size(), &config.model, device)?;
-    let mut adam = Adam::new(network.flat_parameters());
-    let mut last_good = adam.parameters().clone();
-
     let mut order: Vec<usize> = (0..resident.len()).collect();
     let mut shuffle = ChaCha8Rng::seed_from_u64(seeds.shuffle);
-    let batch_size = settings.batch_size.clamp(1, resident.len().max(1));
-    let steps_per_epoch = resident.len().div_ceil(batch_size);
-
     let mut budget = Budget::new(settings);
     let mut history = History::default();
     let (mut step, mut epoch, mut patterns) = (0usize, 0usize, 0usize);
+    let build = |weights: &Weights| Autoencoder::from_weights(weights, dataset.patch_size(), &config.model, device);
+    let resumed = resume.is_some();
+    let (mut network, mut adam) = match resume {
+        None => {
+            let mut weights = initial_weights(dataset.patch_size(), &config.model, seeds.weights)?;
+            if needs_statistics(config.model.input_transform) {
+                add_input_statistics(&mut weights, dataset.diffraction.view(), scaling.normalization)?;
+            }
+            let network = build(&weights)?;
+            let adam = Adam::new(network.flat_parameters());
+            (network, adam)
+        }
+        Some(saved) => {
+            saved.check(resident.len())?;
+            let TrainingState { moments, position } = saved.state;
+            let network = build(&saved.weights)?;
+            let adam = Adam::resumed(network.flat_parameters(), moments, position.optimizer_steps)?;
+            (step, epoch, patterns) = (position.steps, position.epochs, position.patterns);
+            order = position.order;
+            shuffle.set_word_pos(position.shuffle_words);
+            history = saved.history;
+            budget.resume(position.seconds);
+            (network, adam)
+        }
+    };
+    // Parameters are good once a loss was computed with them; those of the latest step may be bad already.
+    let mut last_good = adam.parameters().clone();
+
+    let batch_size = settings.batch_size.clamp(1, resident.len().max(1));
+    let steps_per_epoch = resident.len().div_ceil(batch_size);
     let mut outcome = Outcome::Completed;
     let mut reported = Instant::now();
 
     let centers = resident.centers();
-    if settings.teacher_share > 0.0 {
+    // A training that goes on needs no teacher that has fallen silent.
+    let silent = resumed && Mix::after(budget.fraction(step, steps_per_epoch), settings).teacher <= 0.0;
+    if settings.teacher_share > 0.0 && !silent {
+        let seconds = budget.elapsed();
         let Some(patches) = teacher(dataset, config, &scaling, observer)? else {
             return Err(Error::failed("Training was stopped before its first step"));
         };
         resident.teach(patches.view());
+        if resumed {
+            // The teacher was counted once.
+            budget.resume(seconds);
+        }
     }
     'training: while budget.fraction(step, steps_per_epoch) < 1.0 {
         let mix = Mix::after(budget.fraction(step, steps_per_epoch), settings);
@@ -325,7 +338,7 @@ pub fn train(
                 ended_early = true;
                 break;
             }
-            if !wait_while_paused(observer, &mut budget) {
+            if !budget.wait_while_paused(observer) {
                 outcome = Outcome::Stopped;
                 ended_early = true;
                 break;
@@ -335,6 +348,7 @@ pub fn train(
             let differentiated = network.clone().require_grad();
             let loss = forward.loss(&differentiated, resident.batch(groups), mix);
             let gradients = loss.backward();
+            let judged = adam.parameters().clone();
             adam.step(differentiated.flat_gradient(&gradients), rate, settings.gradient_clip);
             network = network.with_parameters(adam.parameters());
             unread.push(loss.without_autodiff());
@@ -352,7 +366,7 @@ pub fn train(
                     outcome = Outcome::RestoredAfterNan;
                     break 'training;
                 }
-                last_good = adam.parameters().clone();
+                last_good = judged;
                 // One by one: when they are read must not change the sum.
                 losses.iter().for_each(|loss| epoch_loss += loss);
                 epoch_steps += losses.len();
@@ -399,7 +413,16 @@ pub fn train(
             gradient_norm: read(adam.gradient_norm().clone())?,
             seconds: budget.elapsed(),
         };
-        observer.epoch(&record, &|| network.to_weights());
+        let state = || {
+            let (moments, optimizer_steps) = adam.moments()?;
+            let shuffle_words = shuffle.get_word_pos();
+            let (order, seconds) = (order.clone(), record.seconds);
+            let position =
+                Position { optimizer_steps, steps: step, epochs: epoch, patterns, seconds, shuffle_words, order };
+            Ok(TrainingState { moments, position })
+        };
+        let state: Option<&dyn Fn() -> Result<TrainingState>> = if ended_early { None } else { Some(&state) };
+        observer.epoch(&record, &Snapshot { weights: &|| network.to_weights(), state });
         history.0.push(record);
         if !ended_early && observer.control() == Control::StopAfterEpoch {
             outcome = Outcome::Stopped;
@@ -446,17 +469,6 @@ fn teacher(
 /// breaks the symmetry between an object and its twin fastest; then their agreement is asked for more and more.
 fn overlap_weight(full: f64, fraction: f64) -> f64 {
     full * ((fraction - OVERLAP_START) / (OVERLAP_FULL - OVERLAP_START)).clamp(0.0, 1.0)
-}
-
-/// Waits while paused, which the budget does not count; false when the training should stop.
-fn wait_while_paused(observer: &mut dyn Observer, budget: &mut Budget) -> bool {
-    let began = Instant::now();
-    let goes_on = go_on(|| observer.control());
-    let waited = began.elapsed();
-    if goes_on && waited > Duration::from_millis(5) {
-        budget.paused += waited;
-    }
-    goes_on
 }
 
 fn evaluate(

@@ -3,14 +3,16 @@
 //! Nothing is written before the input has been read and the device is there, so that bad input leaves no trace.
 
 use super::device::{self, Selected};
+use super::guard::guarded;
 use super::live::{Live, picture_of};
 use super::message::{Control, DatasetSummary, EventKind, Job, Progress, Stage};
 use super::recorder::Recorder;
+use super::resuming::{self, Unfinished};
 use super::solving;
 use super::summary::{JobOutcome, Summary, SummaryDataset};
 use super::watch::{Autosave, Watch};
 use super::{Context, message, simulating};
-use crate::checkpoint::{self, Bundle, DatasetInfo, Manifest, RunFolder, Utc};
+use crate::checkpoint::{self, Bundle, DatasetInfo, JobRecord, Manifest, RunFolder, SavedTraining, Utc};
 use crate::config::{Config, Method};
 use crate::data::{self, Dataset, Reconstruction, Refined};
 use crate::error::{Error, Problem, Result};
@@ -24,7 +26,8 @@ use std::time::Instant;
 /// Does a job to its end.
 pub(super) fn perform(job: &Job, context: &Context<'_>) -> Result<Summary> {
     let recorder = Recorder::new(context);
-    let result = match job {
+    // A panic is caught here already, so that the log tells of it.
+    let result = guarded(|| match job {
         Job::Run { dataset, output_dir, config, .. } if config.training.method == Method::Direct => {
             config.validate().and_then(|()| solving::solve(&recorder, job, dataset, output_dir.as_deref(), config))
         }
@@ -32,38 +35,36 @@ pub(super) fn perform(job: &Job, context: &Context<'_>) -> Result<Summary> {
             Problem::new("The direct solver trains no network, so there is no model to keep")
                 .hint("Use `ptychoscope run` with --method direct, or `train` without it"),
         )),
-        Job::Train { dataset, validation, output_dir, config } => {
-            training(&recorder, job, dataset, validation.as_deref(), output_dir.as_deref(), config, false)
-        }
-        Job::Run { dataset, validation, output_dir, config } => {
-            training(&recorder, job, dataset, validation.as_deref(), output_dir.as_deref(), config, true)
-        }
+        Job::Train { .. } | Job::Run { .. } => training(&recorder, job, None),
         Job::Infer { model, dataset, output_dir, settings } => {
             inference(&recorder, job, model, dataset, output_dir.as_deref(), settings)
         }
         Job::Polish { run, output_dir, settings } => {
             solving::polish_run(&recorder, job, run, output_dir.as_deref(), settings)
         }
+        Job::Resume { folder, dataset, reconstruct, settings } => {
+            resuming::take(&recorder, &RunFolder::at(folder), dataset.as_deref(), *reconstruct, settings)
+                .and_then(|unfinished| training(&recorder, &unfinished.job, Some(&unfinished)))
+        }
         Job::Simulate { output, sources, config } => simulating::simulation(&recorder, job, output, sources, config),
-    };
+    });
     if let Err(error) = &result {
         recorder.log(&format!("failed: {error}"));
+        resuming::after_failure(&recorder, job);
     }
     result
 }
 
-fn training(
-    recorder: &Recorder<'_, '_>,
-    job: &Job,
-    path: &Path,
-    validation: Option<&Path>,
-    output_dir: Option<&Path>,
-    config: &Config,
-    reconstruct: bool,
-) -> Result<Summary> {
+fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinished>) -> Result<Summary> {
+    let reconstruct = matches!(job, Job::Run { .. });
+    let (Job::Train { dataset: path, validation, output_dir, config }
+    | Job::Run { dataset: path, validation, output_dir, config }) = job
+    else {
+        return Err(Error::failed("This job trains nothing"));
+    };
     config.validate()?;
     let whole = load(recorder, path, config)?;
-    let (dataset, held_back) = match validation {
+    let (dataset, held_back) = match validation.as_deref() {
         Some(path) => (None, Some(load_validation(recorder, path, config, &whole)?)),
         None if config.data.validation_fraction > 0.0 => {
             let fraction = config.data.validation_fraction;
@@ -74,6 +75,9 @@ fn training(
         None => (None, None),
     };
     let training_set = dataset.as_ref().unwrap_or(&whole);
+    if let Some(unfinished) = unfinished {
+        unfinished.check(training_set)?;
+    }
     let asked = config;
     let (config, remarks) = train::adapt(asked, &whole);
     let config = &config;
@@ -82,24 +86,40 @@ fn training(
     }
     let selected = choose_device(recorder, config)?;
     unless_stopped(recorder)?;
-    let folder = RunFolder::create(output_dir, path)?;
-    recorder.open_folder(&folder)?;
+    let folder = RunFolder::create(output_dir.as_deref(), path)?;
+    if unfinished.is_none() {
+        recorder.open_folder(&folder)?;
+        let record = JobRecord::new(path, validation.as_deref(), asked, reconstruct)?;
+        resuming::begin(recorder, &folder, &record)?;
+    }
     // What was asked for: it makes the same choices again. The bundle keeps what was decided.
-    recorder.write(&folder.config(), asked.to_toml()?.as_bytes())?;
+    if !unfinished.is_some_and(|unfinished| unfinished.same_config) {
+        recorder.write(&folder.config(), asked.to_toml()?.as_bytes())?;
+    }
 
     recorder.emit(EventKind::Stage { stage: Stage::Training });
+    let saved = unfinished.and_then(|unfinished| unfinished.saved.as_ref());
+    if let Some(unfinished) = unfinished {
+        unfinished.tell(recorder);
+    }
     let scaling = train::scaling_of(training_set, config)?;
     let bundle_of = |weights: Weights, history: History, outcome: &str| {
         bundle(training_set, path, config, &selected, scaling, weights, history, outcome)
     };
     let (newest, history) = (folder.autosave(), folder.history());
-    let autosave =
-        Autosave { every: config.training.autosave_epochs, newest: &newest, history: &history, bundle: &bundle_of };
+    let autosave = Autosave {
+        every: config.training.autosave_epochs,
+        interval_s: config.training.autosave_interval_s,
+        newest: &newest,
+        history: &history,
+        bundle: &bundle_of,
+    };
     let live = Live::new(training_set, scaling, config, &selected.device);
-    let mut watch = Watch::new(recorder, autosave, live);
-    let trained = train::train(training_set, held_back.as_ref(), config, &selected.device, &mut watch)?;
+    let mut watch = Watch::new(recorder, autosave, live, saved);
+    let resume = saved.map(SavedTraining::resume);
+    let trained = train::train_from(resume, training_set, held_back.as_ref(), config, &selected.device, &mut watch)?;
     if recorder.context().switch.get() == Control::Discard {
-        recorder.discard(&folder, &[newest, history]);
+        recorder.discard(&folder, &[newest, history, folder.job()]);
         let mut summary = summary_of(job, &whole, path, &selected, &folder);
         fill_training(&mut summary, &trained);
         summary.outcome = JobOutcome::Discarded;
@@ -116,20 +136,16 @@ fn training(
     }
 
     recorder.emit(EventKind::Stage { stage: Stage::Saving });
-    let model = folder.model();
     let mut complete = bundle_of(trained.weights.clone(), trained.history.clone(), outcome_name(trained.outcome));
     complete.manifest.steps = trained.steps;
     complete.manifest.epochs = trained.epochs;
-    complete.save(&model)?;
-    recorder.wrote(&model);
+    let model = resuming::keep_model(recorder, &folder, asked, &complete)?;
     recorder.write(&history, trained.history.to_csv().as_bytes())?;
     if let Some((weights, history)) = watch.into_best() {
-        let best = folder.path().join("best.ptycho");
+        let best = folder.best();
         bundle_of(weights, history, "best").save(&best)?;
         recorder.wrote(&best);
     }
-    // The complete bundle stands in for the newest autosave from here on.
-    let _not_there = std::fs::remove_file(&newest);
 
     let mut summary = summary_of(job, &whole, path, &selected, &folder);
     summary.model = Some(model);
@@ -148,7 +164,16 @@ fn training(
             done?;
         }
     }
-    finish(recorder, summary, &folder)
+    let stopped = trained.outcome == Outcome::Stopped;
+    if stopped && newest.exists() {
+        recorder.note(format!(
+            "The training can go on from its last whole epoch: ptychoscope train --resume {}",
+            folder.path().display()
+        ));
+    }
+    let summary = finish(recorder, summary, &folder)?;
+    resuming::end(&folder, stopped)?;
+    Ok(summary)
 }
 
 fn inference(

@@ -87,6 +87,17 @@ pub enum Job {
         /// Dotted settings that replace those of the run; `inference.polish_epochs` is how long, 0 for `direct.epochs`.
         settings: Vec<(String, String)>,
     },
+    /// Go on with a training that was cut off.
+    Resume {
+        /// Its run folder.
+        folder: PathBuf,
+        /// The dataset, where it was moved.
+        dataset: Option<PathBuf>,
+        /// Whether to reconstruct it at the end; none does what was asked for then.
+        reconstruct: Option<bool>,
+        /// Dotted settings that replace those of then; only of device, epochs and time budget.
+        settings: Vec<(String, String)>,
+    },
     /// Simulate a dataset and write it.
     Simulate {
         /// The file to write.
@@ -106,6 +117,7 @@ impl Job {
             Self::Infer { .. } => "infer",
             Self::Run { .. } => "run",
             Self::Polish { .. } => "polish",
+            Self::Resume { .. } => "resume",
             Self::Simulate { .. } => "simulate",
         }
     }
@@ -134,7 +146,7 @@ fn seconds<S: serde::Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, 
 pub enum EventKind {
     /// The job began.
     Started {
-        /// `train`, `infer`, `run`, `polish` or `simulate`.
+        /// `train`, `infer`, `run`, `polish`, `resume` or `simulate`.
         name: String,
     },
     /// The run folder is there; nothing is written before the input has been checked.

@@ -14,6 +14,7 @@ pub mod message;
 mod presets;
 pub mod reader;
 mod recorder;
+mod resuming;
 mod simulating;
 pub mod slot;
 mod solving;
@@ -191,6 +192,17 @@ mod tests {
         match model.to_str() {
             Some("fails") => Err(Error::bad_input("No probe")),
             Some("panics") => panic!("no such adapter"),
+            // Without the hook, which would print each of thousands.
+            Some("dies") => std::panic::resume_unwind(Box::new("the device was lost")),
+            Some("steps") => {
+                for _ in 0..3 {
+                    context.emit(EventKind::Stage { stage: message::Stage::Training });
+                    if context.switch.get().ends_now() {
+                        return Ok(Summary { outcome: JobOutcome::Stopped, ..Summary::default() });
+                    }
+                }
+                Ok(Summary::default())
+            }
             Some("waits") => {
                 while context.switch.get() != Control::Stop {
                     std::thread::sleep(Duration::from_millis(1));
@@ -233,6 +245,51 @@ mod tests {
 
     fn is_end(event: &Event) -> bool {
         matches!(event.kind, EventKind::Finished(_) | EventKind::Failed(_))
+    }
+
+    /// Jobs that end well, badly, by a panic or only when they are stopped, in random number and order, with the switch set at
+    /// random moments, and a worker that is dropped at random moments.
+    #[test]
+    fn ten_thousand_random_sequences_of_commands_give_one_end_for_each_start() {
+        use rand::{RngExt, SeedableRng};
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+        let names = ["works", "fails", "dies", "steps", "waits"];
+        let controls = [Control::Run, Control::Pause, Control::StopAfterEpoch, Control::Stop, Control::Discard];
+        let (mut jobs, mut dropped) = (0, 0);
+        for sequence in 0..10_000 {
+            let worker = spawn_with(Box::new(|| ()), body).unwrap();
+            let count = rng.random_range(0..=4u64);
+            for _ in 0..count {
+                worker.submit(job(names[rng.random_range(0..names.len())])).unwrap();
+                if rng.random::<bool>() {
+                    worker.switch().set(controls[rng.random_range(0..controls.len())]);
+                }
+            }
+            if rng.random_range(0..4) == 0 {
+                dropped += 1;
+                continue;
+            }
+            let (mut session, mut started, mut ended) = (crate::session::Session::default(), 0, 0);
+            while ended < count {
+                // Those that wait are let go at some time.
+                let Ok(event) = worker.events().recv_timeout(Duration::from_micros(200)) else {
+                    worker.switch().set(Control::Stop);
+                    continue;
+                };
+                session.apply(&event);
+                if matches!(event.kind, EventKind::Started { .. }) {
+                    assert_eq!((event.job, started), (ended + 1, ended), "sequence {sequence}");
+                    started += 1;
+                } else {
+                    assert_eq!((event.job, started), (started, ended + 1), "sequence {sequence}");
+                    ended += u64::from(is_end(&event));
+                    assert_eq!(session.has_ended(), is_end(&event), "sequence {sequence}");
+                }
+            }
+            jobs += count;
+            assert!(worker.events().try_recv().is_err(), "sequence {sequence}");
+        }
+        println!("{jobs} jobs, {dropped} workers dropped on the way");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::guard;
 use super::live::picture_of;
 use super::message::{EpochPoint, Failure, Picture};
 use super::presets::{self, UserPreset};
-use crate::checkpoint::{Bundle, Manifest, RunFolder, write_atomic};
+use crate::checkpoint::{Bundle, JobRecord, Manifest, RunFolder, RunLock, write_atomic};
 use crate::config::{Config, DataConfig, DirectConfig, Orientation};
 use crate::data::{self, ArraySummary, Dataset, Inspection, Reconstruction, Refined};
 use crate::direct::{self, Orientations, Start};
@@ -263,6 +263,10 @@ pub struct RunInfo {
     pub note: String,
     /// The bundle, if there is one.
     pub model: Option<PathBuf>,
+    /// Whether its training is not over and can go on.
+    pub resumable: bool,
+    /// Whether a program works in it, this one or another.
+    pub in_use: bool,
     /// Whether there is a stitched object.
     pub has_result: bool,
     /// Loss of each epoch.
@@ -270,9 +274,9 @@ pub struct RunInfo {
 }
 
 impl RunInfo {
-    /// Whether it was cut off, or is being written by someone else, and left a model on the way.
+    /// Whether it was cut off and left a model on the way, or can be done again.
     pub fn is_interrupted(&self) -> bool {
-        self.command.is_empty() && self.model.is_some()
+        self.command.is_empty() && !self.in_use && (self.model.is_some() || self.resumable)
     }
 }
 
@@ -600,9 +604,11 @@ fn runs(parent: &Path) -> Vec<RunInfo> {
 fn run(folder: &Path) -> Option<RunInfo> {
     let names = RunFolder::at(folder);
     let summary = read_json(&names.summary());
-    if summary.is_none() && !names.config().exists() {
+    let record = names.job().exists().then(|| JobRecord::load(&names.job()).ok()).flatten();
+    if summary.is_none() && record.is_none() && !names.config().exists() {
         return None;
     }
+    let in_use = RunLock::holder(folder).is_some();
     let seconds = |path: &Path| {
         let modified = std::fs::metadata(path).and_then(|data| data.modified()).ok()?;
         modified.duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_secs())
@@ -610,7 +616,9 @@ fn run(folder: &Path) -> Option<RunInfo> {
     let summary = summary.unwrap_or(Value::Null);
     let text = |pointer: &str| summary.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let number = |key: &str| summary.get(key).and_then(Value::as_f64);
-    let model = [names.model(), names.autosave()].into_iter().find(|path| path.exists());
+    // While a training is not over, a model beside the autosave may be that of a run before.
+    let models = if summary.is_null() { [names.autosave(), names.model()] } else { [names.model(), names.autosave()] };
+    let model = models.into_iter().find(|path| path.exists());
     let outcome = match text("/outcome") {
         empty if empty.is_empty() => "running or interrupted".to_owned(),
         outcome => outcome.replace('_', " "),
@@ -619,8 +627,14 @@ fn run(folder: &Path) -> Option<RunInfo> {
         folder: folder.to_path_buf(),
         name: folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         command: text("/command"),
-        changed: seconds(&names.summary()).or_else(|| seconds(&names.config())).unwrap_or_default(),
-        dataset: text("/dataset/path").into(),
+        changed: [names.summary(), names.config(), names.job()]
+            .iter()
+            .find_map(|path| seconds(path))
+            .unwrap_or_default(),
+        dataset: match (text("/dataset/path"), &record) {
+            (empty, Some(record)) if empty.is_empty() => record.dataset.clone(),
+            (path, _) => path.into(),
+        },
         outcome,
         steps: summary.get("steps").and_then(Value::as_u64),
         train_seconds: number("train_seconds"),
@@ -637,6 +651,8 @@ fn run(folder: &Path) -> Option<RunInfo> {
             .unwrap_or_default(),
         note: std::fs::read_to_string(names.note()).unwrap_or_default(),
         model,
+        resumable: record.is_some() && !in_use,
+        in_use,
         has_result: names.reconstruction().exists(),
         history: read_history(&names.history()),
     })

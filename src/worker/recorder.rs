@@ -2,10 +2,11 @@
 
 use super::Context;
 use super::message::EventKind;
-use crate::checkpoint::{RunFolder, Utc, write_atomic};
+use crate::checkpoint::{RunFolder, RunLock, Utc, write_atomic};
 use crate::error::{Error, Result};
+use crate::system::clear_leftovers;
 use std::cell::RefCell;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -20,6 +21,9 @@ pub(super) struct Recorder<'a, 'b> {
 #[derive(Default)]
 struct State {
     log: Option<File>,
+    /// The folder that the job writes into is no other program's.
+    lock: Option<RunLock>,
+    folder: Option<RunFolder>,
     /// Lines said before there was a folder.
     pending: Vec<String>,
     notes: Vec<String>,
@@ -39,21 +43,47 @@ impl<'a, 'b> Recorder<'a, 'b> {
         self.context
     }
 
-    /// From here on the log is written into this folder.
+    /// Takes this folder for the job: from here on the log is written into it.
     ///
     /// # Errors
-    /// The log cannot be written.
+    /// Another program works in it, or the log cannot be written.
     pub(super) fn open_folder(&self, folder: &RunFolder) -> Result<()> {
+        self.attach(folder, OpenOptions::new().write(true).create(true).truncate(true))
+    }
+
+    /// As [`Recorder::open_folder`], for a job that goes on: its log is kept.
+    ///
+    /// # Errors
+    /// As [`Recorder::open_folder`].
+    pub(super) fn reopen_folder(&self, folder: &RunFolder) -> Result<()> {
+        self.attach(folder, OpenOptions::new().append(true).create(true))
+    }
+
+    fn attach(&self, folder: &RunFolder, options: &OpenOptions) -> Result<()> {
+        let (lock, before) = RunLock::take(folder.path())?;
+        let leftovers = clear_leftovers(folder.path());
         let path = folder.log();
-        let mut file = File::create(&path).map_err(|error| Error::writing(&path, &error))?;
+        let mut file = options.open(&path).map_err(|error| Error::writing(&path, &error))?;
         let mut state = self.state.borrow_mut();
-        for line in state.pending.drain(..) {
-            writeln!(file, "{line}").map_err(|error| Error::writing(&path, &error))?;
-        }
+        let lines: String = state.pending.drain(..).map(|line| line + "\n").collect();
+        file.write_all(lines.as_bytes()).map_err(|error| Error::writing(&path, &error))?;
         state.log = Some(file);
+        state.lock = Some(lock);
+        state.folder = Some(folder.clone());
         drop(state);
+        if let Some(owner) = before {
+            self.note(format!("The folder was left by a program that was ended at its work ({owner})."));
+        }
+        if leftovers > 0 {
+            self.log(&format!("removed {leftovers} unfinished temporary files"));
+        }
         self.emit(EventKind::Folder { path: folder.path().to_path_buf() });
         Ok(())
+    }
+
+    /// The folder that was taken, if one was.
+    pub(super) fn folder(&self) -> Option<RunFolder> {
+        self.state.borrow().folder.clone()
     }
 
     /// Sends an event and logs it, if it is of the kind that a log is read for.
@@ -105,11 +135,16 @@ impl<'a, 'b> Recorder<'a, 'b> {
 
     /// Removes what the job wrote, and the folder if nothing else is in it.
     pub(super) fn discard(&self, folder: &RunFolder, unlisted: &[PathBuf]) {
-        self.state.borrow_mut().log = None;
+        let lock = {
+            let mut state = self.state.borrow_mut();
+            state.log = None;
+            state.lock.take()
+        };
         let written = std::mem::take(&mut self.state.borrow_mut().files);
         for file in written.iter().chain(unlisted).chain([&folder.log()]) {
             let _not_there = std::fs::remove_file(file);
         }
+        drop(lock);
         let _not_empty = std::fs::remove_dir(folder.path());
     }
 
@@ -129,7 +164,8 @@ impl<'a, 'b> Recorder<'a, 'b> {
         let mut state = self.state.borrow_mut();
         match &mut state.log {
             Some(file) => {
-                let _unwritable = writeln!(file, "{line}");
+                // In one piece, so that a line is whole or not there.
+                let _unwritable = file.write_all((line + "\n").as_bytes());
             }
             None => state.pending.push(line),
         }

@@ -3,15 +3,12 @@
 use super::live::Live;
 use super::message::{Control, EpochPoint, EventKind, Progress};
 use super::recorder::Recorder;
-use crate::checkpoint::Bundle;
+use crate::checkpoint::{Bundle, SavedTraining};
 use crate::error::{Error, Result};
 use crate::model::Weights;
-use crate::train::{self, EpochRecord, History, Observer};
+use crate::train::{self, EpochRecord, History, Observer, Snapshot};
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-/// Least time between two autosaves: short epochs shall not spend their time on writing.
-const AUTOSAVE_INTERVAL: Duration = Duration::from_secs(5);
+use std::time::Instant;
 
 /// Makes a bundle of weights, history, steps and epochs, ended in this way.
 pub(super) type MakeBundle<'a> = &'a dyn Fn(Weights, History, &str) -> Bundle;
@@ -20,6 +17,8 @@ pub(super) type MakeBundle<'a> = &'a dyn Fn(Weights, History, &str) -> Bundle;
 pub(super) struct Autosave<'a> {
     /// Epochs between autosaves; 0 for none.
     pub every: usize,
+    /// Least seconds between two autosaves.
+    pub interval_s: f64,
     /// The bundle of the newest epoch.
     pub newest: &'a Path,
     /// The history.
@@ -34,39 +33,79 @@ pub(super) struct Watch<'a, 'b, 'c> {
     autosave: Autosave<'a>,
     live: Live<'a>,
     history: History,
-    best: Option<(f64, Weights, History)>,
+    best: Option<Best>,
     saved: Option<Instant>,
+    unsaved: bool,
     warned: bool,
 }
 
+/// The epoch with the lowest loss so far.
+struct Best {
+    epoch: usize,
+    loss: f64,
+    weights: Weights,
+}
+
+/// What a window or a program is told of an epoch.
+pub(super) fn point_of(record: &EpochRecord) -> EpochPoint {
+    EpochPoint {
+        epoch: record.epoch,
+        step: record.step,
+        train_loss: record.train_loss,
+        val_loss: record.val_loss,
+        learning_rate: record.learning_rate,
+        gradient_norm: record.gradient_norm,
+        elapsed_s: record.seconds,
+    }
+}
+
 impl<'a, 'b, 'c> Watch<'a, 'b, 'c> {
-    /// A watch that has seen nothing yet.
-    pub(super) fn new(recorder: &'a Recorder<'b, 'c>, autosave: Autosave<'a>, live: Live<'a>) -> Self {
-        Self { recorder, autosave, live, history: History::default(), best: None, saved: None, warned: false }
+    /// A watch that has seen what was saved, if anything was.
+    pub(super) fn new(
+        recorder: &'a Recorder<'b, 'c>,
+        autosave: Autosave<'a>,
+        live: Live<'a>,
+        before: Option<&SavedTraining>,
+    ) -> Self {
+        let history = before.map(|saved| saved.bundle.history.clone()).unwrap_or_default();
+        let best = before.and_then(|saved| saved.best.clone()).and_then(|(epoch, weights)| {
+            let loss = history.0.get(epoch.checked_sub(1)?)?.judged_loss();
+            Some(Best { epoch, loss, weights })
+        });
+        Self { recorder, autosave, live, history, best, saved: None, unsaved: false, warned: false }
     }
 
     /// The weights of the epoch with the lowest loss, with the history up to it.
     pub(super) fn into_best(self) -> Option<(Weights, History)> {
-        self.best.map(|(_, weights, history)| (weights, history))
+        let Best { epoch, weights, .. } = self.best?;
+        let mut history = self.history;
+        history.0.truncate(epoch);
+        Some((weights, history))
     }
 
-    fn save(&mut self, record: &EpochRecord, weights: &dyn Fn() -> Result<Weights>) -> Result<()> {
-        let better = self.best.as_ref().is_none_or(|(loss, ..)| record.judged_loss() < *loss);
-        let due = self.autosave.every > 0
-            && record.epoch.is_multiple_of(self.autosave.every)
-            && self.saved.is_none_or(|saved| saved.elapsed() >= AUTOSAVE_INTERVAL);
-        if !better && !due {
+    fn save(&mut self, record: &EpochRecord, snapshot: &Snapshot<'_>) -> Result<()> {
+        let better = self.best.as_ref().is_none_or(|best| record.judged_loss() < best.loss);
+        // After an epoch that was cut short the model itself is written.
+        let state = snapshot.state.filter(|_| {
+            self.autosave.every > 0
+                && record.epoch.is_multiple_of(self.autosave.every)
+                && self.saved.is_none_or(|saved| saved.elapsed().as_secs_f64() >= self.autosave.interval_s)
+        });
+        if !better && state.is_none() {
             return Ok(());
         }
-        let weights = weights()?;
-        if due {
-            (self.autosave.bundle)(weights.clone(), self.history.clone(), "running").save(self.autosave.newest)?;
+        let weights = (snapshot.weights)()?;
+        if better {
+            self.best = Some(Best { epoch: record.epoch, loss: record.judged_loss(), weights: weights.clone() });
+        }
+        if let Some(state) = state {
+            let best = self.best.as_ref().map(|best| (best.epoch, best.weights.clone()));
+            let bundle = (self.autosave.bundle)(weights, self.history.clone(), "running");
+            SavedTraining { bundle, state: state()?, best }.save(self.autosave.newest)?;
             crate::checkpoint::write_atomic(self.autosave.history, self.history.to_csv().as_bytes())?;
             self.recorder.emit(EventKind::Saved { path: self.autosave.newest.to_path_buf() });
             self.saved = Some(Instant::now());
-        }
-        if better {
-            self.best = Some((record.judged_loss(), weights, self.history.clone()));
+            self.unsaved = false;
         }
         Ok(())
     }
@@ -99,23 +138,15 @@ impl Observer for Watch<'_, '_, '_> {
         }
     }
 
-    fn epoch(&mut self, record: &EpochRecord, weights: &dyn Fn() -> Result<Weights>) {
+    fn epoch(&mut self, record: &EpochRecord, snapshot: &Snapshot<'_>) {
         self.history.0.push(record.clone());
-        self.recorder.emit(EventKind::Epoch(EpochPoint {
-            epoch: record.epoch,
-            step: record.step,
-            train_loss: record.train_loss,
-            val_loss: record.val_loss,
-            learning_rate: record.learning_rate,
-            gradient_norm: record.gradient_norm,
-            elapsed_s: record.seconds,
-        }));
+        self.recorder.emit(EventKind::Epoch(point_of(record)));
         // A full disk must not cost the training: it is said once, and tried again.
-        let saved: std::result::Result<(), Error> = self.save(record, weights);
+        let saved: std::result::Result<(), Error> = self.save(record, snapshot);
         if let Err(error) = saved
-            && !std::mem::replace(&mut self.warned, true)
+            && !std::mem::replace(&mut self.unsaved, true)
         {
-            self.recorder.note(format!("The training could not be saved on the way. {error}"));
+            self.recorder.note(format!("The training could not be saved on the way; it goes on. {error}"));
         }
     }
 

@@ -9,8 +9,8 @@ mod variant;
 
 use super::args::SweepArgs;
 use super::jobs::Jobs;
-use super::{print_line, settings};
-use crate::checkpoint::{self, RunFolder};
+use super::{print_line, settings, tell};
+use crate::checkpoint::{self, JobRecord, RunFolder};
 use crate::config::DataConfig;
 use crate::data::Dataset;
 use crate::error::{Error, Problem, Result};
@@ -48,12 +48,7 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<u8> {
             continue;
         }
         jobs.say(&format!("[{}/{total}] {name}", number + 1));
-        let session = jobs.run(Job::Run {
-            dataset: file,
-            validation: None,
-            output_dir: Some(run.path().to_path_buf()),
-            config: Box::new(point.config.clone()),
-        })?;
+        let session = jobs.run(job_for(point, &run, file)?)?;
         if session.status == Status::Finished(JobOutcome::Stopped) {
             jobs.say("Stopped as you asked; the same command goes on from here.");
             report(&plan, &args.dataset, &dataset, &folder, args)?;
@@ -89,6 +84,17 @@ impl Share {
     fn has(self, number: usize) -> bool {
         number % self.of == self.task - 1
     }
+}
+
+/// The run of a point; one that was cut off goes on.
+fn job_for(point: &Point, run: &RunFolder, dataset: PathBuf) -> Result<Job> {
+    let folder = run.path().to_path_buf();
+    let record = JobRecord::new(&dataset, None, &point.config, true)?;
+    if JobRecord::load(&run.job()).is_ok_and(|begun| begun == record) {
+        return Ok(Job::Resume { folder, dataset: None, reconstruct: None, settings: Vec::new() });
+    }
+    let config = Box::new(point.config.clone());
+    Ok(Job::Run { dataset, validation: None, output_dir: Some(folder), config })
 }
 
 /// The file that a point is trained on: the dataset itself, or one derived from it, made if it is not there yet.
@@ -149,9 +155,9 @@ fn report(plan: &Plan, path: &Path, dataset: &Dataset, folder: &Path, args: &Swe
     } else if !args.output.quiet {
         print_line(&outcome::table(&done).to_text());
         if !missing.is_empty() {
-            eprintln!("{} of {} runs are not finished yet.", missing.len(), plan.points.len());
+            tell(&format!("{} of {} runs are not finished yet.", missing.len(), plan.points.len()));
         }
-        eprintln!("Wrote {}", folder.join("sweep.html").display());
+        tell(&format!("Wrote {}", folder.join("sweep.html").display()));
     }
     Ok(())
 }

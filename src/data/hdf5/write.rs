@@ -2,6 +2,7 @@
 
 use super::read::plain;
 use crate::error::{Error, Problem, Result};
+use crate::system::Temporary;
 use num_complex::Complex32;
 use rust_hdf5::{H5Dataset, H5File, Hdf5Error};
 use std::path::{Path, PathBuf};
@@ -9,21 +10,15 @@ use std::path::{Path, PathBuf};
 /// An HDF5 file being written; it appears at its path only when it is whole.
 pub(in crate::data) struct Hdf5Writer {
     path: PathBuf,
-    temporary: tempfile::TempPath,
+    temporary: Temporary,
     file: H5File,
 }
 
 impl Hdf5Writer {
     /// Begins a file that shall stand at `path`; its folder must exist.
     pub fn create(path: &Path) -> Result<Self> {
-        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let temporary = tempfile::Builder::new()
-            .prefix(".")
-            .suffix(".part")
-            .tempfile_in(folder)
-            .map_err(|error| Error::writing(path, &error))?
-            .into_temp_path();
-        let file = H5File::create(&temporary).map_err(|error| unwritten(path, &error))?;
+        let temporary = Temporary::create(path).map_err(|error| Error::writing(path, &error))?;
+        let file = H5File::create(temporary.place()).map_err(|error| unwritten(path, &error))?;
         Ok(Self { path: path.to_path_buf(), temporary, file })
     }
 
@@ -66,13 +61,7 @@ impl Hdf5Writer {
     pub fn commit(self) -> Result<()> {
         let Self { path, temporary, file } = self;
         file.close().map_err(|error| unwritten(&path, &error))?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(0o644))
-                .map_err(|error| Error::writing(&path, &error))?;
-        }
-        temporary.persist(&path).map_err(|error| Error::writing(&path, &error.error))
+        temporary.commit().map_err(|error| Error::writing(&path, &error))
     }
 
     /// An error of the library, with the file.

@@ -2,6 +2,7 @@
 
 use super::super::npy;
 use crate::error::{Error, Result};
+use crate::system::Temporary;
 use ndarray::ArrayViewD;
 use num_complex::{Complex32, Complex64};
 use std::io::{BufWriter, Seek, Write};
@@ -84,23 +85,9 @@ pub fn write_npz(path: impl AsRef<Path>, arrays: &[(&str, NpyArray<'_>)]) -> Res
 }
 
 fn write_npz_io(path: &Path, arrays: &[(&str, NpyArray<'_>)]) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        // Readable for others as far as the umask permits, like any other file; the default is for the owner only.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let temporary = builder.tempfile_in(folder)?;
-    write_members(BufWriter::new(temporary.as_file()), arrays)?.flush()?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    let mut temporary = Temporary::create(path)?;
+    write_members(BufWriter::new(&mut temporary), arrays)?.flush()?;
+    temporary.commit()
 }
 
 /// The bytes of a deflated `.npz`.

@@ -87,12 +87,20 @@ impl View {
                 ui.label(RichText::new(format!("{} was interrupted", run.name)).strong());
                 let epochs = run.history.last().map_or(0, |point| point.epoch);
                 ui.label(match epochs {
+                    _ if run.model.is_none() => "Nothing had been saved yet.".to_owned(),
                     0 => "Its last saved model is kept.".to_owned(),
                     1 => "Its model as of epoch 1 is kept.".to_owned(),
                     _ => format!("Its model as of epoch {epochs} is kept."),
                 });
+                let busy = state.is_busy().then_some("A job is running; stop it first");
+                let about = "From its last saved epoch, as if it had not been interrupted";
+                if run.resumable && button(ui, "Continue training", about, busy) {
+                    actions.push(Action::Resume(run.folder.clone()));
+                    self.dismissed.insert(run.folder.clone());
+                }
                 let about = "Then reconstruct a dataset with it, from the Train panel";
-                if ui.button("Load the saved model").on_hover_text(about).clicked()
+                if run.model.is_some()
+                    && ui.button("Load the saved model").on_hover_text(about).clicked()
                     && let Some(model) = &run.model
                 {
                     actions.push(Action::Open(model.clone()));
@@ -248,15 +256,14 @@ impl View {
             Some(_) => with_result,
         };
         let with_model = one.and_then(|run| run.model.clone().ok_or("This run has no model"));
+        let to_resume = match one {
+            Ok(_) if state.is_busy() => Err("A job is running; stop it first"),
+            Ok(run) if run.resumable => Ok(run),
+            Ok(_) => Err("Its training is over"),
+            Err(reason) => Err(reason),
+        };
         let with_config = one.map(|run| RunFolder::at(&run.folder).config());
         ui.horizontal_wrapped(|ui| {
-            let button = |ui: &mut Ui, text: &str, about: &str, reason: Option<&str>| {
-                let button = ui.add_enabled(reason.is_none(), Button::new(text)).on_hover_text(about);
-                match reason {
-                    Some(reason) => button.on_disabled_hover_text(reason).clicked(),
-                    None => button.clicked(),
-                }
-            };
             if button(ui, "Open result", "Show its stitched object (or double-click the row)", with_result.err())
                 && let Ok(run) = with_result
             {
@@ -271,6 +278,12 @@ impl View {
                 && let Ok(model) = &with_model
             {
                 actions.push(Action::Open(model.clone()));
+            }
+            let about = "Go on with a training that was stopped or interrupted, from its last saved epoch";
+            if button(ui, "Resume", about, to_resume.err())
+                && let Ok(run) = to_resume
+            {
+                actions.push(Action::Resume(run.folder.clone()));
             }
             if button(
                 ui,
@@ -396,6 +409,15 @@ fn cell(ui: &mut Ui, run: &RunInfo, column: Column, outcome: Outcome) {
     };
     if !hover.is_empty() {
         response.on_hover_text(hover);
+    }
+}
+
+/// A button that says why it cannot be pressed; whether it was.
+fn button(ui: &mut Ui, text: &str, about: &str, reason: Option<&str>) -> bool {
+    let button = ui.add_enabled(reason.is_none(), Button::new(text)).on_hover_text(about);
+    match reason {
+        Some(reason) => button.on_disabled_hover_text(reason).clicked(),
+        None => button.clicked(),
     }
 }
 

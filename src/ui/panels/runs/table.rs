@@ -165,7 +165,7 @@ pub(super) enum Outcome {
 impl Outcome {
     /// Of a run, while this job is the latest.
     pub(super) fn of(run: &RunInfo, job: &Session) -> Self {
-        if job.status == Status::Running && job.output_dir.as_deref() == Some(&run.folder) {
+        if run.in_use || job.status == Status::Running && job.output_dir.as_deref() == Some(&run.folder) {
             Self::Running
         } else if run.is_interrupted() {
             Self::Interrupted
@@ -270,7 +270,12 @@ mod tests {
         assert_eq!(Outcome::of(&folder, &Session::default()), Outcome::Broken);
         folder.model = Some("runs/a/autosave.ptycho".into());
         assert_eq!(Outcome::of(&folder, &Session::default()), Outcome::Interrupted);
+        folder.in_use = true;
+        assert_eq!(Outcome::of(&folder, &Session::default()), Outcome::Running, "another program's");
+        folder.in_use = false;
         folder.command = "run".into();
         assert_eq!(Outcome::of(&folder, &Session::default()), Outcome::Ended);
+        let unsaved = RunInfo { resumable: true, ..RunInfo::default() };
+        assert_eq!(Outcome::of(&unsaved, &Session::default()), Outcome::Interrupted);
     }
 }

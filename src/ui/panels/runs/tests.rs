@@ -132,6 +132,30 @@ fn a_note_is_written_when_its_field_is_left_and_only_if_it_changed() {
 }
 
 #[test]
+fn an_interrupted_run_is_continued_unless_a_job_runs_and_a_stopped_one_is_too() {
+    let mut harness = usual(vec![RunInfo { resumable: true, ..interrupted() }, run(1)]);
+    harness.get_by_label("Continue training").click();
+    harness.run_ok();
+    assert_eq!(harness.state().actions, [Action::Resume(interrupted().folder)]);
+    let stopped = RunInfo { resumable: true, ..run(2) };
+    let mut harness = usual(vec![stopped.clone(), run(1)]);
+    assert!(harness.query_by_label("Continue training").is_none(), "it was meant to be stopped");
+    select(&mut harness, &run(1));
+    assert!(harness.get_by_label("Resume").accesskit_node().is_disabled(), "its training is over");
+    select(&mut harness, &run(1));
+    select(&mut harness, &stopped);
+    harness.get_by_label("Resume").click();
+    harness.run_ok();
+    assert_eq!(harness.state().actions, [Action::Resume(stopped.folder)]);
+    let state = State { runs: vec![RunInfo { resumable: true, ..interrupted() }], starting: true, ..State::default() };
+    let harness = open(Desk { state, ..Desk::default() }, [1256.0, 690.0], Theme::Dark);
+    assert!(harness.get_by_label("Continue training").accesskit_node().is_disabled());
+    let elsewhere = RunInfo { in_use: true, ..interrupted() };
+    let harness = usual(vec![elsewhere, run(1)]);
+    assert!(harness.query_by_label("running").is_some() && harness.query_by_label("interrupted").is_none());
+}
+
+#[test]
 fn an_interrupted_run_is_said_and_its_saved_model_loaded() {
     let mut harness = usual(vec![interrupted(), run(1)]);
     assert!(harness.query_by_label("interrupted").is_some());

@@ -1,0 +1,136 @@
+//! `job.json`: what a training was asked for, in its run folder from its first step until its result is whole.
+//!
+//! Where it is, a training was begun and not brought to its end; with the autosave beside it, or from the start where
+//! nothing was saved yet, it can be done again without asking anybody anything.
+
+use super::atomic::write_atomic;
+use super::utc::Utc;
+use crate::config::Config;
+use crate::error::{Error, Problem, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Version of the format that this program writes, and the only one it reads.
+const FORMAT_VERSION: u32 = 1;
+
+/// What a training was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRecord {
+    /// Whether the dataset is reconstructed at the end: `run`, else `train`.
+    pub reconstruct: bool,
+    /// The dataset, as an absolute path.
+    pub dataset: PathBuf,
+    /// The dataset of the validation loss, as an absolute path.
+    pub validation: Option<PathBuf>,
+    /// The configuration as it was asked for.
+    pub config: Config,
+}
+
+/// The file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    format_version: u32,
+    app_version: String,
+    started: String,
+    command: String,
+    dataset: PathBuf,
+    validation: Option<PathBuf>,
+    config: String,
+}
+
+impl JobRecord {
+    /// Of this training; paths are made absolute, so that it can be resumed from anywhere.
+    ///
+    /// # Errors
+    /// The current folder is not known.
+    pub fn new(dataset: &Path, validation: Option<&Path>, config: &Config, reconstruct: bool) -> Result<Self> {
+        let absolute = |path: &Path| std::path::absolute(path).map_err(|error| Error::reading(path, &error));
+        let mut config = config.clone();
+        let probe = &mut config.data.mapping.probe_file;
+        if !probe.is_empty() {
+            *probe = absolute(Path::new(probe))?.display().to_string();
+        }
+        let validation = validation.map(absolute).transpose()?;
+        Ok(Self { reconstruct, dataset: absolute(dataset)?, validation, config })
+    }
+
+    /// Writes it, whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] if it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let written = Written {
+            format_version: FORMAT_VERSION,
+            app_version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: Utc::now().to_string(),
+            command: if self.reconstruct { "run" } else { "train" }.to_owned(),
+            dataset: self.dataset.clone(),
+            validation: self.validation.clone(),
+            config: self.config.to_toml()?,
+        };
+        let bytes = serde_json::to_vec_pretty(&written)
+            .map_err(|error| Error::failed(format!("What was asked for cannot be written as JSON ({error})")))?;
+        write_atomic(path, &bytes)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`]: it is not there, of another version, or damaged.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|error| Error::reading(path, &error))?;
+        Self::from_bytes(&bytes).map_err(|error| error.at(path))
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let broken = |what: String| Error::from(Problem::new(what).hint("Train again"));
+        let written: Written = serde_json::from_slice(bytes)
+            .map_err(|error| broken(format!("What was asked for cannot be read ({error})")))?;
+        let reconstruct = match (written.format_version, written.command.as_str()) {
+            (FORMAT_VERSION, "run") => true,
+            (FORMAT_VERSION, "train") => false,
+            (FORMAT_VERSION, other) => return Err(broken(format!("The run was of an unknown kind, {other:?}"))),
+            (version, _) => {
+                return Err(broken(format!(
+                    "The run was begun by Ptychoscope {} with format version {version}",
+                    written.app_version
+                )));
+            }
+        };
+        let config = Config::from_toml(&written.config)?;
+        Ok(Self { reconstruct, dataset: written.dataset, validation: written.validation, config })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_comes_back_with_absolute_paths_and_a_damaged_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("job.json");
+        let mut config = Config::default();
+        config.training.epochs = Some(7);
+        config.data.mapping.probe_file = "probe.npz".into();
+        let record = JobRecord::new(Path::new("scan.npz"), Some(Path::new("/v.npz")), &config, true).unwrap();
+        assert!(record.dataset.is_absolute() && Path::new(&record.config.data.mapping.probe_file).is_absolute());
+        record.save(&path).unwrap();
+        assert_eq!(JobRecord::load(&path).unwrap(), record);
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (from, to, expected) in [
+            ("\"format_version\": 1", "\"format_version\": 9", "format version 9"),
+            ("\"run\"", "\"walk\"", "walk"),
+            ("epochs = 7", "epochs = -7", "epochs"),
+            ("{", "[", "cannot be read"),
+        ] {
+            assert!(text.contains(from), "{from}");
+            std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+            let error = JobRecord::load(&path).unwrap_err().to_string();
+            assert!(error.contains(expected) && error.contains("job.json"), "{error}");
+        }
+        assert!(JobRecord::load(&folder.path().join("absent")).is_err());
+    }
+}
