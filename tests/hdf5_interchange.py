@@ -4,6 +4,7 @@ check-product FILE   the product that the test wrote: complex, attributes, place
 make-cxi FILE        a CXI file as h5py writes it: lzf, big-endian, soft links, a virtual stack
 make-product FILE    a product with every attribute that Ptychodus writes
 make-matlab FILE     what MATLAB 7.3 saves: arrays with their axes reversed, behind a block of text
+make-virtual FOLDER  a virtual stack, and external links, over two files with bitshuffle and LZ4 (needs hdf5plugin)
 make-filters FILE    one stack under many compressions: fixtures/hdf5_filters.h5 (needs hdf5plugin)
 """
 
@@ -90,6 +91,21 @@ def complex_matlab(values):
     return pairs
 
 
+def make_virtual(folder):
+    import hdf5plugin as plugin
+
+    layout = h5py.VirtualLayout((COUNT, N, N), "<u2")
+    with h5py.File(f"{folder}/master.h5", "w") as master:
+        for part, rows in enumerate([slice(0, 4), slice(4, COUNT)], 1):
+            with h5py.File(f"{folder}/part{part}.h5", "w") as f:
+                data = counts()[rows]
+                f.create_dataset("entry/data", data=data, chunks=(1, N, N), **plugin.Bitshuffle(cname="lz4"))
+            layout[rows] = h5py.VirtualSource(f"part{part}.h5", "entry/data", data.shape)
+            master[f"entry/data_{part}"] = h5py.ExternalLink(f"part{part}.h5", "entry/data")
+        master["entry"].create_virtual_dataset("all", layout)
+        master["positions"] = [[3.0 * (k % 3), 4.0 * (k // 3)] for k in range(COUNT)]
+
+
 def noisy():
     """(n, h, w) small numbers that look drawn by lot, larger ones in the middle."""
     n, y, x = np.meshgrid(np.arange(5), np.arange(50), np.arange(61), indexing="ij")
@@ -157,6 +173,7 @@ if __name__ == "__main__":
         "make-cxi": make_cxi,
         "make-product": make_product,
         "make-matlab": make_matlab,
+        "make-virtual": make_virtual,
         "make-filters": make_filters,
     }
     jobs[sys.argv[1]](sys.argv[2])

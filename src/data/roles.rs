@@ -117,8 +117,14 @@ fn matching(source: &Source, pattern: &str) -> Vec<String> {
     if !pattern.contains('*') {
         return Vec::new();
     }
-    let mut keys: Vec<String> = source.keys().into_iter().filter(|key| matches(key, pattern)).collect();
+    let mut keys = source.keys();
+    if let (Source::Hdf5(file), Some((group, _))) = (source, pattern.rsplit_once('/')) {
+        // Links to other files are not among the arrays.
+        keys.extend(file.below(group));
+    }
+    keys.retain(|key| matches(key, pattern));
     keys.sort_by_key(|key| (key.len(), key.clone()));
+    keys.dedup();
     keys
 }
 

@@ -5,6 +5,7 @@
 //! without LZ4, bitshuffle with LZ4 and Zstandard; chunks compressed so are taken as they lie in the file and unpacked here.
 //!
 //! * `read`: an open file. * `describe`: its arrays. * `chunks`: parts of arrays that the library cannot unpack.
+//! * `virtual_stack`: virtual arrays over such arrays.
 //! * `filters`: which compressions there are. * `lz4`, `bitshuffle`, `zstd`: those unpacked here. * `write`: new files.
 
 mod bitshuffle;
@@ -15,6 +16,7 @@ mod lz4;
 mod read;
 #[cfg(test)]
 mod tests;
+mod virtual_stack;
 mod write;
 mod zstd;
 

@@ -6,6 +6,7 @@ use super::super::root_attributes::{self, RootAttribute};
 use super::chunks;
 use super::describe::{Element, Hdf5Array, describe};
 use super::filters::Reader;
+use super::virtual_stack;
 use crate::error::{Error, Problem, Result};
 use ndarray::{ArrayD, IxDyn};
 use num_complex::Complex32;
@@ -85,6 +86,24 @@ impl Hdf5File {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Paths of everything directly below a group, external links among it.
+    pub fn below(&self, group: &str) -> Vec<String> {
+        let mut at = self.file.root_group();
+        for part in group.split('/').filter(|part| !part.is_empty()) {
+            match at.group(part) {
+                Ok(next) => at = next,
+                Err(_) => return Vec::new(),
+            }
+        }
+        let prefix = if plain(group).is_empty() { String::new() } else { format!("{}/", plain(group)) };
+        at.link_names().unwrap_or_default().into_iter().map(|name| format!("{prefix}{name}")).collect()
+    }
+
+    /// Whether an array is put together from others.
+    pub(super) fn is_virtual(&self, path: &str) -> bool {
+        self.dataset(path).is_ok_and(|dataset| dataset.virtual_mappings().is_ok_and(|mappings| !mappings.is_empty()))
     }
 
     /// Whether MATLAB wrote it (version 7.3), which stores arrays with their axes reversed.
@@ -291,11 +310,17 @@ impl Hdf5File {
         if array.reader == Reader::Here {
             return self.unpacked(array, starts, counts);
         }
-        if let Element::Float { bytes: 4 } = array.element {
+        let read = if let Element::Float { bytes: 4 } = array.element {
             let dataset = self.dataset(&array.path)?;
-            return slice::<f32>(&dataset, array, starts, counts).map_err(|error| self.unreadable(array, &error));
-        }
-        Ok(self.numbers(array, starts, counts)?.into_iter().map(|value| value as f32).collect())
+            slice::<f32>(&dataset, array, starts, counts).map_err(|error| self.unreadable(array, &error))
+        } else {
+            self.numbers(array, starts, counts).map(|values| values.into_iter().map(|value| value as f32).collect())
+        };
+        read.or_else(|error| {
+            // A virtual array may lie over one that only we can unpack.
+            let mappings = self.dataset(&array.path)?.virtual_mappings().unwrap_or_default();
+            virtual_stack::read(&self.path, array, &mappings, starts, counts).unwrap_or(Err(error))
+        })
     }
 
     fn numbers(&self, array: &Hdf5Array, starts: &[usize], counts: &[usize]) -> Result<Vec<f64>> {

@@ -187,3 +187,33 @@ fn the_metadata_of_a_real_file_is_read_without_running_its_pickle() {
     let error = npz.read_f32("_metadata").unwrap_err().to_string();
     assert!(error.contains("pickled object array"), "{error}");
 }
+
+#[test]
+fn some_entries_of_an_array_are_read_without_the_others_stored_or_deflated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
+    let values: Vec<i16> = (0..50 * 12).collect();
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let array = npy_bytes("<i2", &[50, 3, 4], &bytes);
+    for deflated in [false, true] {
+        write_raw_zip(&path, &[("first.npy", &npy_bytes("|u1", &[1], &[7])), ("a.npy", &array)], deflated);
+        let mut npz = NpzArchive::open(&path).unwrap();
+        let all: Vec<usize> = (0..50).collect();
+        for (rows, together) in [(vec![0], 3), (vec![3, 4, 5, 9, 49], 2), (all, 7), (vec![], 4)] {
+            let mut found: Vec<f32> = Vec::new();
+            let mut begins = Vec::new();
+            npz.for_entries("a", 50, &rows, together, |at, values| {
+                begins.push(at);
+                found.extend(values);
+                Ok(())
+            })
+            .unwrap();
+            let expected: Vec<f32> = rows.iter().flat_map(|row| (row * 12..row * 12 + 12).map(|v| v as f32)).collect();
+            assert_eq!(found, expected, "{deflated} {rows:?}");
+            assert_eq!(begins, (0..rows.len()).step_by(together).collect::<Vec<_>>());
+        }
+        assert!(npz.for_entries("a", 50, &[50], 1, |_, _| Ok(())).is_err());
+        assert!(npz.for_entries("a", 49, &[1], 1, |_, _| Ok(())).is_err());
+        assert!(!npz.is_large("a"));
+    }
+}
