@@ -25,6 +25,7 @@
 //! | [`worker`] | the one thread that owns the device; commands in, events out |
 //! | [`session`] | pure reducers: events in, what is shown out; actions in, effects out |
 //! | [`ui`] | the window: panels read the session's state and push actions |
+//! | [`bench`] | how fast the program is on this machine |
 //! | [`cli`] | arguments, progress, report, exit codes |
 //!
 //! # Import rule
@@ -33,8 +34,8 @@
 //! and `model` and what they read; `infer` reads `train` (for its scaling and control types); `checkpoint` reads `data`,
 //! `model`, `train`; `worker` reads all of these; `session` reads the worker's messages, and the summaries of `data` and
 //! `checkpoint` through them; `report` reads `checkpoint`, `data`, `metrics`, `imaging`; `ui`
-//! reads those, `data`, `metrics` and `imaging`; `cli` reads all. Burn appears only in
-//! `kernels`, `physics`, `model`, `train`, `infer` and `worker`; egui only in `ui`; clap and indicatif only in `cli`.
+//! reads those, `data`, `metrics` and `imaging`; `cli` and `bench` read all. Burn appears only in
+//! `kernels`, `physics`, `model`, `train`, `infer`, `worker` and `bench`; egui only in `ui`; clap and indicatif only in `cli`.
 //! `tests/house.rs` holds this.
 //!
 //! # Conventions
@@ -48,6 +49,7 @@
 //! *Coverage*: summed weight of the patches at a pixel. "A§n" cites a section of the algorithmic reference that the
 //! project was built from.
 
+pub mod bench;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;

@@ -28,12 +28,13 @@ const RULE: &[(&str, &[&str])] = &[
     ("report", &["data", "metrics", "imaging", "checkpoint"]),
     ("session", &["worker", "checkpoint"]),
     ("ui", &["session", "worker", "imaging", "checkpoint", "data", "metrics"]),
-    ("cli", &["session", "worker", "imaging", "checkpoint", "data", "metrics", "report", "simulate", "ui"]),
+    ("bench", &["worker", "train", "infer", "model", "kernels", "data", "simulate"]),
+    ("cli", &["bench", "session", "worker", "imaging", "checkpoint", "data", "metrics", "report", "simulate", "ui"]),
 ];
 
 /// Crates that belong into a few rooms only.
 const PLACES: &[(&str, &[&str])] = &[
-    ("burn", &["kernels", "physics", "model", "train", "infer", "worker"]),
+    ("burn", &["kernels", "physics", "model", "train", "infer", "worker", "bench"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("ctrlc", &["cli"]),

@@ -3,7 +3,8 @@
 //! The flags of configuration fields are made from the fields' own metadata ([`Field`]), so a field, its range and its
 //! flag are declared once. Names of the Python tools are accepted beside ours (A§12).
 
-use crate::config::{Config, Field};
+use crate::bench::Stage;
+use crate::config::{Accelerator, Config, Field, Preset};
 use crate::worker::message::settable_in_inference;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Parser, Subcommand};
@@ -51,6 +52,8 @@ pub enum Task {
         #[arg(long)]
         json: bool,
     },
+    /// Measure how fast the program is on this machine
+    Bench(BenchArgs),
     /// Print the effective configuration, or explain its fields
     Config(ConfigArgs),
     /// Write reconstructions in other formats: TIFF, PNG, NPY, CXI, Ptychodus product
@@ -334,6 +337,9 @@ pub struct SimulateArgs {
     /// Seed of everything random
     #[arg(long, value_name = "N")]
     pub seed: Option<String>,
+    /// Write a picture beside the dataset, FILE_visualization.png: object, probe and two patterns
+    #[arg(long)]
+    pub visualize: bool,
     /// Flags of single fields.
     #[command(flatten)]
     pub fields: super::simulate::SimulationFlags,
@@ -483,6 +489,62 @@ pub enum PrepareTool {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct BenchArgs {
+    /// Only these measurements, separated by commas
+    #[arg(long, value_name = "STAGES", value_delimiter = ',', value_parser = bench_stage)]
+    pub only: Vec<Stage>,
+    /// Device; auto measures the CPU and the best GPU
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = accelerator)]
+    pub accelerator: Accelerator,
+    /// Named starting point of the configuration: recipe or reference
+    #[arg(long, value_name = "NAME", default_value = "recipe", value_parser = preset)]
+    pub preset: Preset,
+    /// Side of the patterns: 64, 128 or 256
+    #[arg(long = "size", short = 'N', value_name = "PIXELS", default_value_t = 64)]
+    pub patch: usize,
+    /// Gridsize
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub gridsize: usize,
+    /// Groups in a step; several separated by commas
+    #[arg(long, value_name = "N", default_value = "16", value_delimiter = ',')]
+    pub batch_size: Vec<usize>,
+    /// Factor of the network's filters
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub filters: usize,
+    /// Patterns of the simulated dataset
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    pub patterns: usize,
+    /// Time of one measurement, about
+    #[arg(long, value_name = "SECONDS", default_value_t = 8.0)]
+    pub seconds: f64,
+    /// Show how cost grows with the number of patterns, from 250 to 16 000
+    #[arg(long)]
+    pub scaling: bool,
+    /// Print JSON, one measurement a line
+    #[arg(long)]
+    pub json: bool,
+    /// One measurement, for the process that does it.
+    #[arg(long, hide = true)]
+    pub one: Option<String>,
+}
+
+fn bench_stage(text: &str) -> Result<Stage, String> {
+    serde_json::from_value(serde_json::Value::String(text.to_ascii_lowercase()))
+        .map_err(|_| "one of arithmetic, train, epoch, predict, stitch, group, load, cycle".to_owned())
+}
+
+fn preset(text: &str) -> Result<Preset, String> {
+    Preset::from_name(text).map_err(|error| error.to_string())
+}
+
+fn accelerator(text: &str) -> Result<Accelerator, String> {
+    let mut config = Config::default();
+    config.set("execution.accelerator", text).map_err(|error| error.to_string())?;
+    Ok(config.execution.accelerator)
 }
 
 /// Arguments of `config`.

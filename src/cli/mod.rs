@@ -4,6 +4,7 @@
 //! 1 failed, 2 bad usage or input, 3 stopped by the user with the result kept, 4 requested device not available.
 
 pub mod args;
+mod bench;
 mod compare;
 mod evaluate;
 mod export;
@@ -46,6 +47,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Task::Inspect(args)) => show::inspect(&args),
         Some(Task::Simulate(args)) => simulate::simulate(args),
         Some(Task::Devices { json }) => show::devices(json),
+        Some(Task::Bench(args)) => bench::bench(&args),
         Some(Task::Config(args)) => show::config(&args),
         Some(Task::Export(args)) => export::export(&args),
         Some(Task::Prepare { tool }) => prepare::prepare(tool),

@@ -1,11 +1,18 @@
 //! `simulate`: its flags, and the job they stand for.
 
 use super::args::{SimulateArgs, add_field_flags, field_values};
-use super::run;
+use super::{print_line, run};
+use crate::checkpoint::write_atomic;
 use crate::config::{Config, Field, Preset};
+use crate::data::Dataset;
 use crate::error::{Error, Problem, Result};
+use crate::imaging::{self, Colormap, Labels, Limits};
 use crate::worker::message::{Job, Sources};
 use clap::{ArgMatches, Command, FromArgMatches};
+use image::RgbaImage;
+use ndarray::{Array2, Axis};
+use std::f64::consts::PI;
+use std::path::{Path, PathBuf};
 
 /// Values of the flags of simulation fields (and of the gridsize), in the order of the fields.
 #[derive(Debug, Clone, Default)]
@@ -38,8 +45,51 @@ impl FromArgMatches for SimulationFlags {
 
 /// Simulates a dataset; gives back the exit code.
 pub(super) fn simulate(args: SimulateArgs) -> Result<u8> {
-    let output = args.output_style;
-    run::perform(job(args)?, &[], output)
+    let (output, visualize, path) = (args.output_style, args.visualize, args.output.clone());
+    let code = run::perform(job(args)?, &[], output)?;
+    if visualize && code == 0 {
+        let picture = visualization(&path)?;
+        if !output.quiet && !output.json {
+            print_line(&format!(
+                "  picture      {}: object, probe (amplitude, phase), mean and first pattern (logarithmic)",
+                picture.display()
+            ));
+        }
+    }
+    Ok(code)
+}
+
+/// Writes `FILE_visualization.png` beside a simulated dataset; gives back its path.
+fn visualization(path: &Path) -> Result<PathBuf> {
+    let dataset = Dataset::load(path, &Config::default().data, 0)?;
+    let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let picture = path.with_file_name(format!("{stem}_visualization.png"));
+    let mut drawn = Vec::new();
+    let first_mode = dataset.probe.index_axis(Axis(0), 0);
+    for complex in dataset.object.iter().map(|object| object.view()).chain([first_mode]) {
+        let amplitude = complex.mapv(|value| value.norm());
+        drawn.push(drawing(&amplitude, Colormap::Gray, "")?);
+        // Where there is no amplitude, the phase means nothing.
+        let floor = 0.02 * amplitude.iter().fold(0.0f32, |a, &b| a.max(b));
+        let seen = amplitude.mapv(|value| value > floor);
+        let limits = Limits { low: -PI, high: PI };
+        let phase = complex.mapv(|value| value.arg());
+        drawn.push(imaging::render(phase.view(), seen.view(), limits, Colormap::Cyclic, Labels::Bar("rad"))?);
+    }
+    if let Some(mean) = dataset.diffraction.mapv(|value| value * value).mean_axis(Axis(0)) {
+        let first = dataset.diffraction.index_axis(Axis(0), 0).mapv(|value| value * value);
+        for counts in [mean, first] {
+            drawn.push(drawing(&counts.mapv(|value| (1.0 + value).log10()), Colormap::Gray, "")?);
+        }
+    }
+    write_atomic(&picture, &imaging::encode_rgba(imaging::arrange(&drawn, 2))?)?;
+    Ok(picture)
+}
+
+fn drawing(values: &Array2<f32>, colormap: Colormap, unit: &str) -> Result<RgbaImage> {
+    let seen = Array2::from_elem(values.dim(), true);
+    let limits = imaging::robust_limits(values.view(), seen.view(), 0.001, 0.999);
+    imaging::render(values.view(), seen.view(), limits, colormap, Labels::Bar(unit))
 }
 
 /// The job: defaults < file < flags < `--set`; a file for object, probe or positions chooses that it is used.
@@ -95,7 +145,6 @@ mod tests {
     use super::*;
     use crate::cli::args::{Args, Task};
     use crate::config::{ObjectKind, ProbeKind, ScanKind};
-    use std::path::PathBuf;
 
     fn job_of(words: &[&str]) -> Result<(PathBuf, Sources, Config)> {
         let words = [&["ptychoscope", "simulate"], words].concat();

@@ -6,9 +6,11 @@ use super::{
     TrainingConfig,
 };
 use crate::error::{Error, Problem, Result};
+use serde::{Deserialize, Serialize};
 
 /// A named starting point of a configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Preset {
     /// What makes the network learn: the default.
     #[default]

@@ -42,7 +42,11 @@ pub struct Sheet {
 pub fn sheet(sheets: &[Sheet], columns: usize) -> RgbaImage {
     let longest = sheets.iter().flat_map(|s| s.size).max().unwrap_or(1).max(1) as u32;
     let factor = PREFERRED_SIDE.div_ceil(longest).max(1);
-    let drawn: Vec<RgbaImage> = sheets.iter().map(|sheet| draw(sheet, factor)).collect();
+    arrange(&sheets.iter().map(|sheet| draw(sheet, factor)).collect::<Vec<_>>(), columns)
+}
+
+/// Finished pictures from left to right, `columns` to a row, on a transparent ground.
+pub fn arrange(drawn: &[RgbaImage], columns: usize) -> RgbaImage {
     let columns = columns.clamp(1, drawn.len().max(1));
     let rows: Vec<&[RgbaImage]> = drawn.chunks(columns).collect();
     let width_of = |row: &[RgbaImage]| row.iter().map(|i| i.width() + 2 * GAP).sum::<u32>().saturating_sub(2 * GAP);

@@ -8,5 +8,5 @@ mod weights;
 
 pub use autoencoder::{Autoencoder, filter_ladders, needs_statistics};
 pub use init::{add_input_statistics, initial_weights};
-pub use size::{NetworkSize, network_size};
+pub use size::{NetworkSize, conv_shapes, network_size};
 pub use weights::Weights;

@@ -31,6 +31,14 @@ pub fn network_size(patch: usize, config: &ModelConfig) -> Result<NetworkSize> {
     Ok(size)
 }
 
+/// Outputs, inputs and side in pixels of every 3×3 convolution, in the order in which they are used.
+///
+/// # Errors
+/// When the network cannot be built for this patch side.
+pub fn conv_shapes(patch: usize, config: &ModelConfig) -> Result<Vec<[usize; 3]>> {
+    Ok(layer_shapes(patch, config)?.into_iter().map(|layer| [layer.outputs, layer.inputs, layer.side]).collect())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {

@@ -10,11 +10,13 @@ mod neighbourhood;
 mod observer;
 mod optimizer;
 mod schedule;
+mod selfcheck;
 mod state;
 mod trainer;
 
 pub use adapt::adapt;
 pub use history::{EpochRecord, History};
 pub use observer::{Control, Observer, Progress, Silent, Snapshot, go_on};
+pub use selfcheck::{Agreement, agrees_with_cpu};
 pub use state::{Position, Resume, TrainingState};
 pub use trainer::{Outcome, Scaling, Trained, scaling_of, train, train_from};

@@ -89,11 +89,11 @@ pub fn scaling_of(dataset: &Dataset, config: &Config) -> Result<Scaling> {
 
 /// What the loss is made of.
 #[derive(Debug, Clone, Copy)]
-struct Mix {
+pub(super) struct Mix {
     /// Weight of the teacher; the physics has the rest.
-    teacher: f64,
+    pub teacher: f64,
     /// Within the physics, weight of the merged neighbourhood; the patches alone have the rest.
-    overlap: f64,
+    pub overlap: f64,
 }
 
 impl Mix {
@@ -124,7 +124,7 @@ fn imitation(patches: ComplexTensor<3>, taught: ComplexTensor<3>, weight: Tensor
 }
 
 /// Physics between the network's output and the loss.
-struct Forward {
+pub(super) struct Forward {
     diffraction: Diffraction,
     merge: Merge,
     /// Side of the canvas of one group.
@@ -135,7 +135,7 @@ struct Forward {
 }
 
 impl Forward {
-    fn new(dataset: &Dataset, config: &Config, scaling: &Scaling, largest_offset: f64, device: &Device) -> Self {
+    pub fn new(dataset: &Dataset, config: &Config, scaling: &Scaling, largest_offset: f64, device: &Device) -> Self {
         let factor = scaling.probe_factor as f32;
         let probe = dataset.probe.mapv(|z| z * factor);
         let merge = match config.model.merge_weighting {
@@ -156,7 +156,7 @@ impl Forward {
 
     /// Loss of a batch: of the patches as they are (merged within their groups for gridsize > 1) and of the patches cut out
     /// of the merged batch, in the proportions of `mix`.
-    fn loss(&self, network: &Autoencoder, batch: Batch, mix: Mix) -> Tensor<1> {
+    pub fn loss(&self, network: &Autoencoder, batch: Batch, mix: Mix) -> Tensor<1> {
         let [b, c, n, _] = batch.amplitude.dims();
         let patches: ComplexTensor<3> = network.forward(batch.amplitude.clone()).map(|t| t.reshape([b * c, n, n]));
         let Some(taught) = batch.taught.clone().filter(|_| mix.teacher > 0.0) else {
@@ -204,7 +204,12 @@ impl Forward {
     }
 }
 
-fn prepare(dataset: &Dataset, config: &Config, scaling: &Scaling, device: &Device) -> Result<(Resident, f64)> {
+pub(super) fn prepare(
+    dataset: &Dataset,
+    config: &Config,
+    scaling: &Scaling,
+    device: &Device,
+) -> Result<(Resident, f64)> {
     let seed = config.execution.seeds.grouping;
     let groups = data::group(&dataset.positions, config.model.gridsize, &config.data, seed)?;
     let coordinates: GroupCoordinates = data::group_coordinates(&dataset.positions, &groups);

@@ -5,7 +5,7 @@
 use super::device::{self, Selected};
 use super::guard::guarded;
 use super::live::{Live, picture_of};
-use super::message::{Control, DatasetSummary, EventKind, Job, Progress, Stage};
+use super::message::{AdapterKind, Control, DatasetSummary, EventKind, Job, Progress, Stage};
 use super::recorder::Recorder;
 use super::resuming::{self, Unfinished};
 use super::solving;
@@ -85,6 +85,7 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
         recorder.note(format!("{remark}."));
     }
     let selected = choose_device(recorder, config)?;
+    check_device(recorder, &selected, training_set, config)?;
     unless_stopped(recorder)?;
     let folder = RunFolder::create(output_dir.as_deref(), path)?;
     if unfinished.is_none() {
@@ -270,6 +271,23 @@ fn choose_device(recorder: &Recorder<'_, '_>, config: &Config) -> Result<Selecte
         recorder.note(note);
     }
     Ok(selected)
+}
+
+/// Compares a device other than the CPU with it before it trains; the first pass also prepares its kernels.
+fn check_device(recorder: &Recorder<'_, '_>, selected: &Selected, dataset: &Dataset, config: &Config) -> Result<()> {
+    if selected.info.kind == AdapterKind::Cpu {
+        return Ok(());
+    }
+    recorder.note(format!("{} prepares its kernels and is compared with the CPU.", selected.info.name));
+    let began = Instant::now();
+    let agreement = train::agrees_with_cpu(dataset, config, &selected.device)?;
+    recorder.note(format!(
+        "It agrees with the CPU: loss to {:.0e}, gradient to {:.0e} ({:.1} s).",
+        agreement.loss,
+        agreement.gradient,
+        began.elapsed().as_secs_f64()
+    ));
+    Ok(())
 }
 
 fn outcome_name(outcome: Outcome) -> &'static str {

@@ -1,0 +1,108 @@
+//! Does the device calculate what the CPU calculates?
+//!
+//! Hazard: drivers and generated kernels have bugs, and a wrong gradient still makes some loss fall. Remedy: before a
+//! device other than the CPU trains, one forward and backward pass of the very network and loss is done on both.
+
+use super::scaling_of;
+use super::trainer::{Forward, Mix, prepare};
+use crate::config::Config;
+use crate::data::Dataset;
+use crate::error::{Error, Problem, Result};
+use crate::model::{Autoencoder, Weights, add_input_statistics, initial_weights, needs_statistics};
+use burn::tensor::Device;
+
+/// Patterns that the check looks at; enough neighbours for the largest groups.
+const PATTERNS: usize = 64;
+/// Groups in the batch of the check.
+const GROUPS: usize = 2;
+/// Largest relative deviation of the loss, and of the gradient in the Euclidean norm.
+const TOLERANCE: f64 = 1e-3;
+
+/// How far a device is from the CPU.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Agreement {
+    /// |loss − loss on the CPU| / loss on the CPU.
+    pub loss: f64,
+    /// Norm of the difference of the gradients, relative to that on the CPU.
+    pub gradient: f64,
+}
+
+/// Compares one forward and backward pass on `device` with the CPU; `device` is without autodiff.
+///
+/// # Errors
+/// They differ by more than 1e-3, or the pass fails on one of them.
+pub fn agrees_with_cpu(dataset: &Dataset, config: &Config, device: &Device) -> Result<Agreement> {
+    let few: Vec<usize> = (0..dataset.len().min(PATTERNS)).collect();
+    let few = dataset.subset(&few);
+    let cpu = pass(&few, config, &Device::flex())?;
+    let agreement = compare(&pass(&few, config, device)?, &cpu);
+    if agreement.loss <= TOLERANCE && agreement.gradient <= TOLERANCE {
+        return Ok(agreement);
+    }
+    Err(Error::Failed(
+        Problem::new(format!(
+            "The device does not calculate what the CPU calculates: the loss differs by {:.1e}, the gradient by {:.1e}",
+            agreement.loss, agreement.gradient
+        ))
+        .expected(format!("at most {TOLERANCE:.0e} of either, or a training on it cannot be trusted"))
+        .hint("Train with --accelerator cpu; a newer graphics driver may help too"),
+    ))
+}
+
+/// Loss and flat gradient of the untrained network.
+fn pass(dataset: &Dataset, config: &Config, device: &Device) -> Result<(f64, Vec<f32>)> {
+    let mut config = config.clone();
+    config.data.n_groups = Some(GROUPS.min(dataset.len()));
+    let with_gradient = device.clone().autodiff();
+    let scaling = scaling_of(dataset, &config)?;
+    let (resident, largest) = prepare(dataset, &config, &scaling, &with_gradient)?;
+    let forward = Forward::new(dataset, &config, &scaling, largest, &with_gradient);
+    let weights = weights(dataset, &config, scaling.normalization)?;
+    let network = Autoencoder::from_weights(&weights, dataset.patch_size(), &config.model, device)?.require_grad();
+    let groups: Vec<usize> = (0..resident.len()).collect();
+    // Half of each, so that patches alone and the merged neighbourhood are both looked at.
+    let loss = forward.loss(&network, resident.batch(&groups), Mix { teacher: 0.0, overlap: 0.5 });
+    let gradient = network.flat_gradient(&loss.backward());
+    let unread = |e| Error::failed(format!("Cannot read from the device ({e:?})"));
+    let loss = loss.without_autodiff().try_into_scalar::<f32>().map_err(unread)?;
+    Ok((f64::from(loss), gradient.without_autodiff().try_into_vec_as::<f32>().map_err(unread)?))
+}
+
+fn weights(dataset: &Dataset, config: &Config, normalization: f64) -> Result<Weights> {
+    let mut weights = initial_weights(dataset.patch_size(), &config.model, config.execution.seeds.weights)?;
+    if needs_statistics(config.model.input_transform) {
+        add_input_statistics(&mut weights, dataset.diffraction.view(), normalization)?;
+    }
+    Ok(weights)
+}
+
+fn compare((loss, gradient): &(f64, Vec<f32>), (loss_cpu, gradient_cpu): &(f64, Vec<f32>)) -> Agreement {
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let difference = norm(&mut gradient.iter().zip(gradient_cpu).map(|(&a, &b)| f64::from(a) - f64::from(b)));
+    let whole = norm(&mut gradient_cpu.iter().map(|&b| f64::from(b)));
+    let relative = |value: f64, to: f64| if to > 0.0 { value / to } else { f64::INFINITY };
+    Agreement { loss: relative((loss - loss_cpu).abs(), loss_cpu.abs()), gradient: relative(difference, whole) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cpu_agrees_with_itself_and_not_with_a_gradient_that_is_wrong() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/siemens_star_n64.npz");
+        let config = Config::default();
+        let dataset = Dataset::load(path.as_ref(), &config.data, 0).unwrap();
+        let agreement = agrees_with_cpu(&dataset, &config, &Device::flex()).unwrap();
+        assert_eq!(agreement, Agreement { loss: 0.0, gradient: 0.0 });
+
+        let few = dataset.subset(&(0..8).collect::<Vec<_>>());
+        let right = pass(&few, &config, &Device::flex()).unwrap();
+        assert!(right.0 > 0.0 && right.1.iter().any(|&v| v != 0.0));
+        let mut wrong = right.clone();
+        wrong.1.iter_mut().step_by(7).for_each(|v| *v *= 1.1);
+        assert!(compare(&wrong, &right).gradient > TOLERANCE);
+        assert!(compare(&(f64::NAN, right.1.clone()), &right).loss.is_nan());
+    }
+}
