@@ -10,9 +10,6 @@ use crate::worker::message::{Orientations, score_orientations};
 use serde::Serialize;
 use serde_json::json;
 
-/// Misfit above which even the best orientation is no explanation.
-const DOUBTFUL: f64 = 0.3;
-
 /// What a dataset holds and whether it is usable; exit code 2 if it is not.
 pub(super) fn inspect(args: &InspectArgs) -> Result<u8> {
     let unit = ("data.diffraction_unit".to_owned(), args.diffraction_unit.clone());
@@ -49,17 +46,17 @@ fn in_words(found: Option<&Orientations>) -> String {
         lines.push(format!("  {:<13} {:.4}{now}", score.orientation.name(), score.misfit));
     }
     lines.push(String::new());
-    lines.push(match (found.suggestion(), found.best_first().first()) {
-        (Some(best), _) => {
+    lines.push(match found.suggestion() {
+        Some(best) => {
             let twin = found.twin_of(best).map_or_else(String::new, |twin| {
                 format!(" So does {}: the probe cannot tell the two apart.", twin.name())
             });
             format!("{name} explains the patterns better: --orientation {name}.{twin}", name = best.name())
         }
-        (None, Some(best)) if best.misfit > DOUBTFUL => {
-            "No orientation explains the patterns: look at the positions' unit, the probe, and the counts.".to_owned()
+        None if !found.stands_out() => {
+            "No orientation stands out: look at the positions and their unit, and at the probe.".to_owned()
         }
-        (None, _) => match found.twin_of(found.now) {
+        None => match found.twin_of(found.now) {
             Some(twin) => format!(
                 "The present orientation explains the patterns; {} does as well, the probe cannot tell the two apart.",
                 twin.name()

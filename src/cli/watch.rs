@@ -104,6 +104,8 @@ impl Watch {
         let began = Instant::now();
         let fate = match jobs.run(job) {
             Ok(session) => session.summary.ok_or_else(|| Error::failed("The worker ended without a result")),
+            // No file is to blame for that, and the next one would meet it too.
+            Err(error @ Error::DeviceUnavailable(_)) => return Err(error),
             Err(error) => Err(error),
         };
         if jobs.stopped() {

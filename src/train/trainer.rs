@@ -6,7 +6,7 @@ use super::neighbourhood::neighbourhoods;
 use super::optimizer::Adam;
 use super::schedule::{learning_rate, warmup};
 use super::{Control, EpochRecord, History, Observer, Position, Progress, Resume, Snapshot, TrainingState, go_on};
-use crate::config::{Config, LossKind, MergeWeighting, TrainingConfig};
+use crate::config::{Config, DirectConfig, LossKind, MergeWeighting, TrainingConfig};
 use crate::data::{self, Dataset, GroupCoordinates};
 use crate::direct;
 use crate::error::{Error, Problem, Result};
@@ -457,7 +457,10 @@ fn teacher(
 ) -> Result<Option<Array3<Complex32>>> {
     let began = Instant::now();
     let mut watch = |_: f64, _: Option<f64>| go_on(|| observer.control());
-    let solved = direct::solve(dataset, &config.direct, &direct::Start::Flat, &mut watch)?;
+    // The network's physics knows the probe and the positions of the dataset: its teacher shall have no others.
+    let settings =
+        DirectConfig { refine_probe: false, refine_positions: false, refine_intensity: false, ..config.direct.clone() };
+    let solved = direct::solve(dataset, &settings, &direct::Start::Flat, &mut watch)?;
     if solved.stopped {
         return Ok(None);
     }
