@@ -50,7 +50,7 @@ pub(super) fn infer(args: InferArgs) -> Result<u8> {
     let OutputArgs { quiet, json } = args.output;
     if let Some(folder) = args.watch {
         if !quiet && !json {
-            notes.iter().for_each(|note| eprintln!("{note}"));
+            notes.iter().for_each(|note| tell(note));
         }
         if !(args.settle >= 0.0 && args.settle <= 3600.0) {
             return Err(Problem::new(format!("--settle {}", args.settle)).expected("seconds, 0 to 3600").into());

@@ -5,7 +5,7 @@
 //! reported and left alone until it changes again.
 
 use super::jobs::Jobs;
-use super::print_line;
+use super::{print_line, tell};
 use crate::checkpoint::{self, Bundle};
 use crate::data;
 use crate::error::{Error, Problem, Result};
@@ -124,7 +124,7 @@ impl Watch {
         if self.json {
             print_line(&line.json.to_string());
         } else if fate.is_err() {
-            eprintln!("Skipped: {}", line.words);
+            tell(&format!("Skipped: {}", line.words));
         } else if !self.quiet {
             print_line(&line.words);
         }

@@ -57,6 +57,7 @@ fn interrupted() -> RunInfo {
         dataset: PathBuf::new(),
         model: Some("runs/9/autosave.ptycho".into()),
         has_result: false,
+        resumable: true,
         final_train_loss: None,
         phase_correlation: None,
         amplitude_correlation: None,
@@ -133,7 +134,7 @@ fn a_note_is_written_when_its_field_is_left_and_only_if_it_changed() {
 
 #[test]
 fn an_interrupted_run_is_continued_unless_a_job_runs_and_a_stopped_one_is_too() {
-    let mut harness = usual(vec![RunInfo { resumable: true, ..interrupted() }, run(1)]);
+    let mut harness = usual(vec![interrupted(), run(1)]);
     harness.get_by_label("Continue training").click();
     harness.run_ok();
     assert_eq!(harness.state().actions, [Action::Resume(interrupted().folder)]);
@@ -147,10 +148,10 @@ fn an_interrupted_run_is_continued_unless_a_job_runs_and_a_stopped_one_is_too() 
     harness.get_by_label("Resume").click();
     harness.run_ok();
     assert_eq!(harness.state().actions, [Action::Resume(stopped.folder)]);
-    let state = State { runs: vec![RunInfo { resumable: true, ..interrupted() }], starting: true, ..State::default() };
+    let state = State { runs: vec![interrupted()], starting: true, ..State::default() };
     let harness = open(Desk { state, ..Desk::default() }, [1256.0, 690.0], Theme::Dark);
     assert!(harness.get_by_label("Continue training").accesskit_node().is_disabled());
-    let elsewhere = RunInfo { in_use: true, ..interrupted() };
+    let elsewhere = RunInfo { in_use: true, resumable: false, ..interrupted() };
     let harness = usual(vec![elsewhere, run(1)]);
     assert!(harness.query_by_label("running").is_some() && harness.query_by_label("interrupted").is_none());
 }
