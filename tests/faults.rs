@@ -283,7 +283,7 @@ fn a_training_that_loses_its_device_can_be_resumed_in_the_same_program() {
     let job = |output_dir: &Path| Job::Run {
         dataset: data.clone(),
         validation: None,
-        output_dir: Some(output_dir.to_path_buf()),
+        output_dir: Some(output_dir.to_path_buf()).into(),
         config: Box::new(tiny_config(8)),
     };
     let lost = Arc::new(AtomicBool::new(false));
@@ -329,7 +329,7 @@ fn each_job_that_starts_ends_once_whatever_is_asked_for() {
         let count = rng.random_range(1..=3);
         for number in 0..count {
             let folder = root.path().join(format!("{sequence}-{number}"));
-            let (dataset, output_dir) = (data.clone(), Some(folder.clone()));
+            let (dataset, output_dir) = (data.clone(), Some(folder.clone()).into());
             let config = Box::new(tiny_config(rng.random_range(1..=6)));
             worker
                 .submit(match rng.random_range(0..6) {

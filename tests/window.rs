@@ -1,7 +1,7 @@
 //! The real program in a virtual display, driven by the keyboard: example → train → stop → result → export.
 //!
-//! Needs Xvfb and xdotool. Screenshots are kept in the folder that cargo gives tests, below the target folder, as
-//! `window/*.png`. What happened is judged by the title of the window, the files left behind and the screenshots.
+//! A second one simulates a dataset and trains on it. Needs Xvfb and xdotool. Screenshots are kept in the folder that cargo
+//! gives tests, below the target folder, as `window*/*.png`. What happened is judged by the title of the window, the files left behind and the screenshots.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -140,6 +140,14 @@ impl<'a> Program<'a> {
         sleep(Duration::from_millis(300));
     }
 
+    /// Clicks at a place of the window.
+    fn click(&self, (x, y): (u32, u32)) {
+        self.display.tool(&["mousemove", "--sync", &x.to_string(), &y.to_string()]);
+        sleep(Duration::from_millis(300));
+        self.display.tool(&["click", "1"]);
+        sleep(Duration::from_millis(700));
+    }
+
     fn resize(&mut self, (width, height): (u32, u32)) {
         self.display.tool(&["windowsize", "--sync", &self.window, &width.to_string(), &height.to_string()]);
         self.size = (width, height);
@@ -209,21 +217,90 @@ fn run_folder(folder: &Path) -> Option<PathBuf> {
     entries.next()
 }
 
-#[test]
-fn a_person_with_a_keyboard_gets_from_the_example_to_an_exported_picture() {
+/// A display and a folder for pictures; none where the tools are not there.
+fn stage(frame: &Path, name: &str) -> Option<(Display, PathBuf)> {
     for program in ["Xvfb", "xdotool"] {
         if !has(program) {
             assert!(std::env::var_os("PTYCHOSCOPE_REQUIRE_ADAPTER").is_none(), "{program} is not installed");
             println!("skipped: {program} is not installed");
-            return;
+            return None;
         }
     }
-    let folder = tempfile::tempdir().unwrap();
-    let frame = tempfile::tempdir().unwrap();
-    let display = Display::start(frame.path()).expect("Xvfb starts");
-    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("window");
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _not_there = std::fs::remove_dir_all(&pictures);
     std::fs::create_dir_all(&pictures).unwrap();
+    Some((Display::start(frame).expect("Xvfb starts"), pictures))
+}
+
+#[test]
+fn a_dataset_is_simulated_and_trained_on_to_the_end_of_an_epoch() {
+    let (folder, frame) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let Some((display, pictures)) = stage(frame.path(), "window-simulation") else { return };
+    let config = folder.path().join("small.toml");
+    let text = "[simulation]\nn_images = 150\nscan = \"spiral\"\n\
+                [model]\nn_filters_scale = 1\nhead_filters = 8\n\
+                [training]\nbatch_size = 8\nepochs = 1000\ntime_budget_s = \"none\"\nteacher_share = 0.0\n";
+    std::fs::write(&config, text).unwrap();
+
+    let mut program = Program::start(&display, folder.path(), &pictures);
+    program.keys("ctrl+o");
+    program.keys("ctrl+a");
+    program.type_text(config.to_str().unwrap());
+    program.keys("Return");
+    sleep(Duration::from_secs(1));
+    program.picture("1-configuration-by-path");
+    program.keys("ctrl+7");
+    sleep(Duration::from_secs(2));
+    program.picture("2-simulate");
+    program.resize(SCREEN);
+    program.picture("2-simulate");
+    program.resize((1280, 800));
+
+    // The one button that is not on the keyboard: at the lower right end of the panel.
+    let made = folder.path().join("made here.npz");
+    program.click((1180, 738));
+    program.picture("3-place");
+    program.keys("ctrl+a");
+    program.type_text(made.to_str().unwrap());
+    program.keys("Return");
+    program.wait("the simulated file", 60, |_| made.exists());
+    program.wait("the simulated dataset", 30, |program| program.title().contains("made here"));
+    sleep(Duration::from_secs(3));
+    program.picture("4-data");
+
+    program.keys("ctrl+Return");
+    program.wait("the training", 60, |program| program.title().contains("Training"));
+    program.keys("ctrl+shift+Return");
+    program.picture("5-finishing-the-epoch");
+    program.wait("the end of the epoch", 120, |program| !program.title().contains("Training"));
+    let run = run_folder(folder.path()).expect("a run folder");
+    program.wait("the summary", 60, |_| run.join("summary.json").exists());
+    program.wait("the end of the job", 20, |program| !program.title().contains('%'));
+    sleep(Duration::from_secs(2));
+    program.picture("6-result");
+    program.keys("ctrl+t");
+    program.keys("ctrl+t");
+    program.picture("7-light-result");
+    program.keys("ctrl+7");
+    sleep(Duration::from_secs(1));
+    program.picture("7-light-simulate");
+    program.keys("ctrl+1");
+    program.picture("7-light-data");
+    program.quit();
+
+    let summary: serde_json::Value = serde_json::from_slice(&std::fs::read(run.join("summary.json")).unwrap()).unwrap();
+    let (steps, epochs) = (summary["steps"].as_u64().unwrap(), summary["epochs"].as_u64().unwrap());
+    assert_eq!(summary["outcome"], "stopped");
+    assert!(epochs >= 1 && steps.is_multiple_of(epochs), "{steps} steps in {epochs} epochs are not whole ones");
+    for name in ["model.ptycho", "reconstruction.npz"] {
+        assert!(run.join(name).metadata().unwrap().len() > 0, "{name}");
+    }
+}
+
+#[test]
+fn a_person_with_a_keyboard_gets_from_the_example_to_an_exported_picture() {
+    let (folder, frame) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let Some((display, pictures)) = stage(frame.path(), "window") else { return };
 
     let mut program = Program::start(&display, folder.path(), &pictures);
     program.picture("1-welcome");

@@ -27,13 +27,13 @@ pub(super) fn measure(setup: &Setup) -> Result<Vec<Quantity>> {
         Job::Train {
             dataset: scan.path(),
             validation: None,
-            output_dir: Some(train.clone()),
+            output_dir: Some(train.clone()).into(),
             config: Box::new(config),
         },
         Job::Infer {
             model: train.join("model.ptycho"),
             dataset: scan.path(),
-            output_dir: Some(scan.folder("infer")),
+            output_dir: Some(scan.folder("infer")).into(),
             settings: vec![("execution.accelerator".to_owned(), accelerator(&setup)?)],
         },
     ];

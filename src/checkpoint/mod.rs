@@ -19,6 +19,6 @@ pub use foreign::{Foreign, recognize};
 pub use job_record::JobRecord;
 pub use lock::{Owner, RunLock};
 pub use manifest::{DatasetInfo, DeviceInfo, FORMAT_VERSION, Manifest};
-pub use run_folder::RunFolder;
+pub use run_folder::{Destination, RunFolder};
 pub use saved_training::SavedTraining;
 pub use utc::Utc;

@@ -6,6 +6,22 @@ use super::utc::Utc;
 use crate::error::{Error, Problem, Result};
 use crate::system::Temporary;
 
+/// Where a run writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// Into this folder.
+    Folder(PathBuf),
+    /// Into a new folder `<dataset>-<UTC>` below this one.
+    Below(PathBuf),
+}
+
+impl From<Option<PathBuf>> for Destination {
+    /// The folder that was named; without a name a new one below `runs` in the current folder.
+    fn from(folder: Option<PathBuf>) -> Self {
+        folder.map_or_else(|| Self::Below("runs".into()), Self::Folder)
+    }
+}
+
 /// The folder of one run.
 ///
 /// A folder that the user names is taken as it is: files of the run's own names are replaced, each atomically, and nothing
@@ -16,15 +32,15 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// The folder asked for, made if it is not there, or a new `runs/<dataset>-<UTC>` below the current folder.
+    /// The folder asked for, made if it is not there, or a new `<dataset>-<UTC>` below another.
     ///
     /// # Errors
     /// [`Error::BadInput`] if a file stands in the way, [`Error::Failed`] if the folder cannot be made or written into:
     /// known before any work is done.
-    pub fn create(output_dir: Option<&Path>, dataset: &Path) -> Result<Self> {
-        match output_dir {
-            Some(path) => Self::open_or_create(path),
-            None => Self::create_new(Path::new("runs"), dataset, Utc::now()),
+    pub fn create(destination: &Destination, dataset: &Path) -> Result<Self> {
+        match destination {
+            Destination::Folder(path) => Self::open_or_create(path),
+            Destination::Below(parent) => Self::create_new(parent, dataset, Utc::now()),
         }
     }
 
@@ -157,12 +173,21 @@ mod tests {
     }
 
     #[test]
+    fn a_new_folder_lies_below_the_one_that_was_chosen() {
+        let root = tempfile::tempdir().unwrap();
+        let chosen = root.path().join("elsewhere");
+        let folder = RunFolder::create(&Destination::Below(chosen.clone()), Path::new("d.npz")).unwrap();
+        assert_eq!(folder.path().parent(), Some(chosen.as_path()));
+        assert_eq!(Destination::from(None), Destination::Below("runs".into()));
+    }
+
+    #[test]
     fn a_named_folder_keeps_what_is_in_it() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a/b");
-        RunFolder::create(Some(&path), Path::new("d.npz")).unwrap();
+        RunFolder::create(&Destination::Folder(path.clone()), Path::new("d.npz")).unwrap();
         std::fs::write(path.join("notes.txt"), "mine").unwrap();
-        let folder = RunFolder::create(Some(&path), Path::new("d.npz")).unwrap();
+        let folder = RunFolder::create(&Destination::Folder(path.clone()), Path::new("d.npz")).unwrap();
         assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1);
         assert_eq!(folder.model(), path.join("model.ptycho"));
         let members = [
@@ -187,8 +212,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("file");
         std::fs::write(&path, "x").unwrap();
-        let error = RunFolder::create(Some(&path), Path::new("d.npz")).unwrap_err();
+        let error = RunFolder::create(&Destination::Folder(path.clone()), Path::new("d.npz")).unwrap_err();
         assert_eq!(error.exit_code(), 2);
-        assert!(RunFolder::create(Some(&path.join("below")), Path::new("d.npz")).is_err());
+        assert!(RunFolder::create(&Destination::Folder(path.join("below")), Path::new("d.npz")).is_err());
     }
 }

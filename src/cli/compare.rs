@@ -3,7 +3,7 @@
 use super::args::CompareArgs;
 use super::evaluate::{check_outputs, deliver, request};
 use super::jobs::Jobs;
-use crate::checkpoint::RunFolder;
+use crate::checkpoint::{Destination, RunFolder};
 use crate::error::{Error, Problem, Result};
 use crate::report;
 use crate::worker::message::Job;
@@ -26,7 +26,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<u8> {
     // Known to be usable before any work: an unknown --align or unit.
     request(Vec::new(), None, &args.judging)?;
     let mut jobs = Jobs::start(args.judging.json || args.judging.quiet)?;
-    let folder = RunFolder::create(args.output_dir.as_deref(), dataset)?;
+    let folder = RunFolder::create(&args.output_dir.clone().into(), dataset)?;
     let mut outputs = Vec::new();
     for (name, bundle) in names(models).iter().zip(&bundles) {
         let output = folder.path().join(name);
@@ -36,7 +36,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<u8> {
         jobs.run_whole(Job::Infer {
             model: bundle.clone(),
             dataset: dataset.clone(),
-            output_dir: Some(output.clone()),
+            output_dir: Destination::Folder(output.clone()),
             settings,
         })?;
         outputs.push(output);

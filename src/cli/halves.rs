@@ -1,6 +1,7 @@
 //! Two reconstructions from the halves of a dataset, and how far they agree: a resolution without a known object.
 
 use super::jobs::Jobs;
+use crate::checkpoint::Destination;
 use crate::config::{Config, DataConfig};
 use crate::data::{Dataset, NpyArray, Reconstruction, write_npz};
 use crate::error::{Error, Problem, Result};
@@ -39,7 +40,8 @@ pub(super) fn split_half(jobs: &mut Jobs, run: &Path, dataset: &Path, accelerato
         let output = place.path().join(name);
         let mut settings = vec![("data.diffraction_unit".to_owned(), "amplitude".to_owned())];
         settings.extend(accelerator.map(|name| ("execution.accelerator".to_owned(), name.to_owned())));
-        jobs.run_whole(Job::Infer { model: model.clone(), dataset: file, output_dir: Some(output.clone()), settings })?;
+        let output_dir = Destination::Folder(output.clone());
+        jobs.run_whole(Job::Infer { model: model.clone(), dataset: file, output_dir, settings })?;
         found.push(Reconstruction::load(&output.join("reconstruction.npz"))?);
     }
     match &found[..] {

@@ -23,7 +23,7 @@ pub(super) fn train(args: TrainArgs, reconstruct: bool) -> Result<u8> {
     }
     let (config, settings) = settings::effective(&args.preset, &args.settings)?;
     let dataset = one_of(args.dataset, args.train_data_file, "DATASET")?;
-    let (validation, output_dir) = (args.validation, args.output_dir);
+    let (validation, output_dir) = (args.validation, args.output_dir.into());
     let mut notes = settings.notes;
     let changed = settings::differences(&args.preset, &config)?;
     let changed = if changed.is_empty() { "unchanged".to_owned() } else { changed.join(", ") };
@@ -59,13 +59,15 @@ pub(super) fn infer(args: InferArgs) -> Result<u8> {
         return Watch { model, folder, output_dir: args.output_dir, settings: values, once, settle, json, quiet }.run();
     }
     let dataset = one_of(dataset, None, "DATASET")?;
-    perform(Job::Infer { model, dataset, output_dir: args.output_dir, settings: values }, &notes, args.output)
+    let output_dir = args.output_dir.into();
+    perform(Job::Infer { model, dataset, output_dir, settings: values }, &notes, args.output)
 }
 
 /// Improves the object of a run; gives back the exit code.
 pub(super) fn polish(args: PolishArgs) -> Result<u8> {
     let Settings { values, notes } = inference_settings(&args.settings)?;
-    perform(Job::Polish { run: args.run, output_dir: args.output_dir, settings: values }, &notes, args.output)
+    let output_dir = args.output_dir.into();
+    perform(Job::Polish { run: args.run, output_dir, settings: values }, &notes, args.output)
 }
 
 /// Settings that an inference may make itself, and what to say about them.

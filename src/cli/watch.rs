@@ -6,7 +6,7 @@
 
 use super::jobs::Jobs;
 use super::{print_line, tell};
-use crate::checkpoint::{self, Bundle};
+use crate::checkpoint::{self, Bundle, Destination};
 use crate::data;
 use crate::error::{Error, Problem, Result};
 use crate::worker::message::{Job, Summary};
@@ -99,8 +99,12 @@ impl Watch {
             return Ok(());
         }
         let (model, dataset) = (self.model.clone(), file.path.clone());
-        let job =
-            Job::Infer { model, dataset, output_dir: Some(folder.to_path_buf()), settings: self.settings.clone() };
+        let job = Job::Infer {
+            model,
+            dataset,
+            output_dir: Destination::Folder(folder.to_path_buf()),
+            settings: self.settings.clone(),
+        };
         let began = Instant::now();
         let fate = match jobs.run(job) {
             Ok(session) => session.summary.ok_or_else(|| Error::failed("The worker ended without a result")),

@@ -26,7 +26,7 @@ pub use model::{
     AmpActivation, Initialization, InputTransform, LastStage, MergeWeighting, ModelConfig, ProbeNormalization,
 };
 pub use preset::Preset;
-pub use relevance::why_unused;
+pub use relevance::{why_unused, why_unused_in_simulation};
 pub use simulation::{ObjectKind, PhaseTexture, ProbeKind, ScanKind, SimulationConfig};
 pub use training::{LossKind, Method, Schedule, TrainingConfig};
 

@@ -1,6 +1,8 @@
 //! Which fields the rest of a configuration leaves without effect.
 
-use super::{Config, LastStage, Method, ProbeNormalization, Sampling, StitchWeighting};
+use super::{
+    Config, LastStage, Method, ObjectKind, ProbeKind, ProbeNormalization, Sampling, ScanKind, StitchWeighting,
+};
 use crate::error::Result;
 use toml::{Table, Value};
 
@@ -74,6 +76,39 @@ fn by_method(path: &str, config: &Config) -> Option<&'static str> {
         "inference" if direct => Some("The direct solver finds the whole object, without patches to predict and blend"),
         _ => None,
     }
+}
+
+/// As [`why_unused`], for a simulation.
+pub fn why_unused_in_simulation(path: &str, config: &Config) -> Option<String> {
+    let simulation = &config.simulation;
+    let from_file = simulation.object == ObjectKind::File;
+    let aberrated = [
+        simulation.astigmatism_0,
+        simulation.astigmatism_45,
+        simulation.coma_x,
+        simulation.coma_y,
+        simulation.spherical,
+    ]
+    .iter()
+    .any(|coefficient| *coefficient != 0.0);
+    let zone_plate = simulation.probe == ProbeKind::ZonePlate;
+    let unused = match path.strip_prefix("simulation.").unwrap_or(path) {
+        "object_size" | "amplitude_min" | "amplitude_max" | "phase_min" | "phase_max" | "phase_texture" => {
+            from_file.then_some("The object of a file is taken as it is")
+        }
+        "pattern_size" => (simulation.probe == ProbeKind::File).then_some("The probe of a file brings its own"),
+        "probe_diameter" => (!matches!(simulation.probe, ProbeKind::Gaussian | ProbeKind::Disk))
+            .then_some("Only a Gaussian and a disk have a diameter to choose"),
+        "pupil_radius" => (!zone_plate && !aberrated).then_some("Only a zone plate and aberrations have a pupil"),
+        "central_stop" => (!zone_plate).then_some("Only a zone plate has a central stop"),
+        "mode_power" => (simulation.probe_modes == 1).then_some("There is a single mode"),
+        "overlap" => (simulation.scan == ScanKind::File).then_some("The positions of a file are taken as they are"),
+        "scan_jitter" => {
+            (simulation.scan != ScanKind::JitteredRaster).then_some("Only the jittered raster displaces its points")
+        }
+        _ => None,
+    };
+    unused.map(str::to_owned)
 }
 
 impl Config {
@@ -169,6 +204,28 @@ mod tests {
                 assert!(reason.starts_with(char::is_uppercase) && !reason.ends_with('.'), "{reason}");
             }
         }
+    }
+
+    #[test]
+    fn in_a_simulation_a_field_is_unused_exactly_when_the_choice_that_rules_it_says_so() {
+        for (path, unused_with, used_with) in [
+            ("object_size", ("object", "file"), ("object", "lines")),
+            ("phase_texture", ("object", "file"), ("object", "image")),
+            ("pattern_size", ("probe", "file"), ("probe", "disk")),
+            ("probe_diameter", ("probe", "default"), ("probe", "gaussian")),
+            ("pupil_radius", ("probe", "disk"), ("probe", "zone_plate")),
+            ("pupil_radius", ("coma_x", "0"), ("coma_x", "0.5")),
+            ("central_stop", ("probe", "disk"), ("probe", "zone_plate")),
+            ("mode_power", ("probe_modes", "1"), ("probe_modes", "2")),
+            ("overlap", ("scan", "file"), ("scan", "spiral")),
+            ("scan_jitter", ("scan", "raster"), ("scan", "jittered_raster")),
+        ] {
+            let path = format!("simulation.{path}");
+            let set = |(name, text): (&str, &str)| with(&[(&format!("simulation.{name}"), text)]);
+            assert!(why_unused_in_simulation(&path, &set(unused_with)).is_some(), "{path} with {unused_with:?}");
+            assert_eq!(why_unused_in_simulation(&path, &set(used_with)), None, "{path} with {used_with:?}");
+        }
+        assert_eq!(why_unused_in_simulation("simulation.n_photons", &Config::default()), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a person asks for, and what follows from it.
 
 use crate::config::Config;
-use crate::worker::message::{Control, Job, LivePace, Request};
+use crate::worker::message::{Control, Job, LivePace, Request, Sources};
 use std::path::PathBuf;
 
 /// One of the four steps from a file to a picture.
@@ -29,6 +29,41 @@ impl Step {
             Self::Configure => "Configure",
             Self::Train => "Train",
             Self::Result => "Result",
+        }
+    }
+}
+
+/// A file that a simulation starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// NPZ file with the object.
+    Object,
+    /// PNG picture for the object.
+    Picture,
+    /// NPZ file with the probe.
+    Probe,
+    /// Positions, NPZ or text.
+    Positions,
+}
+
+impl Source {
+    /// What a person is shown.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Object => "File of the object",
+            Self::Picture => "Picture of the object",
+            Self::Probe => "File of the probe",
+            Self::Positions => "File of the positions",
+        }
+    }
+
+    /// Its place among the files of a simulation.
+    pub fn of(self, sources: &mut Sources) -> &mut Option<PathBuf> {
+        match self {
+            Self::Object => &mut sources.input,
+            Self::Picture => &mut sources.object_image,
+            Self::Probe => &mut sources.probe,
+            Self::Positions => &mut sources.positions,
         }
     }
 }
@@ -83,6 +118,16 @@ pub enum Action {
     Reconstruct,
     /// Go on with the training in a run folder, which was cut off.
     Resume(PathBuf),
+    /// Improve the result shown by the direct solver, and lay the one before beside it.
+    Polish,
+    /// Read the patterns with the mask in this file; an empty path for none.
+    UseMask(PathBuf),
+    /// Choose a file that a simulation starts from; an empty path for none.
+    SetSource(Source, PathBuf),
+    /// Look at what a simulation will be.
+    PreviewScene,
+    /// Simulate a dataset into a file, and open it.
+    Simulate(PathBuf),
     /// Pause, resume or end the job.
     Steer(Control),
     /// How often the object is shown while a network trains.

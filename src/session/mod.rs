@@ -6,11 +6,13 @@
 mod action;
 mod draft;
 mod film;
+mod scene;
 mod state;
 
-pub use action::{Action, Effect, Level, Step};
+pub use action::{Action, Effect, Level, Source, Step};
 pub use draft::Draft;
 pub use film::Film;
+pub use scene::OpenScene;
 pub use state::{LogEntry, OpenBundle, OpenDataset, State};
 
 use crate::worker::message::{

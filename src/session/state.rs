@@ -4,11 +4,12 @@
 
 use super::action::{Action, Effect, Level, Step};
 use super::film::Film;
+use super::scene::OpenScene;
 use super::{Draft, Session, Status};
 use crate::config::{Config, DataConfig};
 use crate::worker::message::{
-    ArraySummary, Control, Event, EventKind, Failure, Inspection, Job, JobOutcome, LivePace, Manifest, Orientations,
-    Patterns, Picture, Reply, Request, ResultData, RunInfo, UserPreset,
+    ArraySummary, Control, Destination, Event, EventKind, Failure, Inspection, Job, JobOutcome, LivePace, Manifest,
+    Orientations, Patterns, Picture, Reply, Request, ResultData, RunInfo, UserPreset,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,6 +78,8 @@ pub struct State {
     pub dataset: Option<OpenDataset>,
     /// The configuration being edited.
     pub draft: Draft,
+    /// The simulation that is being set up.
+    pub scene: OpenScene,
     /// The bundle.
     pub bundle: Option<OpenBundle>,
     /// Pictures of the latest training.
@@ -158,6 +161,21 @@ impl State {
                 self.submit(Job::Resume { folder, dataset: None, reconstruct: None, settings })
             }
             Action::Resume(_) => self.say(Level::Warning, "A job is running; stop it first".to_owned()),
+            Action::Polish => self.polish(),
+            Action::UseMask(path) => {
+                const FIELD: &str = "data.mapping.mask_file";
+                let text = path.display().to_string();
+                // A file that was changed is read again, too.
+                let same = self.draft.text(FIELD).is_ok_and(|known| known == text);
+                let effects = self.edit(|draft| draft.set(FIELD, &text));
+                if same { self.act(Action::Reload) } else { effects }
+            }
+            Action::SetSource(source, path) => {
+                self.set_source(source, path);
+                Vec::new()
+            }
+            Action::PreviewScene => self.preview_scene(),
+            Action::Simulate(output) => self.simulate(output),
             Action::Steer(control) => {
                 if !self.is_busy() {
                     return Vec::new();
@@ -238,12 +256,20 @@ impl State {
                 effects.push(Effect::Toast { level, text: text.to_owned() });
                 let has_object = self.job.saved.iter().any(|path| path.ends_with("reconstruction.npz"));
                 if let Some(folder) = self.job.output_dir.clone().filter(|_| summary.outcome != JobOutcome::Discarded) {
+                    if has_object && self.job.name == "polish" {
+                        // Before and after, side by side.
+                        self.beside.clone_from(&self.result);
+                    }
                     if has_object {
                         effects.extend(self.act(Action::ShowResult { folder: folder.clone(), beside: false }));
                     }
                     if let Some(model) = summary.model.clone().filter(|_| summary.steps.is_some()) {
                         effects.push(Effect::Read(Request::Bundle { path: model }));
                     }
+                }
+                if self.job.name == "simulate" {
+                    effects.extend(self.act(Action::Open(summary.dataset.path.clone())));
+                    return effects;
                 }
                 effects.extend(self.act(Action::RefreshRuns));
             }
@@ -320,6 +346,7 @@ impl State {
                 return self.go(Step::Result);
             }
             Reply::Presets(presets) => self.presets = presets,
+            Reply::Scene(scene) => self.see_scene(scene),
             Reply::Runs(runs) => {
                 let first = !std::mem::replace(&mut self.runs_seen, true);
                 self.runs = runs;
@@ -379,6 +406,16 @@ impl State {
         };
         let (here, there) = (patterns.dataset.patch_size(), bundle.manifest.dataset.patch_size);
         (here != there).then(|| format!("The model takes {there} × {there} pixels, the dataset has {here} × {here}"))
+    }
+
+    /// Why the result shown cannot be polished, in words; none if it can.
+    pub fn why_not_polish(&self) -> Option<String> {
+        if self.is_busy() {
+            return Some("A job is running".to_owned());
+        }
+        let Some(result) = &self.result else { return Some("There is no result yet".to_owned()) };
+        let gone = "The dataset of this run is not where it was, so there is nothing to polish it with";
+        result.residuals.is_empty().then(|| gone.to_owned())
     }
 
     /// The step that comes next.
@@ -470,7 +507,8 @@ impl State {
         }
         let Some(dataset) = self.dataset.as_ref().map(|dataset| dataset.path.clone()) else { return Vec::new() };
         let config = Box::new(self.draft.config().clone());
-        self.submit(Job::Run { dataset, validation: None, output_dir: None, config })
+        let output_dir = Destination::Below(self.runs_folder.clone());
+        self.submit(Job::Run { dataset, validation: None, output_dir, config })
     }
 
     fn reconstruct(&mut self) -> Vec<Effect> {
@@ -479,7 +517,17 @@ impl State {
         }
         let (Some(bundle), Some(dataset)) = (&self.bundle, &self.dataset) else { return Vec::new() };
         let (model, dataset) = (bundle.path.clone(), dataset.path.clone());
-        self.submit(Job::Infer { model, dataset, output_dir: None, settings: Vec::new() })
+        let output_dir = Destination::Below(self.runs_folder.clone());
+        self.submit(Job::Infer { model, dataset, output_dir, settings: Vec::new() })
+    }
+
+    fn polish(&mut self) -> Vec<Effect> {
+        if let Some(reason) = self.why_not_polish() {
+            return self.say(Level::Warning, reason);
+        }
+        let Some(run) = self.result.as_ref().map(|result| result.folder.clone()) else { return Vec::new() };
+        let output_dir = Destination::Below(self.runs_folder.clone());
+        self.submit(Job::Polish { run, output_dir, settings: Vec::new() })
     }
 
     fn submit(&mut self, job: Job) -> Vec<Effect> {
@@ -551,6 +599,18 @@ mod tests {
     }
 
     #[test]
+    fn a_mask_goes_into_the_configuration_and_the_patterns_are_read_with_it() {
+        let mut state = opened();
+        for _ in 0..2 {
+            let effects = state.act(Action::UseMask("/masks/a.npy".into()));
+            let [Effect::Read(Request::Dataset { config, .. })] = effects.as_slice() else { panic!("{effects:?}") };
+            assert_eq!(config.mapping.mask_file, "/masks/a.npy");
+        }
+        state.act(Action::UseMask(PathBuf::new()));
+        assert_eq!(state.draft.config().data.mapping.mask_file, "");
+    }
+
+    #[test]
     fn a_saved_preset_becomes_where_the_configuration_started() {
         let mut state = State { presets_folder: "presets".into(), ..State::default() };
         set(&mut state, "training.epochs", "7");
@@ -609,11 +669,14 @@ mod tests {
         let mut state = State::default();
         assert_eq!(state.why_not_start().as_deref(), Some("Open a dataset first"));
         assert!(matches!(state.act(Action::Start).as_slice(), [Effect::Toast { level: Level::Warning, .. }]));
-        let mut state = opened();
+        let mut state = State { runs_folder: "elsewhere".into(), ..opened() };
         assert_eq!((state.next_step(), state.why_not_start()), (Step::Configure, None));
         assert_eq!(state.recent, [PathBuf::from("scan.npz")]);
         let effects = state.act(Action::Start);
-        assert!(effects.iter().any(|effect| matches!(effect, Effect::Submit(Job::Run { .. }))));
+        let below = Destination::Below("elsewhere".into());
+        let carries =
+            |effect: &Effect| matches!(effect, Effect::Submit(Job::Run { output_dir, .. }) if *output_dir == below);
+        assert!(effects.iter().any(carries), "the job carries the folder of the runs: {effects:?}");
         assert!(state.is_busy() && state.why_not_start().is_some());
         state.hear(&event(1, EventKind::Started { name: "run".into() }));
         state.hear(&event(1, EventKind::Folder { path: "runs/a".into() }));
@@ -649,6 +712,50 @@ mod tests {
         assert_eq!(effects, [Effect::Toast { level: Level::Error, text: "No probe".into() }]);
         assert_eq!(state.log.last().unwrap().level, Level::Error);
         assert!(state.why_not_start().unwrap().contains("No probe"));
+    }
+
+    fn result(folder: &str) -> Arc<ResultData> {
+        Arc::new(ResultData {
+            folder: folder.into(),
+            reconstruction: crate::data::Reconstruction {
+                object: ndarray::Array2::ones((4, 4)),
+                coverage: ndarray::Array2::ones((4, 4)),
+                origin_xy: [0.0; 2],
+                pixel_size_m: None,
+            },
+            covered: ndarray::Array2::from_elem((4, 4), true),
+            truth: None,
+            summary: None,
+            history: Vec::new(),
+            positions: vec![[2.0; 2]],
+            residuals: vec![0.1],
+        })
+    }
+
+    #[test]
+    fn a_polished_result_is_shown_beside_the_one_before() {
+        let mut state = State { runs_folder: "elsewhere".into(), ..opened() };
+        assert_eq!(state.why_not_polish().as_deref(), Some("There is no result yet"));
+        state.learn(Reply::Result { result: result("runs/a"), beside: false });
+        let effects = state.act(Action::Polish);
+        let below = Destination::Below("elsewhere".into());
+        let asks = |effect: &Effect| {
+            matches!(effect, Effect::Submit(Job::Polish { run, output_dir, .. })
+                if run == Path::new("runs/a") && *output_dir == below)
+        };
+        assert!(effects.iter().any(asks), "{effects:?}");
+        state.hear(&event(1, EventKind::Started { name: "polish".into() }));
+        state.hear(&event(1, EventKind::Folder { path: "elsewhere/b".into() }));
+        state.hear(&event(1, EventKind::Saved { path: "elsewhere/b/reconstruction.npz".into() }));
+        let effects = state.hear(&event(1, EventKind::Finished(Box::default())));
+        assert!(effects.contains(&Effect::Read(Request::Result { folder: "elsewhere/b".into(), beside: false })));
+        state.learn(Reply::Result { result: result("elsewhere/b"), beside: false });
+        let shown = (&state.result.as_ref().unwrap().folder, &state.beside.as_ref().unwrap().folder);
+        assert_eq!(shown, (&PathBuf::from("elsewhere/b"), &PathBuf::from("runs/a")));
+        let mut gone = (*result("runs/c")).clone();
+        gone.residuals.clear();
+        state.learn(Reply::Result { result: Arc::new(gone), beside: false });
+        assert!(state.why_not_polish().unwrap().contains("not where it was"));
     }
 
     #[test]

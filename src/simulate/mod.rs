@@ -10,7 +10,8 @@
 //!
 //! * `object`, `probe`, `zernike`, `scan`, `noise`: what is looked at, with what, where, and what the detector makes of it.
 //! * `forward`: patch, exit wave, intensity.
-//! * `scene`: all of that put together; `recording`: the file, pattern by pattern; `metadata`: its `_metadata`.
+//! * `scene`: all of that put together; `preview`: before it is made; `recording`: the file, pattern by pattern;
+//!   `metadata`: its `_metadata`.
 //! * `random`, `filter`: what these are made with.
 
 mod filter;
@@ -18,6 +19,7 @@ mod forward;
 mod metadata;
 mod noise;
 mod object;
+mod preview;
 mod probe;
 mod random;
 mod recording;
@@ -28,6 +30,7 @@ mod test_support;
 mod zernike;
 
 pub use noise::poisson;
+pub use preview::{Preview, preview};
 pub use recording::{Recorded, record};
 pub use scene::{Scene, Sources};
 

@@ -65,7 +65,7 @@ fn ln_factorial(k: f64) -> f64 {
 }
 
 /// A detector of side N.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Detector {
     poisson: bool,
     read_noise: f64,

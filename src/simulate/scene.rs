@@ -30,7 +30,7 @@ pub struct Sources {
 }
 
 /// All that is needed to calculate patterns.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Scene {
     /// (H, W) object.
     pub object: Array2<Complex32>,

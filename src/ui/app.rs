@@ -3,18 +3,19 @@
 use super::commands::Command;
 use super::desk::{Desk, Wish};
 use super::dialogs::{Answer, Dialog, Question};
+use super::frame_times::FrameTimes;
 use super::layout::{self, Drawer, Pane};
 use super::panels::{self, Views};
+use super::toasts::Toasts;
 use super::{persist, theme};
 use crate::config::Config;
 use crate::error::Result;
-use crate::session::{Action, Draft, Level, State, Status};
-use crate::worker::message::Control;
+use crate::session::{Action, Draft, Level, Source, State, Status};
+use crate::worker::message::{Control, Stage};
 use eframe::egui::{self, Context, RichText, ThemePreference, ViewportCommand};
-use egui_notify::Toasts;
 use egui_tiles::Tree;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Title of the window while nothing runs.
 pub(super) const TITLE: &str = "Ptychoscope";
@@ -35,11 +36,20 @@ fn is_software(creation: &eframe::CreationContext<'_>) -> bool {
     })
 }
 
+/// A path as it is from anywhere: the configuration of a run names it.
+fn whole(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
 /// What a chosen path is for.
 enum Purpose {
     Open,
     SaveConfig,
     RunsFolder,
+    Source(Source),
+    Simulate,
+    UseMask,
+    SaveMask(Vec<u8>),
     Export(Vec<u8>),
 }
 
@@ -57,6 +67,10 @@ pub struct App {
     asked_to_close: bool,
     closing: bool,
     title: String,
+    frame_times: FrameTimes,
+    frame_times_shown: bool,
+    /// Time of the part of the frame that is done, in seconds.
+    worked_s: f64,
 }
 
 impl App {
@@ -99,7 +113,7 @@ impl App {
             desk,
             views: Views::default(),
             tree: kept.tree,
-            toasts: Toasts::default().with_anchor(egui_notify::Anchor::BottomRight),
+            toasts: Toasts::default(),
             dialog: None,
             settings: kept.settings,
             palette: None,
@@ -108,6 +122,9 @@ impl App {
             asked_to_close: false,
             closing: false,
             title: TITLE.to_owned(),
+            frame_times: FrameTimes::default(),
+            frame_times_shown: cfg!(debug_assertions),
+            worked_s: 0.0,
         })
     }
 
@@ -139,6 +156,7 @@ impl App {
             }
             Command::ShowRuns => return layout::show(&mut self.tree, Pane::Runs),
             Command::ShowLog => return layout::show(&mut self.tree, Pane::Log),
+            Command::ShowSimulate => return layout::show(&mut self.tree, Pane::Simulate),
             Command::ResetLayout => {
                 self.tree = layout::default_tree();
                 return layout::show(&mut self.tree, Pane::of(self.desk.state.step));
@@ -162,6 +180,10 @@ impl App {
                 self.shortcuts_open = true;
                 return;
             }
+            Command::FrameTimes => {
+                self.frame_times_shown = !self.frame_times_shown;
+                return;
+            }
             Command::About => return self.about.open(),
             Command::ExportPicture => {
                 self.views.export_picture();
@@ -174,7 +196,9 @@ impl App {
                 _ => Control::Pause,
             }),
             Command::Stop => Action::Steer(Control::Stop),
+            Command::FinishEpoch => Action::Steer(Control::StopAfterEpoch),
             Command::Reconstruct => Action::Reconstruct,
+            Command::Polish => Action::Polish,
             Command::ShowData => Action::Go(crate::session::Step::Data),
             Command::ShowConfigure => Action::Go(crate::session::Step::Configure),
             Command::ShowTrain => Action::Go(crate::session::Step::Train),
@@ -189,7 +213,13 @@ impl App {
         match command {
             Command::Start => state.why_not_start(),
             Command::Reconstruct => state.why_not_reconstruct(),
-            Command::Pause | Command::Stop if !state.is_busy() => Some("No job is running".to_owned()),
+            Command::Polish => state.why_not_polish(),
+            Command::Pause | Command::Stop | Command::FinishEpoch if !state.is_busy() => {
+                Some("No job is running".to_owned())
+            }
+            Command::FinishEpoch if state.job.stage != Some(Stage::Training) => {
+                Some("No training is running".to_owned())
+            }
             Command::ExportPicture if state.result.is_none() => Some("There is no result yet".to_owned()),
             _ => None,
         }
@@ -222,14 +252,7 @@ impl App {
     fn fulfil(&mut self, context: &Context) {
         for wish in self.desk.wishes() {
             match wish {
-                Wish::Toast(level, text) => {
-                    // The signs that toasts bring with them are not in the fonts, and their cross neither.
-                    let sign = if level == Level::Info { "○" } else { "●" };
-                    let color = theme::palette_of(context).level(level);
-                    let toast = self.toasts.custom(text, sign.to_owned(), color);
-                    let seconds = if level == Level::Error { 12 } else { 5 };
-                    toast.duration(Duration::from_secs(seconds)).closable(false);
-                }
+                Wish::Toast(level, text, details) => self.toasts.add(level, text, details),
                 Wish::Show(step) => layout::show(&mut self.tree, Pane::of(step)),
                 Wish::Attention => {
                     let attention = egui::UserAttentionType::Informational;
@@ -298,6 +321,7 @@ impl App {
                 item(ui, Command::Open, None);
                 item(ui, Command::OpenRun, None);
                 item(ui, Command::OpenExample, None);
+                item(ui, Command::ShowSimulate, None);
                 ui.menu_button("Recent", |ui| {
                     if self.desk.state.recent.is_empty() {
                         ui.weak("Nothing was opened yet");
@@ -316,7 +340,14 @@ impl App {
                 item(ui, Command::Quit, None);
             });
             ui.menu_button("Run", |ui| {
-                for command in [Command::Start, Command::Pause, Command::Stop, Command::Reconstruct] {
+                for command in [
+                    Command::Start,
+                    Command::Pause,
+                    Command::Stop,
+                    Command::FinishEpoch,
+                    Command::Reconstruct,
+                    Command::Polish,
+                ] {
                     item(ui, command, self.why_not(command));
                 }
             });
@@ -340,7 +371,7 @@ impl App {
                 }
             });
             ui.menu_button("Help", |ui| {
-                for command in [Command::Palette, Command::Shortcuts, Command::About] {
+                for command in [Command::Palette, Command::Shortcuts, Command::FrameTimes, Command::About] {
                     item(ui, command, None);
                 }
             });
@@ -365,6 +396,14 @@ impl App {
                 Answer::Open(dialog) => self.dialog = Some(dialog),
                 Answer::Chosen(Purpose::Open, path) => self.desk.act(Action::Open(path)),
                 Answer::Chosen(Purpose::RunsFolder, path) => self.desk.act(Action::ChooseRunsFolder(path)),
+                Answer::Chosen(Purpose::UseMask, path) => self.desk.act(Action::UseMask(whole(path))),
+                Answer::Chosen(Purpose::SaveMask(bytes), path) => {
+                    // Written first; the dataset is read again after it, by the same thread.
+                    self.desk.act(Action::Export { path: path.clone(), bytes });
+                    self.desk.act(Action::UseMask(whole(path)));
+                }
+                Answer::Chosen(Purpose::Source(source), path) => self.desk.act(Action::SetSource(source, path)),
+                Answer::Chosen(Purpose::Simulate, path) => self.desk.act(Action::Simulate(path)),
                 Answer::Chosen(Purpose::SaveConfig, path) => self.desk.act(Action::SaveConfig(path)),
                 Answer::Chosen(Purpose::Export(bytes), path) => self.desk.act(Action::Export { path, bytes }),
                 Answer::Cancelled => {}
@@ -415,19 +454,24 @@ impl App {
 
 impl eframe::App for App {
     fn logic(&mut self, context: &Context, _: &mut eframe::Frame) {
+        let began = Instant::now();
         self.desk.listen();
         self.fulfil(context);
         self.guard_closing(context);
         self.retitle(context);
+        self.worked_s = began.elapsed().as_secs_f64();
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        let began = Instant::now();
         let context = ui.ctx().clone();
         self.dropped(&context);
         self.shortcuts(&context);
         egui::Panel::top("menu").show(ui, |ui| self.top_bar(ui));
         let mut actions = Vec::new();
-        egui::Panel::bottom("status").show(ui, |ui| panels::status::show(ui, &self.desk.state, &mut actions));
+        let times = self.frame_times_shown.then(|| self.frame_times.text());
+        egui::Panel::bottom("status")
+            .show(ui, |ui| panels::status::show(ui, &self.desk.state, times.as_deref(), &mut actions));
         egui::CentralPanel::default().frame(egui::Frame::NONE).show(ui, |ui| {
             let mut drawer = Drawer { state: &self.desk.state, views: &mut self.views, actions: &mut actions };
             self.tree.ui(&mut drawer, ui);
@@ -436,8 +480,27 @@ impl eframe::App for App {
             self.desk.act(action);
         }
         if let Some((name, bytes)) = self.views.take_export() {
-            let text = self.start_of_path() + &name;
+            // What is exported belongs to the run that is shown.
+            let folder = self.desk.state.result.as_ref().map(|result| result.folder.clone());
+            let folder = folder.filter(|folder| folder.is_dir()).and_then(|folder| std::path::absolute(folder).ok());
+            let text = folder.map_or_else(|| self.start_of_path() + &name, |f| f.join(&name).display().to_string());
             self.dialog = Some(Dialog::new(Question::SaveFile { name }, Purpose::Export(bytes), text));
+        }
+        if let Some((name, bytes)) = self.views.take_mask() {
+            let text = self.start_of_path() + &name;
+            self.dialog = Some(Dialog::new(Question::SaveFile { name }, Purpose::SaveMask(bytes), text));
+        }
+        if self.views.take_choose_mask() {
+            let question = Question::ChooseFile { what: "Mask of bad pixels".to_owned() };
+            self.dialog = Some(Dialog::new(question, Purpose::UseMask, self.start_of_path()));
+        }
+        if let Some(source) = self.views.take_choose_source() {
+            let question = Question::ChooseFile { what: source.label().to_owned() };
+            self.dialog = Some(Dialog::new(question, Purpose::Source(source), self.start_of_path()));
+        }
+        if let Some(name) = self.views.take_simulate() {
+            let text = self.start_of_path() + &name;
+            self.dialog = Some(Dialog::new(Question::SaveFile { name }, Purpose::Simulate, text));
         }
         if self.views.take_choose_runs_folder() {
             let text = self.desk.state.runs_folder.display().to_string();
@@ -450,6 +513,7 @@ impl eframe::App for App {
         self.fulfil(&context);
         self.toasts.show(&context);
         self.settings.zoom = context.zoom_factor();
+        self.frame_times.add(std::mem::take(&mut self.worked_s) + began.elapsed().as_secs_f64());
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
@@ -459,3 +523,7 @@ impl eframe::App for App {
         persist::save(storage, &self.settings, &self.tree, &self.desk.state);
     }
 }
+
+#[cfg(test)]
+#[path = "app_tests.rs"]
+mod tests;

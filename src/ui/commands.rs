@@ -23,8 +23,12 @@ pub enum Command {
     Pause,
     /// End the job and keep its result.
     Stop,
+    /// End the training after its epoch and keep the result.
+    FinishEpoch,
     /// Reconstruct with the loaded model.
     Reconstruct,
+    /// Improve the result shown by the direct solver.
+    Polish,
     /// Go to a step or panel.
     ShowData,
     /// See [`Command::ShowData`].
@@ -37,6 +41,8 @@ pub enum Command {
     ShowRuns,
     /// See [`Command::ShowData`].
     ShowLog,
+    /// Set up a dataset made by calculation.
+    ShowSimulate,
     /// Put every panel back in its place.
     ResetLayout,
     /// Follow the system, dark, light.
@@ -49,6 +55,8 @@ pub enum Command {
     ZoomReset,
     /// Look for a command by name.
     Palette,
+    /// How long the window's thread works on a frame.
+    FrameTimes,
     /// The list of shortcuts.
     Shortcuts,
     /// Version, device, licences.
@@ -66,19 +74,23 @@ impl Command {
         Self::Start,
         Self::Pause,
         Self::Stop,
+        Self::FinishEpoch,
         Self::Reconstruct,
+        Self::Polish,
         Self::ShowData,
         Self::ShowConfigure,
         Self::ShowTrain,
         Self::ShowResult,
         Self::ShowRuns,
         Self::ShowLog,
+        Self::ShowSimulate,
         Self::ResetLayout,
         Self::NextTheme,
         Self::ZoomIn,
         Self::ZoomOut,
         Self::ZoomReset,
         Self::Palette,
+        Self::FrameTimes,
         Self::Shortcuts,
         Self::About,
         Self::Quit,
@@ -96,19 +108,23 @@ impl Command {
             Self::Start => "Start training",
             Self::Pause => "Pause or resume",
             Self::Stop => "Stop and keep the result",
+            Self::FinishEpoch => "Finish the epoch and keep",
             Self::Reconstruct => "Reconstruct with the loaded model",
+            Self::Polish => "Polish the result",
             Self::ShowData => "Show data",
             Self::ShowConfigure => "Show configuration",
             Self::ShowTrain => "Show training",
             Self::ShowResult => "Show result",
             Self::ShowRuns => "Show runs",
             Self::ShowLog => "Show log",
+            Self::ShowSimulate => "Simulate a dataset…",
             Self::ResetLayout => "Reset layout",
             Self::NextTheme => "Switch theme",
             Self::ZoomIn => "Zoom in",
             Self::ZoomOut => "Zoom out",
             Self::ZoomReset => "Reset zoom",
             Self::Palette => "Command palette…",
+            Self::FrameTimes => "Show or hide frame times",
             Self::Shortcuts => "Keyboard shortcuts",
             Self::About => "About Ptychoscope",
         }
@@ -128,20 +144,23 @@ impl Command {
             Self::Start => ctrl(Key::Enter),
             Self::Pause => ctrl(Key::Space),
             Self::Stop => ctrl(Key::Period),
+            Self::FinishEpoch => ctrl_shift(Key::Enter),
             Self::Reconstruct => ctrl(Key::R),
+            Self::Polish => ctrl_shift(Key::R),
             Self::ShowData => ctrl(Key::Num1),
             Self::ShowConfigure => ctrl(Key::Num2),
             Self::ShowTrain => ctrl(Key::Num3),
             Self::ShowResult => ctrl(Key::Num4),
             Self::ShowRuns => ctrl(Key::Num5),
             Self::ShowLog => ctrl(Key::Num6),
+            Self::ShowSimulate => ctrl(Key::Num7),
             Self::Palette => ctrl(Key::P),
             Self::NextTheme => ctrl(Key::T),
             Self::ZoomIn => ctrl(Key::Plus),
             Self::ZoomOut => ctrl(Key::Minus),
             Self::ZoomReset => ctrl(Key::Num0),
             Self::Shortcuts => Some(KeyboardShortcut::new(Modifiers::NONE, Key::F1)),
-            Self::ResetLayout | Self::About => None,
+            Self::ResetLayout | Self::FrameTimes | Self::About => None,
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::worker::{self, Worker};
 /// What only the window itself can do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wish {
-    /// Show a message for a while.
-    Toast(Level, String),
+    /// Show a message for a while, with details where there are any.
+    Toast(Level, String, Option<String>),
     /// Bring a step to the front.
     Show(Step),
     /// Ask for attention.
@@ -81,7 +81,12 @@ impl Desk {
                 Effect::UnpackExample => self.reader.request(Request::Example),
                 Effect::Write { path, bytes } => self.reader.request(Request::Write { path, bytes }),
                 Effect::Trash(folder) => self.reader.request(Request::Trash { folder }),
-                Effect::Toast { level, text } => self.wishes.push(Wish::Toast(level, text)),
+                Effect::Toast { level, text } => {
+                    // The log was told first, and in full.
+                    let said = self.state.log.last().filter(|entry| entry.level == level && entry.text != text);
+                    let details = said.map(|entry| entry.text.clone());
+                    self.wishes.push(Wish::Toast(level, text, details));
+                }
                 Effect::Show(step) => self.wishes.push(Wish::Show(step)),
                 Effect::Attention => self.wishes.push(Wish::Attention),
             }

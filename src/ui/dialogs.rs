@@ -3,7 +3,8 @@
 //! Hazard: without a desktop portal the system's dialog returns nothing at once, as if it had been cancelled. Remedy: our
 //! own small dialog is always there, with a field for the path, and offers the system's as a button.
 
-use eframe::egui::{self, Key, Modal};
+use super::theme;
+use eframe::egui::{self, Key, Modal, RichText};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -12,6 +13,11 @@ use std::sync::mpsc::{Receiver, channel};
 pub enum Question {
     /// A file to open.
     OpenFile,
+    /// A file that something is made from.
+    ChooseFile {
+        /// What it is.
+        what: String,
+    },
     /// A folder to open.
     OpenFolder,
     /// The place of a file to write.
@@ -65,9 +71,10 @@ impl<T> Dialog<T> {
         }
         let (mut accepted, mut cancelled) = (false, false);
         let title = match &self.question {
-            Question::OpenFile => "Open a dataset, model or configuration",
-            Question::OpenFolder => "Open a folder",
-            Question::SaveFile { .. } => "Save as",
+            Question::OpenFile => "Open a dataset, model or configuration".to_owned(),
+            Question::ChooseFile { what } => what.clone(),
+            Question::OpenFolder => "Open a folder".to_owned(),
+            Question::SaveFile { .. } => "Save as".to_owned(),
         };
         let modal = Modal::new(egui::Id::unique("path dialog")).show(context, |ui| {
             ui.set_width(520.0);
@@ -87,6 +94,11 @@ impl<T> Dialog<T> {
             if let Some(hint) = &self.hint {
                 ui.weak(hint);
             }
+            let saving = matches!(self.question, Question::SaveFile { .. });
+            if saving && Path::new(self.text.trim()).is_file() {
+                let text = RichText::new("A file of this name is there; it will be replaced");
+                ui.label(text.color(theme::palette(ui).warning));
+            }
             ui.add_space(8.0);
             ui.horizontal(|ui| {
                 let waiting = self.system.is_some();
@@ -94,7 +106,6 @@ impl<T> Dialog<T> {
                     self.system = Some(ask_system(self.question.clone(), &self.text));
                 }
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                    let saving = matches!(self.question, Question::SaveFile { .. });
                     let usable = usable(&self.question, Path::new(self.text.trim()));
                     let button =
                         ui.add_enabled(usable.is_none(), egui::Button::new(if saving { "Save" } else { "Open" }));
@@ -124,7 +135,7 @@ fn usable(question: &Question, path: &Path) -> Option<&'static str> {
         return Some("Give a path first");
     }
     match question {
-        Question::OpenFile if !path.exists() => Some("There is no such file"),
+        Question::OpenFile | Question::ChooseFile { .. } if !path.exists() => Some("There is no such file"),
         Question::OpenFolder if !path.is_dir() => Some("There is no such folder"),
         Question::SaveFile { .. } if path.is_dir() => Some("This is a folder; add a file name"),
         Question::SaveFile { .. } if path.parent().is_some_and(|p| !p.as_os_str().is_empty() && !p.is_dir()) => {
@@ -148,6 +159,7 @@ fn ask_system(question: Question, text: &str) -> Receiver<Option<PathBuf>> {
                 .add_filter("Datasets, models, configurations", &["npz", "h5", "hdf5", "cxi", "ptycho", "toml"])
                 .add_filter("All files", &["*"])
                 .pick_file(),
+            Question::ChooseFile { .. } => dialog.pick_file(),
             Question::OpenFolder => dialog.pick_folder(),
             Question::SaveFile { name } => dialog.set_file_name(name).save_file(),
         };

@@ -22,11 +22,14 @@ pub enum Pane {
     Runs,
     /// What was said.
     Log,
+    /// A dataset made by calculation.
+    Simulate,
 }
 
 impl Pane {
     /// All, in order.
-    pub const ALL: [Self; 6] = [Self::Data, Self::Configure, Self::Train, Self::Result, Self::Runs, Self::Log];
+    pub const ALL: [Self; 7] =
+        [Self::Data, Self::Configure, Self::Train, Self::Result, Self::Runs, Self::Log, Self::Simulate];
 
     /// The tile of a step.
     pub fn of(step: Step) -> Self {
@@ -50,6 +53,7 @@ impl Pane {
             Self::Result => "4  Result",
             Self::Runs => "Runs",
             Self::Log => "Log",
+            Self::Simulate => "Simulate",
         }
     }
 }

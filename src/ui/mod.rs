@@ -9,17 +9,20 @@
 //!
 //! * `app`: frame by frame; `desk`: state, worker, reader and effects, without a window.
 //! * `commands`: everything a person can do, once for menu, shortcut and palette; `layout`: the tiles.
-//! * `theme`: every colour; `persist`: what is kept between starts; `dialogs`: files to open and to save.
+//! * `theme`: every colour; `persist`: what is kept between starts; `dialogs`: files to open and to save; `toasts`: what is
+//!   said in passing.
 //! * `panels`: one file for each tile; `widgets`: what several panels need.
 
 mod app;
 mod commands;
 mod desk;
 mod dialogs;
+mod frame_times;
 mod layout;
 pub mod panels;
 mod persist;
 pub mod theme;
+mod toasts;
 pub mod widgets;
 
 pub use app::App;

@@ -55,7 +55,14 @@ pub(super) struct Kept {
 pub(super) fn load(storage: Option<&dyn Storage>) -> Kept {
     let mut lost = Vec::new();
     let settings = read(storage, SETTINGS, "settings of the window", &mut lost).unwrap_or_default();
-    let tree = read::<Tree<Pane>>(storage, LAYOUT, "layout", &mut lost).filter(layout::is_complete);
+    let tree = read::<Tree<Pane>>(storage, LAYOUT, "layout", &mut lost);
+    // A layout of another version has other panels.
+    let tree = tree.filter(|tree| {
+        layout::is_complete(tree) || {
+            lost.push("layout");
+            false
+        }
+    });
     let config = read(storage, CONFIG, "configuration", &mut lost);
     Kept { settings, tree: tree.unwrap_or_else(layout::default_tree), config, lost }
 }

@@ -89,11 +89,6 @@ pub fn palette(ui: &egui::Ui) -> &'static Palette {
     if ui.visuals().dark_mode { &DARK } else { &LIGHT }
 }
 
-/// The colours of the theme that is in use, where there is no `Ui`.
-pub fn palette_of(context: &egui::Context) -> &'static Palette {
-    if context.theme() == Theme::Dark { &DARK } else { &LIGHT }
-}
-
 impl Palette {
     /// The colour of a message.
     pub fn level(&self, level: Level) -> Color32 {

@@ -12,7 +12,7 @@ use super::solving;
 use super::summary::{JobOutcome, Summary, SummaryDataset};
 use super::watch::{Autosave, Watch};
 use super::{Context, message, simulating};
-use crate::checkpoint::{self, Bundle, DatasetInfo, JobRecord, Manifest, RunFolder, SavedTraining, Utc};
+use crate::checkpoint::{self, Bundle, DatasetInfo, Destination, JobRecord, Manifest, RunFolder, SavedTraining, Utc};
 use crate::config::{Config, Method};
 use crate::data::{self, Dataset, Reconstruction, Refined};
 use crate::error::{Error, Problem, Result};
@@ -29,7 +29,7 @@ pub(super) fn perform(job: &Job, context: &Context<'_>) -> Result<Summary> {
     // A panic is caught here already, so that the log tells of it.
     let result = guarded(|| match job {
         Job::Run { dataset, output_dir, config, .. } if config.training.method == Method::Direct => {
-            config.validate().and_then(|()| solving::solve(&recorder, job, dataset, output_dir.as_deref(), config))
+            config.validate().and_then(|()| solving::solve(&recorder, job, dataset, output_dir, config))
         }
         Job::Train { config, .. } if config.training.method == Method::Direct => Err(Error::BadInput(
             Problem::new("The direct solver trains no network, so there is no model to keep")
@@ -37,15 +37,13 @@ pub(super) fn perform(job: &Job, context: &Context<'_>) -> Result<Summary> {
         )),
         Job::Train { .. } | Job::Run { .. } => training(&recorder, job, None),
         Job::Infer { model, dataset, output_dir, settings } => {
-            inference(&recorder, job, model, dataset, output_dir.as_deref(), settings)
-        }
-        Job::Polish { run, output_dir, settings } => {
-            solving::polish_run(&recorder, job, run, output_dir.as_deref(), settings)
+            inference(&recorder, job, model, dataset, output_dir, settings)
         }
         Job::Resume { folder, dataset, reconstruct, settings } => {
             resuming::take(&recorder, &RunFolder::at(folder), dataset.as_deref(), *reconstruct, settings)
                 .and_then(|unfinished| training(&recorder, &unfinished.job, Some(&unfinished)))
         }
+        Job::Polish { run, output_dir, settings } => solving::polish_run(&recorder, job, run, output_dir, settings),
         Job::Simulate { output, sources, config } => simulating::simulation(&recorder, job, output, sources, config),
     });
     if let Err(error) = &result {
@@ -87,7 +85,7 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
     let selected = choose_device(recorder, config)?;
     check_device(recorder, &selected, training_set, config)?;
     unless_stopped(recorder)?;
-    let folder = RunFolder::create(output_dir.as_deref(), path)?;
+    let folder = RunFolder::create(output_dir, path)?;
     if unfinished.is_none() {
         recorder.open_folder(&folder)?;
         let record = JobRecord::new(path, validation.as_deref(), asked, reconstruct)?;
@@ -182,7 +180,7 @@ fn inference(
     job: &Job,
     model: &Path,
     path: &Path,
-    output_dir: Option<&Path>,
+    output_dir: &Destination,
     settings: &[(String, String)],
 ) -> Result<Summary> {
     let bundle = Bundle::load(model)?;

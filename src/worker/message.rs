@@ -10,10 +10,10 @@ pub use super::presets::{UserPreset, why_not_name};
 pub use super::reader::{Patterns, Reply, Request, ResultData, RunInfo};
 pub use super::summary::{JobOutcome, Summary, SummaryDataset};
 pub use crate::direct::{OrientationScore, Orientations, score_orientations};
-pub use crate::simulate::Sources;
+pub use crate::simulate::{Preview as ScenePreview, Sources};
 pub use crate::train::Control;
 
-pub use crate::checkpoint::Manifest;
+pub use crate::checkpoint::{Destination, Manifest};
 pub use crate::data::{ArraySummary, Inspection};
 
 use crate::config::Config;
@@ -51,8 +51,8 @@ pub enum Job {
         dataset: PathBuf,
         /// A second dataset for the validation loss.
         validation: Option<PathBuf>,
-        /// The run folder; none makes a new one below `runs`.
-        output_dir: Option<PathBuf>,
+        /// Where the run folder is, or is made.
+        output_dir: Destination,
         /// The effective configuration.
         config: Box<Config>,
     },
@@ -62,8 +62,8 @@ pub enum Job {
         model: PathBuf,
         /// The dataset.
         dataset: PathBuf,
-        /// The run folder; none makes a new one below `runs`.
-        output_dir: Option<PathBuf>,
+        /// Where the run folder is, or is made.
+        output_dir: Destination,
         /// Dotted settings that replace those of the bundle; only of inference, grouping and device.
         settings: Vec<(String, String)>,
     },
@@ -73,8 +73,8 @@ pub enum Job {
         dataset: PathBuf,
         /// A second dataset for the validation loss.
         validation: Option<PathBuf>,
-        /// The run folder; none makes a new one below `runs`.
-        output_dir: Option<PathBuf>,
+        /// Where the run folder is, or is made.
+        output_dir: Destination,
         /// The effective configuration.
         config: Box<Config>,
     },
@@ -82,8 +82,8 @@ pub enum Job {
     Polish {
         /// The finished run: its folder, or its `reconstruction.npz`.
         run: PathBuf,
-        /// The run folder; none makes a new one below `runs`.
-        output_dir: Option<PathBuf>,
+        /// Where the run folder is, or is made.
+        output_dir: Destination,
         /// Dotted settings that replace those of the run; `inference.polish_epochs` is how long, 0 for `direct.epochs`.
         settings: Vec<(String, String)>,
     },

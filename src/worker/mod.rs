@@ -182,7 +182,7 @@ mod tests {
     use std::time::Duration;
 
     fn job(name: &str) -> Job {
-        Job::Infer { model: name.into(), dataset: "d.npz".into(), output_dir: None, settings: Vec::new() }
+        Job::Infer { model: name.into(), dataset: "d.npz".into(), output_dir: None.into(), settings: Vec::new() }
     }
 
     fn body(job: &Job, context: &Context<'_>) -> Result<Summary> {

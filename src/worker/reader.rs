@@ -6,7 +6,7 @@
 use super::example;
 use super::guard;
 use super::live::picture_of;
-use super::message::{EpochPoint, Failure, Picture};
+use super::message::{EpochPoint, Failure, Picture, ScenePreview, Sources};
 use super::presets::{self, UserPreset};
 use crate::checkpoint::{Bundle, JobRecord, Manifest, RunFolder, RunLock, write_atomic};
 use crate::config::{Config, DataConfig, DirectConfig, Orientation};
@@ -16,6 +16,7 @@ use crate::error::{Error, Problem, Result};
 use crate::imaging;
 use crate::metrics;
 use crate::physics;
+use crate::simulate;
 use crate::train::History;
 use ndarray::{Array2, ArrayView3, Axis};
 use num_complex::Complex32;
@@ -100,6 +101,13 @@ pub enum Request {
         /// What is written.
         bytes: Vec<u8>,
     },
+    /// What a simulation will look like.
+    Scene {
+        /// The configuration.
+        config: Box<Config>,
+        /// Files for object, probe and positions.
+        sources: Box<Sources>,
+    },
     /// A folder into the trash.
     Trash {
         /// The folder.
@@ -173,6 +181,8 @@ pub enum Reply {
         /// The file.
         path: PathBuf,
     },
+    /// What a simulation will look like, or why there is none; answers are in the order of the requests.
+    Scene(std::result::Result<Arc<ScenePreview>, Failure>),
     /// The run folders are no longer those of the last list.
     RunsChanged,
     /// A request could not be met.
@@ -358,7 +368,7 @@ impl Request {
             Self::Result { folder, .. } | Self::Trash { folder } => folder,
             Self::Runs { parent } => parent,
             Self::Presets { folder } | Self::SavePreset { folder, .. } | Self::DeletePreset { folder, .. } => folder,
-            Self::Example | Self::Shutdown => Path::new(""),
+            Self::Example | Self::Scene { .. } | Self::Shutdown => Path::new(""),
         }
     }
 }
@@ -405,6 +415,10 @@ fn meet(request: &Request, later: &mut Option<Later>, answer: &mut dyn FnMut(Rep
             answer(Reply::Bundle { path, manifest: Box::new(bundle.manifest), config: Box::new(bundle.config) });
         }
         Request::Example => answer(Reply::Example(example::unpack()?)),
+        Request::Scene { config, sources } => {
+            let made = guard::guarded(|| simulate::preview(config, sources));
+            answer(Reply::Scene(made.map(Arc::new).map_err(Failure::from)));
+        }
         Request::Write { path, bytes } => {
             write_atomic(path, bytes)?;
             answer(Reply::Written { path: path.clone() });
@@ -697,6 +711,30 @@ mod tests {
         assert!(matches!(&replies[1], Reply::Inspected(inspection) if inspection.status() != Status::Fail));
         assert!(matches!(&replies[2], Reply::Opened(patterns) if patterns.dataset.len() == 516));
         assert!(matches!(&replies[3], Reply::Preview { misfit, .. } if *misfit < 0.02));
+    }
+
+    #[test]
+    fn a_mask_that_was_drawn_is_read_with_the_patterns() {
+        let folder = tempfile::tempdir().unwrap();
+        let mask_file = folder.path().join("mask.npy");
+        let mut good = Array2::<u16>::ones((64, 64));
+        good.slice_mut(ndarray::s![10..12, 20..25]).fill(0);
+        let bytes = data::npy_bytes(&NpyArray::U16(good.view().into_dyn())).unwrap();
+        let reader = Reader::spawn(Box::new(|| ())).unwrap();
+        reader.request(Request::Write { path: mask_file.clone(), bytes });
+        let mut config = DataConfig::default();
+        config.mapping.mask_file = mask_file.display().to_string();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/siemens_star_n64.npz");
+        reader.request(Request::Dataset { path, config: Box::new(config), seed: 1 });
+        let mask = loop {
+            match reader.replies().recv_timeout(Duration::from_secs(120)).unwrap() {
+                Reply::Opened(patterns) => break patterns.dataset.mask.clone().unwrap(),
+                Reply::Failed { failure, .. } => panic!("{}", failure.message),
+                _ => {}
+            }
+        };
+        let bad = mask.indexed_iter().filter(|(_, good)| !**good).count();
+        assert_eq!((bad, mask[(10, 20)], mask[(12, 20)]), (10, false, true));
     }
 
     #[test]

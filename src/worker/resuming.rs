@@ -3,7 +3,7 @@
 use super::message::{EventKind, Job};
 use super::recorder::Recorder;
 use super::watch::point_of;
-use crate::checkpoint::{Bundle, JobRecord, RunFolder, SavedTraining};
+use crate::checkpoint::{Bundle, Destination, JobRecord, RunFolder, SavedTraining};
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::error::{Error, Problem, Result};
@@ -73,7 +73,7 @@ pub(super) fn take(
         Some(epoch) => recorder.note(format!("The training goes on after epoch {}.", epoch.epoch)),
         None => recorder.note("Nothing had been saved of the training; it begins anew."),
     }
-    let (validation, output_dir) = (record.validation, Some(folder.path().to_path_buf()));
+    let (validation, output_dir) = (record.validation, Destination::Folder(folder.path().to_path_buf()));
     let dataset = dataset.map_or(record.dataset, Path::to_path_buf);
     let config = Box::new(config);
     let job = if reconstruct.unwrap_or(record.reconstruct) {

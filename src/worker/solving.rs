@@ -5,7 +5,7 @@ use super::jobs::{consistency, finish, keep_object, load, set_for_inference, sum
 use super::message::{EpochPoint, EventKind, Job, Progress, Stage};
 use super::recorder::Recorder;
 use super::summary::{JobOutcome, Summary};
-use crate::checkpoint::RunFolder;
+use crate::checkpoint::{Destination, RunFolder};
 use crate::config::{Accelerator, Config, DirectConfig};
 use crate::data::{Dataset, Reconstruction, Refined};
 use crate::direct::{self, Direct, Start};
@@ -21,7 +21,7 @@ pub(super) fn solve(
     recorder: &Recorder<'_, '_>,
     job: &Job,
     path: &Path,
-    output_dir: Option<&Path>,
+    output_dir: &Destination,
     config: &Config,
 ) -> Result<Summary> {
     let dataset = load(recorder, path, config)?;
@@ -74,7 +74,7 @@ pub(super) fn polish_run(
     recorder: &Recorder<'_, '_>,
     job: &Job,
     run: &Path,
-    output_dir: Option<&Path>,
+    output_dir: &Destination,
     settings: &[(String, String)],
 ) -> Result<Summary> {
     let (folder, file) = if run.is_dir() {

@@ -10,7 +10,7 @@ mod variant;
 use super::args::SweepArgs;
 use super::jobs::Jobs;
 use super::{print_line, settings, tell};
-use crate::checkpoint::{self, JobRecord, RunFolder};
+use crate::checkpoint::{self, Destination, JobRecord, RunFolder};
 use crate::config::DataConfig;
 use crate::data::Dataset;
 use crate::error::{Error, Problem, Result};
@@ -94,7 +94,7 @@ fn job_for(point: &Point, run: &RunFolder, dataset: PathBuf) -> Result<Job> {
         return Ok(Job::Resume { folder, dataset: None, reconstruct: None, settings: Vec::new() });
     }
     let config = Box::new(point.config.clone());
-    Ok(Job::Run { dataset, validation: None, output_dir: Some(folder), config })
+    Ok(Job::Run { dataset, validation: None, output_dir: Destination::Folder(folder), config })
 }
 
 /// The file that a point is trained on: the dataset itself, or one derived from it, made if it is not there yet.

@@ -7,6 +7,7 @@ use crate::worker::message::{Reply, Request};
 use crate::worker::reader::Reader;
 use eframe::egui::{self, Theme, vec2};
 use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,7 +39,6 @@ pub(crate) fn harness<V: Default + 'static>(
         .with_theme(theme)
         .with_max_steps(12)
         .with_context_setup(theme::install)
-        .wgpu()
         .build_ui_state(
             move |ui, bench: &mut Bench<V>| {
                 let mut actions = Vec::new();
@@ -87,6 +87,32 @@ pub(crate) fn read(request: Request) -> Vec<Reply> {
     }
 }
 
+/// Compares a panel in both themes with the pictures that were accepted, once the pictures of these names are there: some
+/// are made on threads of their own.
+pub(crate) fn looks_as_accepted<V: Default + 'static>(
+    state: &State,
+    show: Show<V>,
+    size: [f32; 2],
+    name: &str,
+    awaited: &[&str],
+) {
+    use crate::ui::widgets::snapshots;
+    if !snapshots::can_draw() {
+        return;
+    }
+    for (theme, end) in snapshots::THEMES {
+        let mut panel = harness(state.clone(), show, size, theme);
+        let began = std::time::Instant::now();
+        while awaited.iter().any(|label| panel.query_by_label(label).is_none()) {
+            assert!(began.elapsed() < Duration::from_secs(60), "{awaited:?} do not come");
+            std::thread::sleep(Duration::from_millis(5));
+            panel.step();
+        }
+        panel.run_ok();
+        snapshots::compare(&mut panel, &format!("{name}-{end}"));
+    }
+}
+
 /// A file of the fixtures.
 pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
@@ -94,6 +120,7 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
 
 /// Saves what is seen below the temporary folder.
 pub(crate) fn photograph<V>(harness: &mut Harness<'static, Bench<V>>, name: &str) {
+    let _drawing = crate::ui::widgets::snapshots::drawing();
     let folder = std::env::temp_dir().join("ptychoscope-pictures");
     std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{error}"));
     harness

@@ -77,3 +77,48 @@ fn mark(level: Level) -> &'static str {
         Level::Error => "×",
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::super::bench::{harness, looks_as_accepted};
+    use super::*;
+    use egui_kittest::kittest::Queryable;
+    use std::time::Duration;
+
+    fn said() -> State {
+        let entry = |seconds, level, text: &str| LogEntry {
+            at: Some(Duration::from_secs_f64(seconds)),
+            level,
+            text: text.to_owned(),
+        };
+        let log = vec![
+            entry(0.4, Level::Info, "Started job 1: run"),
+            entry(12.5, Level::Warning, "A run was interrupted; Runs offers its saved model"),
+            entry(99.0, Level::Error, "No probe. Expected probeGuess. Add it to the file."),
+            LogEntry { at: None, level: Level::Success, text: "Saved picture.png".to_owned() },
+        ];
+        State { log, ..State::default() }
+    }
+
+    #[test]
+    fn lines_are_filtered_and_cleared() {
+        let mut panel = harness(said(), View::show, [900.0, 400.0], egui::Theme::Dark);
+        panel.get_by_label("Saved picture.png");
+        panel.get_by_label("Only warnings and errors").click();
+        panel.run_ok();
+        assert!(panel.query_by_label("Saved picture.png").is_none());
+        panel.get_by_label_contains("No probe");
+        panel.state_mut().view.filter = "interrupted".into();
+        panel.run_ok();
+        assert!(panel.query_by_label_contains("No probe").is_none());
+        panel.get_by_label("Clear").click();
+        panel.run_ok();
+        panel.get_by_label("Nothing was said yet");
+    }
+
+    #[test]
+    fn the_log_looks_as_accepted() {
+        looks_as_accepted(&said(), View::show, [700.0, 220.0], "log", &[]);
+    }
+}

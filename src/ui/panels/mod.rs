@@ -9,16 +9,18 @@ pub(crate) mod bench;
 pub mod configure;
 pub mod data;
 pub mod log;
+pub mod method;
 pub mod palette;
 pub mod result;
 pub mod runs;
+pub mod simulate;
 pub mod status;
 pub mod train;
 pub mod welcome;
 
 use super::commands::Command;
 use super::layout::Pane;
-use crate::session::{Action, State};
+use crate::session::{Action, Source, State};
 use eframe::egui;
 
 /// What a panel leaves for the window to do.
@@ -30,6 +32,14 @@ pub struct Outbox {
     pub command: Option<Command>,
     /// Whether the folder that holds the runs is to be chosen.
     pub choose_runs_folder: bool,
+    /// A mask that is to be saved and used, with a proposed file name.
+    pub mask: Option<(String, Vec<u8>)>,
+    /// Whether the file of a mask is to be chosen.
+    pub choose_mask: bool,
+    /// A file of a simulation that is to be chosen.
+    pub choose_source: Option<Source>,
+    /// Whether a place for a simulated dataset is to be chosen, with a proposed file name.
+    pub simulate: Option<String>,
 }
 
 /// The views of all panels.
@@ -41,6 +51,7 @@ pub struct Views {
     result: result::View,
     runs: runs::View,
     log: log::View,
+    simulate: simulate::View,
     outbox: Outbox,
 }
 
@@ -56,6 +67,7 @@ impl Views {
             Pane::Result => self.result.show(ui, state, outbox, actions),
             Pane::Runs => self.runs.show(ui, state, outbox, actions),
             Pane::Log => self.log.show(ui, state, outbox, actions),
+            Pane::Simulate => self.simulate.show(ui, state, outbox, actions),
         }
     }
 
@@ -72,6 +84,26 @@ impl Views {
     /// Takes out whether the folder of the runs is to be chosen.
     pub fn take_choose_runs_folder(&mut self) -> bool {
         std::mem::take(&mut self.outbox.choose_runs_folder)
+    }
+
+    /// Takes out a mask that is to be saved and used, with a proposed file name.
+    pub fn take_mask(&mut self) -> Option<(String, Vec<u8>)> {
+        self.outbox.mask.take()
+    }
+
+    /// Takes out whether the file of a mask is to be chosen.
+    pub fn take_choose_mask(&mut self) -> bool {
+        std::mem::take(&mut self.outbox.choose_mask)
+    }
+
+    /// Takes out which file of a simulation is to be chosen.
+    pub fn take_choose_source(&mut self) -> Option<Source> {
+        self.outbox.choose_source.take()
+    }
+
+    /// Takes out whether a place for a simulated dataset is to be chosen, with a proposed file name.
+    pub fn take_simulate(&mut self) -> Option<String> {
+        self.outbox.simulate.take()
     }
 
     /// Takes out what the window is to do.

@@ -5,10 +5,18 @@ use crate::ui::theme;
 use crate::worker::message::Control;
 use eframe::egui::{self, RichText};
 
-/// Draws the bar.
-pub fn show(ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
+/// Draws the bar; `aside` stands at its right end.
+pub fn show(ui: &mut egui::Ui, state: &State, aside: Option<&str>, actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
     ui.horizontal(|ui| {
+        if let Some(text) = aside {
+            // Its place is kept first, so that a long line does not push it out.
+            let width = 7.0 * text.chars().count() as f32;
+            let rect = ui.max_rect();
+            let place = egui::Rect::from_min_max(egui::pos2(rect.right() - width, rect.top()), rect.max);
+            ui.put(place, egui::Label::new(RichText::new(text).small().color(palette.weak)));
+            ui.set_max_width(rect.width() - width - 8.0);
+        }
         match &state.job.device {
             Some(device) => {
                 let color = if device.reduced_capability { palette.warning } else { palette.good };

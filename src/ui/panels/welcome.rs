@@ -52,6 +52,12 @@ pub fn show(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut
                 Command::Open,
             );
             open(ui, "Open run folder…", "The result of an earlier run", Command::OpenRun);
+            open(
+                ui,
+                "Simulate a dataset…",
+                "Patterns by calculation, with the true object to compare with",
+                Command::ShowSimulate,
+            );
             let drop = if hovering { "Drop it to open it" } else { "or drop a file on this window" };
             let drop = RichText::new(drop).small();
             ui.label(if hovering { drop.color(palette.accent) } else { drop.color(palette.weak) });
@@ -116,7 +122,7 @@ fn recent(ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use super::super::bench::{Bench, harness, photograph};
+    use super::super::bench::{Bench, harness, looks_as_accepted, photograph};
     use super::*;
     use egui_kittest::Harness;
     use egui_kittest::kittest::Queryable;
@@ -138,9 +144,12 @@ mod tests {
         panel.run_ok();
         let opened = Action::Open("/data/2026/scan_012.npz".into());
         assert_eq!(panel.state().actions, [Action::OpenExample, opened]);
-        for (label, command) in
-            [("Open dataset…", Command::Open), ("Open model…", Command::Open), ("Open run folder…", Command::OpenRun)]
-        {
+        for (label, command) in [
+            ("Open dataset…", Command::Open),
+            ("Open model…", Command::Open),
+            ("Open run folder…", Command::OpenRun),
+            ("Simulate a dataset…", Command::ShowSimulate),
+        ] {
             panel.get_by_label(label).click();
             panel.run_ok();
             assert_eq!(panel.state_mut().outbox.command.take(), Some(command));
@@ -148,6 +157,14 @@ mod tests {
         panel.get_by_label("Clear list").click();
         panel.run_ok();
         assert!(panel.state().state.recent.is_empty() && panel.query_by_label("Recent").is_none());
+    }
+
+    #[test]
+    fn the_welcome_looks_as_accepted() {
+        let show = |_: &mut (), ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>| {
+            show(ui, state, outbox, actions);
+        };
+        looks_as_accepted(&used(), show, [640.0, 640.0], "welcome", &[]);
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub mod mark;
 pub mod memory;
 pub mod numbers;
 #[cfg(test)]
+pub(crate) mod snapshots;
+#[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod test_pictures;
 

@@ -61,5 +61,6 @@ where
 pub(crate) fn save<T>(harness: &mut Harness<'_, T>, name: &str) {
     let Some(folder) = std::env::var_os("PTYCHOSCOPE_PICTURES").map(std::path::PathBuf::from) else { return };
     std::fs::create_dir_all(&folder).unwrap();
+    let _drawing = super::snapshots::drawing();
     harness.render().unwrap().save(folder.join(format!("{name}.png"))).unwrap();
 }

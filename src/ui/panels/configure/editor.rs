@@ -10,12 +10,12 @@ const SLIDER_STEPS: i64 = 16;
 
 /// The text that is being typed, which need not be a value yet.
 #[derive(Debug, Default)]
-pub(super) struct Typing(Option<(&'static str, String)>);
+pub(in crate::ui::panels) struct Typing(Option<(&'static str, String)>);
 
 /// Draws the editor of a field; gives back its new text, if it was changed.
 ///
 /// * `suggestion`: value of an optional field when "none" is switched off.
-pub(super) fn edit(
+pub(in crate::ui::panels) fn edit(
     ui: &mut egui::Ui,
     row: &Row,
     label: egui::Id,
@@ -142,7 +142,7 @@ fn optional(
 }
 
 /// A name of the file as a person reads it: `border_mask` is "Border mask".
-pub(super) fn human(name: &str) -> String {
+pub(in crate::ui::panels) fn human(name: &str) -> String {
     match name {
         "mae" => "Mean absolute error".to_owned(),
         "none" => "none".to_owned(),
@@ -163,12 +163,12 @@ pub(super) fn human(name: &str) -> String {
 }
 
 /// A number without needless digits: `0.001`, `2e-6`.
-pub(super) fn number(value: f64) -> String {
+pub(in crate::ui::panels) fn number(value: f64) -> String {
     if value == 0.0 || (1e-4..1e7).contains(&value.abs()) { format!("{value}") } else { format!("{value:e}") }
 }
 
 /// What is shown when the pointer rests on a field.
-pub(super) fn help(ui: &mut egui::Ui, row: &Row) {
+pub(in crate::ui::panels) fn help(ui: &mut egui::Ui, row: &Row) {
     let palette = theme::palette(ui);
     ui.set_max_width(380.0);
     ui.label(RichText::new(row.field.label).strong());

@@ -4,12 +4,12 @@
 //! * `presets`: named configurations. * `forecast`: size, memory, time. * `compare`: differences to another one.
 
 mod compare;
-mod editor;
+pub(super) mod editor;
 mod forecast;
 mod presets;
-mod rows;
+pub(super) mod rows;
 
-use super::Outbox;
+use super::{Outbox, method};
 use crate::session::{Action, State};
 use crate::ui::theme;
 use eframe::egui::{self, Align, Layout, Panel, RichText, ScrollArea, vec2};
@@ -36,6 +36,7 @@ impl View {
         self.rows.follow(&state.draft);
         self.forecast.follow(state, self.rows.version);
         self.presets.show(ui, state, self.rows.modified, outbox, actions);
+        method::choose(ui, state, actions);
         ui.horizontal_wrapped(|ui| {
             let label = ui.label("Search");
             let field =
@@ -85,7 +86,8 @@ impl View {
         let mut shown = 0;
         for group in &self.rows.groups {
             let rows: Vec<&Row> = group.rows.iter().filter(|row| keeps(row)).collect();
-            if rows.is_empty() {
+            // Simulations are set up in a panel of their own; here their fields are only found.
+            if rows.is_empty() || (group.name == "simulation" && !looking) {
                 continue;
             }
             shown += rows.len();
@@ -130,7 +132,7 @@ impl View {
             at.map_or(reason, |(label, complaint)| format!("{label}. {complaint}"))
         });
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let text = RichText::new("Start training").size(16.0).strong();
+            let text = RichText::new(method::start_text(state)).size(16.0).strong();
             let text = if reason.is_none() { text.color(palette.on_accent) } else { text };
             let mut button = egui::Button::new(text).min_size(vec2(170.0, 38.0));
             if reason.is_none() {
@@ -162,7 +164,13 @@ fn title(group: &Group) -> String {
 }
 
 /// One field: mark, label, editor, unit, default and reset; below it what there is to say.
-fn field(ui: &mut egui::Ui, row: &Row, state: &State, typing: &mut editor::Typing, actions: &mut Vec<Action>) {
+pub(super) fn field(
+    ui: &mut egui::Ui,
+    row: &Row,
+    state: &State,
+    typing: &mut editor::Typing,
+    actions: &mut Vec<Action>,
+) {
     let palette = theme::palette(ui);
     let width = ui.available_width();
     let narrow = width < 560.0;
@@ -260,7 +268,7 @@ fn suggestion(row: &Row, state: &State) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use super::super::bench::{Bench, fixture, harness, opened, photograph};
+    use super::super::bench::{Bench, fixture, harness, looks_as_accepted, opened, photograph};
     use super::*;
     use crate::config::{Config, Preset};
     use crate::ui::commands::Command;
@@ -313,6 +321,19 @@ mod tests {
         assert!(budget(&panel).contains('x'));
         assert!(panel.state().state.draft.complaint("training.time_budget_s").is_some());
         panel.get_by_label_contains("Expected a number above 0");
+    }
+
+    #[test]
+    fn the_method_is_chosen_on_top_and_names_the_button_that_starts() {
+        let mut panel = small(opened(&fixture("siemens_star_n64.npz")));
+        panel.get_by_label("Start training");
+        panel.get_by_role_and_label(Role::Button, "Direct solver").click();
+        panel.run_ok();
+        assert_eq!(panel.state().state.draft.text("training.method").unwrap(), "direct");
+        panel.get_by_label("Start solving");
+        panel.get_by_role_and_label(Role::Button, "Network").click();
+        panel.run_ok();
+        assert_eq!(panel.state().state.draft.text("training.method").unwrap(), "network");
     }
 
     #[test]
@@ -423,6 +444,14 @@ mod tests {
         panel.get_by_label("Start training").click();
         panel.run_ok();
         assert_eq!(panel.state().actions, []);
+    }
+
+    #[test]
+    fn the_configuration_looks_as_accepted() {
+        let mut state = State::default();
+        set(&mut state, "training.batch_size", "0");
+        set(&mut state, "model.gridsize", "2");
+        looks_as_accepted(&state, View::show, [680.0, 560.0], "configure", &[]);
     }
 
     #[test]

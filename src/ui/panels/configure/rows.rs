@@ -40,7 +40,7 @@ const GROUPS: &[(&str, &str)] = &[
 
 /// One field.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Row {
+pub(in crate::ui::panels) struct Row {
     /// What is known about it.
     pub field: &'static Field,
     /// Its text, legal or not.
@@ -61,7 +61,7 @@ pub(super) struct Row {
 
 /// A group of fields.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Group {
+pub(in crate::ui::panels) struct Group {
     /// First part of the paths.
     pub name: &'static str,
     /// What a person is shown.
@@ -72,7 +72,7 @@ pub(super) struct Group {
 
 /// All fields.
 #[derive(Debug, Default)]
-pub(super) struct Rows {
+pub(in crate::ui::panels) struct Rows {
     /// What they were worked out for.
     of: Option<Draft>,
     /// The groups, in order.
@@ -87,7 +87,12 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Follows the configuration.
-    pub(super) fn follow(&mut self, draft: &Draft) {
+    pub(in crate::ui::panels) fn follow(&mut self, draft: &Draft) {
+        self.follow_for(draft, why_unused);
+    }
+
+    /// As [`Self::follow`], with what says why a field has no effect.
+    pub(in crate::ui::panels) fn follow_for(&mut self, draft: &Draft, why_unused: fn(&str, &Config) -> Option<String>) {
         if self.of.as_ref() == Some(draft) {
             return;
         }
@@ -154,7 +159,7 @@ fn shortened(complaint: &str, path: &str) -> String {
 
 impl Row {
     /// Whether it fits what is looked for, in lower case.
-    pub(super) fn matches(&self, wanted: &str) -> bool {
+    pub(in crate::ui::panels) fn matches(&self, wanted: &str) -> bool {
         wanted.split_whitespace().all(|word| {
             [self.field.label, self.field.path, self.field.help, self.field.flag.unwrap_or_default()]
                 .iter()

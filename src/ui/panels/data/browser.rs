@@ -1,10 +1,11 @@
 //! One pattern after the other, their mean and their maximum.
 
+use super::mask::{Editor, Wish};
 use super::pixels;
 use crate::imaging::Colormap;
 use crate::session::Action;
 use crate::ui::theme;
-use crate::ui::widgets::image_view::{ImageResponse, ImageView};
+use crate::ui::widgets::image_view::{Drag, ImageResponse, ImageView, Viewport};
 use crate::ui::widgets::numbers::{grouped, short};
 use crate::worker::message::Patterns;
 use eframe::egui::{self, Color32, ColorImage, Mesh, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
@@ -68,41 +69,68 @@ pub(super) struct Browser {
     playing: Option<f64>,
     dead: Option<(usize, Vec<[usize; 2]>)>,
     at_limit: Option<(u64, Vec<[usize; 2]>)>,
+    viewport: Viewport,
+    mask: Editor,
+    /// (N, N) pixels that are bad in the patterns as they are read.
+    known: Option<(usize, Array2<bool>)>,
+    /// (N, N) intensity of what is shown, and its largest value or that of all patterns.
+    shown: Option<(u64, Array2<f32>, f32)>,
+}
+
+/// What is shown besides the patterns.
+pub(super) struct Beside<'a> {
+    /// The pattern under the pointer in the scan, shown in place of the selected one.
+    pub looked_at: Option<usize>,
+    /// Intensity at which the detector ends.
+    pub limit: Option<f32>,
+    /// The mask file that the configuration names; empty for none.
+    pub mask_file: &'a str,
 }
 
 impl Browser {
-    /// Draws the browser in the space that is left.
-    ///
-    /// * `looked_at`: the pattern under the pointer in the scan, shown in place of the selected one.
-    /// * `limit`: intensity at which the detector ends.
+    /// Draws the browser in the space that is left; gives back what is to be done with a mask.
     pub(super) fn show(
         &mut self,
         ui: &mut egui::Ui,
         patterns: &Arc<Patterns>,
         selected: usize,
-        looked_at: Option<usize>,
-        limit: Option<f32>,
+        beside: &Beside<'_>,
         actions: &mut Vec<Action>,
-    ) {
+    ) -> Option<Wish> {
         let count = patterns.dataset.len();
         self.controls(ui);
-        let index = looked_at.unwrap_or(selected).min(count.saturating_sub(1));
-        let pattern = patterns.dataset.diffraction.index_axis(Axis(0), index);
-        // (N, N) intensity of what is shown.
-        let intensity: Array2<f32> = match self.which {
-            Which::One => pattern.mapv(|amplitude| amplitude * amplitude),
-            Which::Mean => patterns.mean.clone(),
-            Which::Largest => patterns.max.clone(),
-        };
-        let whole = self.which == Which::Largest || (self.which == Which::One && !self.own_scale);
-        let range = if whole { &patterns.max } else { &intensity };
-        let largest = range.iter().copied().fold(0.0, f32::max);
+        let of = Arc::as_ptr(patterns) as usize;
+        if self.known.as_ref().map(|(of, _)| *of) != Some(of) {
+            let good = patterns.dataset.mask.as_ref();
+            let bad = good.map_or_else(|| Array2::from_elem(patterns.max.dim(), false), |good| good.mapv(|good| !good));
+            self.known = Some((of, bad));
+            self.mask.forget();
+        }
+        let known = self.known.take();
+        let wish =
+            known.as_ref().and_then(|(_, known)| self.mask.tools(ui, known, patterns.max.view(), beside.mask_file));
+        let index = beside.looked_at.unwrap_or(selected).min(count.saturating_sub(1));
         let mut hasher = DefaultHasher::new();
         (Arc::as_ptr(patterns) as usize, self.which, self.scale, self.own_scale).hash(&mut hasher);
         if self.which == Which::One {
             index.hash(&mut hasher);
         }
         let key = hasher.finish();
+        if self.shown.as_ref().map(|(key, ..)| *key) != Some(key) {
+            let intensity = match self.which {
+                Which::One => {
+                    let pattern = patterns.dataset.diffraction.index_axis(Axis(0), index);
+                    pattern.mapv(|amplitude| amplitude * amplitude)
+                }
+                Which::Mean => patterns.mean.clone(),
+                Which::Largest => patterns.max.clone(),
+            };
+            let whole = self.which == Which::Largest || (self.which == Which::One && !self.own_scale);
+            let range = if whole { &patterns.max } else { &intensity };
+            let largest = range.iter().copied().fold(0.0, f32::max);
+            self.shown = Some((key, intensity, largest));
+        }
+        let Some((_, intensity, largest)) = self.shown.take() else { return wish };
 
         let below = 3.0 * (ui.spacing().interact_size.y + ui.spacing().item_spacing.y) + 14.0;
         let space = vec2(ui.available_width(), (ui.available_height() - below).max(120.0));
@@ -116,10 +144,18 @@ impl Browser {
         let shown = ui
             .allocate_ui(space, |ui| {
                 ui.painter().rect_filled(ui.max_rect(), 4.0, theme::palette(ui).canvas);
-                self.image.show(ui, label, key, [width, height], || picture(&intensity, scale, largest))
+                let drag = if self.mask.is_open() { Drag::Tool } else { Drag::Pan };
+                let make = || picture(&intensity, scale, largest);
+                self.viewport.next_frame();
+                let shown = self.image.show_linked(ui, label, key, [width, height], &mut self.viewport, drag, make);
+                self.viewport.end_frame(ui.ctx());
+                shown
             })
             .inner;
-        let marks = self.marks(ui, patterns, &intensity, key, limit, &shown);
+        let marks = self.marks(ui, patterns, &intensity, key, beside.limit, &shown);
+        if let Some((of, known)) = &known {
+            self.mask.draw(ui, &shown, known, *of as u64);
+        }
         self.bar(ui, largest);
         let text = match shown.hovered {
             Some([x, y]) => {
@@ -130,10 +166,13 @@ impl Browser {
         };
         ui.add(egui::Label::new(RichText::new(text).color(theme::palette(ui).weak)).truncate());
         self.transport(ui, selected, count, actions);
+        (self.known, self.shown) = (known, Some((key, intensity, largest)));
+        wish
     }
 
     fn controls(&mut self, ui: &mut egui::Ui) {
         ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = 3.0;
             for (which, text) in [(Which::One, "Pattern"), (Which::Mean, "Mean"), (Which::Largest, "Maximum")] {
                 ui.selectable_value(&mut self.which, which, text);
             }
@@ -145,16 +184,18 @@ impl Browser {
             ] {
                 ui.selectable_value(&mut self.scale, scale, text).on_hover_text(about);
             }
-            ui.separator();
+        });
+        ui.horizontal_wrapped(|ui| {
             let mut common = !self.own_scale;
             ui.add_enabled(self.which == Which::One, egui::Checkbox::new(&mut common, "Same scale"))
                 .on_hover_text("The brightest pixel of all patterns sets the scale, so that they can be compared")
                 .on_disabled_hover_text("There is only one such image");
             self.own_scale = !common;
             let mut marks = !self.hide_marks;
-            ui.checkbox(&mut marks, "Mark bad pixels")
-                .on_hover_text("Dead and masked pixels in red, saturated ones in amber");
+            ui.checkbox(&mut marks, "Bad pixels")
+                .on_hover_text("Marks dead and masked pixels in red, saturated ones in amber");
             self.hide_marks = !marks;
+            self.mask.switch(ui);
         });
     }
 
@@ -278,6 +319,11 @@ impl Browser {
             actions.push(Action::SelectPattern(wanted.min(last)));
         }
     }
+}
+
+/// An intensity in colours, on the logarithmic scale.
+pub(in crate::ui::panels) fn logarithmic(intensity: &Array2<f32>) -> ColorImage {
+    picture(intensity, Scale::Log, intensity.iter().copied().fold(0.0, f32::max))
 }
 
 fn picture(intensity: &Array2<f32>, scale: Scale, largest: f32) -> ColorImage {

@@ -2,7 +2,8 @@
 
 use crate::imaging::{Colormap, ComplexColours, robust_limits};
 use crate::ui::theme;
-use crate::ui::widgets::image_view::ImageView;
+use crate::ui::widgets::background::Background;
+use crate::ui::widgets::image_view::{ImageResponse, ImageView};
 use crate::ui::widgets::numbers::short;
 use crate::worker::message::{Patterns, Picture};
 use eframe::egui::{self, Color32, ColorImage, RichText, vec2};
@@ -17,9 +18,12 @@ const FAINT: f32 = 1e-3;
 /// Span of phase, radians, below which it is shown in gray.
 const NARROW: f64 = 4.0;
 
+/// Pixels from which on an image is coloured on a thread of its own.
+const LARGE: usize = 60_000;
+
 /// What of a complex number is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-enum Aspect {
+pub(in crate::ui::panels) enum Aspect {
     /// Its modulus.
     #[default]
     Amplitude,
@@ -42,7 +46,7 @@ enum Mode {
 /// How the probe is shown.
 #[derive(Default)]
 pub(super) struct ProbeView {
-    image: ImageView,
+    image: FieldImage,
     aspect: Aspect,
     mode: Mode,
     shares: Option<(usize, Vec<f64>)>,
@@ -116,7 +120,7 @@ impl ProbeView {
 /// How objects are shown.
 #[derive(Default)]
 pub(super) struct ObjectView {
-    image: ImageView,
+    image: FieldImage,
     aspect: Option<Aspect>,
     show_known: bool,
 }
@@ -190,7 +194,7 @@ impl ObjectView {
     }
 }
 
-fn aspects(ui: &mut egui::Ui, aspect: &mut Aspect, has_phase: bool) {
+pub(in crate::ui::panels) fn aspects(ui: &mut egui::Ui, aspect: &mut Aspect, has_phase: bool) {
     let all = [
         (Aspect::Amplitude, "Amplitude", "Brightness is the modulus"),
         (
@@ -211,10 +215,18 @@ fn aspects(ui: &mut egui::Ui, aspect: &mut Aspect, has_phase: bool) {
     }
 }
 
+/// A complex image in colours; a large one is coloured on a thread of its own.
+#[derive(Default)]
+pub(in crate::ui::panels) struct FieldImage {
+    view: ImageView,
+    colored: Background<ColorImage>,
+}
+
+/// Draws a complex image and below it what is under the pointer, or the caption; nothing to point at before it is coloured.
 #[allow(clippy::too_many_arguments)]
-fn draw(
+pub(in crate::ui::panels) fn draw(
     ui: &mut egui::Ui,
-    image: &mut ImageView,
+    image: &mut FieldImage,
     label: &str,
     key: u64,
     (height, width): (usize, usize),
@@ -222,17 +234,32 @@ fn draw(
     field: impl FnOnce() -> Array2<Complex32>,
     at: impl Fn(usize, usize) -> Complex32,
     caption: &str,
-) {
+) -> Option<ImageResponse> {
     let palette = theme::palette(ui);
+    let canvas = palette.canvas;
     let below = ui.spacing().interact_size.y;
     let space = vec2(ui.available_width(), (ui.available_height() - below).max(80.0));
+    let key = key_of(key as usize, canvas.to_array());
+    let colored = if height * width <= LARGE {
+        Some((key, image.colored.get_now(key, || picture(&field(), aspect, canvas))))
+    } else {
+        image.colored.get(ui.ctx(), key, || {
+            let field = field();
+            move || picture(&field, aspect, canvas)
+        })
+    };
     let shown = ui
         .allocate_ui(space, |ui| {
-            ui.painter().rect_filled(ui.max_rect(), 4.0, palette.canvas);
-            image.show(ui, label, key, [width, height], || picture(&field(), aspect, palette.canvas))
+            ui.painter().rect_filled(ui.max_rect(), 4.0, canvas);
+            let Some((key, colored)) = colored else {
+                ui.set_min_size(space);
+                ui.centered_and_justified(egui::Ui::spinner);
+                return None;
+            };
+            Some(image.view.show(ui, label, key, colored.size, || (*colored).clone()))
         })
         .inner;
-    let text = match shown.hovered {
+    let text = match shown.as_ref().and_then(|shown| shown.hovered) {
         Some([x, y]) => {
             let value = at(y, x);
             format!("x {x}, y {y} · amplitude {} · phase {:.2} rad", short(value.norm().into()), value.arg())
@@ -240,6 +267,7 @@ fn draw(
         None => caption.to_owned(),
     };
     ui.add(egui::Label::new(RichText::new(text).color(palette.weak)).truncate());
+    shown
 }
 
 fn key_of(of: usize, what: impl Hash) -> u64 {

@@ -1,11 +1,13 @@
 //! The dataset: what the file holds, whether it can be used, and what its patterns look like.
 //!
 //! * `summary`: the headline and what is said in plain words. * `verdicts`, `arrays`: checks and table.
-//! * `browser`, `pixels`: patterns. * `scan`: positions. * `orientation`: how the scan lies. * `field`: probe and object. * `photons`: counts.
+//! * `browser`, `pixels`, `mask`: patterns. * `scan`: positions. * `orientation`: how the scan lies. * `field`: probe and
+//!   object. * `photons`: counts.
 
 mod arrays;
-mod browser;
-mod field;
+pub(super) mod browser;
+pub(super) mod field;
+mod mask;
 mod orientation;
 mod photons;
 mod pixels;
@@ -14,12 +16,14 @@ mod summary;
 mod verdicts;
 
 use super::Outbox;
+use crate::data::{NpyArray, npy_bytes};
 use crate::session::{Action, Level, OpenDataset, State};
 use crate::ui::commands::Command;
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
 use crate::worker::message::Patterns;
 use eframe::egui::{self, Panel, RichText, ScrollArea, vec2};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Width from which on facts and pictures stand side by side.
@@ -35,12 +39,39 @@ pub struct View {
     photons: photons::Photons,
     /// The position under the pointer in the frame before.
     looked_at: Option<usize>,
+    /// What is to be done with a mask.
+    mask_wish: Option<mask::Wish>,
 }
 
 impl View {
     /// Draws the panel.
     pub fn show(&mut self, ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
         let Some(dataset) = &state.dataset else { return };
+        self.draw(ui, state, dataset, outbox, actions);
+        match self.mask_wish.take() {
+            None => {}
+            Some(mask::Wish::FromFile) => outbox.choose_mask = true,
+            Some(mask::Wish::Drop) => actions.push(Action::UseMask(PathBuf::new())),
+            Some(mask::Wish::Use(bad)) => {
+                match npy_bytes(&NpyArray::U16(bad.mapv(|bad| u16::from(!bad)).view().into_dyn())) {
+                    Ok(bytes) => {
+                        let stem = dataset.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+                        outbox.mask = Some((format!("{}_mask.npy", stem.unwrap_or_default()), bytes));
+                    }
+                    Err(error) => actions.push(Action::Say { level: Level::Error, text: error.to_string() }),
+                }
+            }
+        }
+    }
+
+    fn draw(
+        &mut self,
+        ui: &mut egui::Ui,
+        state: &State,
+        dataset: &OpenDataset,
+        outbox: &mut Outbox,
+        actions: &mut Vec<Action>,
+    ) {
         headline(ui, dataset, outbox, actions);
         ui.add_space(4.0);
         ui.separator();
@@ -147,8 +178,13 @@ impl View {
             let selected = dataset.selected;
             match section {
                 Section::Patterns => {
-                    let limit = pixels::limit(patterns, dataset.inspection.as_deref());
-                    self.browser.show(ui, patterns, selected, self.looked_at, limit, actions);
+                    let beside = browser::Beside {
+                        looked_at: self.looked_at,
+                        limit: pixels::limit(patterns, dataset.inspection.as_deref()),
+                        mask_file: &state.draft.text("data.mapping.mask_file").unwrap_or_default(),
+                    };
+                    let wish = self.browser.show(ui, patterns, selected, &beside, actions);
+                    self.mask_wish = wish.or(self.mask_wish.take());
                 }
                 Section::Scan => {
                     let before = self.looked_at;
@@ -262,7 +298,7 @@ fn facts(ui: &mut egui::Ui, state: &State, dataset: &OpenDataset, actions: &mut 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use super::super::bench::{Bench, fixture, harness, opened, photograph, read};
+    use super::super::bench::{Bench, fixture, harness, looks_as_accepted, opened, photograph, read};
     use super::*;
     use crate::data::{Dataset, Inspection, Status, Verdict};
     use crate::worker::message::Request;
@@ -483,6 +519,55 @@ mod tests {
         let each = begun.elapsed().as_secs_f64() / 20.0;
         println!("{:.2} ms for a frame with 100 000 positions", 1e3 * each);
         assert!(each < 0.2, "{each}");
+    }
+
+    #[test]
+    fn a_mask_is_drawn_taken_back_and_handed_over_as_a_file() {
+        let mut panel = small(opened(&fixture("siemens_star_n64.npz")));
+        panel.get_by_label("Edit mask").click();
+        panel.run_ok();
+        panel.get_by_label_contains("0 pixels masked");
+        let picture = panel.get_by_label("Diffraction pattern").rect();
+        let drag = |panel: &mut Harness<'static, Bench<View>>, from: egui::Pos2, to: egui::Pos2| {
+            panel.drag_at(from);
+            panel.step();
+            panel.hover_at(from + (to - from) * 0.5);
+            panel.step();
+            panel.hover_at(to);
+            panel.step();
+            panel.drop_at(to);
+            panel.run_ok();
+        };
+        drag(&mut panel, picture.center(), picture.center() + vec2(30.0, 20.0));
+        assert!(panel.query_by_label_contains(" 0 pixels masked").is_none());
+        panel.get_by_label("Undo").click();
+        panel.run_ok();
+        panel.get_by_label_contains("0 pixels masked");
+        panel.get_by_label("Redo").click();
+        panel.run_ok();
+        panel.get_by_label("Save and use…").click();
+        panel.run_ok();
+        let (name, bytes) = panel.state_mut().outbox.mask.take().unwrap();
+        assert_eq!(name, "siemens_star_n64_mask.npy");
+        let mask = npyz::NpyFile::new(bytes.as_slice()).unwrap();
+        assert_eq!(mask.shape(), [64, 64]);
+        let bad = mask.into_vec::<u16>().unwrap().into_iter().filter(|good| *good == 0).count();
+        assert!((4..400).contains(&bad), "{bad} pixels");
+        panel.get_by_label("Clear").click();
+        panel.get_by_label("From file…").click();
+        panel.run_ok();
+        assert!(panel.state().outbox.choose_mask);
+        assert_eq!(panel.state().actions, [], "nothing is read before there is a file");
+    }
+
+    #[test]
+    fn the_data_look_as_accepted() {
+        // By a path that is the same everywhere; the first look takes a time that is not.
+        let mut state = opened(std::path::Path::new("fixtures/siemens_star_n64.npz"));
+        state.dataset.as_mut().unwrap().preview = None;
+        state.act(Action::SelectPattern(200));
+        state.act(Action::SetField { path: "model.gridsize".into(), text: "2".into() });
+        looks_as_accepted(&state, View::show, [1180.0, 720.0], "data", &["Object guess"]);
     }
 
     #[test]

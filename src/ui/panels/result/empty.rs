@@ -1,6 +1,7 @@
 //! What is shown while there is no result: what to do next, with the button for it.
 
-use super::super::Outbox;
+use super::super::{Outbox, method};
+use crate::config::Method;
 use crate::session::{Action, State, Step};
 use crate::ui::commands::Command;
 use crate::ui::theme;
@@ -45,8 +46,9 @@ pub fn show(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut
                 actions.push(Action::Go(Step::Data));
             }
         } else {
-            ui.label("The dataset is ready. Training ends with the stitched amplitude and phase.");
-            if primary(ui, "Start training") {
+            let work = if state.draft.config().training.method == Method::Direct { "Solving" } else { "Training" };
+            ui.label(format!("The dataset is ready. {work} ends with the stitched amplitude and phase."));
+            if primary(ui, method::start_text(state)) {
                 actions.push(Action::Start);
             }
         }

@@ -1,7 +1,8 @@
 //! How well two objects agree, for the table of the panel.
 
 use crate::imaging;
-use crate::metrics::{self, FrcThreshold, PhaseAlignment, RingCorrelation};
+use crate::metrics::{self, Correlation, FrcThreshold, PhaseAlignment, RingCorrelation};
+use crate::worker::message::ResultData;
 use ndarray::{Array2, ArrayView2, s};
 use num_complex::{Complex32, Complex64};
 
@@ -33,15 +34,29 @@ pub struct Agreement {
     pub is_scan: bool,
 }
 
+/// The correlation with the truth that the summary of a run has: of the objects as they are stored, inside the scan. Rows
+/// and columns are those of the result's frame. None where there is no truth, or it does not reach over the scan.
+pub fn as_in_summary(result: &ResultData) -> Option<Correlation> {
+    let truth = result.truth.as_ref()?;
+    let [x, y] = result.reconstruction.origin_xy;
+    // The truth lies in the frame of the result at whole pixels.
+    let corner = [x.round(), y.round()];
+    let places: Vec<[f64; 2]> = result.positions.iter().map(|[x, y]| [x - corner[0], y - corner[1]]).collect();
+    let object = result.reconstruction.object.view();
+    metrics::phase_correlation(object, [x - corner[0], y - corner[1]], truth.view(), &places).ok()
+}
+
 /// Compares the (H, W) objects where both are known; says in words why that is not possible.
 ///
 /// Inside the bounding box of the scan's places `[x, y]` (array indices), as the summary of a run does; where that is not
-/// all known, on the largest rectangle that is.
+/// all known, on the largest rectangle that is. `stored` is the correlation that the summary has, in this frame: the gauge
+/// of what is shown is another one, and the correlation of phases depends on it.
 pub fn agreement(
     object: &Array2<Complex32>,
     truth: &Array2<Complex32>,
     both: &Array2<bool>,
     places: &[[f64; 2]],
+    stored: Option<Correlation>,
 ) -> Result<Agreement, String> {
     let finite = |v: &Complex32| v.re.is_finite() && v.im.is_finite();
     let usable = Array2::from_shape_fn(both.dim(), |at| {
@@ -52,6 +67,8 @@ pub fn agreement(
     let scanned = scan_box(places, usable.dim()).filter(|(top, left, height, width)| {
         usable.slice(s![*top..top + height, *left..left + width]).iter().all(|u| *u)
     });
+    let scanned =
+        stored.map(|c| (c.rows[0], c.columns[0], c.rows[1] - c.rows[0], c.columns[1] - c.columns[0])).or(scanned);
     let is_scan = scanned.is_some();
     let Some((top, left, height, width)) = scanned.or_else(|| imaging::largest_box(usable.view())) else {
         return Err("The two have no pixel in common".to_owned());
@@ -59,7 +76,10 @@ pub fn agreement(
     let inside = s![top..top + height, left..left + width];
     let (object, truth) = (object.slice(inside), truth.slice(inside));
     let corners = [[0.0, 0.0], [width as f64, height as f64]];
-    let correlation = metrics::phase_correlation(object, [0.0; 2], truth, &corners).map_err(|e| e.to_string())?;
+    let correlation = match stored {
+        Some(correlation) => correlation,
+        None => metrics::phase_correlation(object, [0.0; 2], truth, &corners).map_err(|e| e.to_string())?,
+    };
     let prepared = metrics::prepare(truth, object, 0, PhaseAlignment::Plane).map_err(|e| e.to_string())?;
     let (amplitude, phase) = metrics::image_errors(&prepared).map_err(|e| e.to_string())?;
     let values = |correlation: f64, errors: metrics::ImageErrors| Values {
@@ -129,7 +149,7 @@ mod tests {
     fn objects_without_a_common_pixel_are_not_compared() {
         let object = Array2::from_elem((20, 20), Complex32::ONE);
         let none = Array2::from_elem((20, 20), false);
-        assert!(agreement(&object, &object, &none, &[]).is_err_and(|text| text.contains("no pixel")));
+        assert!(agreement(&object, &object, &none, &[], None).is_err_and(|text| text.contains("no pixel")));
     }
 
     #[test]
@@ -137,10 +157,10 @@ mod tests {
         let object = Array2::from_shape_fn((40, 50), |(y, x)| {
             Complex32::from_polar(1.0 + 0.3 * ((x * 7 + y * 3) % 5) as f32, ((x * x + y) % 11) as f32 * 0.1)
         });
-        let found = agreement(&object, &object, &Array2::from_elem((40, 50), true), &[]);
+        let found = agreement(&object, &object, &Array2::from_elem((40, 50), true), &[], None);
         assert!(found.as_ref().is_ok_and(|a| a.size == [50, 40] && a.phase.correlation > 0.999), "{found:?}");
         let scan = [[3.2, 4.0], [33.9, 29.1]];
-        let inside = agreement(&object, &object, &Array2::from_elem((40, 50), true), &scan);
+        let inside = agreement(&object, &object, &Array2::from_elem((40, 50), true), &scan, None);
         assert!(inside.is_ok_and(|a| a.is_scan && a.size == [29, 25]));
         let rings = found.ok().and_then(|agreement| agreement.rings);
         assert_eq!(rings.and_then(|rings| finest_period(&rings, FrcThreshold::Half)), Some(2.0));

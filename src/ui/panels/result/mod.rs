@@ -17,6 +17,9 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use scene::tests::example as example_result;
+
 use super::Outbox;
 use crate::imaging::{self, Bar, Sheet, Statistics};
 use crate::session::{Action, State};
@@ -276,6 +279,7 @@ impl View {
                 ui.separator();
                 self.choose_tool(ui, scene);
                 ui.separator();
+                polish(ui, state, actions);
                 self.choose_export(ui, scene);
             });
             return;
@@ -284,6 +288,7 @@ impl View {
         ui.horizontal(|ui| compare(ui, &mut self.controls, state, actions));
         ui.horizontal_wrapped(|ui| {
             self.choose_tool(ui, scene);
+            polish(ui, state, actions);
             self.choose_export(ui, scene);
         });
     }
@@ -646,6 +651,18 @@ fn select_pattern(state: &State, scene: &Scene, at: egui::Vec2, actions: &mut Ve
     let same = open.is_some_and(|patterns| patterns.dataset.len() == scene.places.len());
     if let Some(index) = scene.nearest_pattern(f64::from(at.x), f64::from(at.y)).filter(|_| same) {
         actions.push(Action::SelectPattern(index));
+    }
+}
+
+/// The button that improves the result, or says why it cannot.
+fn polish(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    let reason = state.why_not_polish();
+    let button = ui.add_enabled(reason.is_none(), egui::Button::new("Polish"));
+    let about = "Some epochs of the direct solver, from this object: it explains the patterns better afterwards. \
+                 The one before is kept and laid beside it";
+    let button = button.on_hover_text(about);
+    if button.on_disabled_hover_text(reason.unwrap_or_default()).clicked() {
+        actions.push(Action::Polish);
     }
 }
 

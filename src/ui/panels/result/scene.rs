@@ -247,7 +247,18 @@ impl Scene {
                     let scale = amplitude_scale as f32;
                     truth.mapv_inplace(|v| v * scale);
                 }
-                agreement = Some(metrics::agreement(&object, truth, known, &indices));
+                let stored =
+                    (options.against == Some(Against::Truth)).then(|| metrics::as_in_summary(result)).flatten();
+                // In the frame of the pictures, unless they leave a part of the scan out.
+                let stored = stored.and_then(|c| {
+                    let inside = |ends: [usize; 2], first: usize, length: usize| {
+                        let ends = [ends[0].checked_sub(first)?, ends[1].checked_sub(first)?];
+                        (ends[1] <= length).then_some(ends)
+                    };
+                    let (rows, columns) = (inside(c.rows, top, height)?, inside(c.columns, left, width)?);
+                    Some(crate::metrics::Correlation { rows, columns, ..c })
+                });
+                agreement = Some(metrics::agreement(&object, truth, known, &indices, stored));
             }
         }
         let mut layer = Layer::new("Result".to_owned(), object, seen, options.unwrap);
@@ -442,6 +453,35 @@ pub(super) mod tests {
         assert!(agreement.phase.correlation > 0.999 && agreement.amplitude.correlation > 0.999);
         assert_eq!(scene.places[0], [16.0 - 8.0 + 0.5, 16.0 - 8.0 + 0.5]);
         assert_eq!(scene.nearest_pattern(8.0, 8.0), Some(0));
+    }
+
+    #[test]
+    fn the_correlation_with_the_truth_is_that_of_the_summary_to_the_last_digit() {
+        let mut data = example(96);
+        let truth = data.truth.as_mut().unwrap();
+        // A truth with a ramp and curvature of its own, and a result that is not perfect.
+        for ((y, x), value) in truth.indexed_iter_mut() {
+            *value *= Complex32::from_polar(1.0, 0.03 * x as f32 - 0.02 * y as f32 + 2e-4 * (x * y) as f32);
+        }
+        let truth = truth.clone();
+        for ((y, x), value) in data.reconstruction.object.indexed_iter_mut() {
+            let error = 0.25 * ((x * 13 + y * 7) % 11) as f32 / 11.0;
+            *value = truth[(y, x)] * Complex32::from_polar(1.0 + error, error - 0.05 * x as f32);
+        }
+        // The whole truth, of which the result's frame shows a part.
+        let mut whole = Array2::from_elem((140, 130), Complex32::new(0.2, 0.1));
+        whole.slice_mut(s![20..20 + 96, 10..10 + 96]).assign(&truth);
+        let (object, origin) = (&data.reconstruction.object, data.reconstruction.origin_xy);
+        let summary = crate::metrics::phase_correlation(object.view(), origin, whole.view(), &data.positions).unwrap();
+        assert!(summary.phase < 0.995, "{summary:?}");
+        for gauge in Gauge::ALL {
+            let scene = Scene::new(&data, None, Options { gauge, ..OPTIONS });
+            let agreement = scene.agreement.unwrap().unwrap();
+            assert_eq!(agreement.phase.correlation, summary.phase);
+            assert_eq!(agreement.amplitude.correlation, summary.amplitude);
+            assert!(agreement.is_scan);
+            assert_eq!(agreement.size[0], summary.columns[1] - summary.columns[0]);
+        }
     }
 
     #[test]

@@ -43,8 +43,9 @@ pub fn facts(result: &ResultData) -> Vec<(String, Option<u8>, &'static str)> {
     }
     if let Some(r) = number("consistency_r") {
         let (words, level) = judge_misfit(r);
+        let before = number("consistency_r_before").map_or_else(String::new, |b| format!(" ({b:.4} before polishing)"));
         let help = "Misfit to the measured patterns, Σ(|F| − √I)² / ΣI; 0 is perfect";
-        facts.push((format!("misfit R {r:.4}: {words}"), Some(level), help));
+        facts.push((format!("misfit R {r:.4}{before}: {words}"), Some(level), help));
     }
     facts
 }

@@ -4,6 +4,7 @@
 use super::scene::tests::example;
 use super::*;
 use crate::session::Step;
+use crate::ui::widgets::snapshots;
 use crate::worker::message::{Reply, RunInfo};
 use eframe::egui::{Event, Key, MouseWheelUnit, Role, Theme, Vec2, pos2};
 use egui_kittest::Harness;
@@ -78,6 +79,24 @@ fn amplitude_and_phase_stand_side_by_side_at_first() {
     click(&mut harness, Role::Button, "Residual");
     assert!(harness.query_by_role_and_label(Role::Image, "Residual of the result").is_some());
     assert!(harness.state().actions.is_empty());
+}
+
+#[test]
+fn the_result_looks_as_accepted() {
+    if !snapshots::can_draw() {
+        return;
+    }
+    for (theme, end) in snapshots::THEMES {
+        let size = Vec2::new(1100.0, 620.0);
+        snapshots::compare(&mut harness(state_with(example(64)), size, theme), &format!("result-{end}"));
+        let mut compared = harness(state_with(example(64)), size, theme);
+        choose(&mut compared, "Compare", "Curtain");
+        snapshots::compare(&mut compared, &format!("result-curtain-{end}"));
+        snapshots::compare(
+            &mut harness(State::default(), Vec2::new(640.0, 400.0), theme),
+            &format!("result-none-{end}"),
+        );
+    }
 }
 
 #[test]
@@ -182,6 +201,19 @@ fn the_result_is_laid_against_the_truth_in_every_way() {
 }
 
 #[test]
+fn the_result_is_polished_unless_its_dataset_has_gone() {
+    let mut result = example(64);
+    result.summary = Some(serde_json::json!({ "consistency_r": 0.01, "consistency_r_before": 0.03 }));
+    let mut harness = harness(state_with(result.clone()), WIDE_WINDOW, Theme::Dark);
+    assert!(harness.query_by_label_contains("0.0300 before polishing").is_some());
+    click(&mut harness, Role::Button, "Polish");
+    assert_eq!(harness.state().actions, [Action::Polish]);
+    result.residuals.clear();
+    let gone = self::harness(state_with(result), WIDE_WINDOW, Theme::Dark);
+    assert!(gone.get_by_role_and_label(Role::Button, "Polish").accesskit_node().is_disabled());
+}
+
+#[test]
 fn another_run_comes_beside_by_itself_and_can_be_taken_away() {
     let mut state = state_with(example(64));
     let mut run = example(64);
@@ -256,6 +288,7 @@ fn a_result_full_of_nan_and_one_that_was_never_seen_are_still_shown() {
             assert!(harness.get_by_role_and_label(Role::Button, "Residual").accesskit_node().is_disabled());
             continue;
         }
+        let _drawing = snapshots::drawing();
         let image = harness.render().unwrap();
         let wanted = if broken == 0 { [0xe0, 0x3f, 0xd8] } else { [0x2a, 0x2f, 0x37] };
         let count = image.pixels().filter(|p| p.0[..3].iter().zip(wanted).all(|(a, b)| a.abs_diff(b) < 4)).count();
@@ -271,7 +304,9 @@ fn a_picture_larger_than_a_texture_may_be_is_shown_in_tiles() {
     harness.input_mut().max_texture_side = Some(1024);
     harness.state_mut().view.panes.clear();
     settle(&mut harness);
+    let drawing = snapshots::drawing();
     let image = harness.render().unwrap();
+    drop(drawing);
     // The middle of every tile of three by three is painted.
     let rect = picture(&harness, "Amplitude of the result");
     let side = rect.width().min(rect.height());
@@ -313,6 +348,7 @@ fn pictures_to_look_at() {
     state.learn(Reply::Result { result: first, beside: false });
     let save = |harness: &mut Harness<'_, Bench>, name: &str| {
         settle(harness);
+        let _drawing = snapshots::drawing();
         harness.render().unwrap().save(into.join(format!("{name}.png"))).unwrap();
     };
     for (theme, name) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
+use crate::ui::panels::bench::looks_as_accepted;
 use crate::ui::widgets::test_pictures::{self, VIEWS, panel, save};
 use crate::worker::message::EpochPoint;
 use eframe::egui::{Modifiers, Theme};
@@ -70,6 +71,13 @@ fn interrupted() -> RunInfo {
 fn select(harness: &mut Harness<'_, Desk>, run: &RunInfo) {
     harness.get_by_label(&format!("Select {}", run.name)).click();
     harness.run_ok();
+}
+
+#[test]
+fn the_list_of_runs_looks_as_accepted() {
+    let runs = vec![run(3), interrupted(), run(2), run(1), run(0)];
+    let state = State { runs, runs_folder: "runs".into(), ..State::default() };
+    looks_as_accepted(&state, View::show, [1000.0, 520.0], "runs", &[]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::session::{CurvePoint, Session};
 use crate::ui::theme;
+use crate::ui::widgets::decimate::decimate;
 use crate::ui::widgets::loss_plot::{Curve, CurvePlot, nearest, short, smooth};
 use crate::worker::message::EpochPoint;
 use eframe::egui::{Slider, Ui};
@@ -13,7 +14,21 @@ pub(super) struct Curves {
     smoothing: f64,
     recent: bool,
     cached: Option<(Key, Points, Points)>,
+    epochs: Option<Epochs>,
 }
+
+/// What is plotted of the epochs, thinned out to more than a screen shows.
+#[derive(Debug)]
+struct Epochs {
+    /// Job and number of epochs.
+    of: (u64, usize),
+    means: Points,
+    validation: Points,
+    best: Option<EpochPoint>,
+}
+
+/// Columns that the curves of the epochs are thinned out for.
+const COLUMNS: usize = 4000;
 
 /// (x, y) of each point.
 type Points = Vec<[f64; 2]>;
@@ -23,7 +38,7 @@ type Key = (u64, usize, usize, u64);
 
 impl Default for Curves {
     fn default() -> Self {
-        Self { log: true, smoothing: 0.8, recent: false, cached: None }
+        Self { log: true, smoothing: 0.8, recent: false, cached: None, epochs: None }
     }
 }
 
@@ -83,20 +98,26 @@ impl Curves {
             let smoothed = smooth(&raw, self.smoothing);
             self.cached = Some((key, raw, smoothed));
         }
-        let Some((_, raw, smoothed)) = &self.cached else { return };
-        let by_epoch = |loss: fn(&EpochPoint) -> Option<f64>| -> Vec<[f64; 2]> {
-            job.history.iter().filter_map(|point| Some([point.step as f64, loss(point)?])).collect()
-        };
+        let of = (job.job, job.history.len());
+        if self.epochs.as_ref().map(|epochs| epochs.of) != Some(of) {
+            let by_epoch = |loss: fn(&EpochPoint) -> Option<f64>| -> Points {
+                let points = job.history.iter().filter_map(|point| Some([point.step as f64, loss(point)?]));
+                decimate(&points.collect::<Points>(), COLUMNS)
+            };
+            let (means, validation) = (by_epoch(|point| Some(point.train_loss)), by_epoch(|point| point.val_loss));
+            self.epochs = Some(Epochs { of, means, validation, best: best(&job.history).cloned() });
+        }
+        let (Some((_, raw, smoothed)), Some(epochs)) = (&self.cached, &self.epochs) else { return };
         let few = job.history.len() <= 60;
-        let validation = by_epoch(|point| point.val_loss);
         let mut curves = Vec::new();
         if self.smoothing > 0.0 {
             curves.push(Curve { width: 1.0, ..Curve::new("", palette.lines[0].gamma_multiply(0.3), raw) });
         }
         curves.push(Curve { width: 2.0, ..Curve::new("Training", palette.lines[0], smoothed) });
-        let means = by_epoch(|point| Some(point.train_loss));
+        let means = epochs.means.as_slice();
         curves.push(Curve { dots: few, dashed: true, ..Curve::new("Mean of the epoch", palette.lines[3], means) });
-        if !validation.is_empty() {
+        if !epochs.validation.is_empty() {
+            let validation = epochs.validation.as_slice();
             curves.push(Curve { dots: few, width: 2.0, ..Curve::new("Validation", palette.lines[1], validation) });
         }
         let mut plot = CurvePlot::new("Loss curve", height)
@@ -106,7 +127,7 @@ impl Curves {
             .legend(!job.curve.is_empty())
             .empty("The curve begins with the first report")
             .readout(|step| readout(job, step));
-        if let Some(best) = best(&job.history) {
+        if let Some(best) = &epochs.best {
             let at = [best.step as f64, best.val_loss.unwrap_or(best.train_loss)];
             plot = plot.mark(format!("Best epoch, {}", best.epoch), palette.good, at);
         }

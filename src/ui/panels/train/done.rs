@@ -1,6 +1,8 @@
 //! Before the first training: what to do. After it: what came of it.
 
+use super::super::method;
 use super::steer;
+use crate::config::Method;
 use crate::session::{Action, Level, Session, State, Status, Step};
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
@@ -13,7 +15,9 @@ pub(super) fn before(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     ui.add_space((ui.available_height() * 0.12).min(70.0));
     ui.vertical_centered(|ui| {
         ui.set_max_width(460.0);
-        ui.label(RichText::new("Nothing has been trained yet").size(19.0).strong());
+        let direct = state.draft.config().training.method == Method::Direct;
+        let title = if direct { "Nothing has been solved yet" } else { "Nothing has been trained yet" };
+        ui.label(RichText::new(title).size(19.0).strong());
         ui.add_space(2.0);
         ui.label(RichText::new("Three steps lead to a picture").weak());
         ui.add_space(16.0);
@@ -31,11 +35,16 @@ pub(super) fn before(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         let problems = state.draft.problems();
         let settings = problems.first().cloned().unwrap_or_else(|| plan(state));
         row(ui, problems.is_empty(), "Check the configuration", &settings, Step::Configure, actions);
+        Frame::group(ui.style()).inner_margin(10).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.with_layout(egui::Layout::top_down(egui::Align::Min), |ui| method::choose(ui, state, actions));
+        });
         ui.add_space(14.0);
-        steer::start(ui, state, "Start training", actions);
+        steer::start(ui, state, method::start_text(state), actions);
         ui.add_space(4.0);
+        let found = if direct { "found" } else { "learnt" };
         let hint =
-            state.why_not_start().unwrap_or_else(|| "You can stop at any time and keep what was learnt".to_owned());
+            state.why_not_start().unwrap_or_else(|| format!("You can stop at any time and keep what was {found}"));
         ui.label(RichText::new(hint).small().weak());
     });
 }
@@ -44,6 +53,7 @@ pub(super) fn before(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
 fn plan(state: &State) -> String {
     let config = state.draft.config();
     let end = match (config.training.epochs, config.training.time_budget_s) {
+        _ if config.training.method == Method::Direct => format!("{} passes over the patterns", config.direct.epochs),
         (Some(epochs), Some(seconds)) => format!("{epochs} epochs, at most {}", duration(seconds)),
         (Some(epochs), None) => format!("{epochs} epochs"),
         (None, Some(seconds)) => format!("Trains for {}", duration(seconds)),
@@ -101,6 +111,9 @@ pub(super) fn after(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         figures(ui, job);
         if matches!(job.status, Status::Finished(outcome) if outcome != JobOutcome::Discarded) {
             ui.horizontal_wrapped(|ui| {
+                if job.name == "simulate" && steer::primary(ui, "See the data").clicked() {
+                    actions.push(Action::Go(Step::Data));
+                }
                 let shown = state.result.as_ref().map(|result| &result.folder) == job.output_dir.as_ref();
                 if has_object(job) && steer::primary(ui, "See the result").clicked() {
                     match &job.output_dir {
@@ -129,10 +142,11 @@ fn figures(ui: &mut Ui, job: &Session) {
         ("Epochs", summary.epochs.map(|epochs| epochs.to_string()), "Epochs completed"),
         ("Training loss", summary.final_train_loss.map(short), "Mean of the last epoch"),
         ("Validation loss", summary.val_loss.map(short), "At the end of the last epoch"),
+        ("Simulation time", summary.simulate_seconds.map(duration), "Calculation and writing"),
         (
             "Misfit",
             summary.consistency_r.map(short),
-            "Σ(|F| − √I)² / ΣI of the stitched object against the data; smaller is better",
+            "Σ(|F| − √I)² / ΣI of the object against the data; smaller is better",
         ),
         ("Phase correlation", summary.phase_correlation.map(percent), "With the object that the file brings"),
         ("Amplitude correlation", summary.amplitude_correlation.map(percent), "With the object that the file brings"),

@@ -7,7 +7,7 @@ mod picture;
 mod progress;
 mod steer;
 
-use super::Outbox;
+use super::{Outbox, method};
 use crate::session::{Action, Level, State, Status};
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
@@ -24,7 +24,11 @@ pub struct View {
     curves: curves::Curves,
     pictures: picture::LivePictures,
     memory: Memory,
+    alarms: Option<(AlarmKey, Vec<alarms::Alarm>)>,
 }
+
+/// What alarms depend on: job and its status, reports, last step, epochs, learning rate and flatness.
+type AlarmKey = (u64, Status, usize, usize, usize, u64, Option<(u64, usize)>);
 
 impl View {
     /// Draws the panel.
@@ -41,6 +45,9 @@ impl View {
     fn job(&mut self, ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
         let bottom = ui.max_rect().bottom();
         ui.horizontal_wrapped(|ui| self.steer.show(ui, state, outbox, actions));
+        if !state.is_busy() {
+            method::choose(ui, state, actions);
+        }
         if state.is_busy() {
             let resident = self.memory.at(ui.input(|input| input.time));
             progress::show(ui, state, resident);
@@ -51,8 +58,27 @@ impl View {
         }
         let learning_rate = state.draft.config().training.learning_rate;
         let flatness = self.pictures.flatness(ui.ctx(), state);
-        for alarm in alarms::alarms(&state.job, learning_rate, flatness) {
-            warn(ui, &alarm);
+        let (job, curve) = (&state.job, &state.job.curve);
+        let key = (
+            job.job,
+            job.status,
+            curve.len(),
+            curve.last().map_or(0, |point| point.step),
+            job.history.len(),
+            learning_rate.to_bits(),
+            flatness.map(|(spread, step)| (spread.to_bits(), step)),
+        );
+        // Looked for when there is something new, not every frame: a curve is long.
+        let alarms = match self.alarms.take() {
+            Some((known, alarms)) if known == key => alarms,
+            _ => alarms::alarms(job, learning_rate, flatness),
+        };
+        for alarm in &alarms {
+            warn(ui, alarm);
+        }
+        self.alarms = Some((key, alarms));
+        if state.job.name == "simulate" {
+            return;
         }
         let trained = !state.job.curve.is_empty() || !state.job.history.is_empty() || !state.film.frames().is_empty();
         if !trained && (state.job.name == "infer" || state.job.status == Status::Failed) {

@@ -1,6 +1,7 @@
 //! Start, pause, resume, stop.
 
-use super::super::Outbox;
+use super::super::{Outbox, method};
+use crate::config::Method;
 use crate::session::{Action, State, Step};
 use crate::ui::theme;
 use crate::worker::message::{Control, Stage};
@@ -17,7 +18,13 @@ impl Steer {
     pub(super) fn show(&mut self, ui: &mut Ui, state: &State, _: &mut Outbox, actions: &mut Vec<Action>) {
         if !state.is_busy() {
             self.confirming = false;
-            start(ui, state, if state.job.has_ended() { "Train again" } else { "Start training" }, actions);
+            let direct = state.draft.config().training.method == Method::Direct;
+            let text = match state.job.has_ended() {
+                true if direct => "Solve again",
+                true => "Train again",
+                false => method::start_text(state),
+            };
+            start(ui, state, text, actions);
             let reason = state.why_not_reconstruct();
             if state.bundle.is_some() {
                 let button = ui.add_enabled(reason.is_none(), Button::new("Reconstruct with the loaded model"));
@@ -51,7 +58,7 @@ impl Steer {
                     .response
                     .on_disabled_hover_text("The job is ending");
             });
-        } else if ui.button("Stop").on_hover_text("A trained model is kept").clicked() {
+        } else if ui.button("Stop").on_hover_text(kept(state.job.stage)).clicked() {
             actions.push(Action::Steer(Control::Stop));
         }
         if asked == Control::StopAfterEpoch && ui.button("Go on instead").clicked() {
@@ -106,6 +113,14 @@ impl Steer {
         if modal.should_close() {
             self.confirming = false;
         }
+    }
+}
+
+/// What stopping leaves behind in this stage.
+fn kept(stage: Option<Stage>) -> &'static str {
+    match stage {
+        Some(Stage::Simulating) => "Nothing is written",
+        _ => "A trained model is kept",
     }
 }
 

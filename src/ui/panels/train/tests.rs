@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
 use crate::session::{OpenDataset, Step};
+use crate::ui::panels::bench::looks_as_accepted;
 use crate::ui::widgets::test_pictures::{self, VIEWS, panel, save};
 use crate::worker::message::{
     AdapterKind, Control, DeviceInfo, EpochPoint, Event, EventKind, JobOutcome, LivePace, Progress, Stage, Summary,
@@ -108,6 +109,12 @@ fn finished(outcome: JobOutcome) -> State {
         ],
     );
     state
+}
+
+#[test]
+fn before_and_after_the_panel_looks_as_accepted() {
+    looks_as_accepted(&State::default(), View::show, [720.0, 500.0], "train-before", &[]);
+    looks_as_accepted(&finished(JobOutcome::Completed), View::show, [900.0, 680.0], "train-done", &[]);
 }
 
 #[test]

@@ -1,0 +1,117 @@
+//! What a simulation will look like, before it is made: the scene and one of its patterns.
+
+use super::forward::{Forward, Workspace, photon_factor};
+use super::scene::{Scene, Sources};
+use super::{probe, scan};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use ndarray::Array2;
+use rayon::prelude::*;
+
+/// Most patterns of the scan that a preview is made with, and the largest side of an object drawn for it, in pixels.
+const MOST_PATTERNS: usize = 2000;
+const LARGEST_OBJECT: usize = 2048;
+
+/// The scene of a simulation and one of its patterns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preview {
+    /// Object, probe and positions.
+    pub scene: Scene,
+    /// (N, N) counts of the pattern nearest to the middle of the scan.
+    pub counts: Array2<f32>,
+    /// Which pattern that is.
+    pub pattern: usize,
+    /// Photons that it counts.
+    pub photons: f64,
+    /// Diameter of a disk with the effective area of the probe, in pixels.
+    pub probe_diameter: f64,
+    /// 1 − median distance to the nearest position / `probe_diameter`; none for a single position.
+    pub overlap: Option<f64>,
+    /// Whether there will be more patterns, or a larger object, than the preview has.
+    pub is_part: bool,
+}
+
+/// Builds the scene that [`super::simulate`] would, with fewer patterns or a smaller object where it would take long.
+///
+/// # Errors
+/// As [`super::simulate`], but for writing.
+pub fn preview(config: &Config, sources: &Sources) -> Result<Preview> {
+    let mut smaller = config.clone();
+    let simulation = &mut smaller.simulation;
+    let mut is_part = simulation.n_images.is_some_and(|count| count > MOST_PATTERNS);
+    simulation.n_images = simulation.n_images.map(|count| count.min(MOST_PATTERNS));
+    if simulation.object_size.is_some_and(|side| side > LARGEST_OBJECT) {
+        simulation.object_size = Some(LARGEST_OBJECT);
+        is_part = true;
+    }
+    let scene = Scene::build(&smaller, sources)?;
+    let forward = Forward::new(scene.object.view(), &scene.probe);
+    let energies: Vec<f64> = scene
+        .true_positions
+        .par_iter()
+        .map_init(Workspace::default, |work, &position| forward.exit_energy(position, work))
+        .collect();
+    let factor = photon_factor(&energies, smaller.simulation.n_photons);
+    if !factor.is_finite() || factor <= 0.0 {
+        return Err(Error::bad_input("No light comes through the object: the mean energy behind it is 0"));
+    }
+    let count = scene.true_positions.len() as f64;
+    let middle = [0, 1].map(|k| scene.true_positions.iter().map(|position| position[k]).sum::<f64>() / count);
+    let distance = |position: &[f64; 2]| (position[0] - middle[0]).hypot(position[1] - middle[1]);
+    let nearest = scene.true_positions.iter().enumerate().min_by(|a, b| distance(a.1).total_cmp(&distance(b.1)));
+    let Some((pattern, &position)) = nearest else { return Err(Error::bad_input("The scan has no position")) };
+    let mut work = Workspace::default();
+    forward.intensity(position, &mut work);
+    #[allow(clippy::cast_possible_truncation)]
+    let scale = (factor * factor) as f32;
+    work.intensity.iter_mut().for_each(|value| *value *= scale);
+    let side = scene.patch_size();
+    let mut amplitude = vec![0.0_f32; side * side];
+    let seed = smaller.execution.seeds.noise;
+    let exposure = scene.detector.expose(seed, pattern as u64, &work.intensity, &mut amplitude);
+    let counts = Array2::from_shape_fn((side, side), |(y, x)| {
+        let amplitude = amplitude.get(y * side + x).copied().unwrap_or_default();
+        amplitude * amplitude
+    });
+    let probe_diameter = probe::effective_diameter(&scene.probe);
+    let step = scan::median_neighbour_distance(&scene.true_positions, 1);
+    let overlap = step.filter(|_| probe_diameter > 0.0).map(|step| 1.0 - step / probe_diameter);
+    Ok(Preview { counts, pattern, photons: exposure.photons, probe_diameter, overlap, is_part, scene })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::config::{DataConfig, ScanKind};
+    use crate::data::Dataset;
+
+    #[test]
+    fn the_preview_is_the_scene_and_the_pattern_that_the_simulation_writes() {
+        let mut config = Config::default();
+        config.simulation.n_images = Some(30);
+        config.simulation.scan = ScanKind::Spiral;
+        config.simulation.n_photons = 5e4;
+        let found = preview(&config, &Sources::default()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("made.npz");
+        let (scene, _) = super::super::simulate(&config, &Sources::default(), &path, &mut |_, _| true).unwrap();
+        assert_eq!((&found.scene.object, &found.scene.positions), (&scene.object, &scene.positions));
+        let dataset = Dataset::load(&path, &DataConfig::default(), 1).unwrap();
+        let stored = dataset.diffraction.index_axis(ndarray::Axis(0), found.pattern);
+        let worst = found.counts.iter().zip(&stored).map(|(a, b)| (a - b * b).abs()).fold(0.0, f32::max);
+        // A single count may fall on the other side where the photons per pattern differ in the last digit.
+        assert!(worst <= 1.5, "{worst}");
+        let sum: f64 = stored.iter().map(|a| f64::from(a * a)).sum();
+        assert!((found.photons - sum).abs() < 20.0, "{} {sum}", found.photons);
+        assert!(!found.is_part && found.overlap.unwrap() > 0.5);
+    }
+
+    #[test]
+    fn a_large_simulation_is_previewed_in_part() {
+        let mut config = Config::default();
+        config.simulation.n_images = Some(1_000_000);
+        let found = preview(&config, &Sources::default()).unwrap();
+        assert!(found.is_part && found.scene.positions.len() == MOST_PATTERNS);
+    }
+}
