@@ -51,7 +51,21 @@ fn help_names_the_subcommands_and_without_a_display_the_window_says_what_to_do()
     let help = program().arg("--help").output().unwrap();
     assert!(help.status.success());
     let text = String::from_utf8(help.stdout).unwrap();
-    for name in ["run", "train", "infer", "inspect", "devices", "config", "gui", "simulate", "evaluate", "export"] {
+    for name in [
+        "run",
+        "train",
+        "infer",
+        "inspect",
+        "devices",
+        "config",
+        "gui",
+        "simulate",
+        "evaluate",
+        "export",
+        "predict",
+        "import-weights",
+        "export-weights",
+    ] {
         assert!(text.contains(name), "{name}");
     }
     let bare = program().env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").output().unwrap();

@@ -95,7 +95,7 @@ fn modes_of_a_probe_add_incoherently_with_parseval() {
 fn the_probe_is_normalised_as_the_original_does() {
     let Some(mut file) = golden("normalization.npz") else { return };
     let probe = complex(&mut file, "probe_in").into_dimensionality::<Ix2>().unwrap().insert_axis(Axis(0));
-    let found = physics::normalize_probe(probe.view(), ProbeNormalization::MeanAmplitude, 1.0).unwrap();
+    let found = physics::normalize_probe(probe.view(), ProbeNormalization::MeanAmplitude, 1.0, 4.0).unwrap();
     let expected = flat3(complex(&mut file, "probe_norm"));
     assert!(complex_error(found.probe.view(), expected.view()) <= 1e-6);
 }
@@ -104,7 +104,7 @@ fn the_probe_is_normalised_as_the_original_does() {
 fn the_energy_rule_puts_a_unit_object_at_the_object_scale() {
     let Some(mut file) = golden("forward.npz") else { return };
     let probe = complex(&mut file, "probe").into_dimensionality::<Ix2>().unwrap().insert_axis(Axis(0));
-    let found = physics::normalize_probe(probe.view(), ProbeNormalization::Energy, 0.7).unwrap();
+    let found = physics::normalize_probe(probe.view(), ProbeNormalization::Energy, 0.7, 4.0).unwrap();
     let energy: f64 = found.probe.iter().map(|z| f64::from(z.norm_sqr()) * 0.49).sum();
     assert!((energy / 1024.0 - 1.0).abs() < 1e-5, "{energy}");
 }

@@ -56,7 +56,7 @@ pub struct Bundle {
     pub weights: Weights,
     /// What training recorded.
     pub history: History,
-    /// (modes, N, N) probe in the network's scale, complex64.
+    /// (modes, N, N) probe in the network's scale, complex64; no modes for an imported network, whose probe is not known.
     pub probe: Array3<Complex32>,
 }
 
@@ -218,7 +218,7 @@ impl Bundle {
         self.weights.check()?;
         let side = self.manifest.dataset.patch_size;
         let (modes, rows, columns) = self.probe.dim();
-        if modes == 0 || rows != side || columns != side || side == 0 {
+        if rows != side || columns != side || side == 0 {
             return Err(Problem::new(format!("The probe of the model has shape ({modes}, {rows}, {columns})"))
                 .expected(format!("(modes, {side}, {side}) as its patches"))
                 .into());

@@ -73,7 +73,9 @@ impl Foreign {
     /// What to do about it where a bundle is needed.
     pub fn hint(self) -> &'static str {
         match self {
-            Self::PyTorch | Self::Lightning | Self::PtychoPinnTorch => "Train with `ptychoscope train`",
+            Self::PyTorch | Self::Lightning | Self::PtychoPinnTorch | Self::Safetensors => {
+                "Convert it first: `ptychoscope import-weights FILE --output model.ptycho`"
+            }
             Self::PtychoPinnTensorFlow | Self::Keras => {
                 "TensorFlow models cannot be converted; train with `ptychoscope train`"
             }

@@ -5,17 +5,22 @@
 
 mod atomic;
 mod bundle;
+mod export;
 mod foreign;
+mod import;
 mod job_record;
 mod lock;
 mod manifest;
 mod run_folder;
 mod saved_training;
+mod torch;
 mod utc;
 
 pub use atomic::{AtomicFile, write_atomic};
 pub use bundle::Bundle;
+pub use export::reference_state_dict;
 pub use foreign::{Foreign, recognize};
+pub use import::{Imported, import_weights};
 pub use job_record::JobRecord;
 pub use lock::{Owner, RunLock};
 pub use manifest::{DatasetInfo, DeviceInfo, FORMAT_VERSION, Manifest};

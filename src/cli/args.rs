@@ -58,6 +58,12 @@ pub enum Task {
     Config(ConfigArgs),
     /// Write reconstructions in other formats: TIFF, PNG, NPY, CXI, Ptychodus product
     Export(ExportArgs),
+    /// Run the network alone on a batch: images in; object, amplitude and phase out
+    Predict(PredictArgs),
+    /// Turn weights of PtychoPINN's PyTorch backend into a bundle
+    ImportWeights(ImportWeightsArgs),
+    /// Write the weights of a bundle as a state_dict that PtychoPINN can load (safetensors)
+    ExportWeights(ExportWeightsArgs),
     /// Change a dataset and write it as NPZ: crop, bin, shuffle, split, subset, transpose, to-amplitude, merge, stats
     Prepare {
         /// What to do.
@@ -384,6 +390,57 @@ pub struct ExportArgs {
     /// How the dataset is read: data fields of the configuration
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     pub set: Vec<String>,
+}
+
+/// Arguments of `predict`.
+#[derive(Debug, clap::Args)]
+pub struct PredictArgs {
+    /// Bundle (model.ptycho, or the run folder that holds it)
+    #[arg(long, value_name = "MODEL")]
+    pub model: PathBuf,
+    /// Batch (NPZ): images (n, C, N, N), normalised amplitudes as the network takes them
+    #[arg(long, value_name = "BATCH")]
+    pub input: PathBuf,
+    /// File to write (NPZ): object, amplitude and phase, (n, C, N, N) each
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Device: auto, cpu, gpu or wgpu
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub accelerator: String,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Arguments of `import-weights`.
+#[derive(Debug, clap::Args)]
+pub struct ImportWeightsArgs {
+    /// Weights: a Lightning checkpoint (.ckpt), a state_dict (.pt, .pth, .safetensors) or a wts.h5.zip of PyTorch
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Bundle to write
+    #[arg(long, short, value_name = "MODEL")]
+    pub output: PathBuf,
+    /// Set what the file does not tell, for example model.amp_activation=sigmoid; may be repeated
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    pub set: Vec<String>,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Arguments of `export-weights`.
+#[derive(Debug, clap::Args)]
+pub struct ExportWeightsArgs {
+    /// Bundle (model.ptycho, or the run folder that holds it)
+    #[arg(value_name = "MODEL")]
+    pub model: PathBuf,
+    /// File to write (.safetensors)
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub quiet: bool,
 }
 
 /// What `prepare` works on.

@@ -51,7 +51,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<u8> {
 }
 
 /// The bundle in a run folder, or the file itself.
-fn bundle_in(path: &Path) -> PathBuf {
+pub(super) fn bundle_in(path: &Path) -> PathBuf {
     if path.is_dir() { path.join("model.ptycho") } else { path.to_path_buf() }
 }
 

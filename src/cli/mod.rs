@@ -8,8 +8,11 @@ mod bench;
 mod compare;
 mod evaluate;
 mod export;
+mod export_weights;
 mod halves;
+mod import_weights;
 mod jobs;
+mod predict;
 mod prepare;
 mod progress;
 mod report;
@@ -49,6 +52,9 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Task::Devices { json }) => show::devices(json),
         Some(Task::Bench(args)) => bench::bench(&args),
         Some(Task::Config(args)) => show::config(&args),
+        Some(Task::Predict(args)) => predict::predict(&args),
+        Some(Task::ImportWeights(args)) => import_weights::import_weights(&args),
+        Some(Task::ExportWeights(args)) => export_weights::export_weights(&args),
         Some(Task::Export(args)) => export::export(&args),
         Some(Task::Prepare { tool }) => prepare::prepare(tool),
     };

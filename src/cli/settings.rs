@@ -1,7 +1,7 @@
 //! From what was typed to a validated configuration: preset < file < flags.
 
 use super::args::{FieldFlags, SettingArgs};
-use crate::config::{Config, Preset};
+use crate::config::{Config, Method, Preset, why_unused};
 use crate::error::{Error, Problem, Result};
 
 /// Settings in the order in which they apply, and what to say about them.
@@ -18,6 +18,36 @@ pub(super) struct Settings {
 /// # Errors
 /// An unknown preset, field or file, or an illegal value.
 pub(super) fn effective(preset: &str, arguments: &SettingArgs<true>) -> Result<(Config, Settings)> {
+    let (config, mut settings) = layered(preset, arguments)?;
+    settings.notes.extend(without_effect(&config, &settings.values)?);
+    Ok((config, settings))
+}
+
+/// What to say about settings that were given and have no effect with the others.
+///
+/// # Errors
+/// One of them describes the network: another network than was asked for is not trained.
+fn without_effect(config: &Config, given: &[(String, String)]) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
+    for (path, value) in given.iter().filter(|(path, _)| !path.starts_with("execution.seeds.")) {
+        let Some(reason) = why_unused(path, config) else { continue };
+        if path.starts_with("model.") && config.training.method == Method::Network {
+            // What is set to its default asks for nothing.
+            if Config::default().get(path)? == config.get(path)? {
+                continue;
+            }
+            return Err(Error::BadInput(
+                Problem::new(format!("{path} = {value} has no effect here. {reason}"))
+                    .hint("Leave it out, or change the field that it depends on"),
+            ));
+        }
+        notes.push(format!("{path} has no effect here. {reason}."));
+    }
+    Ok(notes)
+}
+
+/// The configuration and the settings over it.
+fn layered(preset: &str, arguments: &SettingArgs<true>) -> Result<(Config, Settings)> {
     let settings = gather(arguments)?;
     let preset = Preset::from_name(preset)?;
     let Some(path) = &arguments.config else {
@@ -88,7 +118,10 @@ pub(super) fn data_config(set: &[String], mut values: Vec<(String, String)>) -> 
 }
 
 /// Path and value of a `--set`.
-fn assignment(text: &str) -> Result<(String, String)> {
+///
+/// # Errors
+/// There is no `=`.
+pub(super) fn assignment(text: &str) -> Result<(String, String)> {
     let Some((path, value)) = text.split_once('=') else {
         return Err(Error::BadInput(
             Problem::new(format!("--set {text:?} has no \"=\""))
@@ -144,6 +177,17 @@ mod tests {
         let (config, settings) = effective_of(&["--accelerator", "cuda"]).unwrap();
         assert_eq!(config.execution.accelerator, Accelerator::Gpu);
         assert_eq!(settings.notes.len(), 1);
+    }
+
+    #[test]
+    fn a_setting_without_effect_is_refused_if_it_describes_the_network_and_noted_otherwise() {
+        let error = effective_of(&["--set", "model.decoder_spatial_kernel=5"]).unwrap_err().to_string();
+        assert!(error.contains("model.decoder_spatial_kernel = 5 has no effect") && error.contains("spatial_decoder"));
+        let both = ["--set", "model.decoder_spatial_kernel=5", "--set", "model.spatial_decoder=true"];
+        assert_eq!(effective_of(&both).unwrap().0.model.decoder_spatial_kernel, 5);
+        assert!(effective_of(&["--set", "model.object_big=true"]).unwrap().1.notes.is_empty());
+        let (_, settings) = effective_of(&["--set", "inference.crop=30"]).unwrap();
+        assert!(settings.notes[0].starts_with("inference.crop has no effect"), "{:?}", settings.notes);
     }
 
     #[test]

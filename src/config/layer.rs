@@ -154,6 +154,7 @@ impl Config {
                 "Give an even side with --set inference.crop=VALUE",
             ));
         }
+        self.model.check()?;
         let needed = self.model.gridsize * self.model.gridsize;
         let candidates = self.data.neighbor_count + usize::from(self.data.seed_in_group);
         if needed > 1 && candidates < needed {
@@ -322,7 +323,7 @@ mod tests {
         let error = Config::from_toml("[model]\ngridsise = 2\n").unwrap_err().to_string();
         assert!(error.contains("\"model.gridsise\"") && error.contains("Did you mean model.gridsize"), "{error}");
         let error = Config::from_toml("[model]\ngridsize = \"two\"\n").unwrap_err().to_string();
-        assert!(error.contains("model.gridsize") && error.contains("from 1 to 3"), "{error}");
+        assert!(error.contains("model.gridsize") && error.contains("from 1 to 4"), "{error}");
         let error = Config::from_toml("[model\n").unwrap_err().to_string();
         assert!(error.starts_with("Line 1"), "{error}");
         let error = Config::from_toml("training = 3\n").unwrap_err().to_string();

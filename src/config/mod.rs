@@ -23,7 +23,8 @@ pub use execution::{Accelerator, ExecutionConfig, Seeds};
 pub use field::{Choice, Field, Kind};
 pub use inference::{InferenceConfig, StitchWeighting};
 pub use model::{
-    AmpActivation, Initialization, InputTransform, LastStage, MergeWeighting, ModelConfig, ProbeNormalization,
+    AmpActivation, Initialization, InputTransform, LastStage, MergeWeighting, ModelConfig, OutputMode,
+    ProbeNormalization,
 };
 pub use preset::Preset;
 pub use relevance::{why_unused, why_unused_in_simulation};

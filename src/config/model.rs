@@ -1,6 +1,7 @@
 //! The network and the physics behind it (A§3.4, A§4).
 
 use super::field::{Field, Kind, choice, integer};
+use crate::error::{Error, Problem, Result};
 use serde::{Deserialize, Serialize};
 
 /// Activation of the amplitude head.
@@ -61,6 +62,21 @@ pub enum LastStage {
     FullFrame,
     /// The reference's: the central N/2 window after a single convolution, and a border path through a ring mask.
     BorderMask,
+    /// The reference's of autumn 2025: the border path has a share of the channels and is added on the whole frame.
+    BorderUnmasked,
+    /// The reference's in TensorFlow: the border path has 4 channels and fewer filters for larger patterns.
+    BorderNarrow,
+}
+
+/// What the two outputs of the network are (A§4.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputMode {
+    /// Amplitude, by `amp_activation`, and phase, π·tanh(z).
+    #[default]
+    AmpPhase,
+    /// Real part, tanh(z) + 0.2, and imaginary part, 1.2·tanh(z).
+    RealImag,
 }
 
 /// How the probe is scaled; the factor is kept and the object is reported in the caller's units.
@@ -70,8 +86,10 @@ pub enum ProbeNormalization {
     /// Energy: a unit-transmission object of amplitude `object_scale` reproduces the normalised energy (N/2)².
     #[default]
     Energy,
-    /// The reference's: P / (4 · mean |P|) (A§3.4).
+    /// The reference's: P / (`probe_scale` · mean |P|) (A§3.4).
     MeanAmplitude,
+    /// P / `probe_scale`: what the reference's PyTorch training really does.
+    Fixed,
 }
 
 /// Weight of each pixel when the patches of a group are merged into one object (gridsize > 1, A§5.2).
@@ -107,8 +125,143 @@ pub struct ModelConfig {
     pub probe_normalization: ProbeNormalization,
     /// Amplitude at which a unit-transmission object sits in the head's range (energy normalisation only).
     pub object_scale: f64,
+    /// Divides the probe (all normalisations but that by energy).
+    pub probe_scale: f64,
     /// Weight of each pixel when the patches of a group are merged (gridsize > 1).
     pub merge_weighting: MergeWeighting,
+    /// Whether the patches of a group are merged into one object (gridsize > 1).
+    pub object_big: bool,
+    /// Whether the border of a patch is predicted (border layouts of the last stage).
+    pub probe_big: bool,
+    /// Whether the last stage is the central half padded with zeros; else all channels go to the whole frame.
+    pub pad_object: bool,
+    /// Share of the filters that go to the border path.
+    pub decoder_last_c_outer_fraction: f64,
+    /// Amplitudes that the network puts out: 1 for all patterns of a group, or one for each.
+    pub decoder_last_amp_channels: usize,
+    /// Whether the two fields above apply to the layout `BorderMask`, too.
+    pub use_legacy_decoder_channel_override: bool,
+    /// What the two outputs of the network are.
+    pub cnn_output_mode: OutputMode,
+    /// Whether one decoder serves both outputs.
+    pub use_shared_decoder: bool,
+    /// Whether convolutions are followed by batch normalisation (not those of the amplitude decoder).
+    pub batch_norm: bool,
+    /// Channel and spatial attention after each block of the encoder.
+    pub cbam_encoder: bool,
+    /// Efficient channel attention after each block of the encoder.
+    pub eca_encoder: bool,
+    /// Channel and spatial attention between encoder and decoders.
+    pub cbam_bottleneck: bool,
+    /// Channel and spatial attention after each block of the decoders.
+    pub cbam_decoder: bool,
+    /// Efficient channel attention after each block of the decoders.
+    pub eca_decoder: bool,
+    /// Spatial attention after each block of the decoders.
+    pub spatial_decoder: bool,
+    /// Side of the kernel of that spatial attention, odd.
+    pub decoder_spatial_kernel: usize,
+}
+
+impl ModelConfig {
+    /// Patterns per group.
+    pub fn channels(&self) -> usize {
+        self.gridsize * self.gridsize
+    }
+
+    /// Whether the last stage has a central path and a border path.
+    pub fn has_border_path(&self) -> bool {
+        self.pad_object && !matches!(self.last_stage, LastStage::Auto | LastStage::FullFrame)
+    }
+
+    /// Whether the share of the border path and the number of amplitudes are those of the configuration.
+    pub fn has_own_channels(&self) -> bool {
+        let masked = self.last_stage == LastStage::BorderMask;
+        self.last_stage == LastStage::BorderUnmasked || (masked && self.use_legacy_decoder_channel_override)
+    }
+
+    /// Channels that the amplitude decoder puts out; a single one counts for all patterns of a group.
+    pub fn amplitude_channels(&self) -> usize {
+        if self.has_own_channels() { self.decoder_last_amp_channels } else { self.channels() }
+    }
+
+    /// Channels of the border path of a decoder with so many outputs, out of so many filters (A§4.4).
+    pub fn outer_channels(&self, filters: usize, outputs: usize) -> usize {
+        if self.last_stage == LastStage::BorderNarrow {
+            return 4;
+        }
+        if !self.has_own_channels() {
+            return outputs;
+        }
+        let share = self.decoder_last_c_outer_fraction.clamp(0.0, 0.5);
+        // The small addend keeps a share that was computed from a whole number of channels at that number.
+        ((filters as f64 * share + 1e-9) as usize).max(1)
+    }
+
+    /// Checks what the ranges of the fields alone cannot say about the network.
+    ///
+    /// # Errors
+    /// Two fields that contradict each other, named with the remedy.
+    pub fn check(&self) -> Result<()> {
+        let refused = |title: &str, hint: &str| Err(Error::BadInput(Problem::new(title).hint(hint)));
+        let amplitudes = self.amplitude_channels();
+        if amplitudes != 1 && amplitudes != self.channels() {
+            return refused(
+                &format!(
+                    "model.decoder_last_amp_channels = {amplitudes} is neither one amplitude for all nor one for each of \
+                     the {} patterns of a group",
+                    self.channels()
+                ),
+                "Set it to 1 or to gridsize²",
+            );
+        }
+        if self.use_shared_decoder && amplitudes != self.channels() {
+            return refused(
+                "A shared decoder puts out as many amplitudes as phases",
+                "Set model.decoder_last_amp_channels to gridsize², or model.use_shared_decoder to false",
+            );
+        }
+        if self.cnn_output_mode == OutputMode::RealImag && amplitudes != self.channels() {
+            return refused(
+                "A single real part cannot stand for several patterns",
+                "Set model.decoder_last_amp_channels to gridsize², or model.cnn_output_mode to amp_phase",
+            );
+        }
+        let outputs = if self.use_shared_decoder { 2 * self.channels() } else { self.channels() };
+        let filters = 32 * self.n_filters_scale;
+        if self.has_border_path() && self.outer_channels(filters, outputs) >= filters {
+            return refused(
+                &format!("The last stage has {filters} filters, of which the border of {outputs} outputs takes all"),
+                "Raise --n-filters-scale, or set model.last_stage to full_frame",
+            );
+        }
+        if self.cbam_encoder && self.eca_encoder {
+            return refused(
+                "model.cbam_encoder and model.eca_encoder are two attentions at one place",
+                "Set one of them to false",
+            );
+        }
+        if [self.cbam_decoder, self.eca_decoder, self.spatial_decoder].iter().filter(|on| **on).count() > 1 {
+            return refused(
+                "The decoders have one place for model.cbam_decoder, model.eca_decoder and model.spatial_decoder",
+                "Set all but one of them to false",
+            );
+        }
+        let places = [self.cbam_decoder, self.eca_decoder, self.spatial_decoder];
+        if self.use_shared_decoder && places.contains(&true) {
+            return refused(
+                "The shared decoder has an attention of its own (ECA)",
+                "Set model.cbam_decoder, model.eca_decoder and model.spatial_decoder to false",
+            );
+        }
+        if self.decoder_spatial_kernel.is_multiple_of(2) {
+            return refused(
+                &format!("model.decoder_spatial_kernel = {} is even, so it has no centre", self.decoder_spatial_kernel),
+                "Give an odd side with --set model.decoder_spatial_kernel=VALUE",
+            );
+        }
+        Ok(())
+    }
 }
 
 impl Default for ModelConfig {
@@ -123,7 +276,24 @@ impl Default for ModelConfig {
             head_filters: 16,
             probe_normalization: ProbeNormalization::Energy,
             object_scale: 0.7,
+            probe_scale: 4.0,
             merge_weighting: MergeWeighting::Probe,
+            object_big: true,
+            probe_big: true,
+            pad_object: true,
+            decoder_last_c_outer_fraction: 0.125,
+            decoder_last_amp_channels: 1,
+            use_legacy_decoder_channel_override: false,
+            cnn_output_mode: OutputMode::AmpPhase,
+            use_shared_decoder: false,
+            batch_norm: false,
+            cbam_encoder: false,
+            eca_encoder: false,
+            cbam_bottleneck: false,
+            cbam_decoder: false,
+            eca_decoder: false,
+            spatial_decoder: false,
+            decoder_spatial_kernel: 7,
         }
     }
 }
@@ -136,7 +306,7 @@ pub(super) const FIELDS: &[Field] = &[
         help: "Patterns per group along one side; a group has gridsize² patterns.",
         unit: "",
         flag: Some("--gridsize"),
-        kind: integer(1, 3),
+        kind: integer(1, 4),
     },
     Field {
         path: "model.n_filters_scale",
@@ -194,11 +364,19 @@ pub(super) const FIELDS: &[Field] = &[
         help: "How the decoder gets from half to the full side of a pattern.",
         unit: "",
         flag: None,
-        kind: choice(&[
-            ("auto", "border_mask for a probe whose light falls into the central window, else full_frame"),
-            ("full_frame", "upsample and convolve: every pixel of the patch is predicted alike"),
-            ("border_mask", "the reference's: the central half of the frame in full resolution, the border coarsely"),
-        ]),
+        kind: Kind::Choice {
+            options: &[
+                ("auto", "border_mask for a probe whose light falls into the central window, else full_frame"),
+                ("full_frame", "upsample and convolve: every pixel of the patch is predicted alike"),
+                (
+                    "border_mask",
+                    "the reference's: the central half of the frame in full resolution, the border coarsely",
+                ),
+                ("border_unmasked", "the reference's of autumn 2025: the border path is added on the whole frame"),
+                ("border_narrow", "the reference's in TensorFlow: a border path of 4 channels"),
+            ],
+            aliases: &[("head", "border_mask"), ("oct", "border_unmasked"), ("tf", "border_narrow")],
+        },
     },
     Field {
         path: "model.head_filters",
@@ -217,7 +395,8 @@ pub(super) const FIELDS: &[Field] = &[
         flag: None,
         kind: choice(&[
             ("energy", "a unit-transmission object of amplitude object_scale reproduces the normalised energy"),
-            ("mean_amplitude", "the reference's: P / (4 · mean |P|)"),
+            ("mean_amplitude", "the reference's: P / (probe_scale · mean |P|)"),
+            ("fixed", "P / probe_scale: what the reference's PyTorch training really does"),
         ]),
     },
     Field {
@@ -229,6 +408,14 @@ pub(super) const FIELDS: &[Field] = &[
         kind: Kind::Real { min: 0.0, min_included: false, max: 100.0, optional: false },
     },
     Field {
+        path: "model.probe_scale",
+        label: "Probe scale",
+        help: "Divides the probe, with every normalisation but that by energy.",
+        unit: "",
+        flag: None,
+        kind: Kind::Real { min: 0.0, min_included: false, max: 1e6, optional: false },
+    },
+    Field {
         path: "model.merge_weighting",
         label: "Merge weight",
         help: "Weight of each pixel when the patches of a group are merged into one object (gridsize above 1).",
@@ -238,5 +425,136 @@ pub(super) const FIELDS: &[Field] = &[
             ("probe", "|P|²: what was well lit counts more"),
             ("central_window", "1 inside the central half-side window, 0 outside: the reference's"),
         ]),
+    },
+    Field {
+        path: "model.object_big",
+        label: "Merge groups",
+        help: "Whether the patches of a group are merged into one object before the physics (gridsize above 1).",
+        unit: "",
+        flag: None,
+        kind: Kind::Flag,
+    },
+    Field {
+        path: "model.probe_big",
+        label: "Border path",
+        help: "Whether the border of a patch is predicted; without, a patch is zero outside its central half.",
+        unit: "",
+        flag: None,
+        kind: Kind::Flag,
+    },
+    Field {
+        path: "model.pad_object",
+        label: "Central half",
+        help: "Whether the last stage predicts the central half and pads it; without, all its channels go to the whole frame.",
+        unit: "",
+        flag: None,
+        kind: Kind::Flag,
+    },
+    Field {
+        path: "model.decoder_last_c_outer_fraction",
+        label: "Border share",
+        help: "Share of the last filters that go to the border path.",
+        unit: "",
+        flag: None,
+        kind: Kind::Real { min: 0.0, min_included: true, max: 0.5, optional: false },
+    },
+    Field {
+        path: "model.decoder_last_amp_channels",
+        label: "Amplitudes",
+        help: "Amplitudes that the network puts out: 1 for all patterns of a group, or gridsize².",
+        unit: "",
+        flag: None,
+        kind: integer(1, 16),
+    },
+    Field {
+        path: "model.use_legacy_decoder_channel_override",
+        label: "Own channel split",
+        help: "Whether border share and number of amplitudes apply to the layout border_mask, too.",
+        unit: "",
+        flag: None,
+        kind: Kind::Flag,
+    },
+    Field {
+        path: "model.cnn_output_mode",
+        label: "Outputs",
+        help: "What the two outputs of the network are.",
+        unit: "",
+        flag: None,
+        kind: choice(&[
+            ("amp_phase", "amplitude, by amp_activation, and phase, π·tanh(z)"),
+            ("real_imag", "real part, tanh(z) + 0.2, and imaginary part, 1.2·tanh(z)"),
+        ]),
+    },
+    Field {
+        path: "model.use_shared_decoder",
+        label: "Shared decoder",
+        help: "Whether one decoder, with refinement and channel attention, serves both outputs.",
+        unit: "",
+        flag: None,
+        kind: Kind::Flag,
+    },
+    Field {
+        path: "model.batch_norm",
+        label: "Batch normalisation",
+        help: "Whether convolutions are followed by batch normalisation (not those of the amplitude decoder).",
+        unit: "",
+        flag: None,
+        kind: Kind::Flag,
+    },
+    Field {
+        path: "model.cbam_encoder",
+        label: "Encoder attention",
+        help: "Channel and spatial attention (CBAM) after each block of the encoder.",
+        unit: "",
+        flag: None,
+        kind: Kind::Flag,
+    },
+    Field {
+        path: "model.eca_encoder",
+        label: "Encoder ECA",
+        help: "Efficient channel attention (ECA) after each block of the encoder.",
+        unit: "",
+        flag: None,
+        kind: Kind::Flag,
+    },
+    Field {
+        path: "model.cbam_bottleneck",
+        label: "Bottleneck attention",
+        help: "Channel and spatial attention (CBAM) between encoder and decoders.",
+        unit: "",
+        flag: None,
+        kind: Kind::Flag,
+    },
+    Field {
+        path: "model.cbam_decoder",
+        label: "Decoder attention",
+        help: "Channel and spatial attention (CBAM) after each block of the decoders.",
+        unit: "",
+        flag: None,
+        kind: Kind::Flag,
+    },
+    Field {
+        path: "model.eca_decoder",
+        label: "Decoder ECA",
+        help: "Efficient channel attention (ECA) after each block of the decoders.",
+        unit: "",
+        flag: None,
+        kind: Kind::Flag,
+    },
+    Field {
+        path: "model.spatial_decoder",
+        label: "Decoder spatial attention",
+        help: "Spatial attention after each block of the decoders.",
+        unit: "",
+        flag: None,
+        kind: Kind::Flag,
+    },
+    Field {
+        path: "model.decoder_spatial_kernel",
+        label: "Spatial kernel",
+        help: "Side of the kernel of the decoders' spatial attention, odd.",
+        unit: "",
+        flag: None,
+        kind: integer(1, 31),
     },
 ];

@@ -71,6 +71,7 @@ impl Preset {
                     last_stage: LastStage::BorderMask,
                     probe_normalization: ProbeNormalization::MeanAmplitude,
                     merge_weighting: MergeWeighting::CentralWindow,
+                    cbam_encoder: true,
                     ..ModelConfig::default()
                 },
                 training: TrainingConfig {

@@ -1,7 +1,8 @@
 //! Which fields the rest of a configuration leaves without effect.
 
 use super::{
-    Config, LastStage, Method, ObjectKind, ProbeKind, ProbeNormalization, Sampling, ScanKind, StitchWeighting,
+    Config, LastStage, Method, ObjectKind, OutputMode, ProbeKind, ProbeNormalization, Sampling, ScanKind,
+    StitchWeighting,
 };
 use crate::error::Result;
 use toml::{Table, Value};
@@ -25,9 +26,28 @@ pub fn why_unused(path: &str, config: &Config) -> Option<String> {
         "data.enable_oversampling" => {
             all_seeds.then_some("There is one group for each pattern; set a number of groups first")
         }
-        "model.head_filters" => {
-            (model.last_stage == LastStage::BorderMask).then_some("The border mask has no full-resolution convolutions")
+        "model.head_filters" => (!matches!(model.last_stage, LastStage::Auto | LastStage::FullFrame))
+            .then_some("The layouts with a border path have no such convolutions"),
+        "model.probe_big" | "model.pad_object" if model.last_stage == LastStage::FullFrame => {
+            Some("The last stage full_frame predicts every pixel alike")
         }
+        "model.probe_big" => (!model.pad_object).then_some("Without pad_object every pixel is predicted alike"),
+        "model.decoder_last_c_outer_fraction" if model.last_stage != LastStage::Auto && !model.has_border_path() => {
+            Some("This last stage has no border path")
+        }
+        "model.decoder_last_c_outer_fraction" | "model.decoder_last_amp_channels" => (!model.has_own_channels())
+            .then_some("Only the last stage border_unmasked uses it, and border_mask with its own channel split"),
+        "model.use_legacy_decoder_channel_override" => (model.last_stage != LastStage::BorderMask)
+            .then_some("Only the last stage border_mask can have another channel split"),
+        "model.amp_activation" => {
+            (model.cnn_output_mode == OutputMode::RealImag).then_some("The outputs are real and imaginary part")
+        }
+        "model.decoder_spatial_kernel" => {
+            (!model.spatial_decoder).then_some("The decoders have no spatial attention (spatial_decoder)")
+        }
+        "model.object_big" => alone.then_some("With grid size 1 a group is a single patch, with nothing to merge"),
+        "model.probe_scale" => (model.probe_normalization == ProbeNormalization::Energy)
+            .then_some("The probe normalisation by energy does not use it"),
         "model.object_scale" => (model.probe_normalization != ProbeNormalization::Energy)
             .then_some("Only the probe normalisation by energy uses it"),
         "model.merge_weighting" => (alone && training.overlap_weight <= 0.0)

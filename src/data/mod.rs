@@ -5,7 +5,7 @@
 //! [`Dataset::notes`], and judged check by check ([`inspect`]); what cannot be decided is refused with the shapes
 //! that were found. [`Dataset::load`] refuses exactly the files for which a check fails.
 //!
-//! * `npy`, `npz`, `pickle`: the archive format; `pickle` reads one text and runs nothing.
+//! * `npy`, `npz`: the archive format; [`pickle`]: Python's pickles, read without running them.
 //! * `hdf5`, `root_attributes`: arrays, links and attributes of HDF5 files.
 //! * `source`, `blocks`: one seam over both formats, and patterns read a part at a time; `roles`, `cxi`, `product`: which array is what in a known format.
 //! * `geometry`, `placing`, `fit`, `probe_guess`: pixel sizes, positions in pixels, cropping and binning, a missing probe.
@@ -38,7 +38,7 @@ mod normalize;
 mod npy;
 mod npz;
 mod npz_writer;
-mod pickle;
+pub mod pickle;
 mod placing;
 mod prepare;
 mod probe_guess;

@@ -4,7 +4,8 @@
 //! Remedy: every weight comes from one ChaCha8 stream in the fixed order of the layers, the same on every device.
 
 use super::Weights;
-use super::autoencoder::{INPUT_MEAN, INPUT_SCALE, layer_shapes};
+use super::autoencoder::{INPUT_MEAN, INPUT_SCALE};
+use super::plan::{Plan, Role};
 use crate::config::{Initialization, ModelConfig};
 use crate::error::{Error, Result};
 use ndarray::{ArrayD, ArrayView3};
@@ -29,27 +30,26 @@ const SPREAD_FLOOR: f64 = 0.1;
 pub fn initial_weights(patch: usize, config: &ModelConfig, seed: u64) -> Result<Weights> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut map = BTreeMap::new();
-    for layer in layer_shapes(patch, config)? {
-        let (fan_in, fan_out) = ((layer.inputs * 9) as f64, (layer.outputs * 9) as f64);
-        let count = layer.outputs * layer.inputs * 9;
-        let zeros = vec![0.0; layer.outputs];
-        let (weight, bias) = match config.initialization {
-            Initialization::Torch => {
-                let limit = 1.0 / fan_in.sqrt();
-                (uniform(&mut rng, limit, count), uniform(&mut rng, limit, layer.outputs))
+    let plan = Plan::new(patch, config)?;
+    for spec in plan.tensors() {
+        let count = spec.shape.iter().product();
+        let values = match (spec.role, config.initialization) {
+            (Role::One, _) => vec![1.0; count],
+            (Role::Weight { fan_in, .. } | Role::Bias { fan_in }, Initialization::Torch) => {
+                uniform(&mut rng, 1.0 / (fan_in as f64).sqrt(), count)
             }
-            Initialization::Glorot => (uniform(&mut rng, (6.0 / (fan_in + fan_out)).sqrt(), count), zeros),
-            Initialization::He => {
-                let sigma = (2.0 / fan_in).sqrt() * if layer.is_head { SMALL_HEAD } else { 1.0 };
-                ((0..count).map(|_| (standard_normal(&mut rng) * sigma) as f32).collect(), zeros)
+            (Role::Zero | Role::Bias { .. }, _) => vec![0.0; count],
+            (Role::Weight { fan_in, fan_out, .. }, Initialization::Glorot) => {
+                uniform(&mut rng, (6.0 / (fan_in + fan_out) as f64).sqrt(), count)
+            }
+            (Role::Weight { fan_in, is_head, .. }, Initialization::He) => {
+                let sigma = (2.0 / fan_in as f64).sqrt() * if is_head { SMALL_HEAD } else { 1.0 };
+                (0..count).map(|_| (standard_normal(&mut rng) * sigma) as f32).collect()
             }
         };
-        let array = |shape: &[usize], values| {
-            ArrayD::from_shape_vec(shape.to_vec(), values)
-                .map_err(|e| Error::failed(format!("A weight has the wrong size ({e})")))
-        };
-        map.insert(format!("{}.weight", layer.name), array(&[layer.outputs, layer.inputs, 3, 3], weight)?);
-        map.insert(format!("{}.bias", layer.name), array(&[layer.outputs], bias)?);
+        let array = ArrayD::from_shape_vec(spec.shape.clone(), values)
+            .map_err(|e| Error::failed(format!("A weight has the wrong size ({e})")))?;
+        map.insert(spec.name.clone(), array);
     }
     Ok(Weights(map))
 }

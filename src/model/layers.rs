@@ -1,47 +1,79 @@
-//! The one layer the network is made of.
+//! What the network does to an image besides convolving it 3×3: attention and batch normalisation (A§4.2, A§4.6).
 
-use crate::error::{Error, Result};
-use crate::kernels;
-use crate::model::Weights;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::module::{conv1d, conv2d};
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Tensor, activation};
 
-/// A 3×3 convolution, stride 1, zero padding 1, with bias.
-#[derive(Debug, Clone)]
-pub struct Conv3x3 {
-    /// (outputs, inputs, 3, 3)
-    pub weight: Tensor<4>,
-    /// (outputs,)
-    pub bias: Tensor<1>,
+/// Added to the variance of a batch normalisation.
+const NORM_EPSILON: f64 = 1e-5;
+
+/// Weights each channel by what its mean and its largest value say (A§4.6).
+///
+/// * `x`: (b, c, h, w). * `hidden`: weight (u, c) and bias (u,) of the hidden layer, and weight (c, u) of the layer after
+///   it; none if it has no units. * `bias`: (c,) of the layer after it.
+pub(super) fn channel_gate(
+    x: Tensor<4>,
+    hidden: Option<(Tensor<2>, Tensor<1>, Tensor<2>)>,
+    bias: Tensor<1>,
+) -> Tensor<4> {
+    let [b, c, h, w] = x.dims();
+    let flat = x.clone().reshape([b, c, h * w]);
+    let bias: Tensor<2> = bias.unsqueeze();
+    let score = match hidden {
+        Some((weight, units, last)) => {
+            let perceive = |pooled: Tensor<2>| {
+                let hidden = pooled.matmul(weight.clone().swap_dims(0, 1)) + units.clone().unsqueeze();
+                activation::relu(hidden).matmul(last.clone().swap_dims(0, 1)) + bias.clone()
+            };
+            perceive(flat.clone().mean_dim(2).reshape([b, c])) + perceive(flat.max_dim(2).reshape([b, c]))
+        }
+        None => (bias * 2.0).expand([b, c]),
+    };
+    x * activation::sigmoid(score).reshape([b, c, 1, 1])
 }
 
-impl Conv3x3 {
-    /// Takes `{name}.weight` and `{name}.bias` from the host weights and checks their shapes.
-    ///
-    /// # Errors
-    /// When one is missing or has another shape.
-    pub fn from_weights(weights: &Weights, name: &str, outputs: usize, inputs: usize, device: &Device) -> Result<Self> {
-        let take = |part: &str, shape: &[usize]| -> Result<TensorData> {
-            let key = format!("{name}.{part}");
-            let array = weights.0.get(&key).ok_or_else(|| Error::bad_input(format!("The weights lack \"{key}\"")))?;
-            if array.shape() != shape {
-                let found = array.shape();
-                return Err(Error::bad_input(format!("The weight \"{key}\" has shape {found:?} instead of {shape:?}")));
-            }
-            Ok(TensorData::new(array.iter().copied().collect::<Vec<f32>>(), shape.to_vec()))
-        };
-        Ok(Self {
-            weight: Tensor::from_data(take("weight", &[outputs, inputs, 3, 3])?, device),
-            bias: Tensor::from_data(take("bias", &[outputs])?, device),
-        })
-    }
+/// Weights each pixel by what the largest value and the mean over its channels say (A§4.6).
+///
+/// * `x`: (b, c, h, w). * `kernel`: (1, 2, k, k), k odd: for the largest value, then for the mean.
+pub(super) fn spatial_gate(x: Tensor<4>, kernel: Tensor<4>) -> Tensor<4> {
+    let pad = kernel.dims()[2] / 2;
+    let compressed = Tensor::cat(vec![x.clone().max_dim(1), x.clone().mean_dim(1)], 1);
+    let options = ConvOptions::new([1, 1], [pad, pad], [1, 1], 1);
+    x * activation::sigmoid(conv2d(compressed, kernel, None, options))
+}
 
-    /// (b, inputs, h, w) → (b, outputs, h, w).
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        kernels::conv3x3(x, self.weight.clone(), self.bias.clone(), false)
-    }
+/// Weights each channel by a convolution along the means of the channels (A§4.6).
+///
+/// * `x`: (b, c, h, w). * `kernel`: (1, 1, k), k odd.
+pub(super) fn channel_convolution(x: Tensor<4>, kernel: Tensor<3>) -> Tensor<4> {
+    let [b, c, h, w] = x.dims();
+    let pad = kernel.dims()[2] / 2;
+    let means = x.clone().reshape([b, c, h * w]).mean_dim(2).reshape([b, 1, c]);
+    let score = conv1d(means, kernel, None, ConvOptions::new([1], [pad], [1], 1));
+    x * activation::sigmoid(score).reshape([b, c, 1, 1])
+}
 
-    /// The same followed by ReLU, fused.
-    pub fn forward_relu(&self, x: Tensor<4>) -> Tensor<4> {
-        kernels::conv3x3(x, self.weight.clone(), self.bias.clone(), true)
-    }
+/// Mean and variance of each channel, (c,) each, over batch and pixels of `x`, (b, c, h, w).
+pub(super) fn channel_statistics(x: &Tensor<4>) -> (Tensor<1>, Tensor<1>) {
+    let [b, c, h, w] = x.dims();
+    let by_channel = x.clone().swap_dims(0, 1).reshape([c, b * h * w]);
+    let mean = by_channel.clone().mean_dim(1);
+    let variance = (by_channel - mean.clone()).square().mean_dim(1);
+    (mean.reshape([c]), variance.reshape([c]))
+}
+
+/// `(x - mean) / sqrt(variance + ε) · gain + shift` for each channel of `x`, (b, c, h, w); the others are (c,).
+pub(super) fn normalize(
+    x: Tensor<4>,
+    mean: Tensor<1>,
+    variance: Tensor<1>,
+    gain: Tensor<1>,
+    shift: Tensor<1>,
+) -> Tensor<4> {
+    let channel = |t: Tensor<1>| {
+        let c = t.dims()[0];
+        t.reshape([1, c, 1, 1])
+    };
+    let scale = gain / (variance + NORM_EPSILON).sqrt();
+    (x - channel(mean)) * channel(scale) + channel(shift)
 }

@@ -3,10 +3,17 @@
 mod autoencoder;
 mod init;
 mod layers;
+mod plan;
+mod reference;
 mod size;
 mod weights;
 
-pub use autoencoder::{Autoencoder, filter_ladders, needs_statistics};
+pub use autoencoder::{Autoencoder, Outputs, needs_statistics};
 pub use init::{add_input_statistics, initial_weights};
+pub use plan::filter_ladders;
+pub use reference::{Layout, REFERENCE_PREFIX, expected_shapes, layout_of, why_not_in_reference};
 pub use size::{NetworkSize, conv_shapes, network_size};
-pub use weights::Weights;
+pub use weights::{Raw, StateDict, Weights, safetensors};
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! How large a network is, before it is built.
 
-use super::autoencoder::layer_shapes;
+use super::plan::{Plan, Spec};
 use crate::config::ModelConfig;
 use crate::error::Result;
 
@@ -21,12 +21,12 @@ pub struct NetworkSize {
 /// When the network cannot be built for this patch side.
 pub fn network_size(patch: usize, config: &ModelConfig) -> Result<NetworkSize> {
     let mut size = NetworkSize::default();
-    for layer in layer_shapes(patch, config)? {
-        let weights = layer.outputs * layer.inputs * 9;
-        let pixels = (layer.side * layer.side) as u64;
-        size.parameters += weights + layer.outputs;
-        size.multiply_adds += weights as u64 * pixels;
-        size.activations += layer.outputs as u64 * pixels;
+    for spec in &Plan::new(patch, config)?.trained {
+        let values: usize = spec.shape.iter().product();
+        let outputs = spec.shape.first().copied().unwrap_or_default();
+        size.parameters += values;
+        size.multiply_adds += (values * spec.pixels) as u64;
+        size.activations += (outputs * spec.pixels) as u64;
     }
     Ok(size)
 }
@@ -36,7 +36,11 @@ pub fn network_size(patch: usize, config: &ModelConfig) -> Result<NetworkSize> {
 /// # Errors
 /// When the network cannot be built for this patch side.
 pub fn conv_shapes(patch: usize, config: &ModelConfig) -> Result<Vec<[usize; 3]>> {
-    Ok(layer_shapes(patch, config)?.into_iter().map(|layer| [layer.outputs, layer.inputs, layer.side]).collect())
+    let shape = |spec: &Spec| match spec.shape[..] {
+        [outputs, inputs, 3, 3] => Some([outputs, inputs, spec.pixels.isqrt()]),
+        _ => None,
+    };
+    Ok(Plan::new(patch, config)?.trained.iter().filter_map(shape).collect())
 }
 
 #[cfg(test)]

@@ -28,7 +28,10 @@ struct Entry {
 }
 
 /// The header in file order: serde's maps would hide a name that stands there twice.
-struct Header(Vec<(String, Entry)>);
+struct Header {
+    entries: Vec<(String, Entry)>,
+    about: BTreeMap<String, String>,
+}
 
 impl<'de> Deserialize<'de> for Header {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
@@ -39,15 +42,15 @@ impl<'de> Deserialize<'de> for Header {
                 f.write_str("an object of tensors")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Header, A::Error> {
-                let mut entries = Vec::new();
+                let (mut entries, mut about) = (Vec::new(), BTreeMap::new());
                 while let Some(name) = map.next_key::<String>()? {
                     if name == "__metadata__" {
-                        map.next_value::<BTreeMap<String, String>>()?;
+                        about = map.next_value()?;
                     } else {
                         entries.push((name, map.next_value()?));
                     }
                 }
-                Ok(Header(entries))
+                Ok(Header { entries, about })
             }
         }
         deserializer.deserialize_map(Entries)
@@ -85,26 +88,11 @@ impl Weights {
     /// As [`Weights::check`].
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.check()?;
-        let mut header = serde_json::Map::new();
-        let mut end = 0;
-        for (name, values) in &self.0 {
-            let start = end;
-            end += values.len() * 4;
-            let entry = serde_json::json!({ "dtype": "F32", "shape": values.shape(), "data_offsets": [start, end] });
-            header.insert(name.clone(), entry);
-        }
-        let mut header = serde_json::Value::Object(header).to_string();
-        // The values begin at a multiple of 8 bytes.
-        while !header.len().is_multiple_of(8) {
-            header.push(' ');
-        }
-        let mut bytes = Vec::with_capacity(8 + header.len() + end);
-        bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(header.as_bytes());
-        for value in self.0.values().flatten() {
-            bytes.extend_from_slice(&value.to_le_bytes());
-        }
-        Ok(bytes)
+        let tensors = self.0.iter().map(|(name, values)| {
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            Raw { name: name.clone(), dtype: "F32", shape: values.shape().to_vec(), bytes }
+        });
+        Ok(safetensors(&tensors.collect::<Vec<_>>(), None))
     }
 
     /// Reads a safetensors file of f32 parameters.
@@ -112,55 +100,125 @@ impl Weights {
     /// # Errors
     /// Anything but f32 values that fill the file without gap or overlap, each name once, all finite; says what and where.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let broken = |what: String| {
-            Error::from(
-                Problem::new(format!("The weights are not a valid safetensors file: {what}"))
-                    .hint("The file is damaged or of another kind; train again, or take another copy"),
-            )
-        };
-        let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
-            return Err(broken(format!("it has {} bytes", bytes.len())));
-        };
-        let length = u64::from_le_bytes(*length);
-        let header_length = usize::try_from(length).ok().filter(|l| *l <= rest.len() && *l <= LONGEST_HEADER);
-        let Some((header, data)) = header_length.and_then(|l| rest.split_at_checked(l)) else {
-            return Err(broken(format!("its header is said to have {length} of {} bytes", bytes.len())));
-        };
-        let Header(mut entries) =
-            serde_json::from_slice(header).map_err(|error| broken(format!("its header cannot be read ({error})")))?;
-        entries.sort_by_key(|(_, entry)| entry.data_offsets);
-
-        let mut names = BTreeSet::new();
-        let mut weights = BTreeMap::new();
-        let mut position = 0;
-        for (name, Entry { dtype, shape, data_offsets: [start, end] }) in entries {
-            if dtype != "F32" {
-                return Err(broken(format!("parameter {name:?} has type {dtype}, only F32 is used here")));
-            }
-            let size = shape.iter().try_fold(4_usize, |product, side| product.checked_mul(*side));
-            if start != position || end < start || size != Some(end - start) {
-                return Err(broken(format!(
-                    "parameter {name:?} of shape {shape:?} lies at bytes {start} to {end}, after {position} used bytes"
-                )));
-            }
-            let Some(values) = data.get(start..end) else {
-                return Err(broken(format!("parameter {name:?} ends at byte {end} of {}", data.len())));
-            };
-            position = end;
-            let values: Vec<f32> = values.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-            let values = ArrayD::from_shape_vec(shape, values).map_err(|error| broken(format!("{name:?}: {error}")))?;
-            if !names.insert(name.clone()) {
-                return Err(broken(format!("parameter {name:?} stands there twice")));
-            }
-            weights.insert(name, values);
-        }
-        if position != data.len() {
-            return Err(broken(format!("{} bytes belong to no parameter", data.len() - position)));
-        }
-        let weights = Self(weights);
+        let weights = Self(read_safetensors(bytes, |dtype| dtype == "F32")?.tensors);
         weights.check()?;
         Ok(weights)
     }
+
+    /// Reads a safetensors file as others write it: f32, and whole numbers as counters; tensors without elements are left
+    /// out.
+    ///
+    /// # Errors
+    /// As [`Weights::from_bytes`], but for other types and values.
+    pub fn state_dict(bytes: &[u8]) -> Result<StateDict> {
+        let mut read = read_safetensors(bytes, |dtype| matches!(dtype, "F32" | "I64"))?;
+        read.tensors.retain(|_, values| !values.is_empty());
+        Ok(read)
+    }
+}
+
+/// What a safetensors file holds.
+#[derive(Debug, Clone, Default)]
+pub struct StateDict {
+    /// Every tensor by its name.
+    pub tensors: BTreeMap<String, ArrayD<f32>>,
+    /// Text by name in its header.
+    pub about: BTreeMap<String, String>,
+}
+
+/// One tensor of a safetensors file.
+#[derive(Debug, Clone)]
+pub struct Raw {
+    /// Its name.
+    pub name: String,
+    /// `F32` or `I64`.
+    pub dtype: &'static str,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its values, little endian, in C order.
+    pub bytes: Vec<u8>,
+}
+
+/// A safetensors file of these tensors, in their order; `about` is text by name for the header.
+pub fn safetensors(tensors: &[Raw], about: Option<BTreeMap<String, String>>) -> Vec<u8> {
+    let mut header = serde_json::Map::new();
+    if let Some(about) = about {
+        header.insert("__metadata__".to_owned(), serde_json::json!(about));
+    }
+    let mut end = 0;
+    for Raw { name, dtype, shape, bytes } in tensors {
+        let start = end;
+        end += bytes.len();
+        let entry = serde_json::json!({ "dtype": dtype, "shape": shape, "data_offsets": [start, end] });
+        header.insert(name.clone(), entry);
+    }
+    let mut header = serde_json::Value::Object(header).to_string();
+    // The values begin at a multiple of 8 bytes.
+    while !header.len().is_multiple_of(8) {
+        header.push(' ');
+    }
+    let mut bytes = Vec::with_capacity(8 + header.len() + end);
+    bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(header.as_bytes());
+    for tensor in tensors {
+        bytes.extend_from_slice(&tensor.bytes);
+    }
+    bytes
+}
+
+/// Reads a safetensors file whose types are all `known`.
+fn read_safetensors(bytes: &[u8], known: impl Fn(&str) -> bool) -> Result<StateDict> {
+    let broken = |what: String| {
+        Error::from(
+            Problem::new(format!("The weights are not a valid safetensors file: {what}"))
+                .hint("The file is damaged or of another kind; train again, or take another copy"),
+        )
+    };
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
+        return Err(broken(format!("it has {} bytes", bytes.len())));
+    };
+    let length = u64::from_le_bytes(*length);
+    let header_length = usize::try_from(length).ok().filter(|l| *l <= rest.len() && *l <= LONGEST_HEADER);
+    let Some((header, data)) = header_length.and_then(|l| rest.split_at_checked(l)) else {
+        return Err(broken(format!("its header is said to have {length} of {} bytes", bytes.len())));
+    };
+    let Header { mut entries, about } =
+        serde_json::from_slice(header).map_err(|error| broken(format!("its header cannot be read ({error})")))?;
+    entries.sort_by_key(|(_, entry)| entry.data_offsets);
+
+    let mut names = BTreeSet::new();
+    let mut weights = BTreeMap::new();
+    let mut position = 0;
+    for (name, Entry { dtype, shape, data_offsets: [start, end] }) in entries {
+        if !known(&dtype) {
+            return Err(broken(format!("parameter {name:?} has type {dtype}, only F32 is used here")));
+        }
+        let width = if dtype == "I64" { 8_usize } else { 4 };
+        let size = shape.iter().try_fold(width, |product, side| product.checked_mul(*side));
+        if start != position || end < start || size != Some(end - start) {
+            return Err(broken(format!(
+                "parameter {name:?} of shape {shape:?} lies at bytes {start} to {end}, after {position} used bytes"
+            )));
+        }
+        let Some(values) = data.get(start..end) else {
+            return Err(broken(format!("parameter {name:?} ends at byte {end} of {}", data.len())));
+        };
+        position = end;
+        let values: Vec<f32> = if width == 8 {
+            values.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b) as f32).collect()
+        } else {
+            values.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+        };
+        let values = ArrayD::from_shape_vec(shape, values).map_err(|error| broken(format!("{name:?}: {error}")))?;
+        if !names.insert(name.clone()) {
+            return Err(broken(format!("parameter {name:?} stands there twice")));
+        }
+        weights.insert(name, values);
+    }
+    if position != data.len() {
+        return Err(broken(format!("{} bytes belong to no parameter", data.len() - position)));
+    }
+    Ok(StateDict { tensors: weights, about })
 }
 
 #[cfg(test)]

@@ -40,7 +40,17 @@ pub fn poisson_deviance<const D: usize>(
     amplitude: Tensor<D>,
     weight: Option<Tensor<D>>,
 ) -> Tensor<1> {
-    let rate = intensity + INTENSITY_FLOOR;
+    poisson_deviance_above(INTENSITY_FLOOR, intensity, amplitude, weight)
+}
+
+/// [`poisson_deviance`] with another floor under the predicted intensity; the reference has none.
+pub fn poisson_deviance_above<const D: usize>(
+    floor: f64,
+    intensity: Tensor<D>,
+    amplitude: Tensor<D>,
+    weight: Option<Tensor<D>>,
+) -> Tensor<1> {
+    let rate = intensity + floor;
     let counts = amplitude.clone() * amplitude;
     // k·ln k has the limit 0 at k = 0, which the clamp gives without a branch.
     let entropy = counts.clone() * counts.clone().clamp_min(1e-12).log();

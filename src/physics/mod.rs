@@ -16,7 +16,7 @@ mod translate;
 
 pub use complex::ComplexTensor;
 pub use diffraction::Diffraction;
-pub use loss::{amplitude_mae, pixel_weight, poisson_deviance, reference_nll};
+pub use loss::{amplitude_mae, pixel_weight, poisson_deviance, poisson_deviance_above, reference_nll};
 pub use merge::{COUNT_FLOOR, Merge, canvas_side, central_window};
 pub use probe::{NormalizedProbe, normalize_probe, probe_intensity};
 pub use translate::{Translation, bilinear_matrix};

@@ -14,10 +14,9 @@ pub struct NormalizedProbe {
     pub factor: f64,
 }
 
-/// The reference's divisor on top of the mean amplitude (A§3.4).
-const REFERENCE_PROBE_SCALE: f64 = 4.0;
-
 /// Scales a probe of shape (modes, N, N); all modes share one factor.
+///
+/// * `object_scale`: amplitude of a unit-transmission object (by energy). * `probe_scale`: divisor of the other rules.
 ///
 /// # Errors
 /// When the probe is zero or not finite.
@@ -25,6 +24,7 @@ pub fn normalize_probe(
     probe: ArrayView3<Complex32>,
     rule: ProbeNormalization,
     object_scale: f64,
+    probe_scale: f64,
 ) -> Result<NormalizedProbe> {
     let n = probe.dim().1 as f64;
     let modes = probe.dim().0 as f64;
@@ -35,7 +35,11 @@ pub fn normalize_probe(
         }
         ProbeNormalization::MeanAmplitude => {
             let sum: f64 = probe.iter().map(|z| f64::from(z.re).hypot(f64::from(z.im))).sum();
-            modes * n * n / (REFERENCE_PROBE_SCALE * sum)
+            modes * n * n / (probe_scale * sum)
+        }
+        ProbeNormalization::Fixed => {
+            let energy: f64 = probe.iter().map(|z| f64::from(z.norm_sqr())).sum();
+            if energy > 0.0 { 1.0 / probe_scale } else { 0.0 }
         }
     };
     if !factor.is_finite() || factor <= 0.0 {

@@ -17,6 +17,7 @@ mod trainer;
 pub use adapt::adapt;
 pub use history::{EpochRecord, History};
 pub use observer::{Control, Observer, Progress, Silent, Snapshot, go_on};
+pub use optimizer::Adam;
 pub use selfcheck::{Agreement, agrees_with_cpu};
 pub use state::{Position, Resume, TrainingState};
 pub use trainer::{Outcome, Scaling, Trained, scaling_of, train, train_from};

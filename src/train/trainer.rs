@@ -80,8 +80,13 @@ pub struct Trained {
 /// When the patterns or the probe are zero everywhere.
 pub fn scaling_of(dataset: &Dataset, config: &Config) -> Result<Scaling> {
     let normalization = data::normalization_factor(dataset.diffraction.view())?;
-    let probe =
-        physics::normalize_probe(dataset.probe.view(), config.model.probe_normalization, config.model.object_scale)?;
+    let model = &config.model;
+    let probe = physics::normalize_probe(
+        dataset.probe.view(),
+        model.probe_normalization,
+        model.object_scale,
+        model.probe_scale,
+    )?;
     let counts = data::mean_counts(dataset.diffraction.view())?;
     let nphotons = config.training.nphotons.or(dataset.nphotons).unwrap_or(counts);
     Ok(Scaling { normalization, probe_factor: probe.factor, nphotons })
@@ -129,6 +134,8 @@ pub(super) struct Forward {
     merge: Merge,
     /// Side of the canvas of one group.
     group_canvas: usize,
+    /// Whether the patches of a group are merged.
+    merges_groups: bool,
     loss: LossKind,
     /// (1, N, N) weight of each pixel of the detector, if some are masked.
     pixel_weight: Option<Tensor<3>>,
@@ -149,6 +156,7 @@ impl Forward {
             diffraction: Diffraction::new(probe.view(), device),
             merge,
             group_canvas: physics::canvas_side(dataset.patch_size(), largest_offset),
+            merges_groups: config.model.gridsize > 1 && config.model.object_big,
             loss: config.training.loss,
             pixel_weight: dataset.mask.as_ref().and_then(|good| physics::pixel_weight(good.view(), device)),
         }
@@ -174,7 +182,7 @@ impl Forward {
         let [b, c, n, _] = batch.amplitude.dims();
         let amplitude = batch.amplitude.reshape([b * c, n, n]);
         let alone = |patches: ComplexTensor<3>| {
-            if c == 1 {
+            if !self.merges_groups {
                 return self.misfit(patches, amplitude.clone());
             }
             let merged = self.merge.merge(patches, batch.in_group.clone(), c, self.group_canvas);

@@ -11,6 +11,7 @@ mod guard;
 mod jobs;
 mod live;
 pub mod message;
+mod predicting;
 mod presets;
 pub mod reader;
 mod recorder;
@@ -23,6 +24,7 @@ mod watch;
 
 pub use control::Switch;
 pub use message::{Command, Control, Event, EventKind, Job, Picture};
+pub use predicting::{Predicted, predict_file};
 pub use slot::Slot;
 pub use summary::{JobOutcome, Summary};
 

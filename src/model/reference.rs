@@ -1,0 +1,136 @@
+//! The reference's own network: told from its tensors, and whether a network of ours is one (A§4.4, A§11.2).
+
+use super::plan::Plan;
+use crate::config::{
+    AmpActivation, Initialization, InputTransform, LastStage, MergeWeighting, ModelConfig, ProbeNormalization,
+};
+use crate::error::{Error, Problem, Result};
+use std::collections::BTreeMap;
+
+/// What stands before the names of the network's tensors in a `state_dict` of the reference.
+pub const REFERENCE_PREFIX: &str = "model.autoencoder.";
+
+/// A network of the reference, as far as its tensors tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layout {
+    /// Side N of a pattern.
+    pub patch: usize,
+    /// The network. Activations and whether the border path is used leave no trace in the tensors.
+    pub config: ModelConfig,
+    /// Begins of names of tensors that the reference keeps but never uses.
+    pub unused: Vec<&'static str>,
+}
+
+/// Recognises the reference's convolutional network by the shapes of its tensors.
+///
+/// * `shapes`: by name without [`REFERENCE_PREFIX`]. * `current`: whether the file is of the reference's state of 2026,
+///   in which the border path is masked.
+///
+/// # Errors
+/// When the tensors are of something else; says what was found and what fits.
+pub fn layout_of(shapes: &BTreeMap<String, Vec<usize>>, current: bool) -> Result<Layout> {
+    let shape = |name: &str| shapes.get(name).map(Vec::as_slice);
+    let blocks = (0..).take_while(|i| shape(&format!("encoder.blocks.{i}.conv1.weight")).is_some()).count();
+    let has = |name: &str| shapes.contains_key(name);
+    if blocks == 0 {
+        let first = shapes.keys().next().map_or("no tensor at all", String::as_str);
+        return Err(foreign(&format!(
+            "There is no encoder.blocks.0.conv1.weight among {} tensors (first: {first})",
+            shapes.len()
+        )));
+    }
+    let patch = match blocks {
+        3 => 64,
+        4 => 128,
+        5 => 256,
+        _ => return Err(foreign(&format!("The encoder has {blocks} blocks"))),
+    };
+    let bottom = shape(&format!("encoder.blocks.{}.conv2.weight", blocks - 1)).and_then(<[usize]>::first).copied();
+    let scale = bottom.filter(|f| *f > 0 && f.is_multiple_of(128)).map(|f| f / 128);
+    let Some(scale) = scale else {
+        return Err(foreign(&format!("The encoder ends with {} channels", bottom.unwrap_or_default())));
+    };
+    let channels = shape("encoder.blocks.0.conv1.weight").and_then(|s| s.get(1)).copied().unwrap_or_default();
+    let gridsize = channels.isqrt();
+    if gridsize == 0 || gridsize * gridsize != channels {
+        return Err(foreign(&format!("The network takes {channels} patterns at once")));
+    }
+    let inner = |head: &str| match shape(&format!("decoder_{head}.{head}.conv1.weight")) {
+        Some([outputs, inputs, 3, 3]) => Ok((*outputs, *inputs)),
+        Some(other) => Err(foreign(&format!("decoder_{head}.{head}.conv1.weight has shape {other:?}"))),
+        None => Err(foreign(&format!("There is no decoder_{head}.{head}.conv1.weight"))),
+    };
+    let ((amplitudes, _), (_, kept)) = (inner("amp")?, inner("phase")?);
+    let filters = 32 * scale;
+    let outer = filters.saturating_sub(kept);
+    let ring = shape("decoder_phase.phase.conv_up_block.conv1.weight").and_then(<[usize]>::first).copied();
+    let own_split = outer != channels || amplitudes != channels;
+    let narrow = ring != Some(filters);
+    let last_stage = match (narrow, own_split, current) {
+        (true, ..) => LastStage::BorderNarrow,
+        (_, false, _) | (_, true, true) => LastStage::BorderMask,
+        (_, true, false) => LastStage::BorderUnmasked,
+    };
+    let mut unused = Vec::new();
+    if has("encoder.blocks.0.attention.conv.weight") {
+        unused.push("encoder.blocks.*.attention.conv");
+    }
+    if shapes.keys().any(|name| name.contains(".attention_blocks.")) {
+        unused.push("decoder_*.attention_blocks");
+    }
+    let config = ModelConfig {
+        gridsize,
+        n_filters_scale: scale,
+        amp_activation: AmpActivation::Silu,
+        input_transform: InputTransform::None,
+        initialization: Initialization::Torch,
+        last_stage,
+        probe_normalization: ProbeNormalization::Fixed,
+        merge_weighting: MergeWeighting::CentralWindow,
+        // In the reference's TensorFlow layout the path is there only if it is used.
+        probe_big: ring.is_some(),
+        decoder_last_c_outer_fraction: if own_split { outer as f64 / filters as f64 } else { 0.125 },
+        decoder_last_amp_channels: amplitudes,
+        use_legacy_decoder_channel_override: last_stage == LastStage::BorderMask && own_split,
+        batch_norm: has("encoder.blocks.0.bn1.weight"),
+        cbam_encoder: has("encoder.blocks.0.attention.ChannelGate.mlp.3.bias"),
+        cbam_bottleneck: has("bottleneck_cbam.ChannelGate.mlp.3.bias"),
+        ..ModelConfig::default()
+    };
+    Ok(Layout { patch, config, unused })
+}
+
+/// Name, without prefix, and shape of every tensor of the network but those of its input.
+///
+/// # Errors
+/// When the network cannot be built.
+pub fn expected_shapes(patch: usize, config: &ModelConfig) -> Result<BTreeMap<String, Vec<usize>>> {
+    Ok(Plan::new(patch, config)?.tensors().map(|spec| (spec.name.clone(), spec.shape.clone())).collect())
+}
+
+/// Why the reference has no network like this one, in words; none if it has.
+pub fn why_not_in_reference(config: &ModelConfig) -> Option<&'static str> {
+    let decoder_attention = config.cbam_decoder || config.eca_decoder || config.spatial_decoder;
+    if config.input_transform != InputTransform::None {
+        Some("its input is transformed (model.input_transform), which the original does not do")
+    } else if !matches!(config.last_stage, LastStage::BorderMask | LastStage::BorderUnmasked) || !config.pad_object {
+        Some("its last stage (model.last_stage, model.pad_object) is none of the original's in PyTorch")
+    } else if config.use_shared_decoder {
+        Some("its decoder is shared (model.use_shared_decoder), whose names in the original are not known here")
+    } else if config.eca_encoder || decoder_attention {
+        Some("it has an attention (eca_encoder or one of the decoders) that the original builds but never applies")
+    } else if matches!(config.amp_activation, AmpActivation::Softplus | AmpActivation::Relu) {
+        Some("the original computes SiLU in place of its amplitude activation")
+    } else {
+        None
+    }
+}
+
+fn foreign(found: &str) -> Error {
+    Problem::new(format!("The tensors are not those of PtychoPINN's convolutional network. {found}"))
+        .expected(
+            "the state_dict of a PyTorch network with architecture cnn, for N = 64, 128 or 256: an encoder of 3, 4 or 5 \
+             blocks that ends with a multiple of 128 channels, decoder_amp and decoder_phase",
+        )
+        .into()
+}
