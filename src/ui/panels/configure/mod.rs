@@ -418,8 +418,8 @@ mod tests {
         let mut state = opened(&fixture("siemens_star_n64.npz"));
         state.act(Action::UseConfig { name: "reference".into(), config: Box::new(Preset::Reference.config()) });
         let panel = small(state.clone());
-        // A§4.8: 2 328 370 parameters for N = 64, scale 2, gridsize 1.
-        panel.get_by_label(&crate::ui::widgets::numbers::grouped(2_328_370));
+        // A§4.8: 2 339 892 parameters for N = 64, scale 2, gridsize 1, with attention.
+        panel.get_by_label(&crate::ui::widgets::numbers::grouped(2_339_892));
         panel.get_by_label_contains("rough guess");
         drop(panel);
         let settings = Preset::Reference.config().differences(&Config::default()).unwrap();
