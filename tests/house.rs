@@ -54,11 +54,13 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every file below `src` with its room and its code: comments and the unit tests at its end are left out.
+/// Every file below `src` with its room and its code: comments, files of tests (`tests.rs`, `…_tests.rs`) and the unit tests
+/// at a file's end are left out.
 fn code_by_room() -> Vec<(String, PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&root, &mut files);
+    files.retain(|path| !path.to_string_lossy().ends_with("tests.rs"));
     let read = |path: PathBuf| {
         let room = path.strip_prefix(&root).unwrap().components().next().unwrap().as_os_str().to_str().unwrap();
         let room = room.trim_end_matches(".rs").to_owned();

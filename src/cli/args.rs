@@ -168,7 +168,7 @@ pub struct InferArgs {
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dataset", "test_data"])]
     pub watch: Option<PathBuf>,
     /// With --watch: end when all that is there is done
-    #[arg(long, requires = "watch")]
+    #[arg(long, requires = "watch", conflicts_with_all = ["dataset", "test_data"])]
     pub once: bool,
     /// With --watch: seconds for which a file must not have changed before it is read
     #[arg(long, value_name = "SECONDS", requires = "watch", default_value_t = 2.0)]
