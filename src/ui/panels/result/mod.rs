@@ -672,7 +672,7 @@ fn compare(ui: &mut Ui, controls: &mut Controls, state: &State, actions: &mut Ve
     let label = ui.label("Compare");
     let possible = controls.options.against.is_some();
     if possible {
-        let combo = ComboBox::from_id_salt("compare").width(110.0).selected_text(controls.compare.label());
+        let combo = ComboBox::from_id_salt("compare").width(100.0).selected_text(controls.compare.label());
         let combo = combo.show_ui(ui, |ui| {
             for compare in Compare::ALL {
                 ui.selectable_value(&mut controls.compare, compare, compare.label());
@@ -690,7 +690,7 @@ fn compare(ui: &mut Ui, controls: &mut Controls, state: &State, actions: &mut Ve
         Some(Against::Run) => state.beside.as_ref().and_then(|run| name(run)).unwrap_or_default(),
         None => "another run…".to_owned(),
     };
-    let combo = ComboBox::from_id_salt("against").width(120.0).truncate().selected_text(chosen).show_ui(ui, |ui| {
+    let combo = ComboBox::from_id_salt("against").width(96.0).truncate().selected_text(chosen).show_ui(ui, |ui| {
         let is = |against: Against| controls.options.against == Some(against);
         let missing = "The dataset brings no object to compare with, or is not where it was";
         let button = ui.add_enabled(truth, egui::Button::selectable(is(Against::Truth), "the truth"));
