@@ -152,10 +152,8 @@ pub fn devices(asked: Accelerator) -> Vec<Accelerator> {
 
 /// The processor of this machine.
 pub fn processor() -> String {
-    device::list()
-        .into_iter()
-        .find(|adapter| adapter.kind == AdapterKind::Cpu)
-        .map_or_else(|| "unknown processor".to_owned(), |adapter| format!("{} ({})", adapter.name, adapter.driver))
+    device::select(Accelerator::Cpu)
+        .map_or_else(|_| "unknown processor".to_owned(), |cpu| format!("{} ({})", cpu.info.name, cpu.info.driver))
 }
 
 /// Measures one stage in this process.
