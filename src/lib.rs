@@ -25,7 +25,7 @@
 //! | [`worker`] | the one thread that owns the device; commands in, events out |
 //! | [`session`] | pure reducers: events in, what is shown out; actions in, effects out |
 //! | [`ui`] | the window: panels read the session's state and push actions |
-//! | [`bench`] | how fast the program is on this machine |
+//! | [`mod@bench`] | how fast the program is on this machine |
 //! | [`cli`] | arguments, progress, report, exit codes |
 //!
 //! # Import rule
