@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
 use crate::infer::{patch_weight, predict, stitch, synchronize};
-use crate::model::{Weights, add_input_statistics, initial_weights, needs_statistics, network_size};
+use crate::model::{Weights, network_size, untrained_weights};
 use crate::train::{self, Control, EpochRecord, Observer, Progress, Snapshot, scaling_of};
 use burn::tensor::Device;
 use ndarray::Array3;
@@ -107,10 +107,8 @@ pub(super) fn prediction(setup: &Setup, device: &Device) -> Result<Vec<Quantity>
     let dataset = Scan::new(setup)?.load(setup)?;
     let config = setup.config();
     let scaling = scaling_of(&dataset, &config)?;
-    let mut weights = initial_weights(setup.patch, &config.model, config.execution.seeds.weights)?;
-    if needs_statistics(config.model.input_transform) {
-        add_input_statistics(&mut weights, dataset.diffraction.view(), scaling.normalization)?;
-    }
+    let (patterns, seed) = (dataset.diffraction.view(), config.execution.seeds.weights);
+    let weights = untrained_weights(patterns, scaling.normalization, &config.model, seed)?;
     let times = repeat(setup.seconds, || {
         predict(&dataset, &weights, &scaling, &config, device, &mut |_| Control::Run).map(|_| ())
     })?;

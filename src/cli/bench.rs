@@ -30,11 +30,12 @@ pub(super) fn bench(args: &BenchArgs) -> Result<u8> {
         print_line("Other work on the machine makes every number worse; quote runs on a quiet one.");
     }
     let mut failed = false;
+    let devices = bench::devices(args.accelerator);
     for setup in setups {
-        for device in bench::devices(args.accelerator) {
+        for (place, &device) in devices.iter().enumerate() {
             for &stage in &stages {
                 // What only uses the processor is measured once, beside the first device.
-                if !stage.uses_device() && device != bench::devices(args.accelerator)[0] {
+                if !stage.uses_device() && place > 0 {
                     continue;
                 }
                 match in_a_process_of_its_own(stage, &Setup { accelerator: device, ..setup }) {

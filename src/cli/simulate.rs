@@ -68,7 +68,7 @@ fn visualization(path: &Path) -> Result<PathBuf> {
     let first_mode = dataset.probe.index_axis(Axis(0), 0);
     for complex in dataset.object.iter().map(|object| object.view()).chain([first_mode]) {
         let amplitude = complex.mapv(|value| value.norm());
-        drawn.push(drawing(&amplitude, Colormap::Gray, "")?);
+        drawn.push(drawing(&amplitude)?);
         // Where there is no amplitude, the phase means nothing.
         let floor = 0.02 * amplitude.iter().fold(0.0f32, |a, &b| a.max(b));
         let seen = amplitude.mapv(|value| value > floor);
@@ -79,17 +79,17 @@ fn visualization(path: &Path) -> Result<PathBuf> {
     if let Some(mean) = dataset.diffraction.mapv(|value| value * value).mean_axis(Axis(0)) {
         let first = dataset.diffraction.index_axis(Axis(0), 0).mapv(|value| value * value);
         for counts in [mean, first] {
-            drawn.push(drawing(&counts.mapv(|value| (1.0 + value).log10()), Colormap::Gray, "")?);
+            drawn.push(drawing(&counts.mapv(|value| (1.0 + value).log10()))?);
         }
     }
     write_atomic(&picture, &imaging::encode_rgba(imaging::arrange(&drawn, 2))?)?;
     Ok(picture)
 }
 
-fn drawing(values: &Array2<f32>, colormap: Colormap, unit: &str) -> Result<RgbaImage> {
+fn drawing(values: &Array2<f32>) -> Result<RgbaImage> {
     let seen = Array2::from_elem(values.dim(), true);
     let limits = imaging::robust_limits(values.view(), seen.view(), 0.001, 0.999);
-    imaging::render(values.view(), seen.view(), limits, colormap, Labels::Bar(unit))
+    imaging::render(values.view(), seen.view(), limits, Colormap::Gray, Labels::Bar(""))
 }
 
 /// The job: defaults < file < flags < `--set`; a file for object, probe or positions chooses that it is used.

@@ -350,7 +350,7 @@ fn upload(weights: &Weights, spec: &Spec, device: &Device) -> Result<Tensor<1>> 
 }
 
 /// Whether a transform needs the statistics of the training patterns.
-pub fn needs_statistics(transform: InputTransform) -> bool {
+pub(super) fn needs_statistics(transform: InputTransform) -> bool {
     matches!(transform, InputTransform::Standardize | InputTransform::Dual)
 }
 

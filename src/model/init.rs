@@ -4,7 +4,7 @@
 //! Remedy: every weight comes from one ChaCha8 stream in the fixed order of the layers, the same on every device.
 
 use super::Weights;
-use super::autoencoder::{INPUT_MEAN, INPUT_SCALE};
+use super::autoencoder::{INPUT_MEAN, INPUT_SCALE, needs_statistics};
 use super::plan::{Plan, Role};
 use crate::config::{Initialization, ModelConfig};
 use crate::error::{Error, Result};
@@ -54,6 +54,26 @@ pub fn initial_weights(patch: usize, config: &ModelConfig, seed: u64) -> Result<
     Ok(Weights(map))
 }
 
+/// Weights of a network that has learnt nothing yet, with the statistics of the training patterns where its input is made
+/// with them.
+///
+/// * `diffraction`: (n, N, N) amplitude; multiplied by `normalization` on the way.
+///
+/// # Errors
+/// As [`initial_weights`].
+pub fn untrained_weights(
+    diffraction: ArrayView3<f32>,
+    normalization: f64,
+    config: &ModelConfig,
+    seed: u64,
+) -> Result<Weights> {
+    let mut weights = initial_weights(diffraction.dim().2, config, seed)?;
+    if needs_statistics(config.input_transform) {
+        add_input_statistics(&mut weights, diffraction, normalization)?;
+    }
+    Ok(weights)
+}
+
 /// Adds what [`crate::config::InputTransform::Standardize`] needs: mean and inverse spread of every detector pixel over
 /// the training patterns.
 ///
@@ -63,7 +83,7 @@ pub fn initial_weights(patch: usize, config: &ModelConfig, seed: u64) -> Result<
 ///
 /// # Errors
 /// When the patterns do not fit into arrays of their own size, which cannot be.
-pub fn add_input_statistics(weights: &mut Weights, diffraction: ArrayView3<f32>, normalization: f64) -> Result<()> {
+fn add_input_statistics(weights: &mut Weights, diffraction: ArrayView3<f32>, normalization: f64) -> Result<()> {
     let (n, h, w) = diffraction.dim();
     let mut sum = vec![0.0f64; h * w];
     let mut squares = vec![0.0f64; h * w];

@@ -8,8 +8,8 @@ mod reference;
 mod size;
 mod weights;
 
-pub use autoencoder::{Autoencoder, Outputs, needs_statistics};
-pub use init::{add_input_statistics, initial_weights};
+pub use autoencoder::{Autoencoder, Outputs};
+pub use init::{initial_weights, untrained_weights};
 pub use plan::filter_ladders;
 pub use reference::{Layout, REFERENCE_PREFIX, expected_shapes, layout_of, why_not_in_reference};
 pub use size::{NetworkSize, conv_shapes, network_size};

@@ -8,7 +8,7 @@ use super::trainer::{Forward, Mix, prepare};
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::error::{Error, Problem, Result};
-use crate::model::{Autoencoder, Weights, add_input_statistics, initial_weights, needs_statistics};
+use crate::model::{Autoencoder, untrained_weights};
 use burn::tensor::Device;
 
 /// Patterns that the check looks at; enough neighbours for the largest groups.
@@ -57,7 +57,8 @@ fn pass(dataset: &Dataset, config: &Config, device: &Device) -> Result<(f64, Vec
     let scaling = scaling_of(dataset, &config)?;
     let (resident, largest) = prepare(dataset, &config, &scaling, &with_gradient)?;
     let forward = Forward::new(dataset, &config, &scaling, largest, &with_gradient);
-    let weights = weights(dataset, &config, scaling.normalization)?;
+    let (patterns, seed) = (dataset.diffraction.view(), config.execution.seeds.weights);
+    let weights = untrained_weights(patterns, scaling.normalization, &config.model, seed)?;
     let network = Autoencoder::from_weights(&weights, dataset.patch_size(), &config.model, device)?.require_grad();
     let groups: Vec<usize> = (0..resident.len()).collect();
     // Half of each, so that patches alone and the merged neighbourhood are both looked at.
@@ -66,14 +67,6 @@ fn pass(dataset: &Dataset, config: &Config, device: &Device) -> Result<(f64, Vec
     let unread = |e| Error::failed(format!("Cannot read from the device ({e:?})"));
     let loss = loss.without_autodiff().try_into_scalar::<f32>().map_err(unread)?;
     Ok((f64::from(loss), gradient.without_autodiff().try_into_vec_as::<f32>().map_err(unread)?))
-}
-
-fn weights(dataset: &Dataset, config: &Config, normalization: f64) -> Result<Weights> {
-    let mut weights = initial_weights(dataset.patch_size(), &config.model, config.execution.seeds.weights)?;
-    if needs_statistics(config.model.input_transform) {
-        add_input_statistics(&mut weights, dataset.diffraction.view(), normalization)?;
-    }
-    Ok(weights)
 }
 
 fn compare((loss, gradient): &(f64, Vec<f32>), (loss_cpu, gradient_cpu): &(f64, Vec<f32>)) -> Agreement {

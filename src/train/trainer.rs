@@ -10,7 +10,7 @@ use crate::config::{Config, DirectConfig, LossKind, MergeWeighting, TrainingConf
 use crate::data::{self, Dataset, GroupCoordinates};
 use crate::direct;
 use crate::error::{Error, Problem, Result};
-use crate::model::{Autoencoder, Weights, add_input_statistics, initial_weights, needs_statistics};
+use crate::model::{Autoencoder, Weights, untrained_weights};
 use crate::physics::{self, ComplexTensor, Diffraction, Merge};
 use burn::tensor::{Device, Tensor};
 use ndarray::{Array2, Array3};
@@ -286,10 +286,8 @@ pub fn train_from(
     let resumed = resume.is_some();
     let (mut network, mut adam) = match resume {
         None => {
-            let mut weights = initial_weights(dataset.patch_size(), &config.model, seeds.weights)?;
-            if needs_statistics(config.model.input_transform) {
-                add_input_statistics(&mut weights, dataset.diffraction.view(), scaling.normalization)?;
-            }
+            let (patterns, seed) = (dataset.diffraction.view(), seeds.weights);
+            let weights = untrained_weights(patterns, scaling.normalization, &config.model, seed)?;
             let network = build(&weights)?;
             let adam = Adam::new(network.flat_parameters());
             (network, adam)

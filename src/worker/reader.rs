@@ -8,6 +8,7 @@ use super::guard;
 use super::live::picture_of;
 use super::message::{EpochPoint, Failure, Picture, ScenePreview, Sources};
 use super::presets::{self, UserPreset};
+use super::watch::point_of;
 use crate::checkpoint::{Bundle, JobRecord, Manifest, RunFolder, RunLock, write_atomic};
 use crate::config::{Config, DataConfig, DirectConfig, Orientation};
 use crate::data::{self, ArraySummary, Dataset, Inspection, Reconstruction, Refined};
@@ -587,19 +588,7 @@ fn read_json(path: &Path) -> Option<Value> {
 fn read_history(path: &Path) -> Vec<EpochPoint> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let history = History::from_csv(&text).unwrap_or_default();
-    history
-        .0
-        .into_iter()
-        .map(|record| EpochPoint {
-            epoch: record.epoch,
-            step: record.step,
-            train_loss: record.train_loss,
-            val_loss: record.val_loss,
-            learning_rate: record.learning_rate,
-            gradient_norm: record.gradient_norm,
-            elapsed_s: record.seconds,
-        })
-        .collect()
+    history.0.iter().map(point_of).collect()
 }
 
 /// The run folders below a folder, newest first; what is not a run folder is left out.

@@ -1,5 +1,7 @@
 //! What several panels need.
 
+use eframe::egui;
+
 pub mod background;
 pub mod decimate;
 pub mod histogram;
@@ -13,6 +15,22 @@ pub(crate) mod snapshots;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod test_pictures;
+
+/// The one button a panel leads to: in the accent's colour, or disabled with the reason.
+pub fn leading_button(ui: &mut egui::Ui, text: &str, reason: Option<&str>) -> egui::Response {
+    let palette = super::theme::palette(ui);
+    let text = egui::RichText::new(text).size(16.0).strong();
+    let text = if reason.is_none() { text.color(palette.on_accent) } else { text };
+    let mut button = egui::Button::new(text).min_size(egui::vec2(170.0, 38.0));
+    if reason.is_none() {
+        button = button.fill(palette.accent);
+    }
+    let button = ui.add_enabled(reason.is_none(), button);
+    match reason {
+        Some(reason) => button.on_disabled_hover_text(reason),
+        None => button,
+    }
+}
 
 /// A time in seconds as a person says it: `8 s`, `3 min 20 s`, `2 h 5 min`.
 pub fn duration(seconds: f64) -> String {

@@ -12,6 +12,7 @@ pub(super) mod rows;
 use super::{Outbox, method};
 use crate::session::{Action, State};
 use crate::ui::theme;
+use crate::ui::widgets::leading_button;
 use eframe::egui::{self, Align, Layout, Panel, RichText, ScrollArea, vec2};
 use rows::{Group, Row};
 
@@ -132,18 +133,8 @@ impl View {
             at.map_or(reason, |(label, complaint)| format!("{label}. {complaint}"))
         });
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let text = RichText::new(method::start_text(state)).size(16.0).strong();
-            let text = if reason.is_none() { text.color(palette.on_accent) } else { text };
-            let mut button = egui::Button::new(text).min_size(vec2(170.0, 38.0));
-            if reason.is_none() {
-                button = button.fill(palette.accent);
-            }
-            let button = ui.add_enabled(reason.is_none(), button);
-            if button.clicked() {
+            if leading_button(ui, method::start_text(state), reason.as_deref()).clicked() {
                 actions.push(Action::Start);
-            }
-            if let Some(reason) = &reason {
-                button.on_disabled_hover_text(reason);
             }
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 let (text, color) = match &reason {

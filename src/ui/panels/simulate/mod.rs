@@ -9,6 +9,7 @@ use super::configure::{self, editor, rows};
 use crate::config::why_unused_in_simulation;
 use crate::session::{Action, Source, State, Status};
 use crate::ui::theme;
+use crate::ui::widgets::leading_button;
 use crate::ui::widgets::numbers::{bytes, grouped};
 use crate::worker::message::Control;
 use eframe::egui::{self, Align, Layout, Panel, RichText, ScrollArea, TextEdit, vec2};
@@ -184,19 +185,9 @@ fn start(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut Ve
                 actions.push(Action::Steer(Control::Stop));
             }
         } else {
-            let text = RichText::new("Simulate…").size(16.0).strong();
-            let text = if reason.is_none() { text.color(palette.on_accent) } else { text };
-            let mut button = egui::Button::new(text).min_size(vec2(170.0, 38.0));
-            if reason.is_none() {
-                button = button.fill(palette.accent);
-            }
-            let button = ui.add_enabled(reason.is_none(), button);
-            if button.clicked() {
+            if leading_button(ui, "Simulate…", reason.as_deref()).clicked() {
                 let kind = state.draft.text("simulation.object").unwrap_or_default();
                 outbox.simulate = Some(format!("simulated_{kind}.npz"));
-            }
-            if let Some(reason) = &reason {
-                button.on_disabled_hover_text(reason);
             }
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
