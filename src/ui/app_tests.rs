@@ -17,8 +17,10 @@ use std::sync::Arc;
 const HISTORY: usize = 100_000;
 const SIDE: usize = 1000;
 const FRAMES: usize = 300;
-/// How often the same frames are drawn.
+/// How often the same frames are drawn: at least, and at most where other tests take the processor away meanwhile. A frame
+/// that is slow by itself is slow in every round.
 const ROUNDS: usize = 3;
+const MOST_ROUNDS: usize = 12;
 /// Milliseconds of work that a frame may take.
 const BOUND: f64 = 8.0;
 
@@ -160,7 +162,10 @@ fn no_frame_keeps_the_window_waiting_while_a_network_trains() {
     // The same frames again and again: what a frame itself takes is the least of its times, the rest is the machine's.
     let mut least = vec![f64::INFINITY; FRAMES];
     let step_of = |number: usize| Step::ALL[number * Step::ALL.len() / FRAMES];
-    for round in 0..ROUNDS {
+    for round in 0..MOST_ROUNDS {
+        if round >= ROUNDS && least.iter().all(|time| *time <= 2.0 * BOUND) {
+            break;
+        }
         for (number, least) in least.iter_mut().enumerate() {
             if number % (FRAMES / Step::ALL.len()) == 0 {
                 // A result that was not seen before.
