@@ -11,7 +11,7 @@ use num_complex::Complex32;
 use ptychoscope::checkpoint::{Bundle, import_weights, reference_state_dict};
 use ptychoscope::config::{Accelerator, AmpActivation, Config, LastStage, ModelConfig, Preset};
 use ptychoscope::data::NpzArchive;
-use ptychoscope::model::{Autoencoder, Weights, initial_weights};
+use ptychoscope::model::{Network, Weights, initial_weights};
 use ptychoscope::physics::{self, ComplexTensor, Diffraction, Merge};
 use ptychoscope::{train, worker};
 use std::collections::BTreeMap;
@@ -44,8 +44,8 @@ impl Golden {
         self.real("batch/images").into_dimensionality::<Ix4>().unwrap()
     }
 
-    fn network(&self, device: &Device) -> Autoencoder {
-        Autoencoder::from_weights(&self.bundle.weights, 64, &self.bundle.config.model, device).unwrap()
+    fn network(&self, device: &Device) -> Network {
+        Network::from_weights(&self.bundle.weights, 64, &self.bundle.config.model, device).unwrap()
     }
 }
 
@@ -172,7 +172,7 @@ fn compare(tag: &str, device: &Device) {
     assert!(loss.abs() <= 1e-3, "{loss}");
 }
 
-fn check_gradients(tag: &str, golden: &mut Golden, network: &Autoencoder, gradient: &Tensor<1>) {
+fn check_gradients(tag: &str, golden: &mut Golden, network: &Network, gradient: &Tensor<1>) {
     let gradient = gradient.try_to_vec_as::<f32>().unwrap();
     let norms = golden.values.read_json("grad_norms").unwrap();
     let largest = norms.as_object().unwrap().values().filter_map(serde_json::Value::as_f64).fold(0.0, f64::max);

@@ -122,6 +122,7 @@ mod tests {
         best.0.values_mut().for_each(|values| values.mapv_inplace(|v| v * 0.5));
         let position = Position {
             optimizer_steps: 66,
+            apparatus_steps: 0,
             steps: 66,
             epochs: 2,
             patterns: 528,

@@ -721,7 +721,6 @@ const WITHOUT_EFFECT: &[WithoutEffect] = &[
     ("enable-checkpointing", &["disable-checkpointing"], false, "the last and the best bundle are kept"),
     ("checkpoint-save-top-k", &["torch-checkpoint-save-top-k"], true, "the last and the best bundle are kept"),
     ("early-stop-patience", &[], true, "training ends after --epochs or --time-budget"),
-    ("model-type", &[], true, "the network is always trained on the physics"),
     ("verbose", &["debug"], false, "the log of a run is log.txt in its folder"),
 ];
 

@@ -140,6 +140,19 @@ pub enum MaskGood {
     NonZero,
 }
 
+/// Whether the light of the probe ends at a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeMask {
+    /// The probe is used as it is.
+    #[default]
+    Off,
+    /// 1 inside the disk, 0 outside.
+    Hard,
+    /// The disk with its edge smoothed by a Gaussian.
+    Soft,
+}
+
 /// Where the arrays are in a file without known names: keys of an NPZ file, or paths in an HDF5 file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -228,6 +241,16 @@ pub struct DataConfig {
     pub enable_oversampling: bool,
     /// Fraction of the patterns held back to compute a validation loss; 0 = none.
     pub validation_fraction: f64,
+    /// Whether the light of the probe ends at a disk.
+    pub probe_mask: ProbeMask,
+    /// Diameter of that disk, pixels; none = N/2.
+    #[serde(with = "super::optional")]
+    pub probe_mask_diameter: Option<f64>,
+    /// Width of the Gaussian that smooths its edge, pixels.
+    pub probe_mask_sigma: f64,
+    /// Incoherent modes of the probe that are used; none = as many as the dataset has.
+    #[serde(with = "super::optional")]
+    pub probe_modes: Option<usize>,
     /// Where the arrays are in a file without known names.
     pub mapping: Mapping,
     /// Geometry of the experiment, where the file does not say it.
@@ -250,6 +273,10 @@ impl Default for DataConfig {
             seed_in_group: true,
             enable_oversampling: false,
             validation_fraction: 0.0,
+            probe_mask: ProbeMask::Off,
+            probe_mask_diameter: None,
+            probe_mask_sigma: 1.0,
+            probe_modes: None,
             mapping: Mapping::default(),
             geometry: Geometry::default(),
         }
@@ -387,6 +414,46 @@ pub(super) const FIELDS: &[Field] = &[
         unit: "",
         flag: Some("--validation-fraction"),
         kind: Kind::Real { min: 0.0, min_included: true, max: 0.9, optional: false },
+    },
+    Field {
+        path: "data.probe_mask",
+        label: "Probe mask",
+        help: "Whether the light of the probe ends at a disk around the middle of the frame.",
+        unit: "",
+        flag: Some("--probe-mask"),
+        kind: Kind::Choice {
+            options: &[
+                ("off", "the probe is used as it is"),
+                ("hard", "1 inside the disk, 0 outside"),
+                ("soft", "the disk with its edge smoothed by a Gaussian"),
+            ],
+            aliases: &[("true", "soft"), ("false", "off"), ("none", "off")],
+        },
+    },
+    Field {
+        path: "data.probe_mask_diameter",
+        label: "Mask diameter",
+        help: "Diameter of the disk that masks the probe; none takes half the side of a pattern.",
+        unit: "px",
+        flag: Some("--probe-mask-diameter"),
+        kind: Kind::Real { min: 0.0, min_included: false, max: 65536.0, optional: true },
+    },
+    Field {
+        path: "data.probe_mask_sigma",
+        label: "Mask edge",
+        help: "Width of the Gaussian that smooths the edge of a soft mask.",
+        unit: "px",
+        flag: Some("--probe-mask-sigma"),
+        kind: Kind::Real { min: 0.0, min_included: false, max: 1000.0, optional: false },
+    },
+    Field {
+        path: "data.probe_modes",
+        label: "Probe modes",
+        help: "Incoherent modes of the probe that are used, the strongest first; none uses those of the dataset. A number \
+               above theirs adds modes, which a trained or refined probe fills.",
+        unit: "modes",
+        flag: Some("--probe-modes"),
+        kind: optional_integer(1, 32),
     },
     text(
         "data.mapping.diffraction",

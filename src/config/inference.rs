@@ -12,6 +12,8 @@ pub enum StitchWeighting {
     Probe,
     /// 1 inside the central `crop` × `crop` window, 0 outside: the reference's.
     CentralCrop,
+    /// 1 on the whole patch.
+    Whole,
 }
 
 /// How patches are predicted and stitched.
@@ -54,6 +56,7 @@ pub(super) const FIELDS: &[Field] = &[
             options: &[
                 ("probe", "|P|²: what was well lit counts more"),
                 ("central_crop", "1 inside the central window of side `crop`, 0 outside: the reference's"),
+                ("whole", "1 on the whole patch"),
             ],
             aliases: &[("uniform", "central_crop")],
         },

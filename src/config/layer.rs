@@ -10,7 +10,7 @@ impl Config {
     pub fn fields() -> Vec<&'static Field> {
         [
             super::data::FIELDS,
-            super::model::FIELDS,
+            super::model_fields::FIELDS,
             super::training::FIELDS,
             super::inference::FIELDS,
             super::direct::FIELDS,

@@ -9,6 +9,7 @@ mod field;
 mod inference;
 mod layer;
 mod model;
+mod model_fields;
 mod optional;
 mod preset;
 mod relevance;
@@ -16,15 +17,16 @@ mod simulation;
 mod training;
 
 pub use data::{
-    DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit, Sampling,
+    DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit, ProbeMask,
+    Sampling,
 };
 pub use direct::{DirectConfig, DirectLoss};
 pub use execution::{Accelerator, ExecutionConfig, Seeds};
 pub use field::{Choice, Field, Kind};
 pub use inference::{InferenceConfig, StitchWeighting};
 pub use model::{
-    AmpActivation, Initialization, InputTransform, LastStage, MergeWeighting, ModelConfig, OutputMode,
-    ProbeNormalization,
+    AmpActivation, Architecture, GeneratorOutput, Initialization, InputTransform, LastStage, MergeWeighting,
+    ModelConfig, ModelType, OutputMode, ProbeNormalization,
 };
 pub use preset::Preset;
 pub use relevance::{why_unused, why_unused_in_simulation};

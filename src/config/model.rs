@@ -1,8 +1,46 @@
 //! The network and the physics behind it (A§3.4, A§4).
 
-use super::field::{Field, Kind, choice, integer};
 use crate::error::{Error, Problem, Result};
 use serde::{Deserialize, Serialize};
+
+/// What the network learns from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelType {
+    /// The physics of the experiment: no labelled data are needed.
+    #[default]
+    Pinn,
+    /// Patches of a known object, given with the dataset or cut out of its object (A§4.9).
+    Supervised,
+}
+
+/// What the network is made of (A§4.1, A§4.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Architecture {
+    /// Convolutional encoder with a decoder for the amplitude and one for the phase.
+    #[default]
+    Cnn,
+    /// Fourier neural operator: spectral and 3×3 convolutions side by side, then convolutions.
+    Fno,
+    /// The same without what follows its Fourier blocks.
+    FnoVanilla,
+    /// Factorized Fourier neural operator: a spectral filter for each axis, shared by all blocks.
+    Ffno,
+}
+
+/// What a Fourier architecture puts out (A§4.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GeneratorOutput {
+    /// Real and imaginary part, unbounded.
+    #[default]
+    RealImag,
+    /// One head; amplitude by `amp_activation`, phase π·tanh(z).
+    AmpPhaseLogits,
+    /// A head each; amplitude by the sigmoid, phase π·tanh(z).
+    AmpPhase,
+}
 
 /// Activation of the amplitude head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -33,6 +71,8 @@ pub enum InputTransform {
     /// Two channels for each pattern: `sqrt` and `standardize`.
     #[default]
     Dual,
+    /// (X - mean) / spread over the pixels of each pattern: its contrast alone.
+    InstanceNorm,
     /// X, as the reference.
     None,
 }
@@ -99,14 +139,20 @@ pub enum MergeWeighting {
     /// |P|²: what was well lit counts more.
     #[default]
     Probe,
-    /// 1 inside the central N/2 window, 0 outside: the reference's.
+    /// 1 inside the central N/2 window, 0 outside, with a small number added to the sum: the reference's.
     CentralWindow,
+    /// The same window without that number: the reference's 'uniform'.
+    Uniform,
 }
 
 /// The network and the physics behind it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
+    /// What the network learns from.
+    pub model_type: ModelType,
+    /// What the network is made of.
+    pub architecture: Architecture,
     /// Patterns per group along one side; a group has gridsize² patterns.
     pub gridsize: usize,
     /// Multiplies the number of filters of every layer.
@@ -161,6 +207,26 @@ pub struct ModelConfig {
     pub spatial_decoder: bool,
     /// Side of the kernel of that spatial attention, odd.
     pub decoder_spatial_kernel: usize,
+    /// Lowest frequencies that a spectral convolution acts on, along each axis.
+    pub fno_modes: usize,
+    /// Channels of a Fourier architecture.
+    pub fno_width: usize,
+    /// Fourier blocks.
+    pub fno_blocks: usize,
+    /// Convolutional blocks after them.
+    pub fno_cnn_blocks: usize,
+    /// What a Fourier architecture puts out.
+    pub generator_output_mode: GeneratorOutput,
+    /// Width of a Gaussian by which the illuminated object is smoothed before propagation, pixels; 0 = none.
+    pub gaussian_smoothing_sigma: f64,
+    /// Whether the probe is trained with the network; its power is kept.
+    pub probe_trainable: bool,
+    /// Learning rate of the probe; follows the schedule of the network's.
+    pub probe_learning_rate: f64,
+    /// Whether one factor of all predicted amplitudes is trained with the network.
+    pub intensity_scale_trainable: bool,
+    /// Standard deviation of random displacements of the positions in each step, pixels; 0 = none.
+    pub position_jitter: f64,
 }
 
 impl ModelConfig {
@@ -178,6 +244,11 @@ impl ModelConfig {
     pub fn has_own_channels(&self) -> bool {
         let masked = self.last_stage == LastStage::BorderMask;
         self.last_stage == LastStage::BorderUnmasked || (masked && self.use_legacy_decoder_channel_override)
+    }
+
+    /// Whether something of the physics is trained with the network.
+    pub fn trains_physics(&self) -> bool {
+        self.probe_trainable || self.intensity_scale_trainable
     }
 
     /// Channels that the amplitude decoder puts out; a single one counts for all patterns of a group.
@@ -204,6 +275,20 @@ impl ModelConfig {
     /// Two fields that contradict each other, named with the remedy.
     pub fn check(&self) -> Result<()> {
         let refused = |title: &str, hint: &str| Err(Error::BadInput(Problem::new(title).hint(hint)));
+        let of_physics = self.probe_trainable
+            || self.intensity_scale_trainable
+            || self.gaussian_smoothing_sigma > 0.0
+            || self.position_jitter > 0.0;
+        if self.model_type == ModelType::Supervised && of_physics {
+            return refused(
+                "A supervised network learns from a known object, without probe, scale and positions to train or vary",
+                "Set model.probe_trainable and model.intensity_scale_trainable to false, model.gaussian_smoothing_sigma \
+                 and model.position_jitter to 0, or model.model_type to pinn",
+            );
+        }
+        if self.architecture != Architecture::Cnn {
+            return Ok(());
+        }
         let amplitudes = self.amplitude_channels();
         if amplitudes != 1 && amplitudes != self.channels() {
             return refused(
@@ -267,6 +352,8 @@ impl ModelConfig {
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
+            model_type: ModelType::Pinn,
+            architecture: Architecture::Cnn,
             gridsize: 1,
             n_filters_scale: 1,
             amp_activation: AmpActivation::Sigmoid,
@@ -294,267 +381,16 @@ impl Default for ModelConfig {
             eca_decoder: false,
             spatial_decoder: false,
             decoder_spatial_kernel: 7,
+            fno_modes: 12,
+            fno_width: 32,
+            fno_blocks: 4,
+            fno_cnn_blocks: 2,
+            generator_output_mode: GeneratorOutput::RealImag,
+            gaussian_smoothing_sigma: 0.0,
+            probe_trainable: false,
+            probe_learning_rate: 3e-3,
+            intensity_scale_trainable: false,
+            position_jitter: 0.0,
         }
     }
 }
-
-/// Metadata of every field above.
-pub(super) const FIELDS: &[Field] = &[
-    Field {
-        path: "model.gridsize",
-        label: "Grid size",
-        help: "Patterns per group along one side; a group has gridsize² patterns.",
-        unit: "",
-        flag: Some("--gridsize"),
-        kind: integer(1, 4),
-    },
-    Field {
-        path: "model.n_filters_scale",
-        label: "Filter scale",
-        help: "Multiplies the number of filters of every layer.",
-        unit: "",
-        flag: Some("--n-filters-scale"),
-        kind: integer(1, 16),
-    },
-    Field {
-        path: "model.amp_activation",
-        label: "Amplitude activation",
-        help: "Activation of the amplitude head.",
-        unit: "",
-        flag: Some("--amp-activation"),
-        kind: Kind::Choice {
-            options: &[
-                ("sigmoid", "1 / (1 + exp(-z)), bounded by 0 and 1"),
-                ("silu", "z · sigmoid(z); slightly negative amplitudes are possible"),
-                ("softplus", "ln(1 + exp(z))"),
-                ("relu", "max(z, 0)"),
-            ],
-            aliases: &[("swish", "silu")],
-        },
-    },
-    Field {
-        path: "model.input_transform",
-        label: "Input transform",
-        help: "What is done to the normalised amplitude X before the network sees it; the loss always uses X.",
-        unit: "",
-        flag: None,
-        kind: choice(&[
-            ("sqrt", "sqrt(X) - 0.5: compresses the dynamic range"),
-            ("log", "ln(1 + 4 X) - 0.5"),
-            ("standardize", "(X - mean) / (spread + floor), pixel by pixel over the training patterns"),
-            ("dual", "two channels for each pattern: sqrt and standardize"),
-            ("none", "X, as the reference"),
-        ]),
-    },
-    Field {
-        path: "model.initialization",
-        label: "Initialisation",
-        help: "How the weights are drawn.",
-        unit: "",
-        flag: None,
-        kind: choice(&[
-            ("he", "He normal, zero bias; the last convolution of each decoder scaled by 0.1"),
-            ("glorot", "Glorot uniform, zero bias"),
-            ("torch", "uniform in ±1/sqrt(fan in), weights and biases: the reference's"),
-        ]),
-    },
-    Field {
-        path: "model.last_stage",
-        label: "Last stage",
-        help: "How the decoder gets from half to the full side of a pattern.",
-        unit: "",
-        flag: None,
-        kind: Kind::Choice {
-            options: &[
-                ("auto", "border_mask for a probe whose light falls into the central window, else full_frame"),
-                ("full_frame", "upsample and convolve: every pixel of the patch is predicted alike"),
-                (
-                    "border_mask",
-                    "the reference's: the central half of the frame in full resolution, the border coarsely",
-                ),
-                ("border_unmasked", "the reference's of autumn 2025: the border path is added on the whole frame"),
-                ("border_narrow", "the reference's in TensorFlow: a border path of 4 channels"),
-            ],
-            aliases: &[("head", "border_mask"), ("oct", "border_unmasked"), ("tf", "border_narrow")],
-        },
-    },
-    Field {
-        path: "model.head_filters",
-        label: "Head filters",
-        help: "Filters of the full-resolution convolutions of a decoder with the full_frame last stage, times the filter \
-               scale. They cost most of the time.",
-        unit: "filters",
-        flag: None,
-        kind: integer(1, 256),
-    },
-    Field {
-        path: "model.probe_normalization",
-        label: "Probe normalisation",
-        help: "How the probe is scaled; the factor is kept and the object is reported in the caller's units.",
-        unit: "",
-        flag: None,
-        kind: choice(&[
-            ("energy", "a unit-transmission object of amplitude object_scale reproduces the normalised energy"),
-            ("mean_amplitude", "the reference's: P / (probe_scale · mean |P|)"),
-            ("fixed", "P / probe_scale: what the reference's PyTorch training really does"),
-        ]),
-    },
-    Field {
-        path: "model.object_scale",
-        label: "Object scale",
-        help: "Amplitude at which a unit-transmission object sits in the head's range (energy normalisation only).",
-        unit: "",
-        flag: None,
-        kind: Kind::Real { min: 0.0, min_included: false, max: 100.0, optional: false },
-    },
-    Field {
-        path: "model.probe_scale",
-        label: "Probe scale",
-        help: "Divides the probe, with every normalisation but that by energy.",
-        unit: "",
-        flag: None,
-        kind: Kind::Real { min: 0.0, min_included: false, max: 1e6, optional: false },
-    },
-    Field {
-        path: "model.merge_weighting",
-        label: "Merge weight",
-        help: "Weight of each pixel when the patches of a group are merged into one object (gridsize above 1).",
-        unit: "",
-        flag: None,
-        kind: choice(&[
-            ("probe", "|P|²: what was well lit counts more"),
-            ("central_window", "1 inside the central half-side window, 0 outside: the reference's"),
-        ]),
-    },
-    Field {
-        path: "model.object_big",
-        label: "Merge groups",
-        help: "Whether the patches of a group are merged into one object before the physics (gridsize above 1).",
-        unit: "",
-        flag: None,
-        kind: Kind::Flag,
-    },
-    Field {
-        path: "model.probe_big",
-        label: "Border path",
-        help: "Whether the border of a patch is predicted; without, a patch is zero outside its central half.",
-        unit: "",
-        flag: None,
-        kind: Kind::Flag,
-    },
-    Field {
-        path: "model.pad_object",
-        label: "Central half",
-        help: "Whether the last stage predicts the central half and pads it; without, all its channels go to the whole frame.",
-        unit: "",
-        flag: None,
-        kind: Kind::Flag,
-    },
-    Field {
-        path: "model.decoder_last_c_outer_fraction",
-        label: "Border share",
-        help: "Share of the last filters that go to the border path.",
-        unit: "",
-        flag: None,
-        kind: Kind::Real { min: 0.0, min_included: true, max: 0.5, optional: false },
-    },
-    Field {
-        path: "model.decoder_last_amp_channels",
-        label: "Amplitudes",
-        help: "Amplitudes that the network puts out: 1 for all patterns of a group, or gridsize².",
-        unit: "",
-        flag: None,
-        kind: integer(1, 16),
-    },
-    Field {
-        path: "model.use_legacy_decoder_channel_override",
-        label: "Own channel split",
-        help: "Whether border share and number of amplitudes apply to the layout border_mask, too.",
-        unit: "",
-        flag: None,
-        kind: Kind::Flag,
-    },
-    Field {
-        path: "model.cnn_output_mode",
-        label: "Outputs",
-        help: "What the two outputs of the network are.",
-        unit: "",
-        flag: None,
-        kind: choice(&[
-            ("amp_phase", "amplitude, by amp_activation, and phase, π·tanh(z)"),
-            ("real_imag", "real part, tanh(z) + 0.2, and imaginary part, 1.2·tanh(z)"),
-        ]),
-    },
-    Field {
-        path: "model.use_shared_decoder",
-        label: "Shared decoder",
-        help: "Whether one decoder, with refinement and channel attention, serves both outputs.",
-        unit: "",
-        flag: None,
-        kind: Kind::Flag,
-    },
-    Field {
-        path: "model.batch_norm",
-        label: "Batch normalisation",
-        help: "Whether convolutions are followed by batch normalisation (not those of the amplitude decoder).",
-        unit: "",
-        flag: None,
-        kind: Kind::Flag,
-    },
-    Field {
-        path: "model.cbam_encoder",
-        label: "Encoder attention",
-        help: "Channel and spatial attention (CBAM) after each block of the encoder.",
-        unit: "",
-        flag: None,
-        kind: Kind::Flag,
-    },
-    Field {
-        path: "model.eca_encoder",
-        label: "Encoder ECA",
-        help: "Efficient channel attention (ECA) after each block of the encoder.",
-        unit: "",
-        flag: None,
-        kind: Kind::Flag,
-    },
-    Field {
-        path: "model.cbam_bottleneck",
-        label: "Bottleneck attention",
-        help: "Channel and spatial attention (CBAM) between encoder and decoders.",
-        unit: "",
-        flag: None,
-        kind: Kind::Flag,
-    },
-    Field {
-        path: "model.cbam_decoder",
-        label: "Decoder attention",
-        help: "Channel and spatial attention (CBAM) after each block of the decoders.",
-        unit: "",
-        flag: None,
-        kind: Kind::Flag,
-    },
-    Field {
-        path: "model.eca_decoder",
-        label: "Decoder ECA",
-        help: "Efficient channel attention (ECA) after each block of the decoders.",
-        unit: "",
-        flag: None,
-        kind: Kind::Flag,
-    },
-    Field {
-        path: "model.spatial_decoder",
-        label: "Decoder spatial attention",
-        help: "Spatial attention after each block of the decoders.",
-        unit: "",
-        flag: None,
-        kind: Kind::Flag,
-    },
-    Field {
-        path: "model.decoder_spatial_kernel",
-        label: "Spatial kernel",
-        help: "Side of the kernel of the decoders' spatial attention, odd.",
-        unit: "",
-        flag: None,
-        kind: integer(1, 31),
-    },
-];

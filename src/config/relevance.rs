@@ -1,8 +1,8 @@
 //! Which fields the rest of a configuration leaves without effect.
 
 use super::{
-    Config, LastStage, Method, ObjectKind, OutputMode, ProbeKind, ProbeNormalization, Sampling, ScanKind,
-    StitchWeighting,
+    Architecture, Config, GeneratorOutput, LastStage, Method, ModelType, ObjectKind, OutputMode, ProbeKind, ProbeMask,
+    ProbeNormalization, Sampling, ScanKind, StitchWeighting,
 };
 use crate::error::Result;
 use toml::{Table, Value};
@@ -13,6 +13,9 @@ use toml::{Table, Value};
 pub fn why_unused(path: &str, config: &Config) -> Option<String> {
     let (data, model, training) = (&config.data, &config.model, &config.training);
     if let Some(reason) = by_method(path, config) {
+        return Some(reason.to_owned());
+    }
+    if let Some(reason) = by_network(path, config) {
         return Some(reason.to_owned());
     }
     let alone = model.gridsize == 1;
@@ -39,7 +42,7 @@ pub fn why_unused(path: &str, config: &Config) -> Option<String> {
             .then_some("Only the last stage border_unmasked uses it, and border_mask with its own channel split"),
         "model.use_legacy_decoder_channel_override" => (model.last_stage != LastStage::BorderMask)
             .then_some("Only the last stage border_mask can have another channel split"),
-        "model.amp_activation" => {
+        "model.amp_activation" if model.architecture == Architecture::Cnn => {
             (model.cnn_output_mode == OutputMode::RealImag).then_some("The outputs are real and imaginary part")
         }
         "model.decoder_spatial_kernel" => {
@@ -48,8 +51,16 @@ pub fn why_unused(path: &str, config: &Config) -> Option<String> {
         "model.object_big" => alone.then_some("With grid size 1 a group is a single patch, with nothing to merge"),
         "model.probe_scale" => (model.probe_normalization == ProbeNormalization::Energy)
             .then_some("The probe normalisation by energy does not use it"),
-        "model.object_scale" => (model.probe_normalization != ProbeNormalization::Energy)
+        "model.object_scale" => (model.probe_normalization != ProbeNormalization::Energy
+            && model.model_type == ModelType::Pinn)
             .then_some("Only the probe normalisation by energy uses it"),
+        "model.probe_learning_rate" => (!model.probe_trainable).then_some("The probe is not trained"),
+        "model.position_jitter" => (alone && training.overlap_weight <= 0.0)
+            .then_some("With grid size 1 and overlap weight 0 no patches are merged, and positions play no part"),
+        "data.probe_mask_diameter" => (data.probe_mask == ProbeMask::Off).then_some("The probe is not masked"),
+        "data.probe_mask_sigma" => {
+            (data.probe_mask != ProbeMask::Soft).then_some("Only the edge of a soft probe mask is smoothed")
+        }
         "model.merge_weighting" => (alone && training.overlap_weight <= 0.0)
             .then_some("With grid size 1 and overlap weight 0 no patches are merged"),
         "training.overlap_weight" => {
@@ -71,6 +82,63 @@ pub fn why_unused(path: &str, config: &Config) -> Option<String> {
         _ => None,
     };
     unused.map(str::to_owned)
+}
+
+/// What architecture and kind of learning leave without effect.
+fn by_network(path: &str, config: &Config) -> Option<&'static str> {
+    /// Fields that only the convolutional network has.
+    const CONVOLUTIONAL: [&str; 18] = [
+        "n_filters_scale",
+        "last_stage",
+        "head_filters",
+        "probe_big",
+        "pad_object",
+        "decoder_last_c_outer_fraction",
+        "decoder_last_amp_channels",
+        "use_legacy_decoder_channel_override",
+        "cnn_output_mode",
+        "use_shared_decoder",
+        "batch_norm",
+        "cbam_encoder",
+        "eca_encoder",
+        "cbam_bottleneck",
+        "cbam_decoder",
+        "eca_decoder",
+        "spatial_decoder",
+        "decoder_spatial_kernel",
+    ];
+    /// Fields of the physics, which a known object makes idle.
+    const PHYSICS: [&str; 13] = [
+        "model.probe_normalization",
+        "model.probe_scale",
+        "model.merge_weighting",
+        "model.object_big",
+        "model.gaussian_smoothing_sigma",
+        "model.probe_trainable",
+        "model.probe_learning_rate",
+        "model.intensity_scale_trainable",
+        "model.position_jitter",
+        "training.loss",
+        "training.overlap_weight",
+        "training.teacher_share",
+        "training.nphotons",
+    ];
+    let model = &config.model;
+    if model.model_type == ModelType::Supervised && PHYSICS.contains(&path) {
+        return Some("A supervised network learns from a known object, without the physics");
+    }
+    let field = path.strip_prefix("model.")?;
+    match model.architecture {
+        Architecture::Cnn => (field.starts_with("fno_") || field == "generator_output_mode")
+            .then_some("Only the Fourier architectures use it"),
+        _ if CONVOLUTIONAL.contains(&field) => Some("Only the architecture cnn uses it"),
+        Architecture::FnoVanilla if field == "fno_cnn_blocks" => {
+            Some("The architecture fno_vanilla has no such blocks")
+        }
+        _ if field == "amp_activation" => (model.generator_output_mode != GeneratorOutput::AmpPhaseLogits)
+            .then_some("Only the outputs amp_phase_logits use it"),
+        _ => None,
+    }
 }
 
 /// What the choice between network and direct solver leaves without effect.
@@ -174,6 +242,18 @@ mod tests {
                 ("model.probe_normalization", "energy"),
             ),
             ("model.head_filters", ("model.last_stage", "border_mask"), ("model.last_stage", "auto")),
+            ("model.n_filters_scale", ("model.architecture", "fno"), ("model.architecture", "cnn")),
+            ("model.last_stage", ("model.architecture", "ffno"), ("model.architecture", "cnn")),
+            ("model.fno_modes", ("model.architecture", "cnn"), ("model.architecture", "ffno")),
+            ("model.fno_cnn_blocks", ("model.architecture", "fno_vanilla"), ("model.architecture", "fno")),
+            ("model.generator_output_mode", ("model.architecture", "cnn"), ("model.architecture", "fno")),
+            ("model.amp_activation", ("model.architecture", "fno"), ("model.architecture", "cnn")),
+            ("model.probe_learning_rate", ("model.probe_trainable", "false"), ("model.probe_trainable", "true")),
+            ("model.probe_trainable", ("model.model_type", "supervised"), ("model.model_type", "pinn")),
+            ("training.loss", ("model.model_type", "supervised"), ("model.model_type", "pinn")),
+            ("model.position_jitter", ("training.overlap_weight", "0"), ("model.gridsize", "2")),
+            ("data.probe_mask_diameter", ("data.probe_mask", "off"), ("data.probe_mask", "hard")),
+            ("data.probe_mask_sigma", ("data.probe_mask", "hard"), ("data.probe_mask", "soft")),
             ("model.merge_weighting", ("training.overlap_weight", "0"), ("training.overlap_weight", "0.5")),
             ("model.merge_weighting", ("training.overlap_weight", "0"), ("model.gridsize", "2")),
             ("data.neighbor_count", ("model.gridsize", "1"), ("model.gridsize", "2")),

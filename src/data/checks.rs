@@ -99,6 +99,16 @@ pub(super) fn stored_values(
     (low <= high).then_some((f64::from(low), f64::from(high)))
 }
 
+/// Whether values as stored are counts (true) or their roots (false); none where they do not tell.
+pub(super) fn told_unit(values: &[f32]) -> Option<bool> {
+    let row = ArrayView2::from_shape((1, values.len()), values).ok()?;
+    let stored = stored_of(row);
+    if stored.whole && stored.high >= 2.0 {
+        return Some(true);
+    }
+    (stored.squares_tested >= FEWEST_SQUARES && stored.squares_whole).then_some(false)
+}
+
 fn unit_verdict(
     is_counts: bool,
     unit: DiffractionUnit,

@@ -155,7 +155,8 @@ pub fn inspect(path: impl AsRef<Path>) -> Result<Inspection> {
 /// # Errors
 /// As [`inspect`].
 pub fn inspect_with(path: impl AsRef<Path>, config: &DataConfig) -> Result<Inspection> {
-    let mut source = Source::open(path.as_ref())?;
+    let path = path.as_ref();
+    let mut source = Source::open(path)?;
     let mut arrays = source.summaries();
     let reading = reading::read(&mut source, config, Want::Sample);
     for array in &mut arrays {
@@ -164,7 +165,7 @@ pub fn inspect_with(path: impl AsRef<Path>, config: &DataConfig) -> Result<Inspe
             _ => source.value_range(&array.key),
         };
     }
-    Ok(Inspection { path: source.path().to_path_buf(), arrays, verdicts: reading.verdicts, notes: reading.notes })
+    Ok(Inspection { path: path.to_path_buf(), arrays, verdicts: reading.verdicts, notes: reading.notes })
 }
 
 /// The error for a file with these verdicts, if one of them is [`Status::Fail`]: the first one, and how many more.

@@ -4,6 +4,7 @@ use super::contract::refusal;
 use super::random::{choose, generator};
 use super::reading::{self, Want};
 use super::source::Source;
+use super::training_folder::file_of;
 use crate::config::DataConfig;
 use crate::error::{Error, Problem, Result};
 use ndarray::{Array2, Array3, Axis};
@@ -34,6 +35,8 @@ pub struct Dataset {
     pub mask: Option<Array2<bool>>,
     /// Side of an object pixel, m, if it is known.
     pub pixel_size_m: Option<f64>,
+    /// Number of each pattern in the file.
+    pub rows: Vec<usize>,
     /// What was done on reading, in plain words.
     pub notes: Vec<String>,
 }
@@ -70,6 +73,7 @@ impl Dataset {
             nphotons: content.nphotons,
             mask: content.mask,
             pixel_size_m: content.pixel_size_m,
+            rows: content.rows,
             notes: reading.notes,
         };
         let count = content.total;
@@ -117,6 +121,7 @@ impl Dataset {
             nphotons: self.nphotons,
             mask: self.mask.clone(),
             pixel_size_m: self.pixel_size_m,
+            rows: indices.iter().filter_map(|&index| self.rows.get(index).copied()).collect(),
             notes: self.notes.clone(),
         }
     }
@@ -127,6 +132,7 @@ impl Dataset {
 /// # Errors
 /// [`Error::BadInput`] if the file cannot be read.
 pub fn fingerprint(path: &Path) -> Result<String> {
+    let path = &file_of(path);
     let read = |error: std::io::Error| Error::reading(path, &error);
     let mut file = std::fs::File::open(path).map_err(read)?;
     let mut hasher = Sha256::new();

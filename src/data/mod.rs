@@ -9,9 +9,10 @@
 //! * `hdf5`, `root_attributes`: arrays, links and attributes of HDF5 files.
 //! * `source`, `blocks`: one seam over both formats, and patterns read a part at a time; `roles`, `cxi`, `product`: which array is what in a known format.
 //! * `geometry`, `placing`, `fit`, `probe_guess`: pixel sizes, positions in pixels, cropping and binning, a missing probe.
+//! * `probe_mask`, `modes`: the disk at which a probe ends, and its incoherent modes.
 //! * `reading`, `checks`, `contract`: keys, axis order and units; checks of values; verdicts (A§1).
 //! * `mask_file`, `tiff`, `inpaint`: a mask from another file; values for the network where there are none.
-//! * `dataset`: a scan in memory.
+//! * `training_folder`: Ptychodus' export. `dataset`: a scan in memory; `truth`: patches of a known object for it.
 //! * `neighbors`, `grouping`, `split`, `random`: which patterns are reconstructed together (A§2).
 //! * `normalize`: scaling of the patterns (A§3.1).
 //! * `canvas`: where patches land, and how they are cut out again.
@@ -33,6 +34,7 @@ mod grouping;
 mod hdf5;
 mod inpaint;
 mod mask_file;
+mod modes;
 mod neighbors;
 mod normalize;
 mod npy;
@@ -42,6 +44,7 @@ pub mod pickle;
 mod placing;
 mod prepare;
 mod probe_guess;
+mod probe_mask;
 mod product;
 mod random;
 mod reading;
@@ -54,18 +57,24 @@ mod split;
 #[cfg(test)]
 mod test_support;
 mod tiff;
+mod training_folder;
+mod truth;
 
 pub use canvas::{Canvas, cut_patch, in_frame};
 pub use contract::{ArraySummary, Inspection, Status, Verdict, inspect, inspect_with, list};
 pub use dataset::{Dataset, fingerprint};
 pub use grouping::{GroupCoordinates, Groups, group, group_around, group_coordinates};
+pub use modes::{orthogonalize, with_modes};
 pub use neighbors::{nearest_distances, nearest_neighbors};
 pub use normalize::{mean_counts, normalization_factor};
 pub use npz::{Member, NpyArray, NpzArchive, Storage, npy_bytes, npz_bytes, write_npz};
 pub use npz_writer::NpzWriter;
 pub use placing::reorient;
 pub use prepare::{metadata_of, record};
+pub use probe_mask::probe_mask;
 pub use product::Product;
 pub use reconstruction::Reconstruction;
 pub use refined::{Change, Refined};
 pub use split::{Split, split, split_along};
+pub use training_folder::{is_training_folder, test_file};
+pub use truth::{Truth, truth};

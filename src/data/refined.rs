@@ -145,6 +145,7 @@ mod tests {
             mask: None,
             pixel_size_m: None,
             nphotons: None,
+            rows: Vec::new(),
             notes: Vec::new(),
         }
     }

@@ -3,6 +3,7 @@
 use super::contract::{ArraySummary, Status, Verdict};
 use super::hdf5::{Element, Hdf5Array, Hdf5File, is_hdf5};
 use super::npz::{Member, NpzArchive, shape_text};
+use super::training_folder::file_of;
 use crate::error::{Problem, Result};
 use ndarray::ArrayD;
 use num_complex::Complex32;
@@ -88,6 +89,7 @@ impl Source {
     /// # Errors
     /// [`Error::BadInput`] if it cannot be read, is cut short, or is neither a NumPy archive nor HDF5.
     pub fn open(path: &Path) -> Result<Self> {
+        let path = &file_of(path);
         if path.is_file() && is_hdf5(path) {
             return Ok(Self::Hdf5(Hdf5File::open(path)?));
         }

@@ -8,10 +8,9 @@
 //! What is refined with the object (probe, positions, intensities) goes with the same acceleration. Positions go by steps of
 //! Gauss and Newton, each pattern for itself.
 //!
-//! * `wave`: one pattern: forward, misfit, gradient. * `solver`: the object. * `refine`, `modes`: what is refined with it.
+//! * `wave`: one pattern: forward, misfit, gradient. * `solver`: the object. * `refine`: what is refined with it.
 //! * `variation`: total variation. * `orientation`: which of the eight ways to lay the scan explains the patterns best.
 
-mod modes;
 mod orientation;
 mod refine;
 mod solver;

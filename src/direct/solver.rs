@@ -1,6 +1,5 @@
 //! The object that explains all patterns best.
 
-use super::modes;
 use super::variation::variation;
 use super::wave::{Answer, Optics};
 use crate::config::DirectConfig;
@@ -132,7 +131,7 @@ impl<'a> Solver<'a> {
         }
         let mut probe = dataset.probe.mapv(|z| z * probe_factor as f32);
         if let Some(count) = config.probe_modes.filter(|&count| config.refine_probe && count != probe.dim().0) {
-            probe = modes::with_modes(probe.view(), count);
+            probe = data::with_modes(probe.view(), count);
         }
         let optics = Optics::new(side);
         let canvas = Canvas::around(&reach(&dataset.positions, config), side);
@@ -308,7 +307,7 @@ impl<'a> Solver<'a> {
         if with_probe {
             self.keep_power();
             if self.epoch % TURN_EVERY == TURN_EVERY - 1 {
-                modes::orthogonalize(&mut [&mut self.probe, &mut self.previous_probe]);
+                data::orthogonalize(&mut [&mut self.probe, &mut self.previous_probe]);
             }
         }
         if with_places {
@@ -346,7 +345,7 @@ impl<'a> Solver<'a> {
     fn finish(mut self, misfits: Vec<f64>, stopped: bool) -> Direct {
         self.light.clone_from(&self.probe);
         if self.stale {
-            modes::orthogonalize(&mut [&mut self.light]);
+            data::orthogonalize(&mut [&mut self.light]);
             self.shine();
         }
         let to_dataset_units = (self.probe_factor / self.normalization) as f32;

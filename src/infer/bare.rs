@@ -1,7 +1,7 @@
 //! The network alone: no normalisation, no stitching.
 
 use crate::error::{Error, Result};
-use crate::model::{Autoencoder, Outputs};
+use crate::model::{Network, Outputs};
 use crate::train::{Control, go_on};
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array4, ArrayView4, Axis, Slice, Zip};
@@ -25,7 +25,7 @@ pub struct BareOutputs {
 /// # Errors
 /// When the device fails or the prediction is stopped.
 pub fn predict_bare(
-    network: &Autoencoder,
+    network: &Network,
     images: ArrayView4<f32>,
     chunk: usize,
     device: &Device,

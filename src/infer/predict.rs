@@ -5,9 +5,9 @@ use super::synchronize::{rotate, synchronize};
 use crate::config::Config;
 use crate::data::{self, Dataset, Reconstruction};
 use crate::error::{Error, Problem, Result};
-use crate::model::{Autoencoder, Weights};
+use crate::model::{Network, Weights};
 use crate::physics::ComplexTensor;
-use crate::train::{Control, Scaling, go_on};
+use crate::train::{Control, Scaling, amplitude_factor, go_on, trained_probe};
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array3, Axis};
 use num_complex::Complex32;
@@ -39,7 +39,7 @@ pub fn predict(
     watch: &mut dyn FnMut(f64) -> Control,
 ) -> Result<Patches> {
     let n = dataset.patch_size();
-    let network = Autoencoder::from_weights(weights, n, &config.model, device)?;
+    let network = Network::from_weights(weights, n, &config.model, device)?;
     let mut grouping = config.data.clone();
     // Every pattern is the seed of one group; the training's choice of groups does not apply.
     grouping.n_groups = None;
@@ -83,13 +83,15 @@ pub fn reconstruct(
     watch: &mut dyn FnMut(f64) -> Control,
 ) -> Result<Reconstruction> {
     let Patches { mut patches, positions, group } = predict(dataset, weights, scaling, config, device, watch)?;
-    let weight = patch_weight(&config.inference, dataset.probe.view())?;
+    let trained = trained_probe(weights).filter(|probe| probe.dim().1 == dataset.patch_size());
+    let probe = trained.as_ref().unwrap_or(&dataset.probe);
+    let weight = patch_weight(&config.inference, probe.view())?;
     if config.inference.phase_synchronization {
         let phases = synchronize(patches.view(), &positions, weight.view(), &group);
         rotate(&mut patches, &phases, &group);
     }
     let mut reconstruction = stitch(patches.view(), &positions, weight.view())?;
-    let to_dataset_units = (scaling.probe_factor / scaling.normalization) as f32;
+    let to_dataset_units = (amplitude_factor(weights) * scaling.probe_factor / scaling.normalization) as f32;
     reconstruction.object.mapv_inplace(|z| z * to_dataset_units);
     reconstruction.pixel_size_m = dataset.pixel_size_m;
     Ok(reconstruction)

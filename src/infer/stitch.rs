@@ -25,6 +25,7 @@ pub fn patch_weight(config: &InferenceConfig, probe: ArrayView3<Complex32>) -> R
             let largest = intensity.iter().fold(f32::MIN_POSITIVE, |a, &b| a.max(b));
             Ok(intensity.mapv(|v| v / largest))
         }
+        StitchWeighting::Whole => Ok(Array2::ones((n, n))),
         StitchWeighting::CentralCrop => {
             let half = config.crop / 2;
             if half == 0 || config.crop > n {

@@ -4,7 +4,7 @@
 //! Remedy: every weight comes from one ChaCha8 stream in the fixed order of the layers, the same on every device.
 
 use super::Weights;
-use super::autoencoder::{INPUT_MEAN, INPUT_SCALE, needs_statistics};
+use super::network::{INPUT_MEAN, INPUT_SCALE, needs_statistics};
 use super::plan::{Plan, Role};
 use crate::config::{Initialization, ModelConfig};
 use crate::error::{Error, Result};
@@ -35,6 +35,7 @@ pub fn initial_weights(patch: usize, config: &ModelConfig, seed: u64) -> Result<
         let count = spec.shape.iter().product();
         let values = match (spec.role, config.initialization) {
             (Role::One, _) => vec![1.0; count],
+            (Role::Constant(value), _) => vec![value; count],
             (Role::Weight { fan_in, .. } | Role::Bias { fan_in }, Initialization::Torch) => {
                 uniform(&mut rng, 1.0 / (fan_in as f64).sqrt(), count)
             }

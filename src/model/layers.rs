@@ -53,6 +53,15 @@ pub(super) fn channel_convolution(x: Tensor<4>, kernel: Tensor<3>) -> Tensor<4> 
     x * activation::sigmoid(score).reshape([b, c, 1, 1])
 }
 
+/// (x - mean) / sqrt(variance + ε) over the pixels of each channel of each image of `x`, (b, c, h, w).
+pub(super) fn normalize_instances(x: Tensor<4>) -> Tensor<4> {
+    let [b, c, h, w] = x.dims();
+    let flat = x.reshape([b, c, h * w]);
+    let centred = flat.clone() - flat.mean_dim(2);
+    let variance = centred.clone().square().mean_dim(2);
+    (centred / (variance + NORM_EPSILON).sqrt()).reshape([b, c, h, w])
+}
+
 /// Mean and variance of each channel, (c,) each, over batch and pixels of `x`, (b, c, h, w).
 pub(super) fn channel_statistics(x: &Tensor<4>) -> (Tensor<1>, Tensor<1>) {
     let [b, c, h, w] = x.dims();

@@ -2,7 +2,7 @@
 //!
 //! One list, built once, from which weights are drawn, checked, counted, named and used.
 
-use crate::config::{InputTransform, LastStage, ModelConfig};
+use crate::config::{Architecture, InputTransform, LastStage, ModelConfig};
 use crate::error::{Error, Problem, Result};
 
 /// Share of the channels that the hidden layer of a channel gate has.
@@ -44,6 +44,8 @@ pub(super) enum Role {
     One,
     /// Shift of a batch normalisation, or its running mean: starts at 0.
     Zero,
+    /// Starts at this value.
+    Constant(f32),
 }
 
 /// One parameter.
@@ -141,6 +143,42 @@ pub(super) struct Decoder {
     pub end: End,
 }
 
+/// A 1×1 convolution with bias: weight (outputs, inputs).
+pub(super) type Pointwise = Conv;
+
+/// A Fourier block (A§4.10).
+#[derive(Debug, Clone, Copy)]
+pub(super) enum FourierBlock {
+    /// `x + GELU(spectral(x) + conv(x))`.
+    Plain { spectral: Trained, conv: Conv },
+    /// `x + gate · down(GELU(up(normalized(spectral(x)))))`, with a spectral filter along each axis.
+    Factorized { columns: Trained, rows: Trained, up: Pointwise, down: Pointwise, gate: Trained },
+}
+
+/// A Fourier architecture.
+#[derive(Debug, Clone)]
+pub(super) struct Fourier {
+    pub lifter: [Conv; 2],
+    pub blocks: Vec<FourierBlock>,
+    pub middle: Option<Pointwise>,
+    /// `GELU(first(x))`, or `x + second(GELU(first(x)))`.
+    pub refiners: Vec<(Conv, Option<Conv>)>,
+    /// One for both outputs, or one for each.
+    pub heads: Vec<Pointwise>,
+}
+
+/// What lies between input and outputs.
+#[derive(Debug, Clone)]
+pub(super) enum Body {
+    Convolutional {
+        encoder: Vec<Stage>,
+        bottleneck: Option<Attention>,
+        /// Amplitude and phase, or one for both.
+        decoders: Vec<Decoder>,
+    },
+    Fourier(Fourier),
+}
+
 /// The whole network.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
@@ -148,10 +186,7 @@ pub(super) struct Plan {
     pub trained: Vec<Spec>,
     /// Running statistics of batch normalisations.
     pub running: Vec<Spec>,
-    pub encoder: Vec<Stage>,
-    pub bottleneck: Option<Attention>,
-    /// Amplitude and phase, or one for both.
-    pub decoders: Vec<Decoder>,
+    pub body: Body,
 }
 
 impl Plan {
@@ -161,10 +196,14 @@ impl Plan {
     /// When the network cannot be built for this patch side, or settings contradict each other.
     pub fn new(patch: usize, config: &ModelConfig) -> Result<Self> {
         config.check()?;
-        let channels = config.gridsize * config.gridsize;
+        let channels = config.channels();
         let (encoder_ladder, decoder_ladder) = filter_ladders(patch, config.n_filters_scale)?;
         let mut list = Builder { config, patch, trained: Vec::new(), running: Vec::new(), side: patch };
-        let mut filters = if config.input_transform == InputTransform::Dual { 2 * channels } else { channels };
+        if config.architecture != Architecture::Cnn {
+            let body = Body::Fourier(list.fourier()?);
+            return Ok(Self { trained: list.trained, running: list.running, body });
+        }
+        let mut filters = inputs(config);
         let mut encoder = Vec::new();
         for (i, &outputs) in encoder_ladder.iter().enumerate() {
             let name = format!("encoder.blocks.{i}");
@@ -193,7 +232,7 @@ impl Plan {
             ]
         };
         let Builder { trained, running, .. } = list;
-        Ok(Self { trained, running, encoder, bottleneck, decoders })
+        Ok(Self { trained, running, body: Body::Convolutional { encoder, bottleneck, decoders } })
     }
 
     /// Name and shape of every trained parameter and every running statistic.
@@ -202,10 +241,15 @@ impl Plan {
     }
 }
 
+/// Channels that the network takes: one for each pattern of a group, or two.
+pub(super) fn inputs(config: &ModelConfig) -> usize {
+    config.channels() * if config.input_transform == InputTransform::Dual { 2 } else { 1 }
+}
+
 /// Collects parameters while the network is laid out.
-struct Builder<'a> {
-    config: &'a ModelConfig,
-    patch: usize,
+pub(super) struct Builder<'a> {
+    pub config: &'a ModelConfig,
+    pub patch: usize,
     trained: Vec<Spec>,
     running: Vec<Spec>,
     /// Side of the image at this point.
@@ -213,12 +257,12 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn add(&mut self, name: String, shape: &[usize], role: Role, pixels: usize) -> Trained {
+    pub fn add(&mut self, name: String, shape: &[usize], role: Role, pixels: usize) -> Trained {
         self.trained.push(Spec { name, shape: shape.to_vec(), role, pixels });
         self.trained.len() - 1
     }
 
-    fn conv(&mut self, name: &str, inputs: usize, outputs: usize, is_head: bool) -> Conv {
+    pub fn conv(&mut self, name: &str, inputs: usize, outputs: usize, is_head: bool) -> Conv {
         let (fan_in, fan_out) = (9 * inputs, 9 * outputs);
         let pixels = self.side * self.side;
         let weight = Role::Weight { fan_in, fan_out, is_head };

@@ -2,7 +2,8 @@
 
 use super::plan::Plan;
 use crate::config::{
-    AmpActivation, Initialization, InputTransform, LastStage, MergeWeighting, ModelConfig, ProbeNormalization,
+    AmpActivation, Architecture, Initialization, InputTransform, LastStage, MergeWeighting, ModelConfig,
+    ProbeNormalization,
 };
 use crate::error::{Error, Problem, Result};
 use std::collections::BTreeMap;
@@ -55,16 +56,19 @@ pub fn layout_of(shapes: &BTreeMap<String, Vec<usize>>, current: bool) -> Result
     if gridsize == 0 || gridsize * gridsize != channels {
         return Err(foreign(&format!("The network takes {channels} patterns at once")));
     }
-    let inner = |head: &str| match shape(&format!("decoder_{head}.{head}.conv1.weight")) {
+    let inner = |end: &str| match shape(&format!("{end}.conv1.weight")) {
         Some([outputs, inputs, 3, 3]) => Ok((*outputs, *inputs)),
-        Some(other) => Err(foreign(&format!("decoder_{head}.{head}.conv1.weight has shape {other:?}"))),
-        None => Err(foreign(&format!("There is no decoder_{head}.{head}.conv1.weight"))),
+        Some(other) => Err(foreign(&format!("{end}.conv1.weight has shape {other:?}"))),
+        None => Err(foreign(&format!("There is no {end}.conv1.weight"))),
     };
-    let ((amplitudes, _), (_, kept)) = (inner("amp")?, inner("phase")?);
+    let shared = shapes.keys().any(|name| name.starts_with("decoder_shared."));
+    let end = if shared { "decoder_shared.last" } else { "decoder_phase.phase" };
+    let (outputs, kept) = inner(end)?;
+    let amplitudes = if shared { outputs / 2 } else { inner("decoder_amp.amp")?.0 };
     let filters = 32 * scale;
     let outer = filters.saturating_sub(kept);
-    let ring = shape("decoder_phase.phase.conv_up_block.conv1.weight").and_then(<[usize]>::first).copied();
-    let own_split = outer != channels || amplitudes != channels;
+    let ring = shape(&format!("{end}.conv_up_block.conv1.weight")).and_then(<[usize]>::first).copied();
+    let own_split = outer != outputs || amplitudes != channels;
     let narrow = ring != Some(filters);
     let last_stage = match (narrow, own_split, current) {
         (true, ..) => LastStage::BorderNarrow,
@@ -75,7 +79,7 @@ pub fn layout_of(shapes: &BTreeMap<String, Vec<usize>>, current: bool) -> Result
     if has("encoder.blocks.0.attention.conv.weight") {
         unused.push("encoder.blocks.*.attention.conv");
     }
-    if shapes.keys().any(|name| name.contains(".attention_blocks.")) {
+    if !shared && shapes.keys().any(|name| name.contains(".attention_blocks.")) {
         unused.push("decoder_*.attention_blocks");
     }
     let config = ModelConfig {
@@ -92,6 +96,7 @@ pub fn layout_of(shapes: &BTreeMap<String, Vec<usize>>, current: bool) -> Result
         decoder_last_c_outer_fraction: if own_split { outer as f64 / filters as f64 } else { 0.125 },
         decoder_last_amp_channels: amplitudes,
         use_legacy_decoder_channel_override: last_stage == LastStage::BorderMask && own_split,
+        use_shared_decoder: shared,
         batch_norm: has("encoder.blocks.0.bn1.weight"),
         cbam_encoder: has("encoder.blocks.0.attention.ChannelGate.mlp.3.bias"),
         cbam_bottleneck: has("bottleneck_cbam.ChannelGate.mlp.3.bias"),
@@ -111,7 +116,9 @@ pub fn expected_shapes(patch: usize, config: &ModelConfig) -> Result<BTreeMap<St
 /// Why the reference has no network like this one, in words; none if it has.
 pub fn why_not_in_reference(config: &ModelConfig) -> Option<&'static str> {
     let decoder_attention = config.cbam_decoder || config.eca_decoder || config.spatial_decoder;
-    if config.input_transform != InputTransform::None {
+    if config.architecture != Architecture::Cnn {
+        Some("its architecture (model.architecture) has parts of its own here")
+    } else if config.input_transform != InputTransform::None {
         Some("its input is transformed (model.input_transform), which the original does not do")
     } else if !matches!(config.last_stage, LastStage::BorderMask | LastStage::BorderUnmasked) || !config.pad_object {
         Some("its last stage (model.last_stage, model.pad_object) is none of the original's in PyTorch")
@@ -133,4 +140,35 @@ fn foreign(found: &str) -> Error {
              blocks that ends with a multiple of 128 channels, decoder_amp and decoder_phase",
         )
         .into()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::config::Preset;
+
+    #[test]
+    fn a_network_is_told_from_its_own_shapes_with_one_decoder_and_with_two() {
+        let base = ModelConfig {
+            amp_activation: AmpActivation::Silu,
+            initialization: Initialization::Torch,
+            probe_normalization: ProbeNormalization::Fixed,
+            ..Preset::Reference.config().model
+        };
+        for (patch, gridsize, scale, shared) in
+            [(64, 1, 1, true), (64, 2, 2, true), (128, 3, 2, true), (64, 2, 1, false), (256, 1, 2, false)]
+        {
+            let config = ModelConfig {
+                gridsize,
+                n_filters_scale: scale,
+                use_shared_decoder: shared,
+                decoder_last_amp_channels: gridsize * gridsize,
+                ..base.clone()
+            };
+            let layout = layout_of(&expected_shapes(patch, &config).unwrap(), true).unwrap();
+            assert_eq!((layout.patch, layout.config), (patch, config), "{patch} {gridsize} {scale} {shared}");
+            assert!(layout.unused.is_empty());
+        }
+    }
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::plan::Plan;
-use super::{Autoencoder, initial_weights, network_size};
+use super::{Network, initial_weights, network_size};
 use crate::config::{AmpActivation, InputTransform, LastStage, ModelConfig, OutputMode, Preset};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -65,7 +65,7 @@ fn output(config: &ModelConfig) -> Vec<f32> {
     for (name, values) in weights.0.iter_mut().filter(|(name, _)| name.ends_with("running_mean")) {
         values.fill(if name.contains("bn1") { 0.02 } else { 0.01 });
     }
-    let network = Autoencoder::from_weights(&weights, 64, config, &device).unwrap();
+    let network = Network::from_weights(&weights, 64, config, &device).unwrap();
     assert_eq!(network.parameter_count(), count(64, config));
     let object = network.forward(patterns(config.channels()));
     assert_eq!(object.re.dims(), [2, config.channels(), 64, 64]);
@@ -174,7 +174,7 @@ fn batch_normalisation_uses_the_batch_in_training_and_keeps_its_statistics() {
     let config = ModelConfig { batch_norm: true, ..reference() };
     let device = Device::flex();
     let weights = initial_weights(64, &config, 3).unwrap();
-    let network = Autoencoder::from_weights(&weights, 64, &config, &device).unwrap();
+    let network = Network::from_weights(&weights, 64, &config, &device).unwrap();
     let before = network.forward(patterns(1)).re.try_into_vec_as::<f32>().unwrap();
     let training = network.clone().require_grad();
     let loss = training.forward(patterns(1).autodiff()).re.square().mean();

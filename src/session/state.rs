@@ -345,6 +345,10 @@ impl State {
                 }
                 return self.go(Step::Result);
             }
+            Reply::IsDataset { path } => {
+                self.reading_result = false;
+                return self.open_dataset(path);
+            }
             Reply::Presets(presets) => self.presets = presets,
             Reply::Scene(scene) => self.see_scene(scene),
             Reply::Runs(runs) => {
@@ -639,6 +643,7 @@ mod tests {
             mask: None,
             pixel_size_m: None,
             nphotons: None,
+            rows: Vec::new(),
             notes: Vec::new(),
         };
         let image = ndarray::Array2::ones((8, 8));

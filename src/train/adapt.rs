@@ -1,6 +1,6 @@
 //! Choices that are left to the program until the dataset is known.
 
-use crate::config::{Config, LastStage};
+use crate::config::{Architecture, Config, LastStage};
 use crate::data::Dataset;
 use crate::physics::{central_window, probe_intensity};
 
@@ -14,7 +14,7 @@ const CENTRAL_SHARE: f64 = 0.95;
 pub fn adapt(config: &Config, dataset: &Dataset) -> (Config, Vec<String>) {
     let mut adapted = config.clone();
     let mut remarks = Vec::new();
-    if config.model.last_stage == LastStage::Auto {
+    if config.model.last_stage == LastStage::Auto && config.model.architecture == Architecture::Cnn {
         let share = central_share(dataset);
         let central = share >= CENTRAL_SHARE;
         adapted.model.last_stage = if central { LastStage::BorderMask } else { LastStage::FullFrame };

@@ -21,8 +21,18 @@ pub struct Batch {
     pub in_batch: Tensor<2>,
     /// (b·c, N, N) patches of the teacher's object, in the network's units, if there is a teacher.
     pub taught: Option<ComplexTensor<3>>,
+    /// The known object, if the network learns from it.
+    pub labels: Option<Labels>,
     /// Largest |x| or |y| of `in_batch`.
     pub reach: f64,
+}
+
+/// A known object behind the patterns of a step.
+pub struct Labels {
+    /// (b·c, N, N) in the network's units; 0 where nothing is known.
+    pub amplitude: Tensor<3>,
+    /// (b·c, N, N) radians.
+    pub phase: Tensor<3>,
 }
 
 /// Images, resident on a device, in pieces that any adapter can bind.
@@ -86,14 +96,10 @@ pub struct Resident {
     amplitude: Stack,
     groups: Groups,
     coordinates: GroupCoordinates,
-    /// Patches of the teacher's object.
-    taught: Option<ComplexStack>,
-}
-
-/// Real and imaginary parts.
-struct ComplexStack {
-    re: Stack,
-    im: Stack,
+    /// Patches of the teacher's object: real and imaginary parts.
+    taught: Option<[Stack; 2]>,
+    /// Patches of a known object: amplitudes and phases.
+    labels: Option<[Stack; 2]>,
 }
 
 impl Resident {
@@ -106,14 +112,26 @@ impl Resident {
         device: &Device,
     ) -> Self {
         let factor = normalization as f32;
-        Self { amplitude: Stack::new(diffraction, |v| v * factor, device), groups, coordinates, taught: None }
+        Self {
+            amplitude: Stack::new(diffraction, |v| v * factor, device),
+            groups,
+            coordinates,
+            taught: None,
+            labels: None,
+        }
     }
 
     /// Adds a teacher: (n, N, N) patches of its object, in the network's units.
     pub fn teach(&mut self, patches: ArrayView3<Complex32>) {
         let device = &self.amplitude.device;
-        let (re, im) = (Stack::new(patches, |z| z.re, device), Stack::new(patches, |z| z.im, device));
-        self.taught = Some(ComplexStack { re, im });
+        self.taught = Some([Stack::new(patches, |z| z.re, device), Stack::new(patches, |z| z.im, device)]);
+    }
+
+    /// Adds a known object: (n, N, N) patches of it, which are multiplied by `factor` on the way.
+    pub fn label(&mut self, patches: ArrayView3<Complex32>, factor: f32) {
+        let device = &self.amplitude.device;
+        self.labels =
+            Some([Stack::new(patches, |z| z.norm() * factor, device), Stack::new(patches, |z| z.arg(), device)]);
     }
 
     /// Lets the teacher go.
@@ -133,6 +151,11 @@ impl Resident {
 
     /// Gathers the groups with these numbers.
     pub fn batch(&self, groups: &[usize]) -> Batch {
+        self.displaced(groups, None::<fn() -> [f64; 2]>)
+    }
+
+    /// As [`Self::batch`], with every pattern displaced by what `displacement` draws, `(x, y)` in pixels.
+    pub fn displaced(&self, groups: &[usize], mut displacement: Option<impl FnMut() -> [f64; 2]>) -> Batch {
         let (b, c, side) = (groups.len(), self.channels(), self.amplitude.side);
         let mut patterns = Vec::with_capacity(b * c);
         let mut in_group = Vec::with_capacity(2 * b * c);
@@ -145,8 +168,9 @@ impl Resident {
         for &g in groups {
             patterns.extend(self.groups.indices.row(g));
             for channel in 0..c {
+                let moved = displacement.as_mut().map_or([0.0; 2], |draw| draw());
                 for (axis, middle) in centre.iter().enumerate() {
-                    let relative = self.coordinates.relative[[g, channel, axis]];
+                    let relative = self.coordinates.relative[[g, channel, axis]] - moved[axis];
                     let wide = relative - (self.coordinates.centers[[g, axis]] - middle);
                     in_group.push(relative as f32);
                     in_batch.push(wide as f32);
@@ -162,7 +186,11 @@ impl Resident {
             taught: self
                 .taught
                 .as_ref()
-                .map(|taught| ComplexTensor { re: taught.re.gather(&patterns), im: taught.im.gather(&patterns) }),
+                .map(|[re, im]| ComplexTensor { re: re.gather(&patterns), im: im.gather(&patterns) }),
+            labels: self.labels.as_ref().map(|[amplitude, phase]| Labels {
+                amplitude: amplitude.gather(&patterns),
+                phase: phase.gather(&patterns),
+            }),
             reach,
         }
     }

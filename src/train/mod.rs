@@ -3,9 +3,12 @@
 //! The loop is synchronous and owns nothing but the device; whoever runs it watches through an [`Observer`].
 
 mod adapt;
+mod apparatus;
 mod batch;
 mod budget;
+mod forward;
 mod history;
+mod jitter;
 mod neighbourhood;
 mod observer;
 mod optimizer;
@@ -15,9 +18,10 @@ mod state;
 mod trainer;
 
 pub use adapt::adapt;
+pub use apparatus::{amplitude_factor, trained_probe};
 pub use history::{EpochRecord, History};
 pub use observer::{Control, Observer, Progress, Silent, Snapshot, go_on};
 pub use optimizer::Adam;
 pub use selfcheck::{Agreement, agrees_with_cpu};
 pub use state::{Position, Resume, TrainingState};
-pub use trainer::{Outcome, Scaling, Trained, scaling_of, train, train_from};
+pub use trainer::{Outcome, Scaling, Trained, check_labels, scaling_of, train, train_from};

@@ -69,6 +69,16 @@ impl Adam {
         self.parameters = self.parameters.clone() - self.first.clone() / denominator * (learning_rate / bias1);
     }
 
+    /// Goes on with these parameters, (number of parameters,), and the moments as they are.
+    pub fn replace(&mut self, parameters: Tensor<1>) {
+        self.parameters = parameters;
+    }
+
+    /// Steps so far.
+    pub fn steps(&self) -> i32 {
+        self.steps
+    }
+
     /// Current parameters.
     pub fn parameters(&self) -> &Tensor<1> {
         &self.parameters

@@ -3,12 +3,13 @@
 //! Hazard: drivers and generated kernels have bugs, and a wrong gradient still makes some loss fall. Remedy: before a
 //! device other than the CPU trains, one forward and backward pass of the very network and loss is done on both.
 
+use super::forward::{Forward, Mix};
 use super::scaling_of;
-use super::trainer::{Forward, Mix, prepare};
+use super::trainer::prepare;
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::error::{Error, Problem, Result};
-use crate::model::{Autoencoder, untrained_weights};
+use crate::model::{Network, untrained_weights};
 use burn::tensor::Device;
 
 /// Patterns that the check looks at; enough neighbours for the largest groups.
@@ -59,7 +60,7 @@ fn pass(dataset: &Dataset, config: &Config, device: &Device) -> Result<(f64, Vec
     let forward = Forward::new(dataset, &config, &scaling, largest, &with_gradient);
     let (patterns, seed) = (dataset.diffraction.view(), config.execution.seeds.weights);
     let weights = untrained_weights(patterns, scaling.normalization, &config.model, seed)?;
-    let network = Autoencoder::from_weights(&weights, dataset.patch_size(), &config.model, device)?.require_grad();
+    let network = Network::from_weights(&weights, dataset.patch_size(), &config.model, device)?.require_grad();
     let groups: Vec<usize> = (0..resident.len()).collect();
     // Half of each, so that patches alone and the merged neighbourhood are both looked at.
     let loss = forward.loss(&network, resident.batch(&groups), Mix { teacher: 0.0, overlap: 0.5 });

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 /// State of a training at the end of an epoch, besides its weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingState {
-    /// First and second moment of Adam, each (number of parameters,), in the order of the parameters.
+    /// First and second moment of Adam, each (number of parameters,), in the order of the parameters; those of the experiment
+    /// after those of the network.
     pub moments: [Vec<f32>; 2],
     /// The numbers.
     pub position: Position,
@@ -24,6 +25,9 @@ pub struct TrainingState {
 pub struct Position {
     /// Steps that the optimiser has done.
     pub optimizer_steps: i32,
+    /// Steps that the optimiser of the experiment (probe, intensity scale) has done.
+    #[serde(default)]
+    pub apparatus_steps: i32,
     /// Steps of the training.
     pub steps: usize,
     /// Epochs completed.
@@ -93,6 +97,7 @@ mod tests {
     fn a_position_survives_json_and_an_order_of_other_groups_is_refused() {
         let position = Position {
             optimizer_steps: 12,
+            apparatus_steps: 0,
             steps: 12,
             epochs: 3,
             patterns: 96,

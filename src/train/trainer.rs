@@ -1,19 +1,22 @@
 //! The training loop.
 
-use super::batch::{Batch, Resident};
+use super::apparatus::Apparatus;
+use super::batch::Resident;
 use super::budget::Budget;
+use super::forward::{Forward, Mix};
+use super::jitter;
 use super::neighbourhood::neighbourhoods;
 use super::optimizer::Adam;
 use super::schedule::{learning_rate, warmup};
 use super::{Control, EpochRecord, History, Observer, Position, Progress, Resume, Snapshot, TrainingState, go_on};
-use crate::config::{Config, DirectConfig, LossKind, MergeWeighting, TrainingConfig};
+use crate::config::{Config, DirectConfig, ModelType};
 use crate::data::{self, Dataset, GroupCoordinates};
 use crate::direct;
 use crate::error::{Error, Problem, Result};
-use crate::model::{Autoencoder, Weights, untrained_weights};
-use crate::physics::{self, ComplexTensor, Diffraction, Merge};
+use crate::model::{Network, Weights, untrained_weights};
+use crate::physics;
 use burn::tensor::{Device, Tensor};
-use ndarray::{Array2, Array3};
+use ndarray::Array3;
 use num_complex::Complex32;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -23,10 +26,6 @@ use std::time::{Duration, Instant};
 
 /// Least time between two reads of the loss from the device.
 const REPORT_INTERVAL: Duration = Duration::from_millis(200);
-
-/// Share of the training after which the merged neighbourhood begins to count, and from which it counts in full.
-const OVERLAP_START: f64 = 0.2;
-const OVERLAP_FULL: f64 = 0.5;
 
 /// Factors between the dataset's units and the network's: `X = normalization · amplitude`, `P' = probe_factor · P`, so
 /// the network's object is `normalization / probe_factor` times the object in the dataset's units.
@@ -87,129 +86,14 @@ pub fn scaling_of(dataset: &Dataset, config: &Config) -> Result<Scaling> {
         model.object_scale,
         model.probe_scale,
     )?;
+    // A supervised network predicts the object that it was shown, whatever the light was.
+    let probe_factor = match model.model_type {
+        ModelType::Pinn => probe.factor,
+        ModelType::Supervised => normalization / model.object_scale,
+    };
     let counts = data::mean_counts(dataset.diffraction.view())?;
     let nphotons = config.training.nphotons.or(dataset.nphotons).unwrap_or(counts);
-    Ok(Scaling { normalization, probe_factor: probe.factor, nphotons })
-}
-
-/// What the loss is made of.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Mix {
-    /// Weight of the teacher; the physics has the rest.
-    pub teacher: f64,
-    /// Within the physics, weight of the merged neighbourhood; the patches alone have the rest.
-    pub overlap: f64,
-}
-
-impl Mix {
-    /// After `fraction` of the training.
-    fn after(fraction: f64, settings: &TrainingConfig) -> Self {
-        // The teacher has the word alone for the first half of its share, and hands over in the second.
-        let share = settings.teacher_share;
-        let teacher = if share > 0.0 { (2.0 - 2.0 * fraction / share).clamp(0.0, 1.0) } else { 0.0 };
-        Self { teacher, overlap: overlap_weight(settings.overlap_weight, fraction) }
-    }
-}
-
-/// How far patches (b·c, N, N) are from the teacher's, up to one phase for each of the `b` groups, which diffraction
-/// leaves open: Σ w |a|² + Σ w |t|² − 2 |Σ w a t*|, relative to Σ w |t|².
-fn imitation(patches: ComplexTensor<3>, taught: ComplexTensor<3>, weight: Tensor<2>, groups: usize) -> Tensor<1> {
-    let weight = weight.unsqueeze::<3>();
-    let total = |tensor: Tensor<3>| {
-        let length = tensor.shape().num_elements() / groups;
-        tensor.reshape([groups, length]).sum_dim(1)
-    };
-    let weighted = taught.clone().map(|part| part * weight.clone());
-    let re = total(patches.re.clone() * weighted.re.clone() + patches.im.clone() * weighted.im.clone());
-    let im = total(patches.im.clone() * weighted.re.clone() - patches.re.clone() * weighted.im.clone());
-    let likeness = (re.square() + im.square() + 1e-12).sqrt();
-    let energy = total(patches.norm_sqr() * weight);
-    let norm = total(weighted.re * taught.re + weighted.im * taught.im);
-    ((energy + norm.clone() - likeness * 2.0) / norm.clamp_min(1e-12)).mean()
-}
-
-/// Physics between the network's output and the loss.
-pub(super) struct Forward {
-    diffraction: Diffraction,
-    merge: Merge,
-    /// Side of the canvas of one group.
-    group_canvas: usize,
-    /// Whether the patches of a group are merged.
-    merges_groups: bool,
-    loss: LossKind,
-    /// (1, N, N) weight of each pixel of the detector, if some are masked.
-    pixel_weight: Option<Tensor<3>>,
-}
-
-impl Forward {
-    pub fn new(dataset: &Dataset, config: &Config, scaling: &Scaling, largest_offset: f64, device: &Device) -> Self {
-        let factor = scaling.probe_factor as f32;
-        let probe = dataset.probe.mapv(|z| z * factor);
-        let merge = match config.model.merge_weighting {
-            MergeWeighting::Probe => Merge::new(physics::probe_intensity(probe.view()).view(), 0.0, device),
-            MergeWeighting::CentralWindow => {
-                let window: Array2<f32> = physics::central_window(dataset.patch_size());
-                Merge::new(window.view(), physics::COUNT_FLOOR, device)
-            }
-        };
-        Self {
-            diffraction: Diffraction::new(probe.view(), device),
-            merge,
-            group_canvas: physics::canvas_side(dataset.patch_size(), largest_offset),
-            merges_groups: config.model.gridsize > 1 && config.model.object_big,
-            loss: config.training.loss,
-            pixel_weight: dataset.mask.as_ref().and_then(|good| physics::pixel_weight(good.view(), device)),
-        }
-    }
-
-    /// Loss of a batch: of the patches as they are (merged within their groups for gridsize > 1) and of the patches cut out
-    /// of the merged batch, in the proportions of `mix`.
-    pub fn loss(&self, network: &Autoencoder, batch: Batch, mix: Mix) -> Tensor<1> {
-        let [b, c, n, _] = batch.amplitude.dims();
-        let patches: ComplexTensor<3> = network.forward(batch.amplitude.clone()).map(|t| t.reshape([b * c, n, n]));
-        let Some(taught) = batch.taught.clone().filter(|_| mix.teacher > 0.0) else {
-            return self.physics(patches, batch, mix.overlap);
-        };
-        let imitation = imitation(patches.clone(), taught, self.merge.weight(), b);
-        if mix.teacher >= 1.0 {
-            return imitation;
-        }
-        self.physics(patches, batch, mix.overlap) * (1.0 - mix.teacher) + imitation * mix.teacher
-    }
-
-    /// Loss of patches (b·c, N, N) against the data.
-    fn physics(&self, patches: ComplexTensor<3>, batch: Batch, overlap_weight: f64) -> Tensor<1> {
-        let [b, c, n, _] = batch.amplitude.dims();
-        let amplitude = batch.amplitude.reshape([b * c, n, n]);
-        let alone = |patches: ComplexTensor<3>| {
-            if !self.merges_groups {
-                return self.misfit(patches, amplitude.clone());
-            }
-            let merged = self.merge.merge(patches, batch.in_group.clone(), c, self.group_canvas);
-            self.misfit(self.merge.extract(merged, batch.in_group.clone(), c), amplitude.clone())
-        };
-        if overlap_weight <= 0.0 {
-            return alone(patches);
-        }
-        // Canvases come in few sizes, so that a device need not prepare for each anew.
-        let side = physics::canvas_side(n, batch.reach).next_multiple_of(16);
-        let merged = self.merge.merge_in_phase(patches.clone(), batch.in_batch.clone(), c, side);
-        let cut = self.merge.extract(merged, batch.in_batch.clone(), b * c);
-        let together = self.misfit(cut, amplitude.clone());
-        if overlap_weight >= 1.0 {
-            return together;
-        }
-        alone(patches) * (1.0 - overlap_weight) + together * overlap_weight
-    }
-
-    fn misfit(&self, patches: ComplexTensor<3>, amplitude: Tensor<3>) -> Tensor<1> {
-        let intensity = self.diffraction.intensity(patches);
-        let weight = self.pixel_weight.clone();
-        match self.loss {
-            LossKind::Poisson => physics::poisson_deviance(intensity, amplitude, weight),
-            LossKind::Mae => physics::amplitude_mae(intensity, amplitude, weight),
-        }
-    }
+    Ok(Scaling { normalization, probe_factor, nphotons })
 }
 
 pub(super) fn prepare(
@@ -222,8 +106,23 @@ pub(super) fn prepare(
     let groups = data::group(&dataset.positions, config.model.gridsize, &config.data, seed)?;
     let coordinates: GroupCoordinates = data::group_coordinates(&dataset.positions, &groups);
     let largest = coordinates.relative.iter().fold(0.0f64, |a, v| a.max(v.abs()));
-    let resident = Resident::new(dataset.diffraction.view(), scaling.normalization, groups, coordinates, device);
+    let mut resident = Resident::new(dataset.diffraction.view(), scaling.normalization, groups, coordinates, device);
+    if config.model.model_type == ModelType::Supervised {
+        let factor = (scaling.normalization / scaling.probe_factor) as f32;
+        resident.label(data::truth(dataset, &config.data)?.patches.view(), factor);
+    }
     Ok((resident, largest))
+}
+
+/// What a supervised network learns from, in words; none for other networks.
+///
+/// # Errors
+/// The dataset has no known object, or one that does not fit.
+pub fn check_labels(dataset: &Dataset, config: &Config) -> Result<Option<String>> {
+    if config.model.model_type != ModelType::Supervised {
+        return Ok(None);
+    }
+    data::truth(dataset, &config.data).map(|truth| Some(truth.source))
 }
 
 /// Trains a network on a dataset.
@@ -257,6 +156,7 @@ pub fn train_from(
     device: &Device,
     observer: &mut dyn Observer,
 ) -> Result<Trained> {
+    let config = &config_of_kind(config);
     let settings = &config.training;
     if settings.epochs.is_none() && settings.time_budget_s.is_none() {
         return Err(Error::BadInput(
@@ -282,31 +182,35 @@ pub fn train_from(
     let mut budget = Budget::new(settings);
     let mut history = History::default();
     let (mut step, mut epoch, mut patterns) = (0usize, 0usize, 0usize);
-    let build = |weights: &Weights| Autoencoder::from_weights(weights, dataset.patch_size(), &config.model, device);
+    let build = |weights: &Weights| Network::from_weights(weights, dataset.patch_size(), &config.model, device);
     let resumed = resume.is_some();
-    let (mut network, mut adam) = match resume {
+    let (mut network, mut adam, mut apparatus) = match resume {
         None => {
             let (patterns, seed) = (dataset.diffraction.view(), seeds.weights);
             let weights = untrained_weights(patterns, scaling.normalization, &config.model, seed)?;
             let network = build(&weights)?;
             let adam = Adam::new(network.flat_parameters());
-            (network, adam)
+            (network, adam, Apparatus::new(dataset, config, &scaling, None, device)?)
         }
         Some(saved) => {
             saved.check(resident.len())?;
-            let TrainingState { moments, position } = saved.state;
+            let TrainingState { mut moments, position } = saved.state;
             let network = build(&saved.weights)?;
+            let own = network.parameter_count();
+            let of_apparatus = moments.each_mut().map(|all| all.split_off(own.min(all.len())));
+            let resumed = Some((&saved.weights, of_apparatus, position.apparatus_steps));
+            let apparatus = Apparatus::new(dataset, config, &scaling, resumed, device)?;
             let adam = Adam::resumed(network.flat_parameters(), moments, position.optimizer_steps)?;
             (step, epoch, patterns) = (position.steps, position.epochs, position.patterns);
             order = position.order;
             shuffle.set_word_pos(position.shuffle_words);
             history = saved.history;
             budget.resume(position.seconds);
-            (network, adam)
+            (network, adam, apparatus)
         }
     };
     // Parameters are good once a loss was computed with them; those of the latest step may be bad already.
-    let mut last_good = adam.parameters().clone();
+    let mut last_good = (adam.parameters().clone(), apparatus.parameters());
 
     let batch_size = settings.batch_size.clamp(1, resident.len().max(1));
     let steps_per_epoch = resident.len().div_ceil(batch_size);
@@ -357,9 +261,12 @@ pub fn train_from(
             rate = learning_rate(settings.schedule, settings.learning_rate, fraction, epoch)
                 * warmup(step, settings.warmup_steps);
             let differentiated = network.clone().require_grad();
-            let loss = forward.loss(&differentiated, resident.batch(groups), mix);
+            let displacement = jitter::of_step(config.model.position_jitter, seeds.shuffle, step);
+            let batch = resident.displaced(groups, displacement);
+            let loss = apparatus.light(&forward).loss(&differentiated, batch, mix);
             let gradients = loss.backward();
-            let judged = adam.parameters().clone();
+            let judged = (adam.parameters().clone(), apparatus.parameters());
+            apparatus.step(&gradients, rate);
             adam.step(differentiated.flat_gradient(&gradients), rate, settings.gradient_clip);
             network = network.with_parameters(adam.parameters());
             unread.push(loss.without_autodiff());
@@ -396,7 +303,7 @@ pub fn train_from(
                     remaining_s: (fraction > 0.0).then(|| elapsed * (1.0 - fraction) / fraction),
                     patterns_per_second: patterns as f64 / elapsed.max(1e-9),
                 };
-                observer.progress(&progress, &|| network.to_weights());
+                observer.progress(&progress, &|| apparatus.add_to(network.to_weights()?));
             }
         }
         let losses = read_all(&mut unread)?;
@@ -412,7 +319,9 @@ pub fn train_from(
             break;
         }
         let val_loss = match &held_back {
-            Some((set, forward)) => Some(evaluate(&network, set, forward, batch_size, settings.overlap_weight)?),
+            Some((set, forward)) => {
+                Some(evaluate(&network, set, &apparatus.shine(forward), batch_size, settings.overlap_weight)?)
+            }
             None => None,
         };
         let record = EpochRecord {
@@ -425,15 +334,25 @@ pub fn train_from(
             seconds: budget.elapsed(),
         };
         let state = || {
-            let (moments, optimizer_steps) = adam.moments()?;
+            let (mut moments, optimizer_steps) = adam.moments()?;
+            apparatus.add_moments(&mut moments)?;
+            let apparatus_steps = apparatus.steps();
             let shuffle_words = shuffle.get_word_pos();
             let (order, seconds) = (order.clone(), record.seconds);
-            let position =
-                Position { optimizer_steps, steps: step, epochs: epoch, patterns, seconds, shuffle_words, order };
+            let position = Position {
+                optimizer_steps,
+                apparatus_steps,
+                steps: step,
+                epochs: epoch,
+                patterns,
+                seconds,
+                shuffle_words,
+                order,
+            };
             Ok(TrainingState { moments, position })
         };
         let state: Option<&dyn Fn() -> Result<TrainingState>> = if ended_early { None } else { Some(&state) };
-        observer.epoch(&record, &Snapshot { weights: &|| network.to_weights(), state });
+        observer.epoch(&record, &Snapshot { weights: &|| apparatus.add_to(network.to_weights()?), state });
         history.0.push(record);
         if !ended_early && observer.control() == Control::StopAfterEpoch {
             outcome = Outcome::Stopped;
@@ -445,13 +364,25 @@ pub fn train_from(
     }
 
     if outcome == Outcome::RestoredAfterNan {
-        network = network.with_parameters(&last_good);
+        let (of_network, of_apparatus) = last_good;
+        network = network.with_parameters(&of_network);
+        apparatus.set_back(of_apparatus);
         observer.note(
             "The loss is no longer a number; training ended with the last good weights. A lower --learning-rate may help",
         );
     }
-    let weights = network.to_weights()?;
+    let weights = apparatus.add_to(network.to_weights()?)?;
     Ok(Trained { weights, history, outcome, steps: step, epochs: epoch, seconds: budget.elapsed(), patterns, scaling })
+}
+
+/// The configuration without what has no say in this kind of learning.
+fn config_of_kind(config: &Config) -> Config {
+    let mut config = config.clone();
+    if config.model.model_type == ModelType::Supervised {
+        config.training.teacher_share = 0.0;
+        config.training.overlap_weight = 0.0;
+    }
+    config
 }
 
 /// Patches (n, N, N) of the direct solution, in the network's units; none if it was stopped.
@@ -479,14 +410,8 @@ fn teacher(
     Ok(Some(solved.reconstruction.patches(&dataset.positions, dataset.patch_size()).mapv(|value| value * to_network)))
 }
 
-/// Weight of the merged neighbourhood after `fraction` of the training: patches first learn alone, in random batches, which
-/// breaks the symmetry between an object and its twin fastest; then their agreement is asked for more and more.
-fn overlap_weight(full: f64, fraction: f64) -> f64 {
-    full * ((fraction - OVERLAP_START) / (OVERLAP_FULL - OVERLAP_START)).clamp(0.0, 1.0)
-}
-
 fn evaluate(
-    network: &Autoencoder,
+    network: &Network,
     set: &Resident,
     forward: &Forward,
     batch_size: usize,

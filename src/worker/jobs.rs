@@ -20,6 +20,7 @@ use crate::imaging;
 use crate::metrics;
 use crate::model::Weights;
 use crate::train::{self, History, Outcome, Scaling, Trained};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -62,7 +63,8 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
     };
     config.validate()?;
     let whole = load(recorder, path, config)?;
-    let (dataset, held_back) = match validation.as_deref() {
+    let beside = data::test_file(path).filter(|_| validation.is_none());
+    let (dataset, held_back) = match validation.as_deref().or(beside.as_deref()) {
         Some(path) => (None, Some(load_validation(recorder, path, config, &whole)?)),
         None if config.data.validation_fraction > 0.0 => {
             let fraction = config.data.validation_fraction;
@@ -81,6 +83,13 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
     let config = &config;
     for remark in remarks {
         recorder.note(format!("{remark}."));
+    }
+    for source in
+        [Some(training_set), held_back.as_ref()].into_iter().flatten().map(|set| train::check_labels(set, config))
+    {
+        if let Some(source) = source? {
+            recorder.note(format!("The network learns from {source}."));
+        }
     }
     let selected = choose_device(recorder, config)?;
     check_device(recorder, &selected, training_set, config)?;
@@ -335,9 +344,9 @@ fn bundle(
             sha256: std::collections::BTreeMap::new(),
         },
         config: config.clone(),
-        weights,
         history,
-        probe: dataset.probe.mapv(|value| value * factor),
+        probe: train::trained_probe(&weights).unwrap_or_else(|| dataset.probe.mapv(|value| value * factor)),
+        weights,
     }
 }
 
@@ -403,15 +412,23 @@ fn reconstruct_into(
         recorder.context().switch.get()
     };
     let reconstruction = crate::infer::reconstruct(dataset, weights, &scaling, config, &selected.device, &mut watch)?;
+    // In the dataset's units, so that it belongs to the object.
+    let trained = train::trained_probe(weights).filter(|probe| probe.dim().1 == dataset.patch_size());
+    let back = scaling.probe_factor.recip() as f32;
+    let before = Refined { probe: trained.map(|probe| probe.mapv(|value| value * back)), ..Refined::default() };
     let kept = if config.inference.polish_epochs > 0 {
-        summary.consistency_r_before = consistency(dataset, &reconstruction).ok();
-        let solved = solving::polish(recorder, dataset, config, &reconstruction)?;
+        let mut seen = Cow::Borrowed(dataset);
+        if !before.is_empty() {
+            before.apply(seen.to_mut());
+        }
+        summary.consistency_r_before = consistency(&seen, &reconstruction).ok();
+        let solved = solving::polish(recorder, &seen, config, &reconstruction)?;
         if solved.stopped {
             summary.outcome = JobOutcome::Stopped;
         }
-        (solved.reconstruction, solved.refined)
+        (solved.reconstruction, solved.refined.after(before))
     } else {
-        (reconstruction, Refined::default())
+        (reconstruction, before)
     };
     summary.infer_seconds = Some(started.elapsed().as_secs_f64());
 

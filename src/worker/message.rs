@@ -25,8 +25,16 @@ use std::time::Duration;
 /// Whether an inference may set this configuration field itself: the network and its training are those of the bundle,
 /// and every pattern kept is reconstructed.
 pub fn settable_in_inference(path: &str) -> bool {
-    const READING: [&str; 7] =
-        ["data.crop", "data.bin", "data.pad", "data.saturation", "data.orientation", "data.mapping.", "data.geometry."];
+    const READING: [&str; 8] = [
+        "data.crop",
+        "data.bin",
+        "data.pad",
+        "data.saturation",
+        "data.orientation",
+        "data.probe_",
+        "data.mapping.",
+        "data.geometry.",
+    ];
     ["inference.", "direct.", "execution.", "data.diffraction_unit", "data.n_subsample", "data.neighbor_count"]
         .iter()
         .chain(&READING)

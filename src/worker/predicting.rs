@@ -7,7 +7,7 @@ use crate::config::Accelerator;
 use crate::data::{NpyArray, NpzArchive, write_npz};
 use crate::error::{Error, Problem, Result};
 use crate::infer::predict_bare;
-use crate::model::Autoencoder;
+use crate::model::Network;
 use crate::train::Control;
 use ndarray::{Array4, Ix4};
 use std::path::Path;
@@ -35,7 +35,7 @@ pub fn predict_file(model: &Path, input: &Path, output: &Path, accelerator: Acce
     let device = device::select(accelerator)?;
     let (n, c, h, w) = images.dim();
     let outputs = guarded(|| {
-        let network = Autoencoder::from_weights(
+        let network = Network::from_weights(
             &bundle.weights,
             bundle.manifest.dataset.patch_size,
             &bundle.config.model,

@@ -171,6 +171,11 @@ pub enum Reply {
         /// As in the request.
         beside: bool,
     },
+    /// What was taken for the folder of a run holds training data.
+    IsDataset {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The runs, newest first.
     Runs(Vec<RunInfo>),
     /// The user's presets, by name.
@@ -440,7 +445,11 @@ fn meet(request: &Request, later: &mut Option<Later>, answer: &mut dyn FnMut(Rep
             answer(Reply::Config { path: path.clone(), config: Box::new(Config::load(path)?) });
         }
         Request::Result { folder, beside } => {
-            answer(Reply::Result { result: Arc::new(result(folder)?), beside: *beside });
+            answer(if !beside && data::is_training_folder(folder) {
+                Reply::IsDataset { path: folder.clone() }
+            } else {
+                Reply::Result { result: Arc::new(result(folder)?), beside: *beside }
+            });
         }
         Request::Runs { parent } => answer(Reply::Runs(runs(parent))),
         Request::Presets { folder } => answer(Reply::Presets(presets::list(folder))),

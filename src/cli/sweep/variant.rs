@@ -141,6 +141,7 @@ mod tests {
             nphotons: None,
             mask: None,
             pixel_size_m: None,
+            rows: Vec::new(),
             notes: Vec::new(),
         }
     }

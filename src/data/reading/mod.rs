@@ -38,6 +38,8 @@ pub(super) struct Content {
     pub diffraction: Array3<f32>,
     /// (x, y) of each pattern.
     pub positions: Vec<[f64; 2]>,
+    /// Number of each pattern in the file.
+    pub rows: Vec<usize>,
     /// Number of patterns in the file.
     pub total: usize,
     /// (modes, N, N).
@@ -93,6 +95,7 @@ pub(super) fn read(source: &mut Source, config: &DataConfig, want: Want) -> Read
     }
     let size = patterns.as_ref().map(|(patterns, _)| patterns.diffraction.dim().1);
     let probe = probe::read_any_probe(source, &roles, config, patterns.as_ref(), &mut verdicts, &mut notes);
+    let probe = probe.and_then(|probe| probe::shaped(probe, config, &mut verdicts, &mut notes));
     let positions = placed.as_ref().map(|placed| &placed.positions);
     if let Some(positions) = positions {
         checks::scan(positions, size, probe.as_ref(), &mut verdicts);
@@ -119,6 +122,7 @@ pub(super) fn read(source: &mut Source, config: &DataConfig, want: Want) -> Read
             Some(Content {
                 diffraction: patterns.diffraction,
                 positions,
+                rows: patterns.rows,
                 total,
                 probe,
                 object,

@@ -8,6 +8,7 @@ use super::super::npz::shape_text;
 use super::super::random::{choose, generator};
 use super::super::roles::Roles;
 use super::super::source::{ArrayInfo, Source};
+use super::super::training_folder::is_export;
 use super::layout::{Frames, Layout, cube_verdict, layout_of_cube};
 use super::{Want, mask};
 use crate::config::{DataConfig, DiffractionUnit};
@@ -16,6 +17,9 @@ use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, IxDyn, Zip, s};
 
 /// Patterns of an HDF5 or a large NPZ file that are read to inspect it, in f32 values.
 const INSPECTED_VALUES: usize = 1 << 26;
+
+/// Patterns that tell counts from amplitudes.
+const TELLING_PATTERNS: usize = 64;
 
 /// What is read of the patterns.
 pub(super) struct Patterns {
@@ -46,9 +50,14 @@ pub(super) fn read_patterns(
     if fit.size == 0 {
         return None;
     }
-    let is_counts = counts(config.diffraction_unit, &frames.info);
     let axis = axis_of(source, frames, verdicts)?;
     let rows = wanted(source, frames, &fit, want, notes);
+    let asks = config.diffraction_unit == DiffractionUnit::Auto && !frames.info.integer && is_export(source.path());
+    let is_counts = if asks {
+        told_unit(source, frames, axis, verdicts, notes)?
+    } else {
+        counts(config.diffraction_unit, &frames.info)
+    };
     let mut good = mask::read(source, roles, frames, &fit, config, &rows, verdicts, notes);
     let dark = read_dark(source, roles, frames, &fit, notes);
     if !fits_into_memory(rows.len(), &fit) {
@@ -102,6 +111,48 @@ pub(super) fn read_patterns(
     }
     checks::patterns(&diffraction, verdicts);
     Some(Patterns { diffraction, rows, mask, fit })
+}
+
+/// Whether the numbers of a file of Ptychodus' export are counts, where their type leaves it open.
+fn told_unit(
+    source: &mut Source,
+    frames: &Frames,
+    axis: usize,
+    verdicts: &mut Vec<Verdict>,
+    notes: &mut Vec<String>,
+) -> Option<bool> {
+    let (key, _, length) = frames.parts.first()?;
+    let some: Vec<usize> = (0..*length).step_by(length.div_ceil(TELLING_PATTERNS).max(1)).collect();
+    let whole_window = [0..frames.height, 0..frames.width];
+    let mut values: Vec<f32> = Vec::new();
+    let read = source.for_blocks(key, axis, &some, whole_window, |_, block| {
+        values.extend(block.iter());
+        Ok(())
+    });
+    if let Err(error) = read {
+        verdicts.push(Verdict::from_error("diffraction data", Status::Fail, &error));
+        return None;
+    }
+    match checks::told_unit(&values) {
+        Some(true) => {
+            notes.push(
+                "All values are whole numbers: they are counts (diffraction_unit says otherwise if need be)".into(),
+            );
+            Some(true)
+        }
+        Some(false) => {
+            notes.push("The squares of all values are whole numbers: they are amplitudes".into());
+            Some(false)
+        }
+        None => {
+            verdicts.push(
+                Verdict::fail("amplitude or counts", "The values do not tell whether they are counts or amplitudes")
+                    .expected("to be told: Ptychodus exports patterns as they are stored, mostly counts")
+                    .advice("Set diffraction_unit to \"counts\" or to \"amplitude\" (--diffraction-unit counts)"),
+            );
+            None
+        }
+    }
 }
 
 /// Judges the size of the finished patterns, and says how they came to it.

@@ -1,8 +1,10 @@
 //! The probe of the file, of another file, or an estimate.
 
 use super::super::contract::{Status, Verdict};
+use super::super::modes::with_modes;
 use super::super::npz::shape_text;
 use super::super::probe_guess;
+use super::super::probe_mask::probe_mask;
 use super::super::roles::{self, Roles};
 use super::super::source::Source;
 use super::layout::Frames;
@@ -61,6 +63,39 @@ pub(super) fn read_any_probe(
         ),
     );
     Some(probe_guess::from_patterns(&patterns.diffraction))
+}
+
+/// The probe with as many modes as are wanted, behind its mask.
+pub(super) fn shaped(
+    mut probe: Array3<Complex32>,
+    config: &DataConfig,
+    verdicts: &mut Vec<Verdict>,
+    notes: &mut Vec<String>,
+) -> Option<Array3<Complex32>> {
+    if let Some(count) = config.probe_modes.filter(|&count| count != probe.dim().0) {
+        notes.push(match probe.dim().0 {
+            had if had > count => format!("The {count} strongest of {had} modes of the probe are used"),
+            had => format!("{} weak modes were added to the {had} of the probe", count - had),
+        });
+        probe = with_modes(probe.view(), count);
+    }
+    let Some(mask) = probe_mask(probe.dim().1, config) else { return Some(probe) };
+    let energy = |probe: &Array3<Complex32>| probe.iter().map(|value| f64::from(value.norm_sqr())).sum::<f64>();
+    let whole = energy(&probe);
+    for mut mode in probe.axis_iter_mut(Axis(0)) {
+        mode.zip_mut_with(&mask, |value, factor| *value *= *factor);
+    }
+    let kept = energy(&probe);
+    if kept > 0.0 {
+        notes.push(format!("The mask of the probe leaves {:.1} % of its light", 100.0 * kept / whole));
+        return Some(probe);
+    }
+    verdicts.push(
+        Verdict::fail("probe energy", "The mask of the probe leaves nothing of it")
+            .expected("a disk that holds some light")
+            .advice("Choose another diameter with --probe-mask-diameter, or --probe-mask off"),
+    );
+    None
 }
 
 fn read_probe(

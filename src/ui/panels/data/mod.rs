@@ -321,6 +321,7 @@ mod tests {
             mask: None,
             pixel_size_m: None,
             nphotons: Some(1e6),
+            rows: Vec::new(),
             notes: Vec::new(),
         };
         let counts = (0..count).map(|n| 1000.0 + (n % 50) as f64).collect();

@@ -10,7 +10,7 @@ const SWEEPS: usize = 30;
 
 /// A probe with this many modes and the same power: the strongest ones, or new ones added, which are the first times
 /// polynomials of higher and higher degree, without what they have in common.
-pub(super) fn with_modes(probe: ArrayView3<'_, Complex32>, count: usize) -> Array3<Complex32> {
+pub fn with_modes(probe: ArrayView3<'_, Complex32>, count: usize) -> Array3<Complex32> {
     let (had, height, width) = probe.dim();
     let power = |probe: ArrayView3<'_, Complex32>| probe.iter().map(Complex32::norm_sqr).sum::<f32>();
     let whole = power(probe);
@@ -56,7 +56,7 @@ fn center(intensity: Array2<f32>) -> ([f32; 2], f32) {
 
 /// Turns modes among themselves, which no pattern notices, until they are orthogonal, the strongest first. All probes are
 /// turned alike, by what makes the first one orthogonal.
-pub(super) fn orthogonalize(probes: &mut [&mut Array3<Complex32>]) {
+pub fn orthogonalize(probes: &mut [&mut Array3<Complex32>]) {
     let Some(first) = probes.first() else { return };
     let count = first.len_of(Axis(0));
     if count < 2 {
