@@ -216,7 +216,8 @@ fn a_trained_probe_explains_the_data_better_keeps_its_power_and_belongs_to_the_o
     let settings = [("training.batch_size", "6"), ("model.head_filters", "4"), ("training.epochs", "25")];
     let last = |trained: &Trained| trained.history.0.last().unwrap().train_loss;
     let (fixed, _) = trained(&wrong, &config(&settings));
-    let with_probe = [&settings[..], &[("model.probe_trainable", "true"), ("model.probe_learning_rate", "0.01")]].concat();
+    let with_probe =
+        [&settings[..], &[("model.probe_trainable", "true"), ("model.probe_learning_rate", "0.01")]].concat();
     let (moved, config) = trained(&wrong, &config(&with_probe));
     println!("loss {:.4e} with the probe as it is, {:.4e} with it trained", last(&fixed), last(&moved));
     assert!(last(&moved) < 0.8 * last(&fixed), "{} {}", last(&moved), last(&fixed));
@@ -368,7 +369,8 @@ fn a_supervised_network_learns_the_object_that_it_is_shown() {
         let object = reconstructed(&dataset, &result, &result.weights, &config);
         let truth = dataset.object.as_ref().unwrap();
         let found =
-            metrics::phase_correlation(object.object.view(), object.origin_xy, truth.view(), &dataset.positions).unwrap();
+            metrics::phase_correlation(object.object.view(), object.origin_xy, truth.view(), &dataset.positions)
+                .unwrap();
         // In the units of the object that it was shown.
         let middle = [object.origin_xy[0], object.origin_xy[1]];
         let at = |x: f64, y: f64| object.object[[(y - middle[1]).round() as usize, (x - middle[0]).round() as usize]];
@@ -387,7 +389,8 @@ fn supervised_training_is_refused_where_there_is_no_truth_and_runs_from_end_to_e
     let path = |name: &str| folder.path().join(name);
     write(&made, &path("bare.npz"), &[]);
     let run = |dataset: &str, output: &str, more: &[&str]| {
-        let words = ["run", path(dataset).to_str().unwrap(), "--output-dir", path(output).to_str().unwrap()].map(str::to_owned);
+        let words =
+            ["run", path(dataset).to_str().unwrap(), "--output-dir", path(output).to_str().unwrap()].map(str::to_owned);
         let fixed = ["--accelerator", "cpu", "--epochs", "2", "--batch-size", "3", "--model_type", "supervised"];
         program().args(words).args(fixed).args(more).output().unwrap()
     };
@@ -417,7 +420,8 @@ fn supervised_training_is_refused_where_there_is_no_truth_and_runs_from_end_to_e
         .unwrap();
     assert!(inferred.status.success(), "{}", String::from_utf8_lossy(&inferred.stderr));
     let (one, other) = (path("done"), path("inferred"));
-    let read = |folder: &Path| NpzArchive::open(&folder.join("reconstruction.npz")).unwrap().read_c32("object").unwrap();
+    let read =
+        |folder: &Path| NpzArchive::open(folder.join("reconstruction.npz")).unwrap().read_c32("object").unwrap();
     assert_eq!(read(&one), read(&other));
 }
 
@@ -433,7 +437,7 @@ fn a_trained_probe_is_in_the_bundle_and_beside_the_object() {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let bundle = Bundle::load(Path::new(&path("run")).join("model.ptycho")).unwrap();
     assert_eq!(bundle.probe.dim(), (2, 64, 64));
-    let mut file = NpzArchive::open(&Path::new(&path("run")).join("reconstruction.npz")).unwrap();
+    let mut file = NpzArchive::open(Path::new(&path("run")).join("reconstruction.npz")).unwrap();
     let beside = file.read_c32("probe").unwrap().into_dimensionality::<ndarray::Ix3>().unwrap();
     let factor = bundle.manifest.scaling.probe_factor as f32;
     assert!(likeness(&beside, &bundle.probe) > 1.0 - 1e-5);
@@ -441,9 +445,10 @@ fn a_trained_probe_is_in_the_bundle_and_beside_the_object() {
     let first = bundle.probe.slice(ndarray::s![..1, .., ..]).to_owned();
     assert!(likeness(&first, &made.probe) < 1.0 - 1e-6, "it was trained");
     // Inference uses it, and says so with the object.
-    let words = ["infer", &path("run/model.ptycho"), &path("a.npz"), "--output-dir", &path("again"), "--accelerator", "cpu"];
+    let words =
+        ["infer", &path("run/model.ptycho"), &path("a.npz"), "--output-dir", &path("again"), "--accelerator", "cpu"];
     assert!(program().args(words).output().unwrap().status.success());
-    let mut again = NpzArchive::open(&Path::new(&path("again")).join("reconstruction.npz")).unwrap();
+    let mut again = NpzArchive::open(Path::new(&path("again")).join("reconstruction.npz")).unwrap();
     assert_eq!(again.read_c32("probe").unwrap(), beside.into_dyn());
     assert_eq!(again.read_c32("object").unwrap(), file.read_c32("object").unwrap());
 }
@@ -456,7 +461,8 @@ fn a_folder_of_training_data_trains_on_one_file_and_validates_on_the_other() {
     let made = scan(64, 16, 1);
     let counts = made.diffraction.mapv(|a| (f64::from(a) * f64::from(a)).round());
     let export = |name: &str, rows: std::ops::Range<usize>| {
-        let axis = |k: usize| made.positions[rows.clone()].iter().map(|p| p[k]).collect::<ndarray::Array1<f64>>().into_dyn();
+        let axis =
+            |k: usize| made.positions[rows.clone()].iter().map(|p| p[k]).collect::<ndarray::Array1<f64>>().into_dyn();
         let (xs, ys) = (axis(0), axis(1));
         let some = counts.slice(ndarray::s![rows.clone(), .., ..]);
         let index = xs.mapv(|_| 0.0);
@@ -470,12 +476,13 @@ fn a_folder_of_training_data_trains_on_one_file_and_validates_on_the_other() {
             ("objectGuess", NpyArray::C32(made.object.as_ref().unwrap().view().into_dyn())),
             ("scan_index", NpyArray::F64(index.view())),
         ];
-        write_npz(&data.join(name), &arrays).unwrap();
+        write_npz(data.join(name), &arrays).unwrap();
     };
     export("train_data.npz", 0..12);
     export("test_data.npz", 12..16);
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let words = ["train", data.to_str().unwrap(), "--output-dir", &path("run"), "--accelerator", "cpu", "--epochs", "2"];
+    let words =
+        ["train", data.to_str().unwrap(), "--output-dir", &path("run"), "--accelerator", "cpu", "--epochs", "2"];
     let done = program().args(words).args(["--batch-size", "4", "--teacher-share", "0"]).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let log = std::fs::read_to_string(Path::new(&path("run")).join("log.txt")).unwrap();

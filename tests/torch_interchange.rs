@@ -53,7 +53,7 @@ fn networks_change_hands_with_pytorch_and_compute_the_same() {
             let out = file(format!("{case}_found.npz"));
             run(&["predict", "--model", model, "--input", &file(format!("{case}_in.npz")), "--output", &out]);
             let (mut found, mut expected) =
-                (NpzArchive::open(out.as_ref()).unwrap(), NpzArchive::open(expected.as_ref()).unwrap());
+                (NpzArchive::open(Path::new(&out)).unwrap(), NpzArchive::open(Path::new(&expected)).unwrap());
             for key in ["amplitude", "phase"] {
                 let (found, expected) = (found.read_f32(key).unwrap(), expected.read_f32(key).unwrap());
                 assert_eq!(found.shape(), expected.shape());

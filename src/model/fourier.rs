@@ -59,7 +59,7 @@ impl Builder<'_> {
         let (modes, width, count) = (self.config.fno_modes, self.config.fno_width, self.config.fno_blocks);
         let mut block = |i: usize| FourierBlock::Plain {
             spectral: self.spectral(&format!("blocks.{i}.spectral"), 2 * modes * modes),
-            conv: self.conv(&format!("blocks.{i}.conv"), width, width, false),
+            conv: self.conv(&format!("blocks.{i}.conv"), width, width, true),
         };
         (0..count).map(&mut block).collect()
     }
@@ -83,7 +83,9 @@ impl Builder<'_> {
     /// Real and imaginary parts of a matrix of channels for each frequency: (2, frequencies, inputs, outputs).
     fn spectral(&mut self, name: &str, frequencies: usize) -> Trained {
         let width = self.config.fno_width;
-        let role = Role::Weight { fan_in: 2 * width, fan_out: 2 * width, is_head: false };
+        // Blocks start near the identity: those with a gate by the gate, the others by small weights.
+        let is_small = self.config.architecture != Architecture::Ffno;
+        let role = Role::Weight { fan_in: 2 * width, fan_out: 2 * width, is_small };
         self.add(format!("{name}.weight"), &[2, frequencies, width, width], role, 1)
     }
 
@@ -92,10 +94,10 @@ impl Builder<'_> {
         &mut self,
         name: &str,
         (inputs, outputs): (usize, usize),
-        is_head: bool,
+        is_small: bool,
         start: Option<f32>,
     ) -> Pointwise {
-        let weight = Role::Weight { fan_in: inputs, fan_out: outputs, is_head };
+        let weight = Role::Weight { fan_in: inputs, fan_out: outputs, is_small };
         let start = start.filter(|_| self.config.initialization == Initialization::He);
         let bias = start.map_or(Role::Bias { fan_in: inputs }, Role::Constant);
         Pointwise {

@@ -43,8 +43,8 @@ pub fn initial_weights(patch: usize, config: &ModelConfig, seed: u64) -> Result<
             (Role::Weight { fan_in, fan_out, .. }, Initialization::Glorot) => {
                 uniform(&mut rng, (6.0 / (fan_in + fan_out) as f64).sqrt(), count)
             }
-            (Role::Weight { fan_in, is_head, .. }, Initialization::He) => {
-                let sigma = (2.0 / fan_in as f64).sqrt() * if is_head { SMALL_HEAD } else { 1.0 };
+            (Role::Weight { fan_in, is_small, .. }, Initialization::He) => {
+                let sigma = (2.0 / fan_in as f64).sqrt() * if is_small { SMALL_HEAD } else { 1.0 };
                 (0..count).map(|_| (standard_normal(&mut rng) * sigma) as f32).collect()
             }
         };

@@ -36,8 +36,8 @@ pub fn filter_ladders(patch: usize, scale: usize) -> Result<(Vec<usize>, Vec<usi
 /// What a parameter does, which decides how it is drawn.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Role {
-    /// Multiplies; `is_head` if the result goes straight into an activation of a head.
-    Weight { fan_in: usize, fan_out: usize, is_head: bool },
+    /// Multiplies; `is_small` if training shall start with little of the result: in heads and residual blocks.
+    Weight { fan_in: usize, fan_out: usize, is_small: bool },
     /// Is added after a weight with this fan-in.
     Bias { fan_in: usize },
     /// Gain of a batch normalisation, or its running variance: starts at 1.
@@ -262,10 +262,10 @@ impl Builder<'_> {
         self.trained.len() - 1
     }
 
-    pub fn conv(&mut self, name: &str, inputs: usize, outputs: usize, is_head: bool) -> Conv {
+    pub fn conv(&mut self, name: &str, inputs: usize, outputs: usize, is_small: bool) -> Conv {
         let (fan_in, fan_out) = (9 * inputs, 9 * outputs);
         let pixels = self.side * self.side;
-        let weight = Role::Weight { fan_in, fan_out, is_head };
+        let weight = Role::Weight { fan_in, fan_out, is_small };
         Conv {
             weight: self.add(format!("{name}.weight"), &[outputs, inputs, 3, 3], weight, pixels),
             bias: self.add(format!("{name}.bias"), &[outputs], Role::Bias { fan_in }, 0),
@@ -293,10 +293,10 @@ impl Builder<'_> {
         name: &str,
         number: usize,
         (inputs, outputs): (usize, usize),
-        is_head: bool,
+        is_small: bool,
         normalized: bool,
     ) -> Layer {
-        let conv = self.conv(&format!("{name}.conv{number}"), inputs, outputs, is_head);
+        let conv = self.conv(&format!("{name}.conv{number}"), inputs, outputs, is_small);
         let norm = normalized.then(|| self.norm(&format!("{name}.bn{number}"), outputs));
         Layer { conv, norm }
     }
@@ -311,7 +311,7 @@ impl Builder<'_> {
     fn cbam(&mut self, name: &str, channels: usize) -> Option<Attention> {
         let units = channels / GATE_REDUCTION;
         let gate = format!("{name}.ChannelGate.mlp");
-        let linear = |fan_in, fan_out| Role::Weight { fan_in, fan_out, is_head: false };
+        let linear = |fan_in, fan_out| Role::Weight { fan_in, fan_out, is_small: false };
         // With fewer channels than the reduction the hidden layer has no units, and only the bias is left (A§4.6).
         let hidden = (units > 0).then(|| {
             [
@@ -326,12 +326,12 @@ impl Builder<'_> {
     }
 
     fn spatial_kernel(&mut self, name: &str, side: usize) -> Trained {
-        let weight = Role::Weight { fan_in: 2 * side * side, fan_out: side * side, is_head: false };
+        let weight = Role::Weight { fan_in: 2 * side * side, fan_out: side * side, is_small: false };
         self.add(format!("{name}.compress.weight"), &[1, 2, side, side], weight, self.side * self.side)
     }
 
     fn eca(&mut self, name: &str) -> Attention {
-        let weight = Role::Weight { fan_in: ECA_KERNEL, fan_out: ECA_KERNEL, is_head: false };
+        let weight = Role::Weight { fan_in: ECA_KERNEL, fan_out: ECA_KERNEL, is_small: false };
         Attention::Eca { kernel: self.add(format!("{name}.conv.weight"), &[1, 1, ECA_KERNEL], weight, 0) }
     }
 
