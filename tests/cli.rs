@@ -139,6 +139,23 @@ fn inspect_judges_a_good_and_a_broken_file() {
 }
 
 #[test]
+fn how_a_file_is_read_is_saved_and_taken_up_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("beamline.toml");
+    let inspect = |words: &[&str]| program().arg("inspect").arg(star()).args(words).output().unwrap();
+    let path = saved.to_str().unwrap();
+    let unusable = inspect(&["--set", "data.mapping.diffraction=nothing", "--save-mapping", path]);
+    assert_eq!(unusable.status.code(), Some(2));
+    assert!(stderr(&unusable).contains("was not written") && !saved.exists(), "{}", stderr(&unusable));
+    let set = ["--set", "data.orientation=flip_x", "--set", "data.mapping.diffraction=diffraction"];
+    let output = inspect(&[&set[..], &["--save-mapping", path]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = std::fs::read_to_string(&saved).unwrap();
+    assert_eq!(text, "[data]\norientation = \"flip_x\"\n\n[data.mapping]\ndiffraction = \"diffraction\"\n");
+    assert_eq!(inspect(&["--config", path, "--json"]).stdout, inspect(&[&set[..], &["--json"]].concat()).stdout);
+}
+
+#[test]
 fn devices_lists_the_cpu_also_without_any_driver() {
     let output = program().args(["devices", "--json"]).env("VK_ICD_FILENAMES", "/nonexistent").output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));

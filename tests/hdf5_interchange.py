@@ -103,6 +103,16 @@ def make_virtual(folder):
             layout[rows] = h5py.VirtualSource(f"part{part}.h5", "entry/data", data.shape)
             master[f"entry/data_{part}"] = h5py.ExternalLink(f"part{part}.h5", "entry/data")
         master["entry"].create_virtual_dataset("all", layout)
+        # Even and odd frames in files of their own and the last one by itself; a virtual array over a virtual one.
+        mixed, nested = h5py.VirtualLayout((COUNT, N, N), "<u2"), h5py.VirtualLayout((COUNT, N, N), "<u2")
+        for name, rows in [("even", slice(0, COUNT - 1, 2)), ("odd", slice(1, COUNT - 1, 2)), ("last", COUNT - 1)]:
+            data = counts()[rows]
+            with h5py.File(f"{folder}/{name}.h5", "w") as f:
+                f.create_dataset("data", data=data, chunks=(1,) * (data.ndim - 2) + (N, N), **plugin.LZ4())
+            mixed[rows] = h5py.VirtualSource(f"{name}.h5", "data", data.shape)
+        master["entry"].create_virtual_dataset("mixed", mixed)
+        nested[:] = h5py.VirtualSource(".", "entry/mixed", (COUNT, N, N))
+        master["entry"].create_virtual_dataset("nested", nested)
         master["positions"] = [[3.0 * (k % 3), 4.0 * (k // 3)] for k in range(COUNT)]
 
 

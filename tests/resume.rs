@@ -3,8 +3,9 @@
 
 mod common;
 
+use common::whole::{check_whole, names};
 use common::{fixture, program, tiny_dataset, tiny_flags};
-use ptychoscope::checkpoint::{Bundle, JobRecord, SavedTraining};
+use ptychoscope::checkpoint::Bundle;
 use ptychoscope::config::{Accelerator, Config, DataConfig, Schedule};
 use ptychoscope::data::{Dataset, Reconstruction};
 use ptychoscope::error::Result;
@@ -126,41 +127,6 @@ fn resume(folder: &Path) -> Command {
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
-/// Fails unless every file of a run folder is whole; gives back how many temporary files lie there.
-fn check_whole(folder: &Path) -> usize {
-    let mut temporary = 0;
-    for name in names(folder) {
-        let path = folder.join(&name);
-        match name.as_str() {
-            "autosave.ptycho" => drop(SavedTraining::load(&path).unwrap()),
-            "model.ptycho" | "best.ptycho" => drop(Bundle::load(&path).unwrap()),
-            "config.toml" => drop(Config::load(&path).unwrap()),
-            "job.json" => drop(JobRecord::load(&path).unwrap()),
-            "history.csv" => drop(History::from_csv(&std::fs::read_to_string(&path).unwrap()).unwrap()),
-            "summary.json" => {
-                serde_json::from_slice::<serde_json::Value>(&std::fs::read(&path).unwrap()).unwrap();
-            }
-            "reconstruction.npz" => drop(Reconstruction::load(&path).unwrap()),
-            "amplitude.png" | "phase.png" => drop(image::open(&path).unwrap()),
-            "log.txt" => {
-                let text = std::fs::read_to_string(&path).unwrap();
-                assert!(text.is_empty() || text.ends_with('\n'), "{text}");
-            }
-            "run.lock" => {}
-            _ if name.ends_with(".part") => temporary += 1,
-            _ => panic!("{name} does not belong to a run folder"),
-        }
-    }
-    temporary
 }
 
 /// What a run came to, besides times.

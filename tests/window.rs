@@ -5,72 +5,14 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::io::{BufRead, BufReader};
+#[path = "common/display.rs"]
+mod display;
+
+use display::{Display, SCREEN, on_display};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-
-/// Size of the virtual screen, and of the window after it was enlarged.
-const SCREEN: (u32, u32) = (1920, 1080);
-
-/// A virtual display whose content is a file in `folder`.
-struct Display {
-    server: Child,
-    name: String,
-    frame: PathBuf,
-}
-
-impl Display {
-    /// Starts Xvfb on a free display; none where it is not installed.
-    fn start(folder: &Path) -> Option<Self> {
-        let screen = format!("{}x{}x24", SCREEN.0, SCREEN.1);
-        let server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", &screen, "-fbdir"])
-            .arg(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut server = server.ok()?;
-        let mut number = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
-        let number = number.trim().to_owned();
-        assert!(!number.is_empty(), "Xvfb gave no display");
-        Some(Self { server, name: format!(":{number}"), frame: folder.join("Xvfb_screen0") })
-    }
-
-    /// Runs xdotool; gives back what it said.
-    fn tool(&self, arguments: &[&str]) -> String {
-        let output = Command::new("xdotool").env("DISPLAY", &self.name).args(arguments).output().unwrap();
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
-    }
-
-    /// What is on the screen, from the frame buffer, which is an XWD file.
-    fn picture(&self) -> image::RgbImage {
-        let bytes = std::fs::read(&self.frame).unwrap();
-        let word = |index: usize| u32::from_be_bytes(bytes[4 * index..4 * index + 4].try_into().unwrap()) as usize;
-        let (header, width, height) = (word(0), word(4), word(5));
-        let (little_endian, bits, line, colors) = (word(7) == 0, word(11), word(12), word(19));
-        assert!(bits == 32 && width == SCREEN.0 as usize && height == SCREEN.1 as usize);
-        let start = header + 12 * colors;
-        image::RgbImage::from_fn(SCREEN.0, SCREEN.1, |x, y| {
-            let at = start + y as usize * line + 4 * x as usize;
-            let mut pixel: [u8; 4] = bytes[at..at + 4].try_into().unwrap();
-            if little_endian {
-                pixel.reverse();
-            }
-            image::Rgb([pixel[1], pixel[2], pixel[3]])
-        })
-    }
-}
-
-impl Drop for Display {
-    fn drop(&mut self) {
-        let _gone = self.server.kill();
-        let _gone = self.server.wait();
-    }
-}
 
 /// The program in its window.
 struct Program<'a> {
@@ -86,27 +28,9 @@ impl<'a> Program<'a> {
     /// Starts it in this folder, which is also its home, and waits for the window.
     fn start(display: &'a Display, folder: &Path, pictures: &Path) -> Self {
         let log = folder.join("stderr.txt");
-        let at = |name: &str| {
-            let path = folder.join(name);
-            std::fs::create_dir_all(&path).unwrap();
-            path
-        };
-        let child = Command::new(env!("CARGO_BIN_EXE_ptychoscope"))
-            .arg("gui")
-            .current_dir(folder)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("DISPLAY", &display.name)
-            .env("HOME", folder)
-            .env("XDG_DATA_HOME", at("data"))
-            .env("XDG_CONFIG_HOME", at("config"))
-            .env("XDG_CACHE_HOME", at("cache"))
-            .env("XDG_RUNTIME_DIR", at("runtime"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ptychoscope"));
+        on_display(command.arg("gui"), display, folder);
+        let child = command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
         let mut program =
             Self { display, child, window: String::new(), pictures: pictures.to_path_buf(), size: (1280, 800), log };
         program.wait("a window", 60, |program| {
@@ -207,10 +131,6 @@ impl Drop for Program<'_> {
     }
 }
 
-fn has(program: &str) -> bool {
-    Command::new(program).arg("-help").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-}
-
 /// The only run folder, once there is one.
 fn run_folder(folder: &Path) -> Option<PathBuf> {
     let mut entries = std::fs::read_dir(folder.join("runs")).ok()?.flatten().map(|entry| entry.path());
@@ -219,17 +139,11 @@ fn run_folder(folder: &Path) -> Option<PathBuf> {
 
 /// A display and a folder for pictures; none where the tools are not there.
 fn stage(frame: &Path, name: &str) -> Option<(Display, PathBuf)> {
-    for program in ["Xvfb", "xdotool"] {
-        if !has(program) {
-            assert!(std::env::var_os("PTYCHOSCOPE_REQUIRE_ADAPTER").is_none(), "{program} is not installed");
-            println!("skipped: {program} is not installed");
-            return None;
-        }
-    }
+    let display = display::display(frame)?;
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _not_there = std::fs::remove_dir_all(&pictures);
     std::fs::create_dir_all(&pictures).unwrap();
-    Some((Display::start(frame).expect("Xvfb starts"), pictures))
+    Some((display, pictures))
 }
 
 #[test]

@@ -119,6 +119,11 @@ impl Bundle {
     /// As [`Bundle::save`].
     pub(super) fn to_bytes_with(&self, extras: Vec<(&'static str, Vec<u8>)>) -> Result<Vec<u8>> {
         self.check()?;
+        pack(&self.manifest, self.members(extras)?)
+    }
+
+    /// Every member but the manifest, in the order of the file.
+    pub(super) fn members(&self, extras: Vec<(&'static str, Vec<u8>)>) -> Result<Vec<(&'static str, Vec<u8>)>> {
         let config = toml::to_string(&self.config)
             .map_err(|error| Error::failed(format!("The configuration cannot be written as TOML ({error})")))?;
         let mut members = vec![
@@ -128,22 +133,7 @@ impl Bundle {
             (WEIGHTS, self.weights.to_bytes()?),
         ];
         members.extend(extras);
-        let mut manifest = self.manifest.clone();
-        manifest.sha256 = members.iter().map(|(name, bytes)| ((*name).to_owned(), sha256(bytes))).collect();
-
-        let failed = |error: zip::result::ZipError| Error::failed(format!("The model cannot be packed ({error})"));
-        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-        for (name, bytes) in std::iter::once((MANIFEST, manifest.to_json()?)).chain(members) {
-            writer.start_file(name, options.large_file(bytes.len() as u64 >= u64::from(u32::MAX))).map_err(failed)?;
-            writer.write_all(&bytes).map_err(|error| failed(error.into()))?;
-        }
-        writer.set_comment(format!("{SEAL}{}", "0".repeat(SEAL_DIGITS))).map_err(failed)?;
-        let mut bytes = writer.finish().map_err(failed)?.into_inner();
-        bytes.truncate(bytes.len() - SEAL_DIGITS);
-        let seal = sha256(&bytes);
-        bytes.extend_from_slice(seal.as_bytes());
-        Ok(bytes)
+        Ok(members)
     }
 
     /// Reads the bytes of a file.
@@ -232,6 +222,31 @@ impl Bundle {
 
 fn damaged(title: impl Into<String>) -> Error {
     Problem::new(title).hint(RENEW).into()
+}
+
+/// The file of these members: first the manifest, which is given their hashes.
+pub(super) fn pack(manifest: &Manifest, members: Vec<(&'static str, Vec<u8>)>) -> Result<Vec<u8>> {
+    let mut manifest = manifest.clone();
+    manifest.sha256 = members.iter().map(|(name, bytes)| ((*name).to_owned(), sha256(bytes))).collect();
+    let manifest = (MANIFEST, manifest.to_json()?);
+    sealed(&std::iter::once(manifest).chain(members).collect::<Vec<_>>())
+}
+
+/// An archive of these members, with the hash of all of it at its end.
+pub(super) fn sealed(members: &[(&'static str, Vec<u8>)]) -> Result<Vec<u8>> {
+    let failed = |error: zip::result::ZipError| Error::failed(format!("The model cannot be packed ({error})"));
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, bytes) in members {
+        writer.start_file(*name, options.large_file(bytes.len() as u64 >= u64::from(u32::MAX))).map_err(failed)?;
+        writer.write_all(bytes).map_err(|error| failed(error.into()))?;
+    }
+    writer.set_comment(format!("{SEAL}{}", "0".repeat(SEAL_DIGITS))).map_err(failed)?;
+    let mut bytes = writer.finish().map_err(failed)?.into_inner();
+    bytes.truncate(bytes.len() - SEAL_DIGITS);
+    let seal = sha256(&bytes);
+    bytes.extend_from_slice(seal.as_bytes());
+    Ok(bytes)
 }
 
 /// All members by name. A member can be no larger than the file, as it is stored.

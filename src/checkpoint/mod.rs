@@ -7,6 +7,8 @@ mod atomic;
 mod bundle;
 mod export;
 mod foreign;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 mod import;
 mod job_record;
 mod lock;

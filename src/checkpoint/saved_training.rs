@@ -44,6 +44,20 @@ impl SavedTraining {
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.bundle.to_bytes_with(self.extras()?)
+    }
+
+    /// The file with one member replaced by other bytes, or added; hashes and seal are right.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn with_member(&self, name: &'static str, content: &[u8]) -> Result<Vec<u8>> {
+        let mut members = self.bundle.members(self.extras()?)?;
+        members.retain(|(other, _)| *other != name);
+        members.push((name, content.to_vec()));
+        super::bundle::pack(&self.bundle.manifest, members)
+    }
+
+    /// The members beside those of a bundle.
+    fn extras(&self) -> Result<Vec<(&'static str, Vec<u8>)>> {
         let training =
             Training { position: self.state.position.clone(), best_epoch: self.best.as_ref().map(|(epoch, _)| *epoch) };
         let training = serde_json::to_vec_pretty(&training)
@@ -55,7 +69,7 @@ impl SavedTraining {
         if let Some((_, best)) = self.best.as_ref().filter(|(_, best)| *best != self.bundle.weights) {
             extras.push((BEST, best.to_bytes()?));
         }
-        self.bundle.to_bytes_with(extras)
+        Ok(extras)
     }
 
     /// Reads what [`SavedTraining::save`] writes, strictly.

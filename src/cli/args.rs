@@ -308,6 +308,12 @@ pub struct InspectArgs {
     /// How the file is read: data fields of the configuration; may be repeated
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     pub set: Vec<String>,
+    /// Configuration file whose data fields say how the file is read, before --set
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Write how the file is read (mapping, units, crop, …) to this configuration file, for --config of any command
+    #[arg(long, value_name = "FILE")]
+    pub save_mapping: Option<PathBuf>,
     /// Try the eight ways to lay the scan, and tell which one explains the patterns best
     #[arg(long)]
     pub orientations: bool,

@@ -13,7 +13,7 @@ const TAIL: f64 = 0.0005;
 
 /// Writes every reconstruction in every format; gives back the exit code.
 pub(super) fn export(args: &ExportArgs) -> Result<u8> {
-    let config = settings::data_config(&args.set, Vec::new())?;
+    let config = settings::data_config(crate::config::Config::default(), &args.set, Vec::new())?;
     let dataset = match &args.dataset {
         Some(path) => Some(Dataset::load(path, &config.data, config.execution.seeds.subsample)?),
         None => None,

@@ -38,8 +38,8 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let result = match args.command {
-        None => crate::ui::run(None).map(|()| 0),
-        Some(Task::Gui { file }) => crate::ui::run(file).map(|()| 0),
+        None => run::window(None),
+        Some(Task::Gui { file }) => run::window(file),
         Some(Task::Run(args)) => run::train(args, true),
         Some(Task::Train(args)) => run::train(args, false),
         Some(Task::Infer(args)) => run::infer(args),

@@ -74,7 +74,7 @@ pub(super) fn prepare(tool: PrepareTool) -> Result<u8> {
 }
 
 fn load(path: &Path, set: &[String], values: Vec<(String, String)>) -> Result<Dataset> {
-    let config = settings::data_config(set, values)?;
+    let config = settings::data_config(crate::config::Config::default(), set, values)?;
     Dataset::load(path, &config.data, config.execution.seeds.subsample)
 }
 

@@ -160,17 +160,35 @@ fn print_event(event: &Event) -> Result<()> {
     Ok(())
 }
 
+/// Opens the window. The first interrupt stops what runs there, keeps it and closes the window; the second one aborts.
+pub(super) fn window(file: Option<PathBuf>) -> Result<u8> {
+    let closer = crate::ui::Closer::default();
+    let its = closer.clone();
+    on_interrupt(move || {
+        tell("Closing the window; what runs is stopped and kept. Again to abort.");
+        its.close();
+    })?;
+    crate::ui::run(file, &closer).map(|()| 0)
+}
+
 /// The first interrupt asks the job to stop and keep its result, if it has one half done; the second one aborts.
 pub(super) fn stop_on_interrupt(switch: Switch, kept: bool) -> Result<()> {
+    on_interrupt(move || {
+        let result = if kept { " and keeping the result" } else { "" };
+        tell(&format!("Stopping{result}; press Ctrl-C again to abort."));
+        switch.set(Control::Stop);
+    })
+}
+
+/// Does something at the first interrupt or request to end; ends the program at the second one.
+fn on_interrupt(first: impl Fn() + Send + 'static) -> Result<()> {
     let interrupts = AtomicUsize::new(0);
     ctrlc::set_handler(move || {
         if interrupts.fetch_add(1, Ordering::SeqCst) > 0 {
             tell("Aborted.");
             std::process::exit(130);
         }
-        let result = if kept { " and keeping the result" } else { "" };
-        tell(&format!("Stopping{result}; press Ctrl-C again to abort."));
-        switch.set(Control::Stop);
+        first();
     })
     .map_err(|error| Error::failed(format!("Ctrl-C cannot be handled ({error})")))
 }

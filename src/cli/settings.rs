@@ -94,11 +94,11 @@ pub(super) fn gather<const TRAINING: bool>(arguments: &SettingArgs<TRAINING>) ->
     Ok(settings)
 }
 
-/// The default configuration with these settings and with those of `--set`, which all say how a dataset is read.
+/// A configuration with these settings and with those of `--set`, which all say how a dataset is read.
 ///
 /// # Errors
 /// A `--set` without `=`, or of a field that is not about data.
-pub(super) fn data_config(set: &[String], mut values: Vec<(String, String)>) -> Result<Config> {
+pub(super) fn data_config(mut config: Config, set: &[String], mut values: Vec<(String, String)>) -> Result<Config> {
     for text in set {
         let (path, value) = assignment(text)?;
         if !path.starts_with("data.") {
@@ -110,7 +110,6 @@ pub(super) fn data_config(set: &[String], mut values: Vec<(String, String)>) -> 
         }
         values.push((path, value));
     }
-    let mut config = Config::default();
     for (path, value) in values {
         config.set(&path, &value)?;
     }

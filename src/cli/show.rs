@@ -1,7 +1,8 @@
 //! `inspect`, `devices`, `config` and the usage: what is told without a job.
 
 use super::args::{ConfigArgs, InspectArgs};
-use super::{print_line, settings};
+use super::{print_line, settings, tell};
+use crate::checkpoint::write_atomic;
 use crate::config::{Config, Kind};
 use crate::data::{self, Dataset, Inspection, Status};
 use crate::error::{Error, Result};
@@ -13,7 +14,9 @@ use serde_json::json;
 /// What a dataset holds and whether it is usable; exit code 2 if it is not.
 pub(super) fn inspect(args: &InspectArgs) -> Result<u8> {
     let unit = ("data.diffraction_unit".to_owned(), args.diffraction_unit.clone());
-    let config = settings::data_config(&args.set, vec![unit])?;
+    let base = args.config.as_ref().map_or_else(|| Ok(Config::default()), Config::load)?;
+    let unit = if args.diffraction_unit == "auto" { Vec::new() } else { vec![unit] };
+    let config = settings::data_config(base, &args.set, unit)?;
     let inspection = data::inspect_with(&args.file, &config.data)?;
     let usable = inspection.status() != Status::Fail;
     let scored = if args.orientations && usable { Some(orientations(args, &config)?) } else { None };
@@ -27,6 +30,14 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<u8> {
     }
     if let (Some(found), false) = (&scored, args.json) {
         print_line(&in_words(found.as_ref()));
+    }
+    if let Some(path) = &args.save_mapping {
+        if usable {
+            write_atomic(path, config.changed_toml(&Config::default(), "data")?.as_bytes())?;
+            tell(&format!("How the file is read was written to {0}; give it as --config {0}.", path.display()));
+        } else {
+            tell("How the file is read was not written: the file cannot be used in this way.");
+        }
     }
     Ok(if inspection.status() == Status::Fail { 2 } else { 0 })
 }

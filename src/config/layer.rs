@@ -131,6 +131,23 @@ impl Config {
         Ok(changed)
     }
 
+    /// The fields of one group ("data") that differ from `base` as TOML text: a file that says only that much.
+    ///
+    /// # Errors
+    /// A value cannot be written as TOML.
+    pub fn changed_toml(&self, base: &Self, group: &str) -> Result<String> {
+        let table = Value::Table(self.to_table()?);
+        let mut changed = Table::new();
+        for field in Self::fields().into_iter().filter(|field| field.path.split('.').next() == Some(group)) {
+            if self.get(field.path)? != base.get(field.path)?
+                && let Some(value) = field.path.split('.').try_fold(&table, |value, key| value.get(key))
+            {
+                put(&mut changed, field.path, value.clone());
+            }
+        }
+        toml::to_string_pretty(&changed).map_err(|error| unwritable(&error))
+    }
+
     /// Checks every range, and what the ranges alone cannot say.
     ///
     /// # Errors

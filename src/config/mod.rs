@@ -6,6 +6,8 @@ mod data;
 mod direct;
 mod execution;
 mod field;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 mod inference;
 mod layer;
 mod model;

@@ -384,6 +384,10 @@ fn a_ptypy_file_in_chunks_loads_with_row_before_column() {
         let places: Vec<f64> =
             data.positions[range.clone()].iter().flat_map(|[x, y]| [y * object_pixel, x * object_pixel]).collect();
         writer.array(&format!("chunks/{chunk}/positions"), &[range.len(), 2], &places).unwrap();
+        // Each chunk has weights of its own, and another pixel that does not count, in one of its patterns.
+        let mut weights = ndarray::Array3::<f32>::ones((range.len(), 64, 64));
+        weights[[3, 5 + chunk, 9]] = 0.0;
+        writer.array(&format!("chunks/{chunk}/weights"), &[range.len(), 64, 64], weights.as_slice().unwrap()).unwrap();
     }
     writer.array("meta/energy", &[], &[energy_j / 1.602_176_634e-16]).unwrap();
     writer.array("meta/distance", &[], &[distance]).unwrap();
@@ -394,8 +398,17 @@ fn a_ptypy_file_in_chunks_loads_with_row_before_column() {
     for (one, other) in dataset.positions.iter().zip(&data.positions) {
         assert!((one[0] - other[0]).abs() < 1e-6 && (one[1] - other[1]).abs() < 1e-6, "{one:?} {other:?}");
     }
-    let amplitude = data.amplitude().into_dimensionality::<Ix3>().unwrap();
+    let mask = dataset.mask.as_ref().unwrap();
+    let bad: Vec<_> = mask.indexed_iter().filter(|(_, good)| !**good).map(|(at, _)| at).collect();
+    assert_eq!(bad, [(5, 9), (6, 9)]);
+    let mut amplitude = data.amplitude().into_dimensionality::<Ix3>().unwrap();
+    for (y, x) in bad {
+        amplitude.slice_mut(s![.., y, x]).assign(&dataset.diffraction.slice(s![.., y, x]));
+    }
     assert!(largest_difference(&dataset.diffraction, &amplitude) < 1e-3);
+    // Of a few patterns only their own masks count.
+    let few = load(&path, &DataConfig { n_subsample: Some(1), ..DataConfig::default() });
+    assert!(few.mask.unwrap().iter().filter(|good| !**good).count() <= 1);
 }
 
 #[test]

@@ -18,6 +18,7 @@
 //! * `canvas`: where patches land, and how they are cut out again.
 //! * `prepare`: tools that change a dataset and record it; `export`: a result in the formats of others.
 //! * `reconstruction`: the stitched object with its origin; `refined`: what a solver found out beside it.
+//! * `hostile`: the readers for bytes from anywhere, for `tests/fuzz`.
 
 mod blocks;
 mod canvas;
@@ -32,6 +33,8 @@ mod format_tests;
 mod geometry;
 mod grouping;
 mod hdf5;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 mod inpaint;
 mod mask_file;
 mod modes;

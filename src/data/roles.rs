@@ -40,6 +40,8 @@ pub(super) struct Roles {
     pub probe: Option<String>,
     pub object: Option<String>,
     pub mask: Option<(String, MaskGood)>,
+    /// Further parts of the mask, where each part of the scan has its own.
+    pub more_masks: Vec<String>,
     /// Whether the mask has the bits of CXI where nothing else is stated.
     pub cxi_mask: bool,
     /// Patterns without beam, subtracted.
@@ -64,6 +66,7 @@ impl Default for Roles {
             probe: None,
             object: None,
             mask: None,
+            more_masks: Vec::new(),
             cxi_mask: false,
             dark: None,
             geometry: Geometry::default(),
@@ -103,6 +106,7 @@ pub(super) fn find(source: &mut Source, mapping: &Mapping) -> Roles {
     roles.object = given(&mapping.object).or(roles.object);
     if let Some(key) = given(&mapping.mask) {
         roles.mask = Some((key, MaskGood::Auto));
+        roles.more_masks.clear();
     }
     // With a mask in another file the rule is for that one.
     let is_for_this = !mapping.mask.is_empty() || mapping.mask_file.is_empty();
@@ -200,7 +204,12 @@ fn ptyd(file: &Hdf5File) -> Option<Roles> {
         }
     });
     let energy_kev = number(&["meta/energy", "info/energy"]);
-    let weights = file.first_of(&["info/weight2d", "meta/weight2d", &format!("{first}/weights")]);
+    // Weights of the whole scan, or of each pattern: 0 where a pixel does not count.
+    let mut weights: Vec<String> = match file.first_of(&["info/weight2d", "meta/weight2d"]) {
+        Some(of_all) => vec![of_all],
+        None => each("weights").into_iter().filter(|key| file.array(key).is_some()).collect(),
+    };
+    let more_masks = weights.split_off(weights.len().min(1));
     Some(Roles {
         format: "PtyPy data file (.ptyd)",
         positions: file
@@ -208,7 +217,8 @@ fn ptyd(file: &Hdf5File) -> Option<Roles> {
             .map(|_| PositionKeys::Both { keys: each("positions"), order: PositionOrder::Yx }),
         diffraction: each("data"),
         unit: Unit::Metres(1.0),
-        mask: weights.map(|key| (key, MaskGood::NonZero)),
+        mask: weights.pop().map(|key| (key, MaskGood::NonZero)),
+        more_masks,
         geometry: Geometry {
             wavelength_m: energy_kev.map(|kev| wavelength_of_ev(kev * 1e3)),
             distance_m: number(&["meta/distance", "info/distance"]),

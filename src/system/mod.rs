@@ -1,5 +1,7 @@
 //! What the operating system is asked for: which programs run, and files that are either whole or not there.
 
+#[cfg(any(test, fuzzing))]
+pub mod corpus;
 mod program;
 mod temporary;
 

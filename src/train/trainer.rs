@@ -7,6 +7,7 @@ use super::forward::{Forward, Mix};
 use super::jitter;
 use super::neighbourhood::neighbourhoods;
 use super::optimizer::Adam;
+use super::scaling::Scaling;
 use super::schedule::{learning_rate, warmup};
 use super::{Control, EpochRecord, History, Observer, Position, Progress, Resume, Snapshot, TrainingState, go_on};
 use crate::config::{Config, DirectConfig, ModelType};
@@ -26,19 +27,6 @@ use std::time::{Duration, Instant};
 
 /// Least time between two reads of the loss from the device.
 const REPORT_INTERVAL: Duration = Duration::from_millis(200);
-
-/// Factors between the dataset's units and the network's: `X = normalization · amplitude`, `P' = probe_factor · P`, so
-/// the network's object is `normalization / probe_factor` times the object in the dataset's units.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Scaling {
-    /// Factor of the diffraction amplitude (A§3.1).
-    pub normalization: f64,
-    /// Factor of the probe (A§3.4).
-    pub probe_factor: f64,
-    /// Photons per pattern that the loss assumes.
-    pub nphotons: f64,
-}
 
 /// How a training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

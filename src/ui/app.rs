@@ -65,6 +65,8 @@ pub struct App {
     shortcuts_open: bool,
     about: panels::about::About,
     asked_to_close: bool,
+    /// Asks from outside.
+    closer: super::Closer,
     closing: bool,
     title: String,
     frame_times: FrameTimes,
@@ -120,6 +122,7 @@ impl App {
             shortcuts_open: false,
             about: panels::about::About::new(creation),
             asked_to_close: false,
+            closer: super::Closer::default(),
             closing: false,
             title: TITLE.to_owned(),
             frame_times: FrameTimes::default(),
@@ -131,6 +134,11 @@ impl App {
     /// State, worker and reader.
     pub fn desk_mut(&mut self) -> &mut Desk {
         &mut self.desk
+    }
+
+    /// Lets something outside of the window close it.
+    pub fn close_by(&mut self, closer: super::Closer) {
+        self.closer = closer;
     }
 
     /// Carries a command out.
@@ -275,6 +283,10 @@ impl App {
         if context.input(|input| input.viewport().close_requested()) && self.desk.state.is_busy() && !self.closing {
             context.send_viewport_cmd(ViewportCommand::CancelClose);
             self.asked_to_close = true;
+        }
+        if self.closer.is_asked() && !self.closing {
+            self.desk.act(Action::Steer(Control::Stop));
+            (self.closing, self.asked_to_close) = (true, false);
         }
         if self.closing && !self.desk.state.is_busy() {
             context.send_viewport_cmd(ViewportCommand::Close);

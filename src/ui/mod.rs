@@ -7,13 +7,14 @@
 //! Hazard: a slow frame is a frozen program. Remedy: no file is read or written and no pattern summed on this thread; pictures are
 //! uploaded once and kept; curves are decimated before they are drawn.
 //!
-//! * `app`: frame by frame; `desk`: state, worker, reader and effects, without a window.
+//! * `app`: frame by frame; `closer`: a signal that ends the program; `desk`: state, worker, reader and effects, without a window.
 //! * `commands`: everything a person can do, once for menu, shortcut and palette; `layout`: the tiles.
 //! * `theme`: every colour; `persist`: what is kept between starts; `dialogs`: files to open and to save; `toasts`: what is
 //!   said in passing.
 //! * `panels`: one file for each tile; `widgets`: what several panels need.
 
 mod app;
+mod closer;
 mod commands;
 mod desk;
 mod dialogs;
@@ -26,6 +27,7 @@ mod toasts;
 pub mod widgets;
 
 pub use app::App;
+pub use closer::Closer;
 pub use commands::Command;
 pub use desk::Desk;
 pub use layout::Pane;
@@ -36,17 +38,17 @@ use std::path::PathBuf;
 /// Name under which the window keeps its state.
 const APP_ID: &str = "ptychoscope";
 
-/// Opens the window, with this file in it, and returns when it is closed.
+/// Opens the window, with this file in it, and returns when it is closed, by a person or by `closer`.
 ///
 /// Drawn by wgpu on a hardware adapter; where there is none, by OpenGL; the training's device is another matter.
 ///
 /// # Errors
 /// There is no display, or no way to draw on it.
-pub fn run(file: Option<PathBuf>) -> Result<()> {
-    let first = open_with(eframe::Renderer::Wgpu, file.clone());
+pub fn run(file: Option<PathBuf>, closer: &Closer) -> Result<()> {
+    let first = open_with(eframe::Renderer::Wgpu, file.clone(), closer.clone());
     let Err(first) = first else { return Ok(()) };
     // An event loop can only be made once, so that a second renderer has a chance only if the first had a display.
-    match open_with(eframe::Renderer::Glow, file) {
+    match open_with(eframe::Renderer::Glow, file, closer.clone()) {
         Ok(()) => Ok(()),
         Err(second) => Err(Error::Failed(
             Problem::new(format!("The window cannot be opened ({first}; {second})"))
@@ -56,7 +58,11 @@ pub fn run(file: Option<PathBuf>) -> Result<()> {
     }
 }
 
-fn open_with(renderer: eframe::Renderer, file: Option<PathBuf>) -> std::result::Result<(), eframe::Error> {
+fn open_with(
+    renderer: eframe::Renderer,
+    file: Option<PathBuf>,
+    closer: Closer,
+) -> std::result::Result<(), eframe::Error> {
     let options = eframe::NativeOptions {
         renderer,
         persist_window: true,
@@ -73,6 +79,8 @@ fn open_with(renderer: eframe::Renderer, file: Option<PathBuf>) -> std::result::
         options,
         Box::new(move |creation| {
             let mut app = App::new(creation)?;
+            closer.watch(&creation.egui_ctx);
+            app.close_by(closer);
             if let Some(file) = file {
                 app.desk_mut().act(crate::session::Action::Open(file));
             }

@@ -1,6 +1,8 @@
 //! What several test programs need.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod whole;
+
 use ndarray::{Array1, Array2, Array3};
 use num_complex::Complex32;
 use ptychoscope::data::{NpyArray, NpzArchive, write_npz};

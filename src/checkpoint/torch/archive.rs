@@ -9,9 +9,7 @@ use std::io::{Cursor, Read};
 use zip::ZipArchive;
 
 /// Longest pickle read, bytes: that of a checkpoint with its optimiser has some ten thousand.
-const LONGEST_PICKLE: u64 = 256 << 20;
-/// Most values in a tensor; a network of PtychoPINN has some ten million in all.
-const LARGEST_TENSOR: usize = 1 << 30;
+const LONGEST_PICKLE: u64 = 64 << 20;
 
 /// An open archive.
 pub(in crate::checkpoint) struct Archive<'a> {
@@ -20,6 +18,8 @@ pub(in crate::checkpoint) struct Archive<'a> {
     prefix: String,
     pickle: Pickle,
     little_endian: bool,
+    /// Bytes of values that may still be unpacked: tensors may share a storage, and each unpacks it.
+    left: u64,
 }
 
 /// Type of the values of a storage.
@@ -110,7 +110,7 @@ impl<'a> Archive<'a> {
         if let Ok(member) = zip.by_name(&format!("{prefix}byteorder")) {
             let _unreadable = member.take(16).read_to_string(&mut order);
         }
-        Ok(Self { zip, prefix, pickle, little_endian: order.trim() != "big" })
+        Ok(Self { zip, prefix, pickle, little_endian: order.trim() != "big", left: LARGEST })
     }
 
     pub fn pickle(&self) -> &Pickle {
@@ -200,16 +200,21 @@ impl<'a> Archive<'a> {
     fn values(&mut self, placed: &Placed) -> std::result::Result<ArrayD<f32>, String> {
         let Placed { storage, element, offset, shape, strides } = placed;
         let count = shape.iter().try_fold(1usize, |product, side| product.checked_mul(*side));
-        let count =
-            count.filter(|n| *n <= LARGEST_TENSOR).ok_or_else(|| format!("has an impossible shape {shape:?}"))?;
+        let count = count.ok_or_else(|| format!("has an impossible shape {shape:?}"))?;
         if count == 0 {
             return Ok(ArrayD::zeros(shape.clone()));
         }
         let name = format!("{}data/{storage}", self.prefix);
         let mut bytes = Vec::new();
         let member = self.zip.by_name(&name).map_err(|_| format!("lacks its values ({name})"))?;
-        member.take(LARGEST).read_to_end(&mut bytes).map_err(|error| format!("cannot be unpacked ({error})"))?;
+        let size = member.size();
+        self.left = self.left.checked_sub(size).ok_or("needs more memory than the weights of a network")?;
+        member.take(size).read_to_end(&mut bytes).map_err(|error| format!("cannot be unpacked ({error})"))?;
         let width = element.width();
+        // A few values that are to be repeated without end are no weights.
+        if count > bytes.len() / width {
+            return Err(format!("of shape {shape:?} has more values than are stored"));
+        }
         let mut values = Vec::with_capacity(count.min(bytes.len()));
         let mut index = vec![0usize; shape.len()];
         for _ in 0..count {

@@ -9,7 +9,7 @@ use zip::ZipArchive;
 /// The content of a gzip file of one member.
 ///
 /// # Errors
-/// A damaged file, or one that is said to unpack to more than 4 GiB.
+/// A damaged file, or one that unpacks to more than 1 GiB.
 pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<u8>> {
     let broken = || damaged("The gzip file is damaged or incomplete".to_owned());
     let (deflated, check, length) = parts(bytes).ok_or_else(broken)?;

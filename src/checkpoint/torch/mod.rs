@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use zip::ZipArchive;
 
-/// Largest member of an archive that is unpacked, bytes.
-const LARGEST: u64 = 4 << 30;
+/// Most bytes that are unpacked of an archive; a network of PtychoPINN has some ten million values.
+const LARGEST: u64 = 1 << 30;
 /// What `import-weights` takes.
 pub(super) const FITTING: &str = "a PyTorch state_dict (torch.save(model.state_dict(), \"weights.pt\")), a Lightning checkpoint (.ckpt), \
      PtychoPINN's wts.h5.zip of the PyTorch backend, or a state_dict as safetensors";

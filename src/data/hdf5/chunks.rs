@@ -1,5 +1,6 @@
 //! Parts of chunked arrays whose chunks are unpacked here.
 
+use super::chunk_index::{ChunkIndex, Stored};
 use super::describe::Hdf5Array;
 use super::filters;
 use rayon::prelude::*;
@@ -20,13 +21,15 @@ struct Plan<'a> {
     element: usize,
 }
 
-/// The bytes of `counts` elements from `starts` on, per axis, in C order and as they are stored.
+/// The bytes of `counts` elements from `starts` on, per axis, in C order and as they are stored. Chunks are found by
+/// `index`, or else by the library.
 ///
 /// # Errors
 /// A short reason.
 pub(super) fn read(
     dataset: &H5Dataset,
     array: &Hdf5Array,
+    index: Option<&ChunkIndex>,
     starts: &[usize],
     counts: &[usize],
 ) -> Result<Vec<u8>, String> {
@@ -60,10 +63,10 @@ pub(super) fn read(
     let places = plan.places();
     let together = (TOGETHER_BYTES / chunk_bytes.max(1)).max(1);
     for places in places.chunks(together) {
-        let mut stored = Vec::with_capacity(places.len());
-        for place in places {
-            stored.push(stored_chunk(dataset, place)?);
-        }
+        let stored = match index {
+            Some(index) => index.load(places)?,
+            None => places.iter().map(|place| stored_chunk(dataset, place)).collect::<Result<_, _>>()?,
+        };
         let unpacked: Vec<Result<Vec<u8>, String>> = stored
             .into_par_iter()
             .map(|stored| match stored {
@@ -79,7 +82,7 @@ pub(super) fn read(
 }
 
 /// A chunk as it lies in the file, with the filters that were left out; none if it was never written.
-fn stored_chunk(dataset: &H5Dataset, place: &[usize]) -> Result<Option<(Vec<u8>, u32)>, String> {
+fn stored_chunk(dataset: &H5Dataset, place: &[usize]) -> Result<Option<Stored>, String> {
     match dataset.read_chunk_raw_at(place) {
         Ok(found) => Ok(Some(found)),
         Err(error) => {

@@ -3,6 +3,7 @@
 use super::super::npy::{self, Header, Kind, Number};
 use super::super::npz::shape_text;
 use super::super::root_attributes::{self, RootAttribute};
+use super::chunk_index::ChunkIndex;
 use super::chunks;
 use super::describe::{Element, Hdf5Array, describe};
 use super::filters::Reader;
@@ -11,7 +12,9 @@ use crate::error::{Error, Problem, Result};
 use ndarray::{ArrayD, IxDyn};
 use num_complex::Complex32;
 use rust_hdf5::{H5Dataset, H5File, Hdf5Error};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 /// Largest array that is read in one piece.
 const MAX_WHOLE_BYTES: usize = 1 << 31;
@@ -25,6 +28,8 @@ pub(in crate::data) struct Hdf5File {
     arrays: Vec<Hdf5Array>,
     root: Vec<RootAttribute>,
     is_matlab: bool,
+    /// Indices of chunks that were needed, by the path of the array; none where there is no such index.
+    indices: Mutex<BTreeMap<String, Option<Arc<ChunkIndex>>>>,
 }
 
 impl std::fmt::Debug for Hdf5File {
@@ -80,6 +85,7 @@ impl Hdf5File {
             arrays,
             root: root_attributes::read(path),
             is_matlab: is_matlab(path),
+            indices: Mutex::default(),
         })
     }
 
@@ -99,11 +105,6 @@ impl Hdf5File {
         }
         let prefix = if plain(group).is_empty() { String::new() } else { format!("{}/", plain(group)) };
         at.link_names().unwrap_or_default().into_iter().map(|name| format!("{prefix}{name}")).collect()
-    }
-
-    /// Whether an array is put together from others.
-    pub(super) fn is_virtual(&self, path: &str) -> bool {
-        self.dataset(path).is_ok_and(|dataset| dataset.virtual_mappings().is_ok_and(|mappings| !mappings.is_empty()))
     }
 
     /// Whether MATLAB wrote it (version 7.3), which stores arrays with their axes reversed.
@@ -150,8 +151,19 @@ impl Hdf5File {
     /// # Errors
     /// [`Error::BadInput`] if it is missing, damaged, complex or no numbers, or compressed in an unknown way.
     pub fn read_block(&self, path: &str, starts: &[usize], counts: &[usize]) -> Result<ArrayD<f32>> {
+        self.read_block_below(path, starts, counts, 0)
+    }
+
+    /// As [`Hdf5File::read_block`], below so many virtual arrays.
+    pub(super) fn read_block_below(
+        &self,
+        path: &str,
+        starts: &[usize],
+        counts: &[usize],
+        level: usize,
+    ) -> Result<ArrayD<f32>> {
         let array = self.found(path)?;
-        let values: Vec<f32> = self.numbers_f32(&array, starts, counts)?;
+        let values: Vec<f32> = self.numbers_f32(&array, starts, counts, level)?;
         ArrayD::from_shape_vec(IxDyn(counts), values)
             .map_err(|error| self.problem(&array.path, format!("does not fit its shape ({error})")).into())
     }
@@ -181,7 +193,11 @@ impl Hdf5File {
                 };
                 raw.into_iter().map(|v| Complex32::new(v.re as f32, v.im as f32)).collect()
             }
-            _ => self.numbers_f32(&array, &starts, &array.shape)?.into_iter().map(|v| Complex32::new(v, 0.0)).collect(),
+            _ => self
+                .numbers_f32(&array, &starts, &array.shape, 0)?
+                .into_iter()
+                .map(|v| Complex32::new(v, 0.0))
+                .collect(),
         };
         ArrayD::from_shape_vec(IxDyn(&array.shape), values)
             .map_err(|error| self.problem(&array.path, format!("does not fit its shape ({error})")).into())
@@ -190,7 +206,8 @@ impl Hdf5File {
     /// The first number of a real array: what `energy` or `distance` hold.
     pub fn number(&self, path: &str) -> Option<f64> {
         let array = self.array(path)?;
-        if array.shape.iter().product::<usize>() > 1000 {
+        let few = array.shape.iter().try_fold(1usize, |product, &length| product.checked_mul(length));
+        if few.is_none_or(|count| count > 1000) {
             return None;
         }
         self.read_f64(path).ok()?.first().copied().filter(|value| value.is_finite())
@@ -198,7 +215,7 @@ impl Hdf5File {
 
     /// The first text of a text array.
     pub fn text(&self, path: &str) -> Option<String> {
-        let dataset = self.file.dataset(plain(path)).ok()?;
+        let dataset = self.dataset(plain(path)).ok()?;
         dataset.read_strings_lossy().ok()?.into_iter().next()
     }
 
@@ -223,7 +240,31 @@ impl Hdf5File {
     }
 
     fn dataset(&self, path: &str) -> Result<H5Dataset> {
-        self.file.dataset(path).map_err(|error| self.problem(path, format!("cannot be opened ({error})")).into())
+        let dataset =
+            self.file.dataset(path).map_err(|error| self.problem(path, format!("cannot be opened ({error})")))?;
+        // The library follows the index without end where it leads back into itself.
+        self.index(&dataset, path)?;
+        Ok(dataset)
+    }
+
+    /// The index of an array's chunks, made at its first use; none where there is none of this kind.
+    fn index(&self, dataset: &H5Dataset, path: &str) -> Result<Option<Arc<ChunkIndex>>> {
+        if !matches!(dataset.chunk_index(), Ok(Some(rust_hdf5::ChunkIndex::BtreeV1))) {
+            return Ok(None);
+        }
+        let mut indices = self.indices.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(known) = indices.get(path) {
+            return Ok(known.clone());
+        }
+        let chunk = dataset.chunk_dims().unwrap_or_default();
+        let made = ChunkIndex::read(&self.path, path, &chunk).map_err(|reason| {
+            self.problem(path, format!("cannot be read: {reason}"))
+                .expected("a complete array")
+                .hint("The file is damaged; copy or export it again")
+        })?;
+        let made = made.map(Arc::new);
+        indices.insert(path.to_owned(), made.clone());
+        Ok(made)
     }
 
     fn found(&self, path: &str) -> Result<Hdf5Array> {
@@ -280,7 +321,8 @@ impl Hdf5File {
             return Err(self.no_numbers(array));
         }
         let dataset = self.dataset(&array.path)?;
-        let bytes = chunks::read(&dataset, array, starts, counts).map_err(|reason| {
+        let index = self.index(&dataset, &array.path)?;
+        let bytes = chunks::read(&dataset, array, index.as_deref(), starts, counts).map_err(|reason| {
             self.problem(&array.path, format!("cannot be read: {reason}"))
                 .expected("a complete array")
                 .hint("Copy the file again, or write it without this compression: h5repack -f GZIP=4 IN OUT")
@@ -306,7 +348,7 @@ impl Hdf5File {
             .into()
     }
 
-    fn numbers_f32(&self, array: &Hdf5Array, starts: &[usize], counts: &[usize]) -> Result<Vec<f32>> {
+    fn numbers_f32(&self, array: &Hdf5Array, starts: &[usize], counts: &[usize], level: usize) -> Result<Vec<f32>> {
         if array.reader == Reader::Here {
             return self.unpacked(array, starts, counts);
         }
@@ -319,7 +361,7 @@ impl Hdf5File {
         read.or_else(|error| {
             // A virtual array may lie over one that only we can unpack.
             let mappings = self.dataset(&array.path)?.virtual_mappings().unwrap_or_default();
-            virtual_stack::read(&self.path, array, &mappings, starts, counts).unwrap_or(Err(error))
+            virtual_stack::read(&self.path, array, &mappings, starts, counts, level).unwrap_or(Err(error))
         })
     }
 

@@ -1,99 +1,125 @@
 //! Virtual arrays over arrays that the library cannot unpack: detectors write LZ4, and a virtual stack over it.
 //!
-//! Only plain boxes are followed: one block of a source, or all of it, at one block of the virtual array.
+//! What is followed: on both sides a grid of elements, that is some indices along each axis (blocks, steps, single frames),
+//! and virtual arrays over virtual arrays.
 
 use super::describe::Hdf5Array;
 use super::read::Hdf5File;
 use crate::error::{Error, Result};
-use ndarray::{ArrayViewMutD, IxDyn, Slice};
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, IxDyn, Slice};
 use rust_hdf5::{Hyperslab, Selection, VirtualMapping};
 use std::path::Path;
 
-/// Part of an array: first elements and lengths, per axis.
-struct Part {
-    starts: Vec<usize>,
-    counts: Vec<usize>,
-}
+/// Most virtual arrays that lie over one another.
+const MOST_LEVELS: usize = 8;
 
-impl Part {
-    /// The box that a selection of an array of this shape is; none if it is none.
-    fn of(selection: &Selection, shape: &[usize]) -> Option<Self> {
-        let sizes = |values: &[u64]| values.iter().map(|&v| usize::try_from(v).ok()).collect::<Option<Vec<usize>>>();
-        let part = match selection {
-            Selection::All => Self { starts: vec![0; shape.len()], counts: shape.to_vec() },
-            Selection::Hyperslab { form: Hyperslab::Regular(regular), .. } => {
-                let lengths =
-                    regular.count.iter().zip(&regular.block).zip(&regular.stride).map(|((&count, &block), &stride)| {
-                        if count == 1 || stride == block { count.checked_mul(block) } else { None }
-                    });
-                Self { starts: sizes(&regular.start)?, counts: sizes(&lengths.collect::<Option<Vec<u64>>>()?)? }
+/// The indices along each axis, ascending, that a selection of an array of this shape consists of; none if it is no grid.
+fn grid_of(selection: &Selection, shape: &[usize]) -> Option<Vec<Vec<usize>>> {
+    let axis = |start: u64, stride: u64, count: u64, block: u64, length: usize| -> Option<Vec<usize>> {
+        // The last index first, so that nothing is listed that the array has not.
+        let last = start.checked_add(count.checked_sub(1)?.checked_mul(stride)?)?.checked_add(block.checked_sub(1)?)?;
+        if last >= length as u64 || (count > 1 && stride < block) {
+            return None;
+        }
+        Some((0..count).flat_map(|k| (0..block).map(move |b| (start + k * stride + b) as usize)).collect())
+    };
+    match selection {
+        Selection::All => Some(shape.iter().map(|&length| (0..length).collect()).collect()),
+        Selection::Hyperslab { form: Hyperslab::Regular(regular), .. } => {
+            let lengths = [&regular.start, &regular.stride, &regular.count, &regular.block].map(Vec::len);
+            if lengths != [shape.len(); 4] {
+                return None;
             }
-            Selection::Hyperslab { form: Hyperslab::Blocks(blocks), .. } => {
-                let [one] = blocks.as_slice() else { return None };
-                let lengths =
-                    one.start.iter().zip(&one.end).map(|(&start, &end)| end.checked_sub(start)?.checked_add(1));
-                Self { starts: sizes(&one.start)?, counts: sizes(&lengths.collect::<Option<Vec<u64>>>()?)? }
+            (0..shape.len())
+                .map(|k| axis(regular.start[k], regular.stride[k], regular.count[k], regular.block[k], shape[k]))
+                .collect()
+        }
+        Selection::Hyperslab { form: Hyperslab::Blocks(blocks), .. } => {
+            let [one] = blocks.as_slice() else { return None };
+            if one.start.len() != shape.len() || one.end.len() != shape.len() {
+                return None;
             }
-            _ => return None,
-        };
-        let ends = part.starts.iter().zip(&part.counts).map(|(start, count)| start.checked_add(*count));
-        let fits =
-            part.starts.len() == shape.len() && ends.zip(shape).all(|(end, all)| end.is_some_and(|end| end <= *all));
-        fits.then_some(part)
+            let length = |k: usize| one.end[k].checked_sub(one.start[k])?.checked_add(1);
+            (0..shape.len()).map(|k| axis(one.start[k], 1, 1, length(k)?, shape[k])).collect()
+        }
+        _ => None,
     }
 }
 
 /// Reads part of a virtual array from its sources, as f32; 0 where there is none. None if this is no virtual array, or one
-/// that is not made of boxes.
+/// that is not made of grids. `level`: how many virtual arrays lie over this one.
 pub(super) fn read(
     path: &Path,
     array: &Hdf5Array,
     mappings: &[VirtualMapping],
     starts: &[usize],
     counts: &[usize],
+    level: usize,
 ) -> Option<Result<Vec<f32>>> {
-    if mappings.is_empty() || starts.len() != array.shape.len() {
+    if mappings.is_empty() || starts.len() != array.shape.len() || counts.len() != starts.len() {
         return None;
     }
-    let targets: Option<Vec<Part>> =
-        mappings.iter().map(|mapping| Part::of(&mapping.virtual_selection, &array.shape)).collect();
+    if level >= MOST_LEVELS {
+        return Some(Err(Error::bad_input("Virtual arrays lie over one another without end").at(path)));
+    }
     let length = counts.iter().try_fold(1usize, |product, count| product.checked_mul(*count))?;
     let mut values: Vec<f32> = Vec::new();
     values.try_reserve_exact(length).ok()?;
     values.resize(length, 0.0);
     let mut view = ArrayViewMutD::from_shape(IxDyn(counts), &mut values).ok()?;
-    for (mapping, target) in mappings.iter().zip(targets?) {
-        // What is wanted of this block, in the virtual array.
-        let axes = 0..starts.len();
-        let from: Vec<usize> = axes.clone().map(|axis| starts[axis].max(target.starts[axis])).collect();
-        let until = |axis: usize| (starts[axis] + counts[axis]).min(target.starts[axis] + target.counts[axis]);
-        let lengths: Vec<usize> = axes.clone().map(|axis| until(axis).saturating_sub(from[axis])).collect();
-        if lengths.contains(&0) {
+    for mapping in mappings {
+        let target = grid_of(&mapping.virtual_selection, &array.shape)?;
+        // What is wanted of each axis: places within the selection.
+        let wanted: Vec<std::ops::Range<usize>> = target
+            .iter()
+            .zip(starts.iter().zip(counts))
+            .map(|(indices, (&start, &count))| {
+                indices.partition_point(|&at| at < start)..indices.partition_point(|&at| at < start + count)
+            })
+            .collect();
+        if wanted.iter().any(std::ops::Range::is_empty) {
             continue;
         }
-        match of_source(path, mapping, &target, &from, &lengths)? {
-            Ok(block) => {
-                let mut place = view.view_mut();
-                for axis in axes {
-                    let begin = from[axis] - starts[axis];
-                    place.slice_axis_inplace(ndarray::Axis(axis), Slice::from(begin..begin + lengths[axis]));
-                }
-                place.assign(&block);
-            }
+        let block = match of_source(path, mapping, &target, &wanted, level)? {
+            Ok(block) => block,
             Err(error) => return Some(Err(error)),
-        }
+        };
+        let places: Vec<Vec<usize>> = (0..starts.len())
+            .map(|axis| target[axis][wanted[axis].clone()].iter().map(|at| at - starts[axis]).collect())
+            .collect();
+        put(view.view_mut(), block.view(), &places);
     }
     Some(Ok(values))
 }
 
-/// The part of a source that lies at `from` of the virtual array.
+/// Copies a block to these indices along each axis.
+fn put(mut into: ArrayViewMutD<'_, f32>, block: ArrayViewD<'_, f32>, places: &[Vec<usize>]) {
+    // Axes on which the indices follow each other are cut out; the others are gone through.
+    let scattered = places.iter().position(|places| places.windows(2).any(|pair| pair[1] != pair[0] + 1));
+    let Some(axis) = scattered else {
+        for (axis, places) in places.iter().enumerate() {
+            let first = places.first().copied().unwrap_or(0);
+            into.slice_axis_inplace(Axis(axis), Slice::from(first..first + places.len()));
+        }
+        into.assign(&block);
+        return;
+    };
+    let mut one = places.to_vec();
+    for (at, &place) in places[axis].iter().enumerate() {
+        let slice = Slice::from(at..at + 1);
+        one[axis] = vec![place];
+        put(into.view_mut(), block.slice_axis(Axis(axis), slice), &one);
+    }
+}
+
+/// What a source has for the wanted places of a selection, in the shape of those places.
 fn of_source(
     path: &Path,
     mapping: &VirtualMapping,
-    target: &Part,
-    from: &[usize],
-    lengths: &[usize],
-) -> Option<Result<ndarray::ArrayD<f32>>> {
+    target: &[Vec<usize>],
+    wanted: &[std::ops::Range<usize>],
+    level: usize,
+) -> Option<Result<ArrayD<f32>>> {
     let name = mapping.source_file_name.as_str();
     let file = match name {
         "." => path.to_path_buf(),
@@ -107,11 +133,95 @@ fn of_source(
         let text = format!("The virtual array needs {:?} of {}", mapping.source_dset_name, file.display());
         return Some(Err(Error::bad_input(text).at(path)));
     };
-    // Virtual arrays over virtual ones could lead back to themselves.
-    if source.is_virtual(&mapping.source_dset_name) {
+    let grid = grid_of(&mapping.source_selection, &array.shape)?;
+    // Both sides go in the same order; axes of a single index may be there or not.
+    let long = |grid: &[Vec<usize>]| -> Vec<usize> { (0..grid.len()).filter(|&axis| grid[axis].len() > 1).collect() };
+    let (of_target, of_grid) = (long(target), long(&grid));
+    let same = of_target.len() == of_grid.len()
+        && of_target.iter().zip(&of_grid).all(|(&one, &other)| target[one].len() == grid[other].len());
+    if !same || grid.is_empty() {
         return None;
     }
-    let part = Part::of(&mapping.source_selection, &array.shape).filter(|part| part.counts == target.counts)?;
-    let starts: Vec<usize> = (0..from.len()).map(|axis| part.starts[axis] + from[axis] - target.starts[axis]).collect();
-    Some(source.read_block(&mapping.source_dset_name, &starts, lengths))
+    let mut indices: Vec<Vec<usize>> = grid.iter().map(|indices| indices[..indices.len().min(1)].to_vec()).collect();
+    for (&one, &other) in of_target.iter().zip(&of_grid) {
+        indices[other] = grid[other][wanted[one].clone()].to_vec();
+    }
+    let shape: Vec<usize> = wanted.iter().map(std::ops::Range::len).collect();
+    Some(gather(&source, &mapping.source_dset_name, &indices, level).and_then(|block| {
+        block
+            .into_shape_with_order(IxDyn(&shape))
+            .map_err(|error| Error::failed(format!("A virtual array does not fit its source ({error})")).at(path))
+    }))
+}
+
+/// The elements at these indices along each axis.
+fn gather(source: &Hdf5File, name: &str, indices: &[Vec<usize>], level: usize) -> Result<ArrayD<f32>> {
+    let shape: Vec<usize> = indices.iter().map(Vec::len).collect();
+    let mut out = ArrayD::zeros(IxDyn(&shape));
+    // Frames that follow each other are read together; of what lies further in, all that is between the first and the last.
+    let (first, inner) = indices.split_first().ok_or_else(|| Error::failed("A source without axes"))?;
+    let bounds = |indices: &Vec<usize>| {
+        let (low, high) = (indices.first().copied().unwrap_or(0), indices.last().copied().unwrap_or(0));
+        (low, high + 1 - low)
+    };
+    let mut at = 0;
+    for run in first.chunk_by(|one, next| one + 1 == *next) {
+        let (mut starts, mut counts) = (vec![run[0]], vec![run.len()]);
+        for indices in inner {
+            let (start, count) = bounds(indices);
+            starts.push(start);
+            counts.push(count);
+        }
+        let mut block = source.read_block_below(name, &starts, &counts, level + 1)?;
+        for (axis, indices) in inner.iter().enumerate() {
+            if indices.len() != counts[axis + 1] {
+                let chosen: Vec<usize> = indices.iter().map(|index| index - starts[axis + 1]).collect();
+                block = block.select(Axis(axis + 1), &chosen);
+            }
+        }
+        out.slice_axis_mut(Axis(0), Slice::from(at..at + run.len())).assign(&block);
+        at += run.len();
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use rust_hdf5::format::selection::RegularHyperslab;
+
+    fn regular(parts: [[u64; 2]; 4]) -> Selection {
+        let [start, stride, count, block] = parts.map(|part| part.to_vec());
+        Selection::Hyperslab { rank: 2, form: Hyperslab::Regular(RegularHyperslab { start, stride, count, block }) }
+    }
+
+    #[test]
+    fn blocks_and_steps_are_grids_of_indices_within_the_array() {
+        let grid = grid_of(&regular([[1, 0], [3, 1], [2, 1], [2, 4]]), &[6, 4]).unwrap();
+        assert_eq!(grid, [vec![1, 2, 4, 5], vec![0, 1, 2, 3]]);
+        // Beyond the end, overlapping, empty, without end.
+        for parts in [
+            [[2, 0], [3, 1], [2, 1], [2, 4]],
+            [[0, 0], [1, 1], [2, 1], [2, 4]],
+            [[0, 0], [1, 1], [0, 1], [1, 1]],
+            [[0, 0], [1, 1], [u64::MAX, 1], [1, 1]],
+        ] {
+            assert_eq!(grid_of(&regular(parts), &[6, 4]), None, "{parts:?}");
+        }
+        assert_eq!(grid_of(&Selection::All, &[2, 1]).unwrap(), [vec![0, 1], vec![0]]);
+    }
+
+    #[test]
+    fn a_block_is_put_to_scattered_places() {
+        let block = ArrayD::from_shape_fn(IxDyn(&[2, 3]), |i| (10 * i[0] + i[1] + 1) as f32);
+        let mut into = ArrayD::zeros(IxDyn(&[4, 5]));
+        put(into.view_mut(), block.view(), &[vec![0, 3], vec![0, 2, 4]]);
+        for (y, row) in [0, 3].into_iter().enumerate() {
+            for (x, column) in [0, 2, 4].into_iter().enumerate() {
+                assert_eq!(into[[row, column]], block[[y, x]]);
+            }
+        }
+        assert_eq!(into.iter().filter(|v| **v != 0.0).count(), 6);
+    }
 }

@@ -10,6 +10,9 @@ pub(super) use text::read_text;
 
 use std::collections::BTreeMap;
 
+/// Most values; a checkpoint has some ten thousand. Each takes a hundred times the memory of the byte that asks for it.
+const MOST_VALUES: usize = 4 << 20;
+
 /// Number of a value within its [`Pickle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Id(usize);
@@ -78,6 +81,9 @@ impl Pickle {
                 return Ok(Self { values: machine.values, root });
             }
             machine.step(op as u8)?;
+            if machine.values.len() > MOST_VALUES {
+                return Err(format!("the pickle holds more than {MOST_VALUES} values"));
+            }
         }
     }
 

@@ -126,8 +126,8 @@ fn from_elsewhere(
     Ok(verdict)
 }
 
-/// Good pixels of the window of the stored patterns, as the dataset's file has it. An unusable mask is left out with a
-/// warning.
+/// Good pixels of the window of the stored patterns, as the dataset's file has it, in one array or in parts. An unusable
+/// mask is left out with a warning.
 fn of_file(
     source: &mut Source,
     roles: &Roles,
@@ -137,41 +137,64 @@ fn of_file(
     verdicts: &mut Vec<Verdict>,
     notes: &mut Vec<String>,
 ) -> Option<Array2<bool>> {
-    let (key, rule) = roles.mask.as_ref()?;
-    let unusable = |verdict: Verdict| {
-        verdict.advice("The mask is not used; correct it, or name another with --set data.mapping.mask=KEY")
-    };
-    let shape = source.array(key).map(|info| info.shape).unwrap_or_default();
-    let text = shape_text(&shape);
-    let fits = matches!(shape[..], [.., h, w] if shape.len() <= 3 && (h, w) == (frames.height, frames.width));
-    if !fits && source.array(key).is_some_and(|info| info.numeric) {
-        verdicts.push(unusable(
-            Verdict::warn(CHECK, format!("The mask {key:?} has shape {text}"))
-                .expected(format!("({}, {})", frames.height, frames.width)),
-        ));
-        return None;
-    }
-    let values = if let [count, ..] = shape[..]
-        && shape.len() == 3
-    {
-        notes.push(format!("Of the masks {key:?} {text} a pixel that is bad in any of them is bad in all patterns"));
-        let all: Vec<usize> = (0..count).collect();
-        let used = if count == frames.count { rows } else { &all };
-        worst_of_many(source, key, *rule, roles.cxi_mask, used, frames)
-    } else {
-        source.read_f64(key)
-    };
-    let values = match values.map(|values| values.into_dimensionality::<Ix2>()) {
-        Ok(Ok(values)) => values,
-        Ok(Err(_)) => return None,
-        Err(error) => {
-            verdicts.push(unusable(Verdict::from_error(CHECK, Status::Warn, &error)));
-            return None;
+    let (first, rule) = roles.mask.as_ref()?;
+    let mut found: Option<(Array2<bool>, &'static str)> = None;
+    let mut of_many = 0;
+    for (part, key) in std::iter::once(first).chain(&roles.more_masks).enumerate() {
+        let info = source.array(key);
+        let shape = info.as_ref().map(|info| info.shape.clone()).unwrap_or_default();
+        let fits = matches!(shape[..], [.., h, w] if shape.len() <= 3 && (h, w) == (frames.height, frames.width));
+        if !fits && info.is_some_and(|info| info.numeric) {
+            verdicts.push(unusable(
+                Verdict::warn(CHECK, format!("The mask {key:?} has shape {}", shape_text(&shape)))
+                    .expected(format!("({}, {})", frames.height, frames.width)),
+            ));
+            continue;
         }
+        let values = if let [count, _, _] = shape[..] {
+            of_many += count;
+            // Which of them belong to the patterns that are read: those of all, or those of one part.
+            let of_part =
+                frames.parts.get(part).filter(|(_, _, length)| !roles.more_masks.is_empty() && *length == count);
+            let (begin, length) = of_part.map_or((0, frames.count), |(_, begin, length)| (*begin, *length));
+            let used: Vec<usize> = if count == length {
+                rows.iter().filter(|&&row| (begin..begin + length).contains(&row)).map(|row| row - begin).collect()
+            } else {
+                (0..count).collect()
+            };
+            if used.is_empty() {
+                continue;
+            }
+            worst_of_many(source, key, *rule, roles.cxi_mask, &used, frames)
+        } else {
+            source.read_f64(key)
+        };
+        match values.map(|values| values.into_dimensionality::<Ix2>()) {
+            Ok(Ok(values)) => {
+                let (good, meaning) = judged(&values, *rule, roles.cxi_mask);
+                match &mut found {
+                    Some((all, _)) => Zip::from(all).and(&good).for_each(|all, one| *all &= *one),
+                    None => found = Some((good, meaning)),
+                }
+            }
+            Ok(Err(_)) => {}
+            Err(error) => verdicts.push(unusable(Verdict::from_error(CHECK, Status::Warn, &error))),
+        }
+    }
+    let (good, meaning) = found?;
+    let name = match roles.more_masks.len() {
+        0 => first.clone(),
+        more => format!("{first} and {more} more"),
     };
-    let (good, meaning) = judged(&values, *rule, roles.cxi_mask);
-    verdicts.push(verdict_on(key, &good, meaning));
+    if of_many > 0 {
+        notes.push(format!("Of {of_many} masks ({name}) a pixel that is bad in any of them is bad in all patterns"));
+    }
+    verdicts.push(verdict_on(&name, &good, meaning));
     Some(good.slice(s![fit.window[0].clone(), fit.window[1].clone()]).to_owned())
+}
+
+fn unusable(verdict: Verdict) -> Verdict {
+    verdict.advice("The mask is not used; correct it, or name another with --set data.mapping.mask=KEY")
 }
 
 /// One mask for many, read in blocks: the values of the first one, and at each pixel that is bad in another one a value
