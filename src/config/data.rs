@@ -127,6 +127,19 @@ pub enum PositionOrder {
     Yx,
 }
 
+/// Which axis of an array of patterns with three axes counts the patterns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AxisOrder {
+    /// The one that is as long as there are positions; for three equal lengths the values tell.
+    #[default]
+    Auto,
+    /// The first: (n, h, w).
+    First,
+    /// The last: (h, w, n).
+    Last,
+}
+
 /// Which values of a mask mark good pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -159,6 +172,8 @@ pub enum ProbeMask {
 pub struct Mapping {
     /// Diffraction patterns, (n, h, w), (h, w, n) or (ny, nx, h, w); with `*` several parts, in the order of their names.
     pub diffraction: String,
+    /// Which axis of `diffraction` counts the patterns, where it has three.
+    pub axis_order: AxisOrder,
     /// Positions, (n, 2) or (2, n).
     pub positions: String,
     /// Positions, column (n,).
@@ -461,6 +476,18 @@ pub(super) const FIELDS: &[Field] = &[
         "Key (NPZ) or path (HDF5) of the patterns, (n, h, w), (h, w, n) or (ny, nx, h, w); * stands for anything, for a \
          stack in several parts.",
     ),
+    Field {
+        path: "data.mapping.axis_order",
+        label: "Axis order",
+        help: "Which axis of an array with three axes counts the patterns.",
+        unit: "",
+        flag: None,
+        kind: choice(&[
+            ("auto", "the one that is as long as there are positions"),
+            ("first", "(n, h, w)"),
+            ("last", "(h, w, n)"),
+        ]),
+    },
     text("data.mapping.positions", "Key of the positions", "Key or path of the positions, (n, 2) or (2, n)."),
     text("data.mapping.x", "Key of x", "Key or path of the column of each position, (n,)."),
     text("data.mapping.y", "Key of y", "Key or path of the row of each position, (n,)."),

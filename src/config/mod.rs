@@ -19,7 +19,7 @@ mod simulation;
 mod training;
 
 pub use data::{
-    DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit, ProbeMask,
+    AxisOrder, DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit, ProbeMask,
     Sampling,
 };
 pub use direct::{DirectConfig, DirectLoss};

@@ -5,6 +5,7 @@ use super::super::contract::Verdict;
 use super::super::npz::shape_text;
 use super::super::roles::Roles;
 use super::super::source::{ArrayInfo, Source};
+use crate::config::AxisOrder;
 use ndarray::{ArrayD, Axis};
 
 /// The diffraction arrays as they are stored: their parts, axis order and frame.
@@ -30,6 +31,7 @@ pub(super) fn frames(
     source: &mut Source,
     roles: &Roles,
     count: usize,
+    asked: AxisOrder,
     verdicts: &mut Vec<Verdict>,
     notes: &mut Vec<String>,
 ) -> Option<Frames> {
@@ -66,7 +68,7 @@ pub(super) fn frames(
             *length = first;
         }
     }
-    let layout = match layout_of(&info.key, &shape, count) {
+    let layout = match layout_of(&info.key, &shape, count, if is_grid { AxisOrder::Auto } else { asked }) {
         // The last axes of a grid are those of the detector.
         Ok((Layout::Last | Layout::Cube, _)) if is_grid => {
             verdicts.push(Verdict::pass("axis order", format!("{} is (ny, nx, h, w)", info.shape_text())));
@@ -124,7 +126,9 @@ pub(super) fn layout_of_cube(cube: &ArrayD<f32>) -> Option<Layout> {
 }
 
 /// The one layout in which two axes are equal and the third has as many entries as there are positions (A§1.2).
-fn layout_of(key: &str, shape: &[usize], count: usize) -> Result<(Layout, Verdict), Verdict> {
+///
+/// What is asked for wins where that axis has as many entries as there are positions.
+fn layout_of(key: &str, shape: &[usize], count: usize, asked: AxisOrder) -> Result<(Layout, Verdict), Verdict> {
     let text = shape_text(shape);
     let expected = format!("({count}, N, N) for {count} positions, or ({count} last) the legacy order (N, N, {count})");
     let &[a, b, c] = shape else {
@@ -132,6 +136,12 @@ fn layout_of(key: &str, shape: &[usize], count: usize) -> Result<(Layout, Verdic
             .expected(expected)
             .advice("Store one square pattern for each position"));
     };
+    let as_asked = |order: &str| Verdict::pass("axis order", format!("{text} is {order}, as configured"));
+    match asked {
+        AxisOrder::First if a == count => return Ok((Layout::First, as_asked("(n, h, w)"))),
+        AxisOrder::Last if c == count => return Ok((Layout::Last, as_asked("(h, w, n)"))),
+        AxisOrder::First | AxisOrder::Last | AxisOrder::Auto => {}
+    }
     match (b == c && a == count, a == b && c == count) {
         (true, false) => Ok((Layout::First, Verdict::pass("axis order", format!("{text} is (n, h, w)")))),
         (false, true) => Ok((
@@ -156,6 +166,10 @@ fn layout_of(key: &str, shape: &[usize], count: usize) -> Result<(Layout, Verdic
             Layout::Last,
             Verdict::pass("axis order", format!("{text} is (h, w, n), the legacy order; transposed")),
         )),
+        (false, false) if a == count => Err(undecided(
+            format!("Shape {text} of {key:?} can be read as (n, h, w) and as (h, w, n): {count} patterns either way"),
+            expected,
+        )),
         (false, false) => Err(Verdict::fail(
             "axis order",
             format!("Shape {text} of {key:?} fits neither axis order with {count} positions"),
@@ -165,18 +179,23 @@ fn layout_of(key: &str, shape: &[usize], count: usize) -> Result<(Layout, Verdic
     }
 }
 
+/// Where shape and values leave the choice to the user.
+fn undecided(found: String, expected: impl Into<String>) -> Verdict {
+    Verdict::fail("axis order", found)
+        .expected(expected)
+        .advice("Set data.mapping.axis_order to \"first\" for (n, h, w) or to \"last\" for (h, w, n)")
+}
+
 pub(super) fn cube_verdict(key: &str, found: Option<Layout>, shape: &[usize]) -> (Option<Layout>, Verdict) {
     let text = shape_text(shape);
     let told = "told by the values: the energy is steady along the scan and falls off along the detector";
     let verdict = match found {
         Some(Layout::Last) => Verdict::pass("axis order", format!("{text} is (h, w, n), the legacy order; {told}")),
         Some(_) => Verdict::pass("axis order", format!("{text} is (n, h, w); {told}")),
-        None => Verdict::fail(
-            "axis order",
+        None => undecided(
             format!("Shape {text} of {key:?} can be read as (n, h, w) and as (h, w, n), and the values do not tell"),
-        )
-        .expected("a number of patterns that differs from their size")
-        .advice("Leave out one pattern and its position, so that the axes can be told apart"),
+            "a number of patterns that differs from their size",
+        ),
     };
     (found, verdict)
 }

@@ -1,13 +1,14 @@
 //! From a file to arrays in the order and unit used inside, with a verdict for each step.
 //!
 //! * `keys`: which arrays there are. * `layout`: axis order. * `patterns`: values, size, unit. * `mask`: bad pixels.
-//! * `probe`: of the file, of another one, or estimated. * `optional`: object and metadata.
+//! * `position_sets`: which of several. * `probe`: of the file, of another one, or estimated. * `optional`: object and metadata.
 
 mod keys;
 mod layout;
 mod mask;
 mod optional;
 mod patterns;
+mod position_sets;
 mod probe;
 
 use super::checks;
@@ -72,13 +73,18 @@ pub(super) fn read(source: &mut Source, config: &DataConfig, want: Want) -> Read
     let mut notes = Vec::new();
     let roles = keys::find_roles(source, config, &mut verdicts, &mut notes);
     let stored = roles.positions.as_ref().and_then(|_| placing::read(source, &roles, &mut verdicts));
+    if let Some(stored) = &stored {
+        verdicts.extend(position_sets::judge(source, &roles, &config.mapping, stored));
+    }
     let mut patterns = None;
     let mut placed = None;
     let mut diffraction_range = None;
     if let Some(stored) = &stored {
         if roles.diffraction.is_empty() {
             placed = placing::place_for_object(&roles, stored, config);
-        } else if let Some(frames) = layout::frames(source, &roles, stored.len(), &mut verdicts, &mut notes) {
+        } else if let Some(frames) =
+            layout::frames(source, &roles, stored.len(), config.mapping.axis_order, &mut verdicts, &mut notes)
+        {
             placed = place(&frames, &roles, stored, config, &mut verdicts, &mut notes);
             patterns = patterns::read_patterns(
                 source,
