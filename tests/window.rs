@@ -14,6 +14,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+/// Places in a window of 1280 × 800: the field for the folder and the button that starts, in the panel of the watch.
+const WATCH_FOLDER: (u32, u32) = (420, 158);
+const WATCH_START: (u32, u32) = (1180, 738);
+
 /// The program in its window.
 struct Program<'a> {
     display: &'a Display,
@@ -131,10 +135,15 @@ impl Drop for Program<'_> {
     }
 }
 
+/// The run folders.
+fn run_folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder.join("runs")).map(|entries| entries.flatten().map(|entry| entry.path()));
+    entries.map(Iterator::collect).unwrap_or_default()
+}
+
 /// The only run folder, once there is one.
 fn run_folder(folder: &Path) -> Option<PathBuf> {
-    let mut entries = std::fs::read_dir(folder.join("runs")).ok()?.flatten().map(|entry| entry.path());
-    entries.next()
+    run_folders(folder).into_iter().next()
 }
 
 /// A display and a folder for pictures; none where the tools are not there.
@@ -144,6 +153,34 @@ fn stage(frame: &Path, name: &str) -> Option<(Display, PathBuf)> {
     let _not_there = std::fs::remove_dir_all(&pictures);
     std::fs::create_dir_all(&pictures).unwrap();
     Some((display, pictures))
+}
+
+/// Has a folder watched with the model that was trained; a dataset arrives, and a file that is none.
+fn watch_a_folder(program: &mut Program<'_>, folder: &Path, dataset: &Path) {
+    let arriving = folder.join("arriving");
+    std::fs::create_dir(&arriving).unwrap();
+    program.keys("ctrl+8");
+    sleep(Duration::from_secs(1));
+    program.picture("9-watch");
+    program.click(WATCH_FOLDER);
+    program.keys("ctrl+a");
+    program.type_text(arriving.to_str().unwrap());
+    program.click(WATCH_START);
+    program.wait("the watch", 20, |program| program.title().contains("Watching"));
+    std::fs::copy(dataset, arriving.join("scan.npz")).unwrap();
+    std::fs::write(arriving.join("letter.npz"), "no dataset").unwrap();
+    let result = arriving.join("reconstructed/scan/summary.json");
+    program.wait("the result of the file that arrived", 60, |_| result.exists());
+    let list = arriving.join("reconstructed/watch.csv");
+    let has_both = |text: String| text.contains("\"scan.npz\",done") && text.contains("\"letter.npz\",bad");
+    program.wait("both files in the list", 60, |_| std::fs::read_to_string(&list).is_ok_and(has_both));
+    sleep(Duration::from_secs(1));
+    program.picture("9-watching");
+    program.resize(SCREEN);
+    program.picture("9-watching");
+    program.resize((1280, 800));
+    program.keys("ctrl+period");
+    program.wait("the end of the watch", 10, |program| !program.title().contains("Watching"));
 }
 
 #[test]
@@ -192,6 +229,25 @@ fn a_dataset_is_simulated_and_trained_on_to_the_end_of_an_epoch() {
     program.wait("the end of the job", 20, |program| !program.title().contains('%'));
     sleep(Duration::from_secs(2));
     program.picture("6-result");
+
+    // Some epochs of the direct solver from there; the one before stands beside it.
+    program.keys("ctrl+shift+r");
+    program.wait("the polished run", 60, |_| run_folders(folder.path()).len() == 2);
+    let polished = run_folders(folder.path()).into_iter().find(|other| *other != run).unwrap();
+    program.wait("the summary of the polish", 120, |_| polished.join("summary.json").exists());
+    program.wait("the end of the polish", 20, |program| !program.title().contains('%'));
+    sleep(Duration::from_secs(2));
+    program.picture("8-polished");
+    let misfit = |name: &str| {
+        let summary: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(polished.join("summary.json")).unwrap()).unwrap();
+        summary[name].as_f64().unwrap()
+    };
+    assert!(misfit("consistency_r") < misfit("consistency_r_before"), "polish makes the misfit smaller");
+
+    watch_a_folder(&mut program, folder.path(), &made);
+
+    program.keys("ctrl+4");
     program.keys("ctrl+t");
     program.keys("ctrl+t");
     program.picture("7-light-result");

@@ -328,7 +328,7 @@ fn probe_from_npy(bytes: &[u8]) -> Result<Array3<Complex32>> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
     use crate::checkpoint::FORMAT_VERSION;
@@ -337,7 +337,7 @@ pub(super) mod tests {
     use ndarray::ArrayD;
 
     /// A bundle for tests.
-    pub(in crate::checkpoint) fn bundle() -> Bundle {
+    pub(crate) fn bundle() -> Bundle {
         let mut config = Config::default();
         config.training.learning_rate = 0.1 + 0.2;
         config.data.n_groups = Some(12);

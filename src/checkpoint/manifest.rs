@@ -141,12 +141,12 @@ impl Manifest {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
 
     /// A manifest for tests, of patches of this side.
-    pub(in crate::checkpoint) fn manifest(patch_size: usize) -> Manifest {
+    pub(crate) fn manifest(patch_size: usize) -> Manifest {
         Manifest {
             format_version: FORMAT_VERSION,
             app_version: "0.1.0".into(),

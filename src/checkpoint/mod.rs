@@ -20,11 +20,15 @@ mod utc;
 
 pub use atomic::{AtomicFile, write_atomic};
 pub use bundle::Bundle;
+#[cfg(test)]
+pub(crate) use bundle::tests::bundle as example_bundle;
 pub use export::reference_state_dict;
 pub use foreign::{Foreign, recognize};
 pub use import::{Imported, import_weights};
 pub use job_record::JobRecord;
 pub use lock::{Owner, RunLock};
+#[cfg(test)]
+pub(crate) use manifest::tests::manifest as example_manifest;
 pub use manifest::{DatasetInfo, DeviceInfo, FORMAT_VERSION, Manifest};
 pub use run_folder::{Destination, RunFolder};
 pub use saved_training::SavedTraining;

@@ -25,11 +25,6 @@ impl Jobs {
         Ok(Self { worker, view: ProgressView::new(!quiet), quiet })
     }
 
-    /// Whether the user has asked for the end.
-    pub(super) fn stopped(&self) -> bool {
-        self.worker.switch().get().ends_now()
-    }
-
     /// A line on standard error, unless quiet.
     pub(super) fn say(&self, text: &str) {
         if !self.quiet {
@@ -42,12 +37,20 @@ impl Jobs {
     /// # Errors
     /// The job's own.
     pub(super) fn run(&mut self, job: Job) -> Result<Session> {
+        self.run_told(job, &mut |_, _| {})
+    }
+
+    /// As [`Jobs::run`], and tells of each event.
+    ///
+    /// # Errors
+    /// The job's own.
+    pub(super) fn run_told(&mut self, job: Job, tell: &mut dyn FnMut(&Self, &EventKind)) -> Result<Session> {
         if !self.quiet {
             self.view = ProgressView::new(true);
         }
         self.worker.submit(job)?;
         let mut session = Session::default();
-        for event in self.worker.events() {
+        while let Ok(event) = self.worker.events().recv() {
             session.apply(&event);
             if !self.quiet {
                 self.view.show(&session, &event.kind);
@@ -55,6 +58,7 @@ impl Jobs {
                     self.view.line(text);
                 }
             }
+            tell(self, &event.kind);
             if session.has_ended() {
                 break;
             }

@@ -90,6 +90,17 @@ pub enum Action {
         /// As `--set` takes it.
         text: String,
     },
+    /// Set several fields at once, as a remedy for what was found in the data.
+    SetFields {
+        /// What it is for, in a few words.
+        what: String,
+        /// Dotted paths, with texts as `--set` takes them.
+        fields: Vec<(String, String)>,
+    },
+    /// Take the last change of the configuration back.
+    Undo,
+    /// Make the change that was taken back last again.
+    Redo,
     /// Set a field back to its value in the preset.
     ResetField(String),
     /// Set all fields back to those of the preset.
@@ -120,6 +131,20 @@ pub enum Action {
     Resume(PathBuf),
     /// Improve the result shown by the direct solver, and lay the one before beside it.
     Polish,
+    /// Choose the folder that is watched.
+    ChooseWatchFolder(PathBuf),
+    /// How many epochs of polish the objects of a watch get; 0 for none.
+    SetWatchPolish(usize),
+    /// Reconstruct datasets with the loaded bundle as they arrive in the folder.
+    Watch,
+    /// Whether a first look at the object is taken when a dataset is opened.
+    SetFirstLook(bool),
+    /// Take a first look at the object of the open dataset.
+    TakeLook,
+    /// End the first look that is being taken.
+    CancelLook,
+    /// Read the objects of these runs, to be compared; those of others are forgotten.
+    CompareRuns(Vec<PathBuf>),
     /// Read the patterns with the mask in this file; an empty path for none.
     UseMask(PathBuf),
     /// Choose a file that a simulation starts from; an empty path for none.
@@ -198,6 +223,8 @@ pub enum Effect {
     Pace(LivePace),
     /// Ask the reader.
     Read(Request),
+    /// Have the reader end the first look that it is taking.
+    CancelLook,
     /// Unpack the example and open it.
     UnpackExample,
     /// Write a file.

@@ -4,19 +4,23 @@
 //! it in one [`State`]: [`Action`]s in, [`Effect`]s out.
 
 mod action;
+mod changes;
 mod draft;
 mod film;
 mod scene;
 mod state;
+mod watched;
 
 pub use action::{Action, Effect, Level, Source, Step};
+pub use changes::{Change, Changes};
 pub use draft::Draft;
 pub use film::Film;
 pub use scene::OpenScene;
-pub use state::{LogEntry, OpenBundle, OpenDataset, State};
+pub use state::{ComparedRun, LogEntry, OpenBundle, OpenDataset, State};
+pub use watched::{OpenWatch, Watched};
 
 use crate::worker::message::{
-    DatasetSummary, DeviceInfo, EpochPoint, Event, EventKind, Failure, JobOutcome, Progress, Stage, Summary,
+    DatasetSummary, DeviceInfo, EpochPoint, Event, EventKind, Failure, Fate, JobOutcome, Progress, Stage, Summary,
 };
 use std::path::PathBuf;
 
@@ -57,7 +61,7 @@ pub struct CurvePoint {
 pub struct Session {
     /// Number of the job; 0 before the first.
     pub job: u64,
-    /// `train`, `infer` or `run`.
+    /// Name of the subcommand, such as `run`; `watch` for `infer --watch`.
     pub name: String,
     /// The run folder, once it is there.
     pub output_dir: Option<PathBuf>,
@@ -79,6 +83,8 @@ pub struct Session {
     pub notes: Vec<String>,
     /// Files written, in order, each once.
     pub saved: Vec<PathBuf>,
+    /// Files of a watch.
+    pub watched: Watched,
     /// The result of the job.
     pub summary: Option<Summary>,
     /// Why it failed.
@@ -114,6 +120,15 @@ impl Session {
                 if !self.saved.contains(path) {
                     self.saved.push(path.clone());
                 }
+            }
+            EventKind::File(file) => {
+                if file.fate == Fate::Working {
+                    // Each file is a job of its own, of which the next one keeps nothing.
+                    self.notes.clear();
+                    self.saved.clear();
+                    self.history.clear();
+                }
+                self.watched.take(file);
             }
             EventKind::Finished(summary) => {
                 self.status = Status::Finished(summary.outcome);

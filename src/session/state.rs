@@ -3,13 +3,16 @@
 //! No channel, no clock, no file: a list of actions and events replays any situation in a test.
 
 use super::action::{Action, Effect, Level, Step};
+use super::changes::Changes;
 use super::film::Film;
 use super::scene::OpenScene;
+use super::watched::OpenWatch;
 use super::{Draft, Session, Status};
 use crate::config::{Config, DataConfig};
 use crate::worker::message::{
-    ArraySummary, Control, Destination, Event, EventKind, Failure, Inspection, Job, JobOutcome, LivePace, Manifest,
-    Orientations, Patterns, Picture, Reply, Request, ResultData, RunInfo, UserPreset,
+    AdapterInfo, ArraySummary, Control, Destination, Event, EventKind, Failure, Fate, Inspection, Job, JobOutcome,
+    LivePace, Look, Manifest, Orientations, Patterns, Picture, Reply, Request, ResultData, RunInfo, RunObject,
+    UserPreset,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +22,8 @@ use std::time::Duration;
 const RECENT: usize = 12;
 /// Lines kept in the log.
 const LOG_LINES: usize = 5000;
+/// How long a file of a watched folder must have been left alone.
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// The dataset that is open.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -33,6 +38,8 @@ pub struct OpenDataset {
     pub inspection: Option<Arc<Inspection>>,
     /// Its content.
     pub patterns: Option<Arc<Patterns>>,
+    /// What is being found out by a first look.
+    pub looking: Option<Look>,
     /// A first look at its object, and the misfit that is left.
     pub preview: Option<(Arc<Picture>, f64)>,
     /// How well each way to lay its scan explains its patterns.
@@ -52,6 +59,15 @@ pub struct OpenBundle {
     pub manifest: Box<Manifest>,
     /// Its configuration.
     pub config: Box<Config>,
+}
+
+/// A run that is compared with others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComparedRun {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its object; none while it is being read.
+    pub object: Option<Result<Arc<RunObject>, Failure>>,
 }
 
 /// A line of the log.
@@ -76,8 +92,14 @@ pub struct State {
     pub starting: bool,
     /// The dataset.
     pub dataset: Option<OpenDataset>,
+    /// Whether a dataset is opened without a first look at its object.
+    pub no_first_look: bool,
     /// The configuration being edited.
     pub draft: Draft,
+    /// Its changes.
+    pub changes: Changes,
+    /// The watch that is being set up.
+    pub watch: OpenWatch,
     /// The simulation that is being set up.
     pub scene: OpenScene,
     /// The bundle.
@@ -92,6 +114,10 @@ pub struct State {
     pub beside: Option<Arc<ResultData>>,
     /// Whether a result is being read.
     pub reading_result: bool,
+    /// Runs whose objects are compared.
+    pub compared: Vec<ComparedRun>,
+    /// Devices that the program can see; none before they have been listed.
+    pub devices: Option<Vec<AdapterInfo>>,
     /// The folder that holds the run folders.
     pub runs_folder: PathBuf,
     /// The runs in it, newest first.
@@ -132,10 +158,26 @@ impl State {
                 }
                 Vec::new()
             }
-            Action::SetField { path, text } => self.edit(|draft| draft.set(&path, &text)),
-            Action::ResetField(path) => self.edit(|draft| draft.reset(&path)),
-            Action::ResetConfig => self.edit(Draft::reset_all),
-            Action::UseConfig { name, config } => self.edit(|draft| *draft = Draft::new(name, *config)),
+            Action::SetField { path, text } => {
+                self.change(label_of(&path), Some(&path), false, |draft| draft.set(&path, &text))
+            }
+            Action::SetFields { what, fields } => self.change(what, None, true, |draft| {
+                fields.iter().for_each(|(path, text)| draft.set(path, text));
+            }),
+            Action::Undo => match self.changes.undo(&self.draft) {
+                Some(draft) => self.edit(|now| *now = draft),
+                None => Vec::new(),
+            },
+            Action::Redo => match self.changes.redo(&self.draft) {
+                Some(draft) => self.edit(|now| *now = draft),
+                None => Vec::new(),
+            },
+            Action::ResetField(path) => self.change(label_of(&path), Some(&path), false, |draft| draft.reset(&path)),
+            Action::ResetConfig => self.change("all fields".to_owned(), None, false, Draft::reset_all),
+            Action::UseConfig { name, config } => {
+                let what = format!("configuration {name}");
+                self.change(what, None, false, |draft| *draft = Draft::new(name, *config))
+            }
             Action::SaveConfig(path) => match self.draft.config().to_toml() {
                 Ok(text) => vec![Effect::Write { path, bytes: text.into_bytes() }],
                 Err(error) => self.say(Level::Error, error.to_string()),
@@ -162,12 +204,37 @@ impl State {
             }
             Action::Resume(_) => self.say(Level::Warning, "A job is running; stop it first".to_owned()),
             Action::Polish => self.polish(),
+            Action::ChooseWatchFolder(folder) => {
+                self.watch.folder = Some(folder).filter(|folder| !folder.as_os_str().is_empty());
+                Vec::new()
+            }
+            Action::SetWatchPolish(epochs) => {
+                self.watch.polish_epochs = epochs;
+                Vec::new()
+            }
+            Action::Watch => self.start_watch(),
+            Action::SetFirstLook(on) => {
+                self.no_first_look = !on;
+                if on { Vec::new() } else { self.act(Action::CancelLook) }
+            }
+            Action::TakeLook => match self.dataset.as_ref().and_then(|dataset| dataset.patterns.clone()) {
+                Some(patterns) => {
+                    let orientation = self.draft.config().data.orientation;
+                    vec![Effect::Read(Request::Look { patterns, orientation })]
+                }
+                None => Vec::new(),
+            },
+            Action::CancelLook => match self.dataset.as_mut().and_then(|dataset| dataset.looking.take()) {
+                Some(_) => vec![Effect::CancelLook],
+                None => Vec::new(),
+            },
+            Action::CompareRuns(folders) => self.compare(folders),
             Action::UseMask(path) => {
                 const FIELD: &str = "data.mapping.mask_file";
                 let text = path.display().to_string();
                 // A file that was changed is read again, too.
                 let same = self.draft.text(FIELD).is_ok_and(|known| known == text);
-                let effects = self.edit(|draft| draft.set(FIELD, &text));
+                let effects = self.change("mask".to_owned(), None, false, |draft| draft.set(FIELD, &text));
                 if same { self.act(Action::Reload) } else { effects }
             }
             Action::SetSource(source, path) => {
@@ -230,6 +297,7 @@ impl State {
     pub fn hear(&mut self, event: &Event) -> Vec<Effect> {
         self.job.apply(event);
         let mut effects = Vec::new();
+        let watched = self.job.name == "watch";
         match &event.kind {
             EventKind::Started { .. } => {
                 self.starting = false;
@@ -239,6 +307,28 @@ impl State {
             EventKind::Note { text } => self.note(Some(event.at), Level::Info, text.clone()),
             EventKind::Device(device) => {
                 self.note(Some(event.at), Level::Info, format!("Device: {} ({})", device.name, device.kind.label()));
+            }
+            EventKind::File(file) => {
+                let name = file_name(&file.path);
+                match &file.fate {
+                    Fate::Done { patterns, infer_seconds, .. } => {
+                        let each = 1e3 * infer_seconds / (*patterns).max(1) as f64;
+                        let text = format!("{name} was reconstructed: {patterns} patterns, {each:.2} ms each");
+                        self.note(Some(event.at), Level::Info, text);
+                    }
+                    Fate::Bad { message } => {
+                        self.note(Some(event.at), Level::Error, message.clone());
+                        effects.push(Effect::Toast { level: Level::Error, text: format!("{name} cannot be used") });
+                    }
+                    Fate::Waiting | Fate::Working | Fate::Before | Fate::Left => {}
+                }
+            }
+            EventKind::Finished(_) if watched => {
+                self.control = Control::Run;
+                let text = format!("The watch has ended: {}", self.job.watched.words());
+                self.note(Some(event.at), Level::Info, text.clone());
+                let toast = Effect::Toast { level: Level::Info, text };
+                effects.extend([Effect::Control(Control::Run), Effect::Attention, toast]);
             }
             EventKind::Finished(summary) => {
                 self.control = Control::Run;
@@ -322,6 +412,25 @@ impl State {
                     dataset.preview = Some((picture, misfit));
                 }
             }
+            Reply::Looking { path, look } => {
+                if let Some(dataset) = self.dataset.as_mut().filter(|dataset| dataset.path == path) {
+                    dataset.looking = look;
+                }
+            }
+            Reply::Object { folder, object } => {
+                if let Some(run) = self.compared.iter_mut().find(|run| run.folder == folder) {
+                    run.object = Some(object);
+                }
+            }
+            Reply::Devices(devices) => {
+                let best = devices.iter().find(|device| device.usable && device.kind.is_hardware());
+                let text = match best {
+                    Some(best) => format!("Graphics device: {} ({}, {})", best.name, best.backend, best.driver),
+                    None => "No graphics device was found that can train; the CPU does the work".to_owned(),
+                };
+                self.note(None, if best.is_some() { Level::Info } else { Level::Warning }, text);
+                self.devices = Some(devices);
+            }
             Reply::Orientations { path, found } => {
                 if let Some(dataset) = self.dataset.as_mut().filter(|dataset| dataset.path == path) {
                     dataset.orientations = Some(found);
@@ -332,7 +441,9 @@ impl State {
                 self.bundle = Some(OpenBundle { path, manifest, config });
             }
             Reply::Config { path, config } => {
-                let mut effects = self.edit(|draft| *draft = Draft::new(config_name(&path), *config));
+                let name = config_name(&path);
+                let what = format!("configuration {name}");
+                let mut effects = self.change(what, None, false, |draft| *draft = Draft::new(name, *config));
                 effects.extend(self.go(Step::Configure));
                 return effects;
             }
@@ -422,9 +533,27 @@ impl State {
         result.residuals.is_empty().then(|| gone.to_owned())
     }
 
+    /// Why no folder can be watched, in words; none if one can.
+    pub fn why_not_watch(&self) -> Option<String> {
+        if self.is_busy() {
+            return Some("A job is running".to_owned());
+        }
+        if self.bundle.is_none() {
+            return Some("Open a model first, or train one".to_owned());
+        }
+        self.watch.folder.is_none().then(|| "Choose the folder that files arrive in".to_owned())
+    }
+
+    /// Whether a folder is being watched.
+    pub fn is_watching(&self) -> bool {
+        self.job.name == "watch" && self.job.status == Status::Running
+    }
+
     /// The step that comes next.
     pub fn next_step(&self) -> Step {
-        if self.is_busy() {
+        if self.is_watching() {
+            self.step
+        } else if self.is_busy() {
             Step::Train
         } else if self.dataset.as_ref().is_none_or(|dataset| dataset.patterns.is_none()) {
             Step::Data
@@ -479,7 +608,24 @@ impl State {
 
     fn dataset_request(&self, path: PathBuf) -> Request {
         let config = self.draft.config();
-        Request::Dataset { path, config: Box::new(config.data.clone()), seed: config.execution.seeds.subsample }
+        let (data, seed, look) = (Box::new(config.data.clone()), config.execution.seeds.subsample, !self.no_first_look);
+        Request::Dataset { path, config: data, seed, look }
+    }
+
+    /// As [`Self::edit`], and keeps what was before it.
+    fn change(
+        &mut self,
+        what: String,
+        field: Option<&str>,
+        is_remedy: bool,
+        change: impl FnOnce(&mut Draft),
+    ) -> Vec<Effect> {
+        let before = self.draft.clone();
+        let effects = self.edit(change);
+        if self.draft != before {
+            self.changes.keep(what, field, is_remedy, before);
+        }
+        effects
     }
 
     /// Changes the configuration. How a file is read is part of it: what is shown of the dataset follows.
@@ -534,6 +680,34 @@ impl State {
         self.submit(Job::Polish { run, output_dir, settings: Vec::new() })
     }
 
+    fn start_watch(&mut self) -> Vec<Effect> {
+        if let Some(reason) = self.why_not_watch() {
+            return self.say(Level::Warning, reason);
+        }
+        let (Some(bundle), Some(folder)) = (&self.bundle, self.watch.folder.clone()) else { return Vec::new() };
+        let epochs = self.watch.polish_epochs;
+        let settings = vec![("inference.polish_epochs".to_owned(), epochs.to_string())];
+        let model = bundle.path.clone();
+        self.starting = true;
+        self.control = Control::Run;
+        let job = Job::Watch { model, folder, output_dir: None, settings, once: false, settle: SETTLE };
+        vec![Effect::Control(Control::Run), Effect::Submit(job)]
+    }
+
+    fn compare(&mut self, folders: Vec<PathBuf>) -> Vec<Effect> {
+        let known = std::mem::take(&mut self.compared);
+        self.compared = folders
+            .into_iter()
+            .map(|folder| {
+                let object = known.iter().find(|run| run.folder == folder).and_then(|run| run.object.clone());
+                ComparedRun { folder, object }
+            })
+            .collect();
+        let is_new = |run: &&ComparedRun| !known.iter().any(|known| known.folder == run.folder);
+        let ask = |run: &ComparedRun| Effect::Read(Request::Object { folder: run.folder.clone() });
+        self.compared.iter().filter(is_new).map(ask).collect()
+    }
+
     fn submit(&mut self, job: Job) -> Vec<Effect> {
         self.starting = true;
         self.control = Control::Run;
@@ -560,6 +734,11 @@ impl State {
     }
 }
 
+/// What a person is shown for a field.
+fn label_of(path: &str) -> String {
+    Config::field(path).map_or_else(|_| path.to_owned(), |field| field.label.to_lowercase())
+}
+
 /// Name of a configuration: that of its run folder, or of its file.
 fn config_name(path: &Path) -> String {
     match path.parent().map(file_name) {
@@ -573,207 +752,5 @@ fn file_name(path: &Path) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
-mod tests {
-    use super::*;
-    use crate::config::{DiffractionUnit, Preset};
-
-    fn set(state: &mut State, path: &str, text: &str) -> Vec<Effect> {
-        state.act(Action::SetField { path: path.into(), text: text.into() })
-    }
-
-    #[test]
-    fn a_change_of_how_a_file_is_read_reads_it_again_in_place() {
-        let mut state = State::default();
-        state.act(Action::Open("scan.npz".into()));
-        state.act(Action::Go(Step::Configure));
-        assert_eq!(set(&mut state, "training.batch_size", "4"), []);
-        assert_eq!(set(&mut state, "data.neighbor_count", "5"), [], "grouping is not reading");
-        assert_eq!(set(&mut state, "data.orientation", "flip_x").len(), 1);
-        let effects = set(&mut state, "data.diffraction_unit", "counts");
-        let [Effect::Read(Request::Dataset { path, config, .. })] = effects.as_slice() else { panic!("{effects:?}") };
-        assert_eq!((path.as_path(), config.diffraction_unit), (Path::new("scan.npz"), DiffractionUnit::Counts));
-        assert_eq!(state.step, Step::Configure, "an edit must not lead away from the form");
-        assert!(state.dataset.as_ref().unwrap().loading);
-        assert_eq!(state.act(Action::ResetField("data.diffraction_unit".into())).len(), 1);
-        assert_eq!(set(&mut state, "data.n_subsample", "many"), [], "a text that is no value changes nothing");
-        assert_eq!(set(&mut state, "execution.seeds.subsample", "7"), [], "no subsample, no seed");
-        assert_eq!(set(&mut state, "data.n_subsample", "100").len(), 1);
-        assert_eq!(set(&mut state, "execution.seeds.subsample", "8").len(), 1);
-    }
-
-    #[test]
-    fn a_mask_goes_into_the_configuration_and_the_patterns_are_read_with_it() {
-        let mut state = opened();
-        for _ in 0..2 {
-            let effects = state.act(Action::UseMask("/masks/a.npy".into()));
-            let [Effect::Read(Request::Dataset { config, .. })] = effects.as_slice() else { panic!("{effects:?}") };
-            assert_eq!(config.mapping.mask_file, "/masks/a.npy");
-        }
-        state.act(Action::UseMask(PathBuf::new()));
-        assert_eq!(state.draft.config().data.mapping.mask_file, "");
-    }
-
-    #[test]
-    fn a_saved_preset_becomes_where_the_configuration_started() {
-        let mut state = State { presets_folder: "presets".into(), ..State::default() };
-        set(&mut state, "training.epochs", "7");
-        let config = Box::new(state.draft.config().clone());
-        let effects = state.act(Action::SavePreset { name: " mine ".into(), config: config.clone() });
-        let folder = PathBuf::from("presets");
-        assert_eq!(effects, [Effect::Read(Request::SavePreset { folder, name: "mine".into(), config })]);
-        assert_eq!((state.draft.base_name(), state.draft.differences().len()), ("mine", 0));
-
-        let copy = Box::new(Preset::Reference.config());
-        state.act(Action::SavePreset { name: "copy".into(), config: copy });
-        assert_eq!(state.draft.base_name(), "mine", "a copy of another preset leaves the form alone");
-        let mut nowhere = State::default();
-        let effects = nowhere.act(Action::SavePreset { name: "mine".into(), config: Box::default() });
-        assert!(matches!(effects.as_slice(), [Effect::Toast { level: Level::Error, .. }]));
-    }
-
-    fn patterns(path: &str) -> Arc<Patterns> {
-        let dataset = crate::data::Dataset {
-            path: path.into(),
-            fingerprint: String::new(),
-            diffraction: ndarray::Array3::ones((5, 8, 8)),
-            positions: vec![[0.0; 2]; 5],
-            probe: ndarray::Array3::ones((1, 8, 8)),
-            object: None,
-            mask: None,
-            pixel_size_m: None,
-            nphotons: None,
-            rows: Vec::new(),
-            notes: Vec::new(),
-        };
-        let image = ndarray::Array2::ones((8, 8));
-        Arc::new(Patterns {
-            dataset,
-            mean: image.clone(),
-            max: image,
-            counts: vec![64.0; 5],
-            nearest: vec![1.0; 5],
-            probe_diameter: 4.0,
-            overlap: 0.75,
-        })
-    }
-
-    fn opened() -> State {
-        let mut state = State::default();
-        state.act(Action::Open("scan.npz".into()));
-        state.learn(Reply::Opened(patterns("scan.npz")));
-        state
-    }
-
-    fn event(job: u64, kind: EventKind) -> Event {
-        Event { job, at: Duration::from_secs(1), kind }
-    }
-
-    #[test]
-    fn a_training_is_started_watched_and_shown() {
-        let mut state = State::default();
-        assert_eq!(state.why_not_start().as_deref(), Some("Open a dataset first"));
-        assert!(matches!(state.act(Action::Start).as_slice(), [Effect::Toast { level: Level::Warning, .. }]));
-        let mut state = State { runs_folder: "elsewhere".into(), ..opened() };
-        assert_eq!((state.next_step(), state.why_not_start()), (Step::Configure, None));
-        assert_eq!(state.recent, [PathBuf::from("scan.npz")]);
-        let effects = state.act(Action::Start);
-        let below = Destination::Below("elsewhere".into());
-        let carries =
-            |effect: &Effect| matches!(effect, Effect::Submit(Job::Run { output_dir, .. }) if *output_dir == below);
-        assert!(effects.iter().any(carries), "the job carries the folder of the runs: {effects:?}");
-        assert!(state.is_busy() && state.why_not_start().is_some());
-        state.hear(&event(1, EventKind::Started { name: "run".into() }));
-        state.hear(&event(1, EventKind::Folder { path: "runs/a".into() }));
-        assert_eq!(state.act(Action::Steer(Control::Pause)), [Effect::Control(Control::Pause)]);
-        state.act(Action::TrashRun("runs/a".into()));
-        assert_eq!(state.log.last().unwrap().level, Level::Warning, "a run that is being written stays");
-        state.hear(&event(1, EventKind::Saved { path: "runs/a/reconstruction.npz".into() }));
-        let summary = crate::worker::message::Summary {
-            steps: Some(9),
-            model: Some("runs/a/model.ptycho".into()),
-            ..Default::default()
-        };
-        let effects = state.hear(&event(1, EventKind::Finished(Box::new(summary))));
-        assert!(!state.is_busy());
-        assert_eq!(state.control, Control::Run, "the next job must not start paused");
-        for wanted in [
-            Effect::Attention,
-            Effect::Read(Request::Result { folder: "runs/a".into(), beside: false }),
-            Effect::Read(Request::Bundle { path: "runs/a/model.ptycho".into() }),
-        ] {
-            assert!(effects.contains(&wanted), "{wanted:?} is not among {effects:?}");
-        }
-    }
-
-    #[test]
-    fn a_failure_is_a_line_of_the_log_and_a_message_and_answers_about_other_files_are_ignored() {
-        let mut state = opened();
-        state.act(Action::Open("other.npz".into()));
-        state.learn(Reply::Opened(patterns("scan.npz")));
-        assert!(state.dataset.as_ref().unwrap().patterns.is_none());
-        let failure = Failure::from(crate::error::Error::bad_input("No probe"));
-        let effects = state.learn(Reply::Failed { path: "other.npz".into(), failure });
-        assert_eq!(effects, [Effect::Toast { level: Level::Error, text: "No probe".into() }]);
-        assert_eq!(state.log.last().unwrap().level, Level::Error);
-        assert!(state.why_not_start().unwrap().contains("No probe"));
-    }
-
-    fn result(folder: &str) -> Arc<ResultData> {
-        Arc::new(ResultData {
-            folder: folder.into(),
-            reconstruction: crate::data::Reconstruction {
-                object: ndarray::Array2::ones((4, 4)),
-                coverage: ndarray::Array2::ones((4, 4)),
-                origin_xy: [0.0; 2],
-                pixel_size_m: None,
-            },
-            covered: ndarray::Array2::from_elem((4, 4), true),
-            truth: None,
-            summary: None,
-            history: Vec::new(),
-            positions: vec![[2.0; 2]],
-            residuals: vec![0.1],
-        })
-    }
-
-    #[test]
-    fn a_polished_result_is_shown_beside_the_one_before() {
-        let mut state = State { runs_folder: "elsewhere".into(), ..opened() };
-        assert_eq!(state.why_not_polish().as_deref(), Some("There is no result yet"));
-        state.learn(Reply::Result { result: result("runs/a"), beside: false });
-        let effects = state.act(Action::Polish);
-        let below = Destination::Below("elsewhere".into());
-        let asks = |effect: &Effect| {
-            matches!(effect, Effect::Submit(Job::Polish { run, output_dir, .. })
-                if run == Path::new("runs/a") && *output_dir == below)
-        };
-        assert!(effects.iter().any(asks), "{effects:?}");
-        state.hear(&event(1, EventKind::Started { name: "polish".into() }));
-        state.hear(&event(1, EventKind::Folder { path: "elsewhere/b".into() }));
-        state.hear(&event(1, EventKind::Saved { path: "elsewhere/b/reconstruction.npz".into() }));
-        let effects = state.hear(&event(1, EventKind::Finished(Box::default())));
-        assert!(effects.contains(&Effect::Read(Request::Result { folder: "elsewhere/b".into(), beside: false })));
-        state.learn(Reply::Result { result: result("elsewhere/b"), beside: false });
-        let shown = (&state.result.as_ref().unwrap().folder, &state.beside.as_ref().unwrap().folder);
-        assert_eq!(shown, (&PathBuf::from("elsewhere/b"), &PathBuf::from("runs/a")));
-        let mut gone = (*result("runs/c")).clone();
-        gone.residuals.clear();
-        state.learn(Reply::Result { result: Arc::new(gone), beside: false });
-        assert!(state.why_not_polish().unwrap().contains("not where it was"));
-    }
-
-    #[test]
-    fn a_discarded_run_leaves_nothing_to_show() {
-        let mut state = opened();
-        state.act(Action::Start);
-        state.hear(&event(1, EventKind::Started { name: "run".into() }));
-        state.hear(&event(1, EventKind::Folder { path: "runs/a".into() }));
-        state.act(Action::Steer(Control::Discard));
-        let summary =
-            crate::worker::message::Summary { outcome: JobOutcome::Discarded, steps: Some(3), ..Default::default() };
-        let effects = state.hear(&event(1, EventKind::Finished(Box::new(summary))));
-        assert!(!effects.iter().any(|e| matches!(e, Effect::Read(Request::Result { .. } | Request::Bundle { .. }))));
-        assert!(state.act(Action::Steer(Control::Stop)).is_empty(), "there is nothing to stop any more");
-    }
-}
+#[path = "state_tests.rs"]
+mod tests;

@@ -10,7 +10,7 @@ use super::toasts::Toasts;
 use super::{persist, theme};
 use crate::config::Config;
 use crate::error::Result;
-use crate::session::{Action, Draft, Level, Source, State, Status};
+use crate::session::{Action, Draft, Level, OpenWatch, Source, State, Status};
 use crate::worker::message::{Control, Stage};
 use eframe::egui::{self, Context, RichText, ThemePreference, ViewportCommand};
 use egui_tiles::Tree;
@@ -46,6 +46,7 @@ enum Purpose {
     Open,
     SaveConfig,
     RunsFolder,
+    WatchFolder,
     Source(Source),
     Simulate,
     UseMask,
@@ -90,6 +91,8 @@ impl App {
             recent: kept.settings.recent.clone(),
             runs_folder: kept.settings.runs_folder.clone(),
             pace: kept.settings.pace,
+            no_first_look: !kept.settings.first_look,
+            watch: OpenWatch { folder: kept.settings.watch_folder.clone(), polish_epochs: kept.settings.watch_polish },
             presets_folder: persist::presets_folder(),
             ..State::default()
         };
@@ -165,6 +168,10 @@ impl App {
             Command::ShowRuns => return layout::show(&mut self.tree, Pane::Runs),
             Command::ShowLog => return layout::show(&mut self.tree, Pane::Log),
             Command::ShowSimulate => return layout::show(&mut self.tree, Pane::Simulate),
+            Command::ShowWatch => return layout::show(&mut self.tree, Pane::Watch),
+            Command::FirstLook => Action::SetFirstLook(self.desk.state.no_first_look),
+            Command::Undo => Action::Undo,
+            Command::Redo => Action::Redo,
             Command::ResetLayout => {
                 self.tree = layout::default_tree();
                 return layout::show(&mut self.tree, Pane::of(self.desk.state.step));
@@ -228,6 +235,8 @@ impl App {
             Command::FinishEpoch if state.job.stage != Some(Stage::Training) => {
                 Some("No training is running".to_owned())
             }
+            Command::Undo if state.changes.last().is_none() => Some("Nothing was changed yet".to_owned()),
+            Command::Redo if state.changes.last_undone().is_none() => Some("Nothing was taken back".to_owned()),
             Command::ExportPicture if state.result.is_none() => Some("There is no result yet".to_owned()),
             _ => None,
         }
@@ -245,7 +254,12 @@ impl App {
         // Those with Shift first: a shortcut without it is also met with it.
         let shifted = |command: &Command| command.shortcut().is_some_and(|keys| keys.modifiers.shift);
         let (with, without): (Vec<Command>, Vec<Command>) = Command::ALL.iter().copied().partition(shifted);
+        // A field that is typed into has its own.
+        let typing = context.egui_wants_keyboard_input();
         for command in with.into_iter().chain(without) {
+            if typing && matches!(command, Command::Undo | Command::Redo) {
+                continue;
+            }
             let pressed =
                 command.shortcut().is_some_and(|keys| context.input_mut(|input| input.consume_shortcut(&keys)));
             if pressed {
@@ -270,11 +284,19 @@ impl App {
         }
     }
 
-    /// Files that were dropped on the window.
+    /// Files that were dropped on the window; of several datasets one is opened, which is said.
     fn dropped(&mut self, context: &Context) {
-        let first = context.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_path_buf()));
-        if let Some(file) = first {
+        let files: Vec<PathBuf> =
+            context.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).collect());
+        let is_beside = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "toml" || ending == "ptycho");
+        let (beside, datasets): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(is_beside);
+        // A configuration says how a dataset is read, so it comes first.
+        for file in beside.into_iter().chain(datasets.first().cloned()) {
             self.desk.act(Action::Open(file));
+        }
+        if datasets.len() > 1 {
+            let text = format!("{} files were dropped; the first is opened", datasets.len());
+            self.desk.act(Action::Say { level: Level::Warning, text });
         }
     }
 
@@ -296,8 +318,13 @@ impl App {
     fn retitle(&mut self, context: &Context) {
         let state = &self.desk.state;
         let title = if state.job.status == Status::Running {
-            let stage = state.job.stage.map_or("Starting", |stage| stage.label());
-            format!("{:.0} % {stage} - {TITLE}", 100.0 * state.job.progress.fraction)
+            match state.job.stage {
+                Some(Stage::Watching) => format!("Watching - {TITLE}"),
+                stage => {
+                    let stage = stage.map_or("Starting", Stage::label);
+                    format!("{:.0} % {stage} - {TITLE}", 100.0 * state.job.progress.fraction)
+                }
+            }
         } else {
             match state.dataset.as_ref().and_then(|dataset| dataset.path.file_name()) {
                 Some(name) => format!("{} - {TITLE}", name.to_string_lossy()),
@@ -313,6 +340,7 @@ impl App {
     fn top_bar(&mut self, ui: &mut egui::Ui) {
         let mut chosen = None;
         let mut open_recent = None;
+        let mut first_look = None;
         egui::MenuBar::new().ui(ui, |ui| {
             let mut item = |ui: &mut egui::Ui, command: Command, reason: Option<String>| {
                 let mut button = egui::Button::new(command.label());
@@ -334,6 +362,7 @@ impl App {
                 item(ui, Command::OpenRun, None);
                 item(ui, Command::OpenExample, None);
                 item(ui, Command::ShowSimulate, None);
+                item(ui, Command::ShowWatch, None);
                 ui.menu_button("Recent", |ui| {
                     if self.desk.state.recent.is_empty() {
                         ui.weak("Nothing was opened yet");
@@ -350,6 +379,16 @@ impl App {
                 item(ui, Command::ExportPicture, self.why_not(Command::ExportPicture));
                 ui.separator();
                 item(ui, Command::Quit, None);
+            });
+            ui.menu_button("Edit", |ui| {
+                item(ui, Command::Undo, self.why_not(Command::Undo));
+                item(ui, Command::Redo, self.why_not(Command::Redo));
+                ui.separator();
+                let mut on = !self.desk.state.no_first_look;
+                let about = "A quick solution of a few seconds when a dataset is opened";
+                if ui.checkbox(&mut on, "First look on opening").on_hover_text(about).changed() {
+                    first_look = Some(on);
+                }
             });
             ui.menu_button("Run", |ui| {
                 for command in [
@@ -397,6 +436,9 @@ impl App {
         if let Some(path) = open_recent {
             self.desk.act(Action::Open(path));
         }
+        if let Some(on) = first_look {
+            self.desk.act(Action::SetFirstLook(on));
+        }
         if let Some(command) = chosen {
             self.command(command, &ui.ctx().clone());
         }
@@ -408,6 +450,7 @@ impl App {
                 Answer::Open(dialog) => self.dialog = Some(dialog),
                 Answer::Chosen(Purpose::Open, path) => self.desk.act(Action::Open(path)),
                 Answer::Chosen(Purpose::RunsFolder, path) => self.desk.act(Action::ChooseRunsFolder(path)),
+                Answer::Chosen(Purpose::WatchFolder, path) => self.desk.act(Action::ChooseWatchFolder(whole(path))),
                 Answer::Chosen(Purpose::UseMask, path) => self.desk.act(Action::UseMask(whole(path))),
                 Answer::Chosen(Purpose::SaveMask(bytes), path) => {
                     // Written first; the dataset is read again after it, by the same thread.
@@ -439,16 +482,24 @@ impl App {
     fn ask_about_closing(&mut self, context: &Context) {
         let modal = egui::Modal::new(egui::Id::unique("close guard")).show(context, |ui| {
             ui.set_width(380.0);
-            ui.heading("A job is running");
-            ui.label("Stop it and keep what was learnt so far, or go on?");
+            // A watch keeps its results as they come.
+            let watching = self.desk.state.is_watching();
+            let (title, text, stop) = if watching {
+                ("A folder is being watched", "End the watch? The results so far are kept.", "Stop and close")
+            } else {
+                let text = "Stop it and keep what was learnt so far, or go on?";
+                ("A job is running", text, "Stop, keep and close")
+            };
+            ui.heading(title);
+            ui.label(text);
             ui.add_space(8.0);
             ui.horizontal(|ui| {
-                if ui.button("Stop, keep and close").clicked() {
+                if ui.button(stop).clicked() {
                     self.desk.act(Action::Steer(Control::Stop));
                     self.closing = true;
                     self.asked_to_close = false;
                 }
-                if ui.button("Discard and close").clicked() {
+                if !watching && ui.button("Discard and close").clicked() {
                     self.desk.act(Action::Steer(Control::Discard));
                     self.closing = true;
                     self.asked_to_close = false;
@@ -482,8 +533,12 @@ impl eframe::App for App {
         egui::Panel::top("menu").show(ui, |ui| self.top_bar(ui));
         let mut actions = Vec::new();
         let times = self.frame_times_shown.then(|| self.frame_times.text());
-        egui::Panel::bottom("status")
-            .show(ui, |ui| panels::status::show(ui, &self.desk.state, times.as_deref(), &mut actions));
+        egui::Panel::bottom("status").show(ui, |ui| {
+            let window = self.about.renderer().to_owned();
+            if panels::status::show(ui, &self.desk.state, &window, times.as_deref(), &mut actions) {
+                self.about.open();
+            }
+        });
         egui::CentralPanel::default().frame(egui::Frame::NONE).show(ui, |ui| {
             let mut drawer = Drawer { state: &self.desk.state, views: &mut self.views, actions: &mut actions };
             self.tree.ui(&mut drawer, ui);
@@ -518,6 +573,11 @@ impl eframe::App for App {
             let text = self.desk.state.runs_folder.display().to_string();
             self.dialog = Some(Dialog::new(Question::OpenFolder, Purpose::RunsFolder, text));
         }
+        if self.views.take_choose_watch_folder() {
+            let folder = self.desk.state.watch.folder.as_ref().map(|folder| folder.display().to_string());
+            let text = folder.unwrap_or_else(|| self.start_of_path());
+            self.dialog = Some(Dialog::new(Question::OpenFolder, Purpose::WatchFolder, text));
+        }
         if let Some(command) = self.views.take_command() {
             self.command(command, &context);
         }
@@ -532,6 +592,9 @@ impl eframe::App for App {
         self.settings.recent.clone_from(&self.desk.state.recent);
         self.settings.runs_folder.clone_from(&self.desk.state.runs_folder);
         self.settings.pace = self.desk.state.pace;
+        self.settings.first_look = !self.desk.state.no_first_look;
+        self.settings.watch_folder.clone_from(&self.desk.state.watch.folder);
+        self.settings.watch_polish = self.desk.state.watch.polish_epochs;
         persist::save(storage, &self.settings, &self.tree, &self.desk.state);
     }
 }
@@ -539,3 +602,7 @@ impl eframe::App for App {
 #[cfg(test)]
 #[path = "app_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "shell_tests.rs"]
+mod shell_tests;

@@ -43,6 +43,14 @@ pub enum Command {
     ShowLog,
     /// Set up a dataset made by calculation.
     ShowSimulate,
+    /// Reconstruct datasets as they arrive in a folder.
+    ShowWatch,
+    /// Take a first look at datasets when they are opened, or not.
+    FirstLook,
+    /// Take the last change of the configuration back.
+    Undo,
+    /// Make it again.
+    Redo,
     /// Put every panel back in its place.
     ResetLayout,
     /// Follow the system, dark, light.
@@ -84,6 +92,10 @@ impl Command {
         Self::ShowRuns,
         Self::ShowLog,
         Self::ShowSimulate,
+        Self::ShowWatch,
+        Self::FirstLook,
+        Self::Undo,
+        Self::Redo,
         Self::ResetLayout,
         Self::NextTheme,
         Self::ZoomIn,
@@ -118,6 +130,10 @@ impl Command {
             Self::ShowRuns => "Show runs",
             Self::ShowLog => "Show log",
             Self::ShowSimulate => "Simulate a dataset…",
+            Self::ShowWatch => "Watch a folder…",
+            Self::FirstLook => "First look on opening: on or off",
+            Self::Undo => "Undo the change of the configuration",
+            Self::Redo => "Redo the change of the configuration",
             Self::ResetLayout => "Reset layout",
             Self::NextTheme => "Switch theme",
             Self::ZoomIn => "Zoom in",
@@ -154,13 +170,16 @@ impl Command {
             Self::ShowRuns => ctrl(Key::Num5),
             Self::ShowLog => ctrl(Key::Num6),
             Self::ShowSimulate => ctrl(Key::Num7),
+            Self::ShowWatch => ctrl(Key::Num8),
+            Self::Undo => ctrl(Key::Z),
+            Self::Redo => ctrl_shift(Key::Z),
             Self::Palette => ctrl(Key::P),
             Self::NextTheme => ctrl(Key::T),
             Self::ZoomIn => ctrl(Key::Plus),
             Self::ZoomOut => ctrl(Key::Minus),
             Self::ZoomReset => ctrl(Key::Num0),
             Self::Shortcuts => Some(KeyboardShortcut::new(Modifiers::NONE, Key::F1)),
-            Self::ResetLayout | Self::FrameTimes | Self::About => None,
+            Self::ResetLayout | Self::FirstLook | Self::FrameTimes | Self::About => None,
         }
     }
 }

@@ -61,6 +61,11 @@ impl Desk {
         }
     }
 
+    /// Has the devices listed, for what is said about them before a job starts.
+    pub fn list_devices(&self) {
+        self.reader.request(Request::Devices);
+    }
+
     /// Takes out what only the window can do.
     pub fn wishes(&mut self) -> Vec<Wish> {
         std::mem::take(&mut self.wishes)
@@ -78,6 +83,7 @@ impl Desk {
                 Effect::Control(control) => self.worker.switch().set(control),
                 Effect::Pace(pace) => self.worker.set_pace(pace),
                 Effect::Read(request) => self.reader.request(request),
+                Effect::CancelLook => self.reader.cancel_look(),
                 Effect::UnpackExample => self.reader.request(Request::Example),
                 Effect::Write { path, bytes } => self.reader.request(Request::Write { path, bytes }),
                 Effect::Trash(folder) => self.reader.request(Request::Trash { folder }),

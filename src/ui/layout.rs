@@ -24,12 +24,14 @@ pub enum Pane {
     Log,
     /// A dataset made by calculation.
     Simulate,
+    /// A folder in which datasets arrive.
+    Watch,
 }
 
 impl Pane {
     /// All, in order.
-    pub const ALL: [Self; 7] =
-        [Self::Data, Self::Configure, Self::Train, Self::Result, Self::Runs, Self::Log, Self::Simulate];
+    pub const ALL: [Self; 8] =
+        [Self::Data, Self::Configure, Self::Train, Self::Result, Self::Runs, Self::Log, Self::Simulate, Self::Watch];
 
     /// The tile of a step.
     pub fn of(step: Step) -> Self {
@@ -54,6 +56,7 @@ impl Pane {
             Self::Runs => "Runs",
             Self::Log => "Log",
             Self::Simulate => "Simulate",
+            Self::Watch => "Watch",
         }
     }
 }
@@ -97,11 +100,16 @@ impl Behavior<Pane> for Drawer<'_> {
     fn tab_title_for_pane(&mut self, pane: &Pane) -> WidgetText {
         let done = match pane.step() {
             Some(Step::Data) => self.state.dataset.as_ref().is_some_and(|dataset| dataset.patterns.is_some()),
-            Some(Step::Train) => matches!(self.state.job.status, Status::Finished(_)),
+            Some(Step::Train) => {
+                let other = matches!(self.state.job.name.as_str(), "simulate" | "watch");
+                matches!(self.state.job.status, Status::Finished(_)) && !other
+            }
             Some(Step::Result) => self.state.result.is_some(),
             Some(Step::Configure) | None => false,
         };
-        let running = *pane == Pane::Train && self.state.is_busy();
+        let busy = self.state.is_busy();
+        let watching = self.state.is_watching();
+        let running = busy && *pane == if watching { Pane::Watch } else { Pane::Train };
         let mark = if running {
             "  ▶"
         } else if done {

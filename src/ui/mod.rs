@@ -58,6 +58,11 @@ pub fn run(file: Option<PathBuf>, closer: &Closer) -> Result<()> {
     }
 }
 
+/// The picture of the program.
+fn icon() -> eframe::egui::IconData {
+    eframe::icon_data::from_png_bytes(include_bytes!("../../assets/icon.png")).unwrap_or_default()
+}
+
 fn open_with(
     renderer: eframe::Renderer,
     file: Option<PathBuf>,
@@ -69,6 +74,7 @@ fn open_with(
         viewport: eframe::egui::ViewportBuilder::default()
             .with_app_id(APP_ID)
             .with_title(app::TITLE)
+            .with_icon(icon())
             .with_inner_size([1280.0, 800.0])
             .with_min_inner_size([720.0, 480.0])
             .with_drag_and_drop(true),
@@ -81,6 +87,7 @@ fn open_with(
             let mut app = App::new(creation)?;
             closer.watch(&creation.egui_ctx);
             app.close_by(closer);
+            app.desk_mut().list_devices();
             if let Some(file) = file {
                 app.desk_mut().act(crate::session::Action::Open(file));
             }

@@ -22,6 +22,9 @@ pub(super) struct Settings {
     pub recent: Vec<PathBuf>,
     pub runs_folder: PathBuf,
     pub pace: LivePace,
+    pub first_look: bool,
+    pub watch_folder: Option<PathBuf>,
+    pub watch_polish: usize,
 }
 
 impl Default for Settings {
@@ -32,6 +35,9 @@ impl Default for Settings {
             recent: Vec::new(),
             runs_folder: PathBuf::from("runs"),
             pace: LivePace::default(),
+            first_look: true,
+            watch_folder: None,
+            watch_polish: 0,
         }
     }
 }

@@ -12,6 +12,10 @@ use serde::Serialize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// What to do where no graphics card is found.
+pub const WHAT_TO_INSTALL: &str = "Install the driver of the graphics card and the Vulkan loader (Debian: libvulkan1, and \
+                                   mesa-vulkan-drivers for AMD and Intel; NVIDIA: its own driver)";
+
 /// What sort of device an adapter is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -190,10 +194,9 @@ fn first_that_works(what: &str, wanted: impl Fn(AdapterKind) -> bool) -> Result<
         format!("A {what} was asked for, but none works ({})", reasons.join("; "))
     };
     Err(Error::DeviceUnavailable(
-        Problem::new(title).expected("a graphics device with a Vulkan, Metal or Direct3D 12 driver").hint(
-            "Install the driver of the graphics card and the Vulkan loader (Debian: libvulkan1, and mesa-vulkan-drivers \
-             for AMD and Intel; NVIDIA: its own driver), see `ptychoscope devices`, or use --accelerator auto or cpu",
-        ),
+        Problem::new(title)
+            .expected("a graphics device with a Vulkan, Metal or Direct3D 12 driver")
+            .hint(format!("{WHAT_TO_INSTALL}, see `ptychoscope devices`, or use --accelerator auto or cpu")),
     ))
 }
 

@@ -11,6 +11,7 @@ use super::resuming::{self, Unfinished};
 use super::solving;
 use super::summary::{JobOutcome, Summary, SummaryDataset};
 use super::watch::{Autosave, Watch};
+use super::watching::Watching;
 use super::{Context, message, simulating};
 use crate::checkpoint::{self, Bundle, DatasetInfo, Destination, JobRecord, Manifest, RunFolder, SavedTraining, Utc};
 use crate::config::{Config, Method};
@@ -45,6 +46,10 @@ pub(super) fn perform(job: &Job, context: &Context<'_>) -> Result<Summary> {
                 .and_then(|unfinished| training(&recorder, &unfinished.job, Some(&unfinished)))
         }
         Job::Polish { run, output_dir, settings } => solving::polish_run(&recorder, job, run, output_dir, settings),
+        Job::Watch { model, folder, output_dir, settings, once, settle } => {
+            let output_dir = output_dir.as_deref();
+            Watching { model, folder, output_dir, settings, once: *once, settle: *settle }.run(&recorder)
+        }
         Job::Simulate { output, sources, config } => simulating::simulation(&recorder, job, output, sources, config),
     });
     if let Err(error) = &result {

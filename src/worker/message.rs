@@ -3,12 +3,13 @@
 //! Exactly one [`EventKind::Finished`] or [`EventKind::Failed`] follows each [`EventKind::Started`].
 
 pub use super::control::Switch;
-pub use super::device::{AdapterKind, DeviceInfo};
+pub use super::device::{AdapterInfo, AdapterKind, DeviceInfo, WHAT_TO_INSTALL};
 pub use super::estimate::{Basis, Estimate, Measured, estimate};
 pub use super::live::LivePace;
 pub use super::presets::{UserPreset, why_not_name};
-pub use super::reader::{Patterns, Reply, Request, ResultData, RunInfo};
+pub use super::reader::{Look, Patterns, Reply, Request, ResultData, RunInfo, RunObject};
 pub use super::summary::{JobOutcome, Summary, SummaryDataset};
+pub use super::watching::{Fate, WatchedFile};
 pub use crate::direct::{OrientationScore, Orientations, score_orientations};
 pub use crate::simulate::{Preview as ScenePreview, Sources};
 pub use crate::train::Control;
@@ -106,6 +107,21 @@ pub enum Job {
         /// Dotted settings that replace those of then; only of device, epochs and time budget.
         settings: Vec<(String, String)>,
     },
+    /// Reconstruct datasets with a trained bundle as they arrive in a folder.
+    Watch {
+        /// The bundle.
+        model: PathBuf,
+        /// The folder that datasets arrive in.
+        folder: PathBuf,
+        /// Where a run folder is made for each file; none for `reconstructed` in the folder itself.
+        output_dir: Option<PathBuf>,
+        /// Dotted settings that replace those of the bundle; only of inference, grouping and device.
+        settings: Vec<(String, String)>,
+        /// Whether to end when all that is there is done, instead of when it is stopped.
+        once: bool,
+        /// How long a file must have been left alone before it is read.
+        settle: Duration,
+    },
     /// Simulate a dataset and write it.
     Simulate {
         /// The file to write.
@@ -126,6 +142,7 @@ impl Job {
             Self::Run { .. } => "run",
             Self::Polish { .. } => "polish",
             Self::Resume { .. } => "resume",
+            Self::Watch { .. } => "watch",
             Self::Simulate { .. } => "simulate",
         }
     }
@@ -154,7 +171,7 @@ fn seconds<S: serde::Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, 
 pub enum EventKind {
     /// The job began.
     Started {
-        /// `train`, `infer`, `run`, `polish`, `resume` or `simulate`.
+        /// `train`, `infer`, `run`, `polish`, `resume`, `watch` or `simulate`.
         name: String,
     },
     /// The run folder is there; nothing is written before the input has been checked.
@@ -185,6 +202,8 @@ pub enum EventKind {
         /// Its path.
         path: PathBuf,
     },
+    /// What has become of a file of a watched folder.
+    File(WatchedFile),
     /// The job is done; its result is kept, also when it was stopped.
     Finished(Box<Summary>),
     /// The job failed.
@@ -205,6 +224,8 @@ pub enum Stage {
     Saving,
     /// Calculating patterns.
     Simulating,
+    /// Waiting for files.
+    Watching,
 }
 
 impl Stage {
@@ -216,6 +237,7 @@ impl Stage {
             Self::Reconstructing => "Reconstructing",
             Self::Saving => "Saving",
             Self::Simulating => "Simulating",
+            Self::Watching => "Watching",
         }
     }
 }

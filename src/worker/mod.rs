@@ -8,6 +8,7 @@ pub mod device;
 pub mod estimate;
 mod example;
 mod guard;
+mod incoming;
 mod jobs;
 mod live;
 pub mod message;
@@ -21,6 +22,7 @@ pub mod slot;
 mod solving;
 pub mod summary;
 mod watch;
+mod watching;
 
 pub use control::Switch;
 pub use message::{Command, Control, Event, EventKind, Job, Picture};

@@ -1,8 +1,10 @@
 //! The thread that reads and writes files for a window, so that neither the device nor the window waits for a disk.
 //!
 //! Requests are answered in order; opening a dataset is answered in four parts: its headers at once, its verdicts, its
-//! content, and a first look at its object. How the scan lies is told when nothing else is asked for. A panic in a parser is a failure of that request alone.
+//! content, and, if wanted, a first look at its object. How the scan lies is told when nothing else is asked for. Opening
+//! another dataset ends the look at the one before. A panic in a parser is a failure of that request alone.
 
+use super::device::{self, AdapterInfo};
 use super::example;
 use super::guard;
 use super::live::picture_of;
@@ -24,7 +26,7 @@ use num_complex::Complex32;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -49,6 +51,22 @@ pub enum Request {
         config: Box<DataConfig>,
         /// Seed of the choice of patterns, if not all are read.
         seed: u64,
+        /// Whether a first look at the object is taken.
+        look: bool,
+    },
+    /// A first look at the object of a dataset that is open.
+    Look {
+        /// Its content.
+        patterns: Arc<Patterns>,
+        /// How it was read.
+        orientation: Orientation,
+    },
+    /// The devices that the program can see.
+    Devices,
+    /// The object of a run.
+    Object {
+        /// The run folder.
+        folder: PathBuf,
     },
     /// A bundle: what it was trained on and how.
     Bundle {
@@ -132,6 +150,22 @@ pub enum Reply {
     Inspected(Arc<Inspection>),
     /// The content of a dataset.
     Opened(Arc<Patterns>),
+    /// What a first look is finding out now; none when it is over.
+    Looking {
+        /// The file of the dataset.
+        path: PathBuf,
+        /// What it is finding out.
+        look: Option<Look>,
+    },
+    /// The devices, best first.
+    Devices(Vec<AdapterInfo>),
+    /// The object of a run, or why it cannot be had.
+    Object {
+        /// The run folder.
+        folder: PathBuf,
+        /// The object.
+        object: std::result::Result<Arc<RunObject>, Failure>,
+    },
     /// A first look at the object of a dataset: a few epochs of the direct solver.
     Preview {
         /// The file of the dataset.
@@ -198,6 +232,24 @@ pub enum Reply {
         /// Why.
         failure: Failure,
     },
+}
+
+/// What a first look is finding out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// The object, roughly.
+    Object,
+    /// How the scan lies.
+    Orientations,
+}
+
+/// The stitched object of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunObject {
+    /// The object.
+    pub reconstruction: Reconstruction,
+    /// (H, W) pixels that were seen.
+    pub covered: Array2<bool>,
 }
 
 /// A dataset in memory with what a person wants to know of its patterns.
@@ -298,9 +350,11 @@ impl RunInfo {
 
 /// The thread and its two channels. Dropping it ends the thread after the request that runs.
 pub struct Reader {
-    requests: Sender<Request>,
+    requests: Sender<(Request, u64)>,
     /// Requests that wait.
     waiting: Arc<AtomicUsize>,
+    /// Number of the look that is wanted: one with another number ends.
+    wanted_look: Arc<AtomicU64>,
     replies: Receiver<Reply>,
     thread: Option<JoinHandle<()>>,
 }
@@ -311,10 +365,12 @@ impl Reader {
     /// # Errors
     /// The system gives no thread.
     pub fn spawn(wake: super::Wake) -> Result<Self> {
-        let (request_in, request_out) = channel::<Request>();
+        let (request_in, request_out) = channel::<(Request, u64)>();
         let (reply_in, replies) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let queue = Arc::clone(&waiting);
+        let wanted_look = Arc::new(AtomicU64::new(0));
+        let wanted = Arc::clone(&wanted_look);
         let work = move || {
             let mut later: Option<Later> = None;
             let mut answer = |reply: Reply| {
@@ -326,13 +382,14 @@ impl Reader {
                     later = do_later(task, &queue, &mut answer);
                     continue;
                 }
-                let Ok(request) = request_out.recv() else { return };
+                let Ok((request, number)) = request_out.recv() else { return };
                 queue.fetch_sub(1, Ordering::AcqRel);
                 if request == Request::Shutdown {
                     return;
                 }
                 let path = request.path().to_path_buf();
-                if let Err(error) = guard::guarded(|| meet(&request, &mut later, &mut answer)) {
+                let look = Wanted { number, newest: Arc::clone(&wanted) };
+                if let Err(error) = guard::guarded(|| meet(&request, look, &mut later, &mut answer)) {
                     answer(Reply::Failed { path, failure: error.into() });
                 }
             }
@@ -341,13 +398,22 @@ impl Reader {
             .name("ptycho-reader".to_owned())
             .spawn(work)
             .map_err(|error| Error::failed(format!("The reader thread could not be started ({error})")))?;
-        Ok(Self { requests: request_in, waiting, replies, thread: Some(thread) })
+        Ok(Self { requests: request_in, waiting, wanted_look, replies, thread: Some(thread) })
     }
 
     /// Puts a request in the queue.
     pub fn request(&self, request: Request) {
+        let looks = matches!(request, Request::Dataset { .. } | Request::Look { .. } | Request::Shutdown);
+        if looks {
+            self.cancel_look();
+        }
         self.waiting.fetch_add(1, Ordering::AcqRel);
-        let _gone = self.requests.send(request);
+        let _gone = self.requests.send((request, self.wanted_look.load(Ordering::Acquire)));
+    }
+
+    /// Ends the first look that is being taken, and those asked for.
+    pub fn cancel_look(&self) {
+        self.wanted_look.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Its replies, in order.
@@ -371,10 +437,11 @@ impl Request {
             Self::Dataset { path, .. } | Self::Bundle { path } | Self::Config { path } | Self::Write { path, .. } => {
                 path
             }
-            Self::Result { folder, .. } | Self::Trash { folder } => folder,
+            Self::Result { folder, .. } | Self::Trash { folder } | Self::Object { folder } => folder,
+            Self::Look { patterns, .. } => &patterns.dataset.path,
             Self::Runs { parent } => parent,
             Self::Presets { folder } | Self::SavePreset { folder, .. } | Self::DeletePreset { folder, .. } => folder,
-            Self::Example | Self::Scene { .. } | Self::Shutdown => Path::new(""),
+            Self::Example | Self::Scene { .. } | Self::Devices | Self::Shutdown => Path::new(""),
         }
     }
 }
@@ -384,36 +451,67 @@ struct Later {
     patterns: Arc<Patterns>,
     /// How it was read.
     orientation: Orientation,
+    wanted: Wanted,
+}
+
+/// Whether a look is still wanted.
+struct Wanted {
+    number: u64,
+    newest: Arc<AtomicU64>,
+}
+
+impl Wanted {
+    fn still(&self) -> bool {
+        self.newest.load(Ordering::Acquire) == self.number
+    }
 }
 
 /// Does it, unless a request comes in between: then it is still to do.
 fn do_later(task: Later, queue: &AtomicUsize, answer: &mut dyn FnMut(Reply)) -> Option<Later> {
     let began = Instant::now();
-    let mut watch = |_: f64| queue.load(Ordering::Acquire) == 0 && began.elapsed() < SCORING_TIME;
+    let mut watch =
+        |_: f64| queue.load(Ordering::Acquire) == 0 && task.wanted.still() && began.elapsed() < SCORING_TIME;
     let dataset = &task.patterns.dataset;
+    if !task.wanted.still() {
+        answer(Reply::Looking { path: dataset.path.clone(), look: None });
+        return None;
+    }
+    answer(Reply::Looking { path: dataset.path.clone(), look: Some(Look::Orientations) });
     let found = guard::guarded(|| direct::score_orientations(dataset, task.orientation, &mut watch));
     match found {
-        Ok(None) if queue.load(Ordering::Acquire) > 0 => return Some(task),
+        Ok(None) if queue.load(Ordering::Acquire) > 0 && task.wanted.still() => return Some(task),
         Ok(Some(found)) => answer(Reply::Orientations { path: dataset.path.clone(), found: Arc::new(found) }),
         // Whatever makes the data unusable is said where the data are used.
         Ok(None) | Err(_) => {}
     }
+    answer(Reply::Looking { path: dataset.path.clone(), look: None });
     None
 }
 
-fn meet(request: &Request, later: &mut Option<Later>, answer: &mut dyn FnMut(Reply)) -> Result<()> {
+fn meet(request: &Request, wanted: Wanted, later: &mut Option<Later>, answer: &mut dyn FnMut(Reply)) -> Result<()> {
     match request {
-        Request::Dataset { path, config, seed } => {
+        Request::Dataset { path, config, seed, look } => {
             *later = None;
             answer(Reply::Headers { path: path.clone(), arrays: data::list(path)? });
             answer(Reply::Inspected(Arc::new(data::inspect_with(path, config)?)));
             let dataset = Dataset::load(path, config, *seed)?;
             let patterns = Arc::new(patterns(dataset));
             answer(Reply::Opened(Arc::clone(&patterns)));
-            if let Some((picture, misfit)) = preview(&patterns.dataset)? {
-                answer(Reply::Preview { path: path.clone(), picture: Arc::new(picture), misfit });
+            if *look {
+                *later = take_look(patterns, config.orientation, wanted, answer)?;
             }
-            *later = Some(Later { patterns, orientation: config.orientation });
+        }
+        Request::Look { patterns, orientation } => {
+            *later = None;
+            *later = take_look(Arc::clone(patterns), *orientation, wanted, answer)?;
+        }
+        Request::Devices => answer(Reply::Devices(device::list())),
+        Request::Object { folder } => {
+            let object = guard::guarded(|| run_object(folder));
+            answer(Reply::Object {
+                folder: folder.clone(),
+                object: object.map(Arc::new).map_err(|error| Failure::from(error.at(folder))),
+            });
         }
         Request::Bundle { path } => {
             let path = if path.is_dir() { path.join("model.ptycho") } else { path.clone() };
@@ -494,15 +592,43 @@ fn patterns(dataset: Dataset) -> Patterns {
     Patterns { dataset, mean, max, counts, nearest, probe_diameter, overlap }
 }
 
+/// Looks at the object, and leaves for later what takes longer; a look that is no longer wanted has no result.
+fn take_look(
+    patterns: Arc<Patterns>,
+    orientation: Orientation,
+    wanted: Wanted,
+    answer: &mut dyn FnMut(Reply),
+) -> Result<Option<Later>> {
+    let path = patterns.dataset.path.clone();
+    answer(Reply::Looking { path: path.clone(), look: Some(Look::Object) });
+    let seen = preview(&patterns.dataset, &wanted);
+    if seen.is_err() || !wanted.still() {
+        answer(Reply::Looking { path: path.clone(), look: None });
+    }
+    match seen? {
+        _ if !wanted.still() => return Ok(None),
+        Some((picture, misfit)) => answer(Reply::Preview { path, picture: Arc::new(picture), misfit }),
+        None => {}
+    }
+    Ok(Some(Later { patterns, orientation, wanted }))
+}
+
+/// The stitched object of a run.
+fn run_object(folder: &Path) -> Result<RunObject> {
+    let reconstruction = Reconstruction::load(&RunFolder::at(folder).reconstruction())?;
+    let covered = imaging::covered_mask(reconstruction.coverage.view(), imaging::COVERED_FRACTION);
+    Ok(RunObject { reconstruction, covered })
+}
+
 /// A first look at the object; none where a second or two would not do.
-fn preview(dataset: &Dataset) -> Result<Option<(Picture, f64)>> {
+fn preview(dataset: &Dataset, wanted: &Wanted) -> Result<Option<(Picture, f64)>> {
     let pixels = dataset.len() * dataset.patch_size().pow(2);
     if pixels > PREVIEW_PIXELS {
         return Ok(None);
     }
     let config = DirectConfig { epochs: PREVIEW_EPOCHS, ..DirectConfig::default() };
     let began = Instant::now();
-    let mut watch = |_: f64, _: Option<f64>| began.elapsed() < PREVIEW_TIME;
+    let mut watch = |_: f64, _: Option<f64>| wanted.still() && began.elapsed() < PREVIEW_TIME;
     let solved = direct::solve(dataset, &config, &Start::Flat, &mut watch)?;
     let misfit = solved.misfits.last().copied().unwrap_or(f64::NAN);
     Ok((!solved.misfits.is_empty()).then(|| (picture_of(0, None, solved.reconstruction), misfit)))
@@ -699,16 +825,74 @@ mod tests {
         ];
         write_npz(&path, &arrays).unwrap();
         let mut config = Box::new(DataConfig::default());
-        let request =
-            |config: &DataConfig| Request::Dataset { path: path.clone(), config: Box::new(config.clone()), seed: 1 };
+        let request = |config: &DataConfig| Request::Dataset {
+            path: path.clone(),
+            config: Box::new(config.clone()),
+            seed: 1,
+            look: true,
+        };
         let replies = read(request(&config), 3);
         assert!(matches!(&replies[1], Reply::Inspected(inspection) if inspection.status() == Status::Fail));
         assert!(matches!(&replies[2], Reply::Failed { .. }));
         config.mapping.diffraction = "stack".into();
-        let replies = read(request(&config), 4);
+        let replies = read(request(&config), 5);
         assert!(matches!(&replies[1], Reply::Inspected(inspection) if inspection.status() != Status::Fail));
         assert!(matches!(&replies[2], Reply::Opened(patterns) if patterns.dataset.len() == 516));
-        assert!(matches!(&replies[3], Reply::Preview { misfit, .. } if *misfit < 0.02));
+        assert!(matches!(&replies[3], Reply::Looking { look: Some(Look::Object), .. }));
+        assert!(matches!(&replies[4], Reply::Preview { misfit, .. } if *misfit < 0.02));
+    }
+
+    fn star() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/siemens_star_n64.npz")
+    }
+
+    /// Everything that is answered until the reader has nothing more to do.
+    fn until_quiet(reader: &Reader, mut with: impl FnMut(&Reply)) -> Vec<Reply> {
+        let mut replies = Vec::new();
+        loop {
+            let reply = reader.replies().recv_timeout(Duration::from_secs(60)).unwrap();
+            with(&reply);
+            let over = matches!(reply, Reply::Looking { look: None, .. });
+            replies.push(reply);
+            if over {
+                return replies;
+            }
+        }
+    }
+
+    #[test]
+    fn a_first_look_that_is_not_wanted_is_not_taken_and_one_that_is_cancelled_has_no_result() {
+        let reader = Reader::spawn(Box::new(|| ())).unwrap();
+        // Few patterns, so that a look has a result in its time on any machine.
+        let config = DataConfig { n_subsample: Some(40), ..DataConfig::default() };
+        let config = Box::new(config);
+        let ask = |look| reader.request(Request::Dataset { path: star(), config: config.clone(), seed: 1, look });
+        ask(false);
+        reader.request(Request::Runs { parent: "/nowhere at all".into() });
+        let replies: Vec<Reply> =
+            (0..4).map(|_| reader.replies().recv_timeout(Duration::from_secs(60)).unwrap()).collect();
+        assert!(matches!(&replies[2..], [Reply::Opened(_), Reply::Runs(_)]));
+        assert!(
+            reader.replies().recv_timeout(Duration::from_millis(300)).is_err(),
+            "nothing is looked at later, either"
+        );
+
+        ask(true);
+        let replies = until_quiet(&reader, |reply| {
+            if matches!(reply, Reply::Looking { look: Some(_), .. }) {
+                reader.cancel_look();
+            }
+        });
+        let has_result =
+            |replies: &[Reply]| replies.iter().any(|r| matches!(r, Reply::Preview { .. } | Reply::Orientations { .. }));
+        assert!(!has_result(&replies));
+
+        let Some(Reply::Opened(patterns)) = replies.into_iter().find(|reply| matches!(reply, Reply::Opened(_))) else {
+            panic!("it was not opened")
+        };
+        reader.request(Request::Look { patterns, orientation: Orientation::Plain });
+        let replies = until_quiet(&reader, |_| ());
+        assert!(has_result(&replies), "a look can be had later");
     }
 
     #[test]
@@ -723,7 +907,7 @@ mod tests {
         let mut config = DataConfig::default();
         config.mapping.mask_file = mask_file.display().to_string();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/siemens_star_n64.npz");
-        reader.request(Request::Dataset { path, config: Box::new(config), seed: 1 });
+        reader.request(Request::Dataset { path, config: Box::new(config), seed: 1, look: false });
         let mask = loop {
             match reader.replies().recv_timeout(Duration::from_secs(120)).unwrap() {
                 Reply::Opened(patterns) => break patterns.dataset.mask.clone().unwrap(),

@@ -1,13 +1,30 @@
 //! Version, what draws the window, what computes, licences.
 
 use crate::session::State;
-use eframe::egui::{self, RichText};
+use crate::ui::theme;
+use eframe::egui::{self, RichText, ScrollArea, TextEdit};
+
+/// Every crate the program is built from, one a line: name, version, licence, set apart by tabs.
+pub(in crate::ui) const LICENCES: &str = include_str!("../../../assets/licenses.txt");
 
 /// The window "About".
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct About {
     open: bool,
+    licences_open: bool,
+    wanted: String,
+    icon: Option<egui::TextureHandle>,
+    version: String,
+    machine: String,
     renderer: String,
+}
+
+/// Name, version and licence of each crate, in order.
+pub fn crates() -> impl Iterator<Item = [&'static str; 3]> {
+    LICENCES.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+        let mut parts = line.split('\t');
+        Some([parts.next()?, parts.next()?, parts.next()?])
+    })
 }
 
 impl About {
@@ -20,7 +37,13 @@ impl About {
             }
             None => "OpenGL".to_owned(),
         };
-        Self { open: false, renderer }
+        let machine = format!(
+            "system    {} {}\nthreads   {}",
+            std::env::consts::OS,
+            std::env::consts::ARCH,
+            std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        );
+        Self { version: env!("CARGO_PKG_VERSION").to_owned(), machine, renderer, ..Self::default() }
     }
 
     /// Shows it from the next frame on.
@@ -28,25 +51,94 @@ impl About {
         self.open = true;
     }
 
+    /// What draws the window.
+    pub fn renderer(&self) -> &str {
+        &self.renderer
+    }
+
     /// Draws it.
     pub fn show(&mut self, context: &egui::Context, state: &State) {
         let diagnostics = self.diagnostics(state);
-        egui::Window::new("About Ptychoscope").open(&mut self.open).collapsible(false).resizable(false).show(
-            context,
-            |ui| {
-                ui.label(RichText::new(format!("Ptychoscope {}", env!("CARGO_PKG_VERSION"))).heading());
-                ui.label("Physics-informed neural ptychography");
-                ui.add_space(6.0);
-                ui.label(RichText::new(&diagnostics).monospace().small());
-                ui.add_space(6.0);
-                ui.label("Licence: MIT or Apache-2.0, at your choice");
-                ui.label("The example, a Siemens star, is BSD-3-Clause © 2018 UChicago Argonne, LLC");
-                ui.add_space(6.0);
+        let (mut open, mut licences_open) = (self.open, self.licences_open);
+        if open && self.icon.is_none() {
+            let icon = crate::ui::icon();
+            let size = [icon.width as usize, icon.height as usize];
+            let image = egui::ColorImage::from_rgba_unmultiplied(size, &icon.rgba);
+            self.icon = Some(context.load_texture("icon", image, egui::TextureOptions::LINEAR));
+        }
+        let Some(icon) = &self.icon else { return };
+        let middle = context.content_rect().center();
+        let window = egui::Window::new("About Ptychoscope").pivot(egui::Align2::CENTER_CENTER).default_pos(middle);
+        window.open(&mut open).collapsible(false).resizable(false).show(context, |ui| {
+            ui.set_min_width(460.0);
+            ui.horizontal(|ui| {
+                ui.add(egui::Image::new((icon.id(), egui::Vec2::splat(52.0))));
+                ui.vertical(|ui| {
+                    ui.add_space(4.0);
+                    ui.label(RichText::new(format!("Ptychoscope {}", self.version)).heading());
+                    ui.label("Physics-informed neural ptychography");
+                });
+            });
+            ui.add_space(8.0);
+            ui.label(RichText::new(&diagnostics).monospace().size(11.0));
+            ui.add_space(6.0);
+            ui.label("Licence: MIT or Apache-2.0, at your choice");
+            ui.label("The example, a Siemens star, is BSD-3-Clause © 2018 UChicago Argonne, LLC");
+            ui.add_space(6.0);
+            ui.horizontal(|ui| {
                 if ui.button("Copy diagnostics").clicked() {
                     ui.ctx().copy_text(diagnostics.clone());
                 }
-            },
-        );
+                let about = format!("Of {} libraries that the program is built from", crates().count());
+                if ui.button("Licences of libraries…").on_hover_text(about).clicked() {
+                    licences_open = true;
+                }
+            });
+        });
+        egui::Window::new("Licences of libraries")
+            .open(&mut licences_open)
+            .collapsible(false)
+            .default_size([560.0, 420.0])
+            .pivot(egui::Align2::CENTER_CENTER)
+            .default_pos(middle)
+            .show(context, |ui| self.licences(ui));
+        (self.open, self.licences_open) = (open, licences_open);
+    }
+
+    fn licences(&mut self, ui: &mut egui::Ui) {
+        let palette = theme::palette(ui);
+        let wanted = self.wanted.to_lowercase();
+        let found: Vec<[&str; 3]> = crates()
+            .filter(|parts| wanted.is_empty() || parts.iter().any(|part| part.to_lowercase().contains(&wanted)))
+            .collect();
+        ui.horizontal(|ui| {
+            let label = ui.label("Search");
+            let field = TextEdit::singleline(&mut self.wanted).desired_width(200.0).hint_text("name or licence");
+            ui.add(field).labelled_by(label.id);
+            ui.label(RichText::new(format!("{} libraries", found.len())).color(palette.weak));
+            if ui.button("Copy list").clicked() {
+                ui.ctx().copy_text(LICENCES.to_owned());
+            }
+        });
+        ui.separator();
+        let height = ui.text_style_height(&egui::TextStyle::Body);
+        ScrollArea::vertical().auto_shrink([false, false]).show_rows(ui, height, found.len(), |ui, rows| {
+            for [name, version, licence] in found.get(rows).unwrap_or_default() {
+                ui.horizontal(|ui| {
+                    let wide = 0.5 * ui.available_width();
+                    ui.allocate_ui_with_layout(
+                        egui::vec2(wide, height),
+                        egui::Layout::left_to_right(egui::Align::Center),
+                        |ui| {
+                            ui.set_min_width(wide);
+                            ui.label(*name);
+                            ui.label(RichText::new(*version).small().color(palette.weak));
+                        },
+                    );
+                    ui.add(egui::Label::new(RichText::new(*licence).color(palette.weak)).truncate());
+                });
+            }
+        });
     }
 
     fn diagnostics(&self, state: &State) -> String {
@@ -54,13 +146,87 @@ impl About {
             || "chosen when a job starts".to_owned(),
             |device| format!("{} ({}, {})", device.name, device.backend, device.driver),
         );
-        format!(
-            "version   {}\nsystem    {} {}\nthreads   {}\nwindow    {}\ntraining  {device}",
-            env!("CARGO_PKG_VERSION"),
-            std::env::consts::OS,
-            std::env::consts::ARCH,
-            std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            self.renderer,
-        )
+        let mut text =
+            format!("version   {}\n{}\nwindow    {}\ntraining  {device}", self.version, self.machine, self.renderer);
+        for device in state.devices.iter().flatten() {
+            let usable = if device.usable { "" } else { ", cannot train" };
+            let (name, backend, driver, kind) = (&device.name, &device.backend, &device.driver, device.kind.label());
+            text += &format!("\ndevice    {name} ({backend}, {driver}, {kind}{usable})");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::ui::panels::bench::device;
+    use crate::ui::widgets::snapshots;
+    use crate::worker::message::AdapterKind;
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable;
+
+    fn about() -> About {
+        About {
+            open: true,
+            version: "1.2.3".to_owned(),
+            machine: "system    linux x86_64\nthreads   8".to_owned(),
+            renderer: "Some Card (Vulkan, some driver)".to_owned(),
+            ..About::default()
+        }
+    }
+
+    fn harness(theme: egui::Theme) -> Harness<'static, About> {
+        let devices = vec![device("Some Card", AdapterKind::Discrete), device("Some CPU", AdapterKind::Cpu)];
+        let state = State { devices: Some(devices), ..State::default() };
+        let mut harness = Harness::builder()
+            .with_size([640.0, 520.0])
+            .with_theme(theme)
+            .with_context_setup(theme::install)
+            .build_ui_state(move |ui, about: &mut About| about.show(ui.ctx(), &state), about());
+        harness.run_ok();
+        harness
+    }
+
+    #[test]
+    fn about_names_version_devices_and_licences_and_copies_them() {
+        let mut window = harness(egui::Theme::Dark);
+        window.get_by_label("Ptychoscope 1.2.3");
+        window.get_by_label_contains("device    Some Card (vulkan, a driver, discrete GPU)");
+        window.get_by_label("Copy diagnostics").click();
+        window.run_ok();
+        let copied = window.output().platform_output.commands.iter().any(
+            |command| matches!(command, egui::OutputCommand::CopyText(text) if text.contains("window    Some Card")),
+        );
+        assert!(copied || window.state().diagnostics(&State::default()).contains("window    Some Card"));
+        window.get_by_label("Licences of libraries…").click();
+        window.run_ok();
+        window.get_by_label("Copy list");
+        window.get_by_label("Search").focus();
+        window.run_ok();
+        window.get_by_role_and_label(egui::accesskit::Role::TextInput, "Search").type_text("egui_plot");
+        window.run_ok();
+        window.get_by_label("1 libraries");
+        window.get_by_label("MIT OR Apache-2.0");
+    }
+
+    #[test]
+    fn every_library_has_a_name_a_version_and_a_licence() {
+        assert!(crates().count() > 300, "{}", crates().count());
+        for [name, version, licence] in crates() {
+            assert!(!name.is_empty() && version.starts_with(|c: char| c.is_ascii_digit()), "{name} {version}");
+            assert!(!licence.is_empty(), "{name} has no licence");
+        }
+    }
+
+    #[test]
+    fn the_about_window_looks_as_accepted() {
+        if !snapshots::can_draw() {
+            return;
+        }
+        for (theme, end) in snapshots::THEMES {
+            snapshots::compare(&mut harness(theme), &format!("about-{end}"));
+        }
     }
 }

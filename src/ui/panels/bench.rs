@@ -65,6 +65,7 @@ pub(crate) fn opened(path: &Path) -> State {
         path: path.to_path_buf(),
         config: Box::new(state.draft.config().data.clone()),
         seed: 1,
+        look: true,
     });
     for reply in replies {
         state.learn(reply);
@@ -110,6 +111,18 @@ pub(crate) fn looks_as_accepted<V: Default + 'static>(
         }
         panel.run_ok();
         snapshots::compare(&mut panel, &format!("{name}-{end}"));
+    }
+}
+
+/// A device of this kind.
+pub(crate) fn device(name: &str, kind: crate::worker::message::AdapterKind) -> crate::worker::message::AdapterInfo {
+    crate::worker::message::AdapterInfo {
+        name: name.to_owned(),
+        backend: "vulkan".to_owned(),
+        driver: "a driver".to_owned(),
+        kind,
+        limits: None,
+        usable: true,
     }
 }
 

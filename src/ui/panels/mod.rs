@@ -16,6 +16,7 @@ pub mod runs;
 pub mod simulate;
 pub mod status;
 pub mod train;
+pub mod watch;
 pub mod welcome;
 
 use super::commands::Command;
@@ -34,6 +35,8 @@ pub struct Outbox {
     pub choose_runs_folder: bool,
     /// A mask that is to be saved and used, with a proposed file name.
     pub mask: Option<(String, Vec<u8>)>,
+    /// Whether the folder that is watched is to be chosen.
+    pub choose_watch_folder: bool,
     /// Whether the file of a mask is to be chosen.
     pub choose_mask: bool,
     /// A file of a simulation that is to be chosen.
@@ -52,6 +55,7 @@ pub struct Views {
     runs: runs::View,
     log: log::View,
     simulate: simulate::View,
+    watch: watch::View,
     outbox: Outbox,
 }
 
@@ -68,6 +72,7 @@ impl Views {
             Pane::Runs => self.runs.show(ui, state, outbox, actions),
             Pane::Log => self.log.show(ui, state, outbox, actions),
             Pane::Simulate => self.simulate.show(ui, state, outbox, actions),
+            Pane::Watch => self.watch.show(ui, state, outbox, actions),
         }
     }
 
@@ -84,6 +89,11 @@ impl Views {
     /// Takes out whether the folder of the runs is to be chosen.
     pub fn take_choose_runs_folder(&mut self) -> bool {
         std::mem::take(&mut self.outbox.choose_runs_folder)
+    }
+
+    /// Takes out whether the folder that is watched is to be chosen.
+    pub fn take_choose_watch_folder(&mut self) -> bool {
+        std::mem::take(&mut self.outbox.choose_watch_folder)
     }
 
     /// Takes out a mask that is to be saved and used, with a proposed file name.

@@ -21,6 +21,13 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// Always this much, for pictures that shall be the same everywhere.
+    #[cfg(test)]
+    pub(crate) fn fixed(bytes: u64) -> Self {
+        // No time is a second away from none.
+        Self { asked: Some(f64::NAN), bytes: Some(bytes) }
+    }
+
     /// The memory as it was less than a second ago; `now` is any clock in seconds.
     pub fn at(&mut self, now: f64) -> Option<u64> {
         if self.asked.is_none_or(|asked| (now - asked).abs() >= 1.0) {

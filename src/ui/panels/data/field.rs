@@ -1,11 +1,12 @@
 //! Pictures of complex images: probe and object.
 
 use crate::imaging::{Colormap, ComplexColours, robust_limits};
+use crate::session::{Action, OpenDataset};
 use crate::ui::theme;
 use crate::ui::widgets::background::Background;
 use crate::ui::widgets::image_view::{ImageResponse, ImageView};
 use crate::ui::widgets::numbers::short;
-use crate::worker::message::{Patterns, Picture};
+use crate::worker::message::{Look, Patterns};
 use eframe::egui::{self, Color32, ColorImage, RichText, vec2};
 use ndarray::{Array2, ArrayView2, Axis};
 use num_complex::Complex32;
@@ -126,32 +127,48 @@ pub(super) struct ObjectView {
 }
 
 impl ObjectView {
-    /// Draws a first look at the object, or the one that the file brings, in the space that is left.
+    /// Draws a first look at the object, or the one that the file brings, in the space that is left, below a title.
     ///
-    /// * `first_look`: a quick solution without a network, and its misfit.
+    /// * `on_opening`: whether a first look is taken when a dataset is opened.
     pub(super) fn show(
         &mut self,
         ui: &mut egui::Ui,
         patterns: &Arc<Patterns>,
-        first_look: Option<&(Arc<Picture>, f64)>,
+        dataset: &OpenDataset,
+        on_opening: bool,
+        actions: &mut Vec<Action>,
     ) {
+        let first_look = dataset.preview.as_ref();
         let known = patterns.dataset.object.as_ref();
         let weak = theme::palette(ui).weak;
+        let mut show_known = known.is_some() && (self.show_known || first_look.is_none());
+        ui.horizontal(|ui| {
+            // As high as the titles beside it.
+            ui.spacing_mut().interact_size.y = 16.0;
+            ui.label(RichText::new("Object").strong());
+            look(ui, dataset, on_opening, actions);
+        });
         if known.is_none() && first_look.is_none() {
             let text = "The file brings no object to compare with. This is usual, and nothing is missing.";
             ui.label(RichText::new(text).color(weak));
             return;
         }
         let aspect = self.aspect.get_or_insert(Aspect::Phase);
-        let mut show_known = known.is_some() && (self.show_known || first_look.is_none());
         ui.horizontal_wrapped(|ui| {
             if known.is_some() && first_look.is_some() {
-                ui.selectable_value(&mut show_known, false, "First look")
-                    .on_hover_text("A quick solution of two seconds, without a network");
-                ui.selectable_value(&mut show_known, true, "In the file")
-                    .on_hover_text("The object that the file brings, only to compare with");
-                ui.separator();
+                let source = |known: bool| if known { "In the file" } else { "First look" };
+                let combo = egui::ComboBox::from_id_salt("object shown")
+                    .width(72.0)
+                    .selected_text(source(show_known))
+                    .show_ui(ui, |ui| {
+                        ui.selectable_value(&mut show_known, false, source(false))
+                            .on_hover_text("A quick solution of a few seconds, without a network");
+                        ui.selectable_value(&mut show_known, true, source(true))
+                            .on_hover_text("The object that the file brings, only to compare with");
+                    });
+                combo.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Object shown"));
             }
+            ui.spacing_mut().item_spacing.x = 3.0;
             aspects(ui, aspect, true);
         });
         self.show_known = show_known;
@@ -191,6 +208,36 @@ impl ObjectView {
             }
             _ => {}
         }
+    }
+}
+
+/// A first look, in the line of the title: that it is being taken, how to end it, how to get one.
+fn look(ui: &mut egui::Ui, dataset: &OpenDataset, on_opening: bool, actions: &mut Vec<Action>) {
+    let about = "A quick solution of a few seconds without a network, so that a wrong orientation, wrong positions or a \
+                 wrong probe are seen before any training";
+    if let Some(look) = dataset.looking {
+        ui.add(egui::Spinner::new().size(12.0));
+        let (text, meaning) = match look {
+            Look::Object => ("First look", "The object is being found, roughly"),
+            Look::Orientations => ("Orientations", "The eight ways to lay the scan are being compared"),
+        };
+        ui.label(RichText::new(text).color(theme::palette(ui).weak)).on_hover_text(meaning);
+        if ui.small_button("Cancel").clicked() {
+            actions.push(Action::CancelLook);
+        }
+        return;
+    }
+    let text = if dataset.preview.is_some() { "Look again" } else { "First look" };
+    if ui.small_button(text).on_hover_text(about).clicked() {
+        actions.push(Action::TakeLook);
+    }
+    // Where there is no room for it, it is in the menu Edit.
+    if ui.available_width() < 96.0 {
+        return;
+    }
+    let mut on = on_opening;
+    if ui.checkbox(&mut on, "On opening").on_hover_text("Take a first look whenever a dataset is opened").changed() {
+        actions.push(Action::SetFirstLook(on));
     }
 }
 

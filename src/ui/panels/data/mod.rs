@@ -140,6 +140,7 @@ impl View {
         actions: &mut Vec<Action>,
     ) {
         let width = ui.available_width();
+        verdicts::mended(ui, state, actions);
         if let Some(inspection) = &dataset.inspection {
             verdicts::show(ui, state, inspection, actions);
             ui.add_space(8.0);
@@ -174,7 +175,10 @@ impl View {
         ui.allocate_ui_with_layout(vec2(size[0], size[1]), layout, |ui| {
             ui.set_min_size(vec2(size[0], size[1]));
             ui.set_max_width(size[0]);
-            ui.label(RichText::new(section.title()).strong());
+            // The object has more to say in the line of its title.
+            if section != Section::Object {
+                ui.label(RichText::new(section.title()).strong());
+            }
             let selected = dataset.selected;
             match section {
                 Section::Patterns => {
@@ -195,7 +199,7 @@ impl View {
                     }
                 }
                 Section::Probe => self.probe.show(ui, patterns),
-                Section::Object => self.object.show(ui, patterns, dataset.preview.as_ref()),
+                Section::Object => self.object.show(ui, patterns, dataset, !state.no_first_look, actions),
                 Section::Photons => self.photons.show(ui, patterns, selected),
             }
         });
@@ -273,6 +277,7 @@ fn headline(ui: &mut egui::Ui, dataset: &OpenDataset, outbox: &mut Outbox, actio
 
 /// Verdicts and table.
 fn facts(ui: &mut egui::Ui, state: &State, dataset: &OpenDataset, actions: &mut Vec<Action>) {
+    verdicts::mended(ui, state, actions);
     match &dataset.inspection {
         Some(inspection) => verdicts::show(ui, state, inspection, actions),
         None if dataset.loading => {
@@ -371,9 +376,13 @@ mod tests {
         photograph(&mut panel, "data-orientation");
         panel.get_by_label("Use flip x").click();
         panel.run_ok();
-        let text = "flip_x".to_owned();
-        assert_eq!(panel.state().actions, [Action::SetField { path: "data.orientation".to_owned(), text }]);
+        let orientation = |panel: &Harness<'static, Bench<View>>| panel.state().state.draft.config().data.orientation;
+        assert_eq!(orientation(&panel), Orientation::FlipX);
         assert!(panel.query_by_label("Use flip x").is_none(), "the scores were of the orientation before");
+        panel.get_by_label("Mended: scan laid as flip x");
+        panel.get_by_label("Undo").click();
+        panel.run_ok();
+        assert_eq!(orientation(&panel), Orientation::Plain);
     }
 
     #[test]
@@ -381,7 +390,7 @@ mod tests {
         let path = fixture("siemens_star_n64.npz");
         let mut state = State::default();
         state.act(Action::Open(path.clone()));
-        let request = Request::Dataset { path, config: Box::default(), seed: 1 };
+        let request = Request::Dataset { path, config: Box::default(), seed: 1, look: false };
         state.learn(read(request).remove(0));
         let panel = small(state);
         panel.get_by_label_contains("Reading siemens_star_n64.npz");
@@ -472,10 +481,112 @@ mod tests {
         let mut panel = small(state);
         panel.get_by_label("Take the values as counts").click();
         panel.run_ok();
-        let path = "data.diffraction_unit".to_owned();
-        assert_eq!(panel.state().actions, [Action::SetField { path, text: "counts".into() }]);
+        let fields = vec![("data.diffraction_unit".to_owned(), "counts".to_owned())];
+        let what = "take the values as counts".to_owned();
+        assert_eq!(panel.state().actions, [Action::SetFields { what, fields }]);
         assert!(panel.state().state.dataset.as_ref().unwrap().loading, "the file is read again");
         panel.get_by_label_contains("Reading again");
+    }
+
+    /// A dataset of 64 patterns of 64 × 64 pixels whose values do not tell the axes apart, and two sets of positions.
+    fn doubtful(path: &std::path::Path) {
+        use crate::data::write_npz;
+        use ndarray::{Array1, Array3};
+        let patterns = Array3::from_shape_fn((64, 64, 64), |(n, y, x)| 1.0 + ((n * 7 + y * 3 + x * 5) % 11) as f32);
+        let probe = Array2::from_shape_fn((64, 64), |(y, x)| {
+            let square = (y as f32 - 32.0).powi(2) + (x as f32 - 32.0).powi(2);
+            Complex32::new((-square / 200.0).exp(), 0.1)
+        });
+        let (x, y) = (
+            Array1::from_shape_fn(64, |n| 40.0 + 4.0 * (n % 8) as f64),
+            Array1::from_shape_fn(64, |n| (n / 8) as f64 * 4.0),
+        );
+        let nominal = x.mapv(|x| x + (x * 1.7).sin());
+        let arrays = [
+            ("diffraction", NpyArray::F32(patterns.view().into_dyn())),
+            ("probeGuess", NpyArray::C32(probe.view().into_dyn())),
+            ("xcoords", NpyArray::F64(x.view().into_dyn())),
+            ("ycoords", NpyArray::F64(y.view().into_dyn())),
+            ("xcoords_start", NpyArray::F64(nominal.view().into_dyn())),
+            ("ycoords_start", NpyArray::F64(y.view().into_dyn())),
+        ];
+        write_npz(path, &arrays).unwrap();
+    }
+
+    /// Has what was asked for read, as the window does.
+    fn follow(panel: &mut Harness<'static, Bench<View>>) {
+        let requests: Vec<Request> = panel
+            .state_mut()
+            .effects
+            .drain(..)
+            .filter_map(|effect| match effect {
+                crate::session::Effect::Read(request) => Some(request),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(requests.len(), 1, "the file is read once for each click");
+        for request in requests {
+            for reply in read(request) {
+                panel.state_mut().state.learn(reply);
+            }
+        }
+        panel.run_ok();
+    }
+
+    #[test]
+    fn the_axis_order_and_the_position_set_are_one_click_each_judged_anew_and_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("doubtful.npz");
+        doubtful(&path);
+        let mut state = opened(&path);
+        state.no_first_look = true;
+        let mut panel = small(state);
+        assert!(panel.state().state.why_not_start().unwrap().contains("cannot be used"));
+        panel.get_by_label("Read as (n, h, w)");
+        panel.get_by_label("Read as (h, w, n)").click();
+        panel.run_ok();
+        follow(&mut panel);
+        assert_eq!(panel.state().state.why_not_start(), None);
+        panel.get_by_label("Mended: read as (h, w, n)");
+        panel.get_by_label_contains("xcoords_start/ycoords_start differs by");
+        photograph(&mut panel, "data-mended");
+
+        panel.get_by_label("Use xcoords_start and ycoords_start").click();
+        panel.run_ok();
+        follow(&mut panel);
+        let first = |panel: &Harness<'static, Bench<View>>| {
+            panel.state().state.dataset.as_ref().unwrap().patterns.as_ref().unwrap().dataset.positions[0][0]
+        };
+        assert!((first(&panel) - 40.0).abs() > 0.1, "{}", first(&panel));
+        assert!(panel.query_by_label("Use xcoords_start and ycoords_start").is_none(), "a choice is not doubted");
+        panel.get_by_label("Undo").click();
+        panel.run_ok();
+        follow(&mut panel);
+        assert!((first(&panel) - 40.0).abs() < 1e-9);
+        panel.get_by_label("Undo").click();
+        panel.run_ok();
+        follow(&mut panel);
+        assert!(panel.state().state.why_not_start().unwrap().contains("cannot be used"));
+    }
+
+    #[test]
+    fn a_first_look_is_seen_being_taken_ended_and_asked_for() {
+        use crate::worker::message::{Look, Reply};
+        let path = fixture("siemens_star_n64.npz");
+        let mut state = opened(&path);
+        state.dataset.as_mut().unwrap().preview = None;
+        state.learn(Reply::Looking { path, look: Some(Look::Object) });
+        let mut panel = bench(state, [1800.0, 900.0], egui::Theme::Dark);
+        panel.get_by_label("First look");
+        panel.get_by_label("Cancel").click();
+        panel.run_ok();
+        assert_eq!(panel.state().effects, [crate::session::Effect::CancelLook]);
+        panel.get_by_label("First look").click();
+        panel.run_ok();
+        assert!(matches!(panel.state().effects.last(), Some(crate::session::Effect::Read(Request::Look { .. }))));
+        panel.get_by_label("On opening").click();
+        panel.run_ok();
+        assert!(panel.state().state.no_first_look);
     }
 
     #[test]
@@ -565,7 +676,8 @@ mod tests {
     fn the_data_look_as_accepted() {
         // By a path that is the same everywhere; the first look takes a time that is not.
         let mut state = opened(std::path::Path::new("fixtures/siemens_star_n64.npz"));
-        state.dataset.as_mut().unwrap().preview = None;
+        let dataset = state.dataset.as_mut().unwrap();
+        (dataset.preview, dataset.looking) = (None, None);
         state.act(Action::SelectPattern(200));
         state.act(Action::SetField { path: "model.gridsize".into(), text: "2".into() });
         looks_as_accepted(&state, View::show, [1180.0, 720.0], "data", &["Object guess"]);

@@ -38,7 +38,8 @@ pub(super) fn show(ui: &mut egui::Ui, state: &State, dataset: &OpenDataset, acti
             }
             let button = ui.button(format!("Use {}", words(best.name())));
             if button.on_hover_text("Sets data.orientation and reads the file again").clicked() {
-                actions.push(Action::SetField { path: PATH.to_owned(), text: best.name().to_owned() });
+                let what = format!("scan laid as {}", words(best.name()));
+                actions.push(Action::SetFields { what, fields: vec![(PATH.to_owned(), best.name().to_owned())] });
             }
         });
     });

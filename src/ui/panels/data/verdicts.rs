@@ -1,4 +1,4 @@
-//! The checks of a file, worst first, with a button where a setting mends it.
+//! The checks of a file, worst first, with a button where a setting mends it, and one that takes the last remedy back.
 
 use crate::config::{Config, Kind};
 use crate::data::{Inspection, Status, Verdict};
@@ -22,6 +22,8 @@ pub(super) fn fixes(verdict: &Verdict) -> Vec<Fix> {
         return Vec::new();
     }
     let mut found = units(&verdict.advice);
+    found.extend(axes(&verdict.advice));
+    found.extend(position_sets(&verdict.advice));
     found.extend(verdict.advice.split(", or ").filter_map(sizes));
     found
 }
@@ -46,6 +48,31 @@ fn units(advice: &str) -> Vec<Fix> {
             Fix { label, settings: vec![(UNIT, (*name).to_owned())] }
         })
         .collect()
+}
+
+/// Advice such as `Set data.mapping.axis_order to "first" …`.
+fn axes(advice: &str) -> Vec<Fix> {
+    const ORDER: &str = "data.mapping.axis_order";
+    if !advice.contains(ORDER) {
+        return Vec::new();
+    }
+    let ways = [("first", "Read as (n, h, w)"), ("last", "Read as (h, w, n)")];
+    let fix = |(name, label): (&str, &str)| Fix { label: label.to_owned(), settings: vec![(ORDER, name.to_owned())] };
+    ways.into_iter().filter(|(name, _)| advice.contains(&format!("\"{name}\""))).map(fix).collect()
+}
+
+/// Advice such as `… data.mapping.x to "xcoords_start" and data.mapping.y to "ycoords_start", or …`.
+fn position_sets(advice: &str) -> Vec<Fix> {
+    let named = |offer: &str, field: &str| {
+        let (_, rest) = offer.split_once(&format!("{field} to \""))?;
+        rest.split_once('"').map(|(name, _)| name.to_owned())
+    };
+    let fix = |offer: &str| {
+        let (x, y) = (named(offer, "data.mapping.x")?, named(offer, "data.mapping.y")?);
+        let label = format!("Use {x} and {y}");
+        Some(Fix { label, settings: vec![("data.mapping.x", x), ("data.mapping.y", y)] })
+    };
+    advice.split(", or ").filter_map(fix).collect()
 }
 
 /// Advice such as `--crop 256 --bin 2 (N = 128)`: one way of several.
@@ -138,13 +165,32 @@ fn one(ui: &mut egui::Ui, state: &State, verdict: &Verdict, actions: &mut Vec<Ac
                     let names: Vec<&str> = fix.settings.iter().map(|(path, _)| *path).collect();
                     let about = format!("Sets {} and reads the file again", names.join(", "));
                     if button.on_hover_text(about).clicked() {
-                        let changed = fix.settings.into_iter().filter(|setting| !is_set(setting));
-                        actions.extend(changed.map(|(path, text)| Action::SetField { path: path.to_owned(), text }));
+                        let fields = fix.settings.into_iter().map(|(path, text)| (path.to_owned(), text)).collect();
+                        actions.push(Action::SetFields { what: lower(&fix.label), fields });
                     }
                 }
             });
         });
     });
+}
+
+/// What was mended with a click, and the click that takes it back.
+pub(super) fn mended(ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
+    let Some(change) = state.changes.last().filter(|change| change.is_remedy) else { return };
+    ui.horizontal_wrapped(|ui| {
+        mark(ui, Level::Info, 14.0);
+        ui.label(format!("Mended: {}", change.what));
+        let button = ui.small_button("Undo").on_hover_text("Takes the setting back and reads the file again");
+        if button.clicked() {
+            actions.push(Action::Undo);
+        }
+    });
+}
+
+/// With a small letter at its start.
+fn lower(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map(|first| first.to_lowercase().chain(rest).collect()).unwrap_or_default()
 }
 
 /// With a capital at its start.
@@ -174,5 +220,13 @@ mod tests {
         let pad = [("data.crop", "none"), ("data.bin", "1"), ("data.pad", "128")];
         assert_eq!(found[2].settings, pad.map(|(path, text)| (path, text.to_owned())));
         assert!(fixes(&verdict("Change it with --crop")).is_empty());
+        let sets = "To use another set, set data.mapping.x to \"xcoords_start\" and data.mapping.y to \"ycoords_start\", \
+                    or data.mapping.x to \"true_xcoords\" and data.mapping.y to \"true_ycoords\"";
+        let found = fixes(&verdict(sets));
+        let labels: Vec<&str> = found.iter().map(|fix| fix.label.as_str()).collect();
+        assert_eq!(labels, ["Use xcoords_start and ycoords_start", "Use true_xcoords and true_ycoords"]);
+        assert_eq!(found[1].settings[0], ("data.mapping.x", "true_xcoords".to_owned()));
+        let order = "Set data.mapping.axis_order to \"first\" for (n, h, w) or to \"last\" for (h, w, n)";
+        assert_eq!(fixes(&verdict(order)).len(), 2);
     }
 }

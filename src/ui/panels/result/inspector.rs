@@ -194,7 +194,8 @@ pub fn profile(ui: &mut Ui, controls: &mut Controls, scene: &Scene, marks: &mut 
     if lines.len() > 1 {
         plot = plot.legend(egui_plot::Legend::default());
     }
-    plot.show(ui, |ui| lines.into_iter().for_each(|line| ui.line(line)));
+    let shown = plot.show(ui, |ui| lines.into_iter().for_each(|line| ui.line(line)));
+    shown.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Line profile"));
     let [width, height] = scene.size.map(|side| side as f32);
     ui.horizontal_wrapped(|ui| {
         for (name, end) in ["From", "to"].into_iter().zip(&mut ends) {
@@ -339,11 +340,12 @@ fn ring_plot(ui: &mut Ui, rings: &RingCorrelation, pixel_size_m: Option<f64>) {
         .allow_drag(false)
         .allow_boxed_zoom(false)
         .x_axis_label("Cycles per pixel");
-    plot.show(ui, |ui| {
+    let shown = plot.show(ui, |ui| {
         ui.hline(HLine::new("1/2", 0.5).color(palette.weak).width(1.0));
         ui.hline(HLine::new("1/7", 1.0 / 7.0).color(palette.weak).width(1.0));
         ui.line(Line::new("Ring correlation", PlotPoints::from(points)).color(palette.accent).width(1.5));
     });
+    shown.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Fourier ring correlation"));
     for (name, threshold) in [("1/2", FrcThreshold::Half), ("1/7", FrcThreshold::OneSeventh)] {
         let text = match (finest_period(rings, threshold), pixel_size_m) {
             (None, _) => format!("Below {name} at every fineness"),

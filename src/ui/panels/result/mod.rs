@@ -634,7 +634,7 @@ impl View {
 }
 
 /// How many pictures stand in a row so that they are as large as possible; a multiple of `step` where there are so many.
-fn columns(count: usize, space: egui::Vec2, size: [usize; 2], step: usize) -> usize {
+pub(in crate::ui::panels) fn columns(count: usize, space: egui::Vec2, size: [usize; 2], step: usize) -> usize {
     let extent = vec2(size[0].max(1) as f32, size[1].max(1) as f32);
     let scale = |columns: usize| {
         let rows = count.div_ceil(columns) as f32;

@@ -1,6 +1,11 @@
 //! The run folders: what was done, how well it went, and what to do with it now.
+//!
+//! Any number of runs is compared at once. * `overlay`: their losses. * `scores`: settings that differ, and scores.
+//! * `pictures`: their objects, with linked views.
 
 mod overlay;
+mod pictures;
+mod scores;
 mod table;
 
 use super::Outbox;
@@ -15,8 +20,31 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use table::{Column, Outcome};
 
+/// Room between a number and the text right of it.
+const GAP: f32 = 10.0;
 /// Height of a row of the table in points.
 const ROW: f32 = 26.0;
+
+/// What of the selected runs is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Tab {
+    #[default]
+    Losses,
+    Scores,
+    Pictures,
+}
+
+impl Tab {
+    const ALL: [Self; 3] = [Self::Losses, Self::Scores, Self::Pictures];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Losses => "Losses",
+            Self::Scores => "Settings and scores",
+            Self::Pictures => "Pictures",
+        }
+    }
+}
 
 /// How the runs are shown.
 pub struct View {
@@ -26,6 +54,9 @@ pub struct View {
     trash: Vec<PathBuf>,
     dismissed: BTreeSet<PathBuf>,
     overlay: overlay::Overlay,
+    tab: Tab,
+    scores: scores::Scores,
+    pictures: pictures::Pictures,
 }
 
 impl Default for View {
@@ -37,6 +68,9 @@ impl Default for View {
             trash: Vec::new(),
             dismissed: BTreeSet::new(),
             overlay: overlay::Overlay::default(),
+            tab: Tab::default(),
+            scores: scores::Scores::default(),
+            pictures: pictures::Pictures::default(),
         }
     }
 }
@@ -66,8 +100,17 @@ impl View {
                 Some((run, line_color(palette, index)))
             };
             let shown: Vec<(&RunInfo, Color32)> = self.selected.iter().enumerate().filter_map(colored).collect();
-            let rest = (height - table - 50.0).max(220.0);
-            self.overlay.show(ui, &shown, rest);
+            ui.horizontal_wrapped(|ui| {
+                for tab in Tab::ALL {
+                    ui.selectable_value(&mut self.tab, tab, tab.label());
+                }
+            });
+            let rest = (height - table - 70.0).max(220.0);
+            match self.tab {
+                Tab::Losses => self.overlay.show(ui, &shown, rest),
+                Tab::Scores => self.scores.show(ui, &shown, rest),
+                Tab::Pictures => self.pictures.show(ui, &state.compared, &shown, rest.max(300.0), actions),
+            }
         });
         self.ask_about_trash(ui, state, actions);
     }
@@ -196,12 +239,15 @@ impl View {
             (true, false) => " ▴",
         };
         let text = RichText::new(format!("{}{mark}", column.label())).strong().size(12.5);
+        // Numbers stand on the right, so that text beside them needs room.
+        let gap = if column == Column::Settings { GAP } else { 0.0 };
         let layout = if column.is_number() {
             Layout::right_to_left(egui::Align::Center)
         } else {
             Layout::left_to_right(egui::Align::Center)
         };
         ui.with_layout(layout, |ui| {
+            ui.add_space(gap);
             let button = ui.add(Button::new(text).frame(false));
             if button.on_hover_text(format!("{}. Click to sort.", column.about())).clicked() {
                 // What is larger is more interesting at first; what is text begins with A.
@@ -252,9 +298,10 @@ impl View {
         let with_result =
             one.and_then(|run| if run.has_result { Ok(run) } else { Err("This run has no stitched object") });
         let beside = match &state.result {
-            None => Err("Open a result first; another can then be laid beside it"),
+            None => Err("Open a result first, or select several runs"),
             Some(_) => with_result,
         };
+        let several = selected.iter().filter(|run| run.has_result).count() > 1;
         let with_model = one.and_then(|run| run.model.clone().ok_or("This run has no model"));
         let to_resume = match one {
             Ok(_) if state.is_busy() => Err("A job is running; stop it first"),
@@ -269,7 +316,11 @@ impl View {
             {
                 actions.push(Action::ShowResult { folder: run.folder.clone(), beside: false });
             }
-            if button(ui, "Compare", "Lay its stitched object beside the one shown", beside.err())
+            if several {
+                if button(ui, "Compare", "See their objects side by side, below", None) {
+                    self.tab = Tab::Pictures;
+                }
+            } else if button(ui, "Compare", "Lay its stitched object beside the one shown", beside.err())
                 && let Ok(run) = beside
             {
                 actions.push(Action::ShowResult { folder: run.folder.clone(), beside: true });
@@ -305,7 +356,7 @@ impl View {
                 self.trash = selected.iter().map(|run| run.folder.clone()).collect();
             }
             let text = match selected.len() {
-                0 => "Select runs to compare their losses".to_owned(),
+                0 => "Select runs to compare them".to_owned(),
                 1 => "1 run selected".to_owned(),
                 n => format!("{n} runs selected"),
             };
@@ -402,6 +453,9 @@ fn cell(ui: &mut Ui, run: &RunInfo, column: Column, outcome: Outcome) {
     let text = if column == Column::Settings && text.is_empty() { "default".to_owned() } else { text };
     let text = color.map_or_else(|| RichText::new(&text), |color| RichText::new(&text).color(color));
     let label = Label::new(text).truncate().selectable(false);
+    if column == Column::Settings {
+        ui.add_space(GAP);
+    }
     let response = if column.is_number() {
         ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| ui.add(label)).inner
     } else {

@@ -104,6 +104,63 @@ fn a_run_is_opened_compared_loaded_and_its_configuration_used() {
     assert!(harness.query_by_label("2 runs selected").is_some());
 }
 
+/// Three runs are selected; their objects lie three pixels apart.
+fn three(size: [f32; 2], theme: Theme) -> Harness<'static, Desk> {
+    let runs = vec![run(1), run(2), run(3)];
+    let mut state = State { runs: runs.clone(), runs_folder: "runs".into(), ..State::default() };
+    state.act(Action::CompareRuns(runs.iter().map(|run| run.folder.clone()).collect()));
+    for (at, run) in runs.iter().enumerate() {
+        let object = super::pictures::tests::object([3.0 * at as f64, 0.0], (60, 80));
+        let object = Ok(std::sync::Arc::new(object));
+        state.learn(crate::worker::message::Reply::Object { folder: run.folder.clone(), object });
+    }
+    let view = View { selected: runs.iter().map(|run| run.folder.clone()).collect(), ..View::default() };
+    open(Desk { state, view, ..Desk::default() }, size, theme)
+}
+
+#[test]
+fn three_runs_are_compared_by_settings_scores_and_pictures_with_one_cursor() {
+    let mut harness = three([1256.0, 690.0], Theme::Dark);
+    harness.get_by_label("Settings and scores").click();
+    harness.run_ok();
+    harness.get_by_label("Batch size");
+    harness.get_by_label("Training time");
+    save(&mut harness, "runs-scores");
+    harness.get_by_label("Compare").click();
+    harness.run_ok();
+    let began = std::time::Instant::now();
+    let names: Vec<String> = [1, 2, 3].iter().map(|n| format!("Phase of {}", run(*n).name)).collect();
+    while names.iter().any(|name| harness.query_by_label(name).is_none()) {
+        assert!(began.elapsed().as_secs() < 60, "the pictures do not come");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        harness.step();
+    }
+    assert!(harness.state().actions.is_empty(), "all of them had been read");
+    harness.get_all_by_label("Amplitude").last().unwrap().click();
+    harness.run_ok();
+    let middle = harness.get_by_label(&format!("Amplitude of {}", run(2).name)).rect().center();
+    harness.hover_at(middle);
+    harness.run_ok();
+    // The amplitude tells the place in the dataset: it is the same in all three.
+    let readout = harness.get_by_label_contains("  y ");
+    let text = readout.accesskit_node().value().or_else(|| readout.accesskit_node().label()).unwrap_or_default();
+    let number = |part: &str| part.split(' ').next().and_then(|value| value.parse::<f64>().ok());
+    let values: Vec<f64> = text.split("   ").filter(|part| part.contains("siemens")).filter_map(number).collect();
+    assert!(values.len() == 3 && values.iter().all(|value| (value - values[0]).abs() < 0.01), "{text}");
+    save(&mut harness, "runs-pictures");
+}
+
+#[test]
+fn objects_that_are_not_there_yet_are_asked_for() {
+    let runs = vec![run(1), run(2)];
+    let view =
+        View { selected: runs.iter().map(|run| run.folder.clone()).collect(), tab: Tab::Pictures, ..View::default() };
+    let state = State { runs, runs_folder: "runs".into(), ..State::default() };
+    let harness = open(Desk { state, view, ..Desk::default() }, [1256.0, 690.0], Theme::Dark);
+    let wanted = Action::CompareRuns(vec![run(1).folder, run(2).folder]);
+    assert_eq!(harness.state().actions.first(), Some(&wanted));
+}
+
 #[test]
 fn moving_to_the_trash_is_asked_about_first() {
     let mut harness = usual(vec![run(1), run(2), run(3)]);
@@ -234,6 +291,15 @@ fn pictures_of_every_situation() {
             let state = State { runs, runs_folder: "runs".into(), ..State::default() };
             let mut harness = open(Desk { state, view, ..Desk::default() }, size, theme);
             save(&mut harness, &format!("runs-{situation}-{name}"));
+        }
+        for tab in [Tab::Scores, Tab::Pictures] {
+            let mut harness = three(size, theme);
+            harness.state_mut().view.tab = tab;
+            for _ in 0..40 {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                harness.step();
+            }
+            save(&mut harness, &format!("runs-{}-{name}", tab.label()));
         }
     }
 }

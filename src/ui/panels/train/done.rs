@@ -85,6 +85,10 @@ fn row(ui: &mut Ui, done: bool, title: &str, about: &str, step: Step, actions: &
 pub(super) fn after(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
     let job = &state.job;
+    if job.name == "watch" && job.failure.is_none() {
+        ui.label(RichText::new(format!("The watch has ended: {}", job.watched.words())).strong());
+        return;
+    }
     let (title, color) = match job.status {
         Status::Finished(JobOutcome::Completed) => ("Done", palette.good),
         Status::Finished(JobOutcome::Stopped) => ("Stopped, and kept what was learnt", palette.good),

@@ -7,6 +7,8 @@ mod picture;
 mod progress;
 mod steer;
 
+pub(super) use picture::Latest;
+
 use super::{Outbox, method};
 use crate::session::{Action, Level, State, Status};
 use crate::ui::theme;

@@ -221,42 +221,7 @@ impl LivePictures {
             ui.weak("Nothing is covered in this picture");
             return;
         };
-        let legend = 34.0;
-        let (wide, gap) = (ui.available_width(), 8.0);
-        let [w, h] = developed.size.map(|side| side.max(1) as f32);
-        let beside = ((wide - gap) / 2.0 / w).min((rest - legend) / h);
-        let stacked = (wide / w).min(((rest - gap) / 2.0 - legend) / h);
-        let phase_unit = "rad";
-        let mut one = |ui: &mut Ui, which: usize, space: egui::Vec2| {
-            let (view, name, colors, limits, map, unit) = if which == 0 {
-                let parts = (&developed.amplitude, developed.amplitude_limits, Colormap::Gray);
-                (&mut self.amplitude, "Amplitude", parts.0, parts.1, parts.2, "")
-            } else {
-                let parts = (&developed.phase, developed.phase_limits, developed.phase_map);
-                (&mut self.phase, "Phase", parts.0, parts.1, parts.2, phase_unit)
-            };
-            ui.vertical(|ui| {
-                ui.set_width(space.x);
-                bar(ui, name, limits, map, unit);
-                let (rect, _) = ui.allocate_exact_size(vec2(space.x, space.y - legend), egui::Sense::hover());
-                ui.painter().rect_filled(rect, 4.0, theme::palette(ui).canvas);
-                let mut inner = ui.new_child(egui::UiBuilder::new().max_rect(rect));
-                let name = format!("{name} of the object so far");
-                view.show(&mut inner, &name, key, developed.size, || ColorImage::new(developed.size, colors.clone()));
-            });
-        };
-        if beside >= stacked {
-            let space = vec2(((wide - gap) / 2.0).max(60.0), rest.max(120.0));
-            ui.horizontal_top(|ui| {
-                ui.spacing_mut().item_spacing.x = gap;
-                one(ui, 0, space);
-                one(ui, 1, space);
-            });
-        } else {
-            let space = vec2(wide, ((rest - gap) / 2.0).max(120.0));
-            one(ui, 0, space);
-            one(ui, 1, space);
-        }
+        pair(ui, [&mut self.amplitude, &mut self.phase], key, developed, rest, "the object so far");
     }
 
     /// The frame that is shown: the newest, or the one that is nearest to the one held.
@@ -290,6 +255,71 @@ impl LivePictures {
             };
             ui.weak(text);
         });
+    }
+}
+
+/// The latest picture of something that is made one after the other.
+#[derive(Default)]
+pub(in crate::ui::panels) struct Latest {
+    made: Background<Option<Developed>>,
+    amplitude: ImageView,
+    phase: ImageView,
+}
+
+impl Latest {
+    /// Draws amplitude and phase of a picture into this height; `of` is part of their accessible names.
+    pub(in crate::ui::panels) fn show(&mut self, ui: &mut Ui, picture: &Arc<Picture>, height: f32, of: &str) {
+        let Some((key, made)) = developed(&mut self.made, ui.ctx(), picture) else {
+            ui.spinner();
+            return;
+        };
+        match made.as_ref() {
+            Some(developed) => pair(ui, [&mut self.amplitude, &mut self.phase], key, developed, height, of),
+            None => {
+                ui.weak("Nothing is covered in this picture");
+            }
+        }
+    }
+}
+
+/// Draws amplitude and phase, beside each other or one below the other, whichever is larger.
+fn pair(ui: &mut Ui, views: [&mut ImageView; 2], key: u64, developed: &Developed, rest: f32, of: &str) {
+    let [amplitude, phase] = views;
+    let legend = 34.0;
+    let (wide, gap) = (ui.available_width(), 8.0);
+    let [w, h] = developed.size.map(|side| side.max(1) as f32);
+    let beside = ((wide - gap) / 2.0 / w).min((rest - legend) / h);
+    let stacked = (wide / w).min(((rest - gap) / 2.0 - legend) / h);
+    let phase_unit = "rad";
+    let mut one = |ui: &mut Ui, which: usize, space: egui::Vec2| {
+        let (view, name, colors, limits, map, unit) = if which == 0 {
+            let parts = (&developed.amplitude, developed.amplitude_limits, Colormap::Gray);
+            (&mut *amplitude, "Amplitude", parts.0, parts.1, parts.2, "")
+        } else {
+            let parts = (&developed.phase, developed.phase_limits, developed.phase_map);
+            (&mut *phase, "Phase", parts.0, parts.1, parts.2, phase_unit)
+        };
+        ui.vertical(|ui| {
+            ui.set_width(space.x);
+            bar(ui, name, limits, map, unit);
+            let (rect, _) = ui.allocate_exact_size(vec2(space.x, space.y - legend), egui::Sense::hover());
+            ui.painter().rect_filled(rect, 4.0, theme::palette(ui).canvas);
+            let mut inner = ui.new_child(egui::UiBuilder::new().max_rect(rect));
+            let name = format!("{name} of {of}");
+            view.show(&mut inner, &name, key, developed.size, || ColorImage::new(developed.size, colors.clone()));
+        });
+    };
+    if beside >= stacked {
+        let space = vec2(((wide - gap) / 2.0).max(60.0), rest.max(120.0));
+        ui.horizontal_top(|ui| {
+            ui.spacing_mut().item_spacing.x = gap;
+            one(ui, 0, space);
+            one(ui, 1, space);
+        });
+    } else {
+        let space = vec2(wide, ((rest - gap) / 2.0).max(120.0));
+        one(ui, 0, space);
+        one(ui, 1, space);
     }
 }
 

@@ -120,6 +120,7 @@ impl Steer {
 fn kept(stage: Option<Stage>) -> &'static str {
     match stage {
         Some(Stage::Simulating) => "Nothing is written",
+        Some(Stage::Watching) => "The results so far are kept",
         _ => "A trained model is kept",
     }
 }

@@ -111,6 +111,24 @@ fn finished(outcome: JobOutcome) -> State {
     state
 }
 
+/// The panel on a machine whose memory is known.
+struct Still(View);
+
+impl Default for Still {
+    fn default() -> Self {
+        Self(View { memory: crate::ui::widgets::memory::Memory::fixed(412_000_000), ..View::default() })
+    }
+}
+
+#[test]
+fn a_running_training_looks_as_accepted() {
+    let show = |still: &mut Still, ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>| {
+        still.0.show(ui, state, outbox, actions);
+    };
+    let names = ["Amplitude of the object so far", "Phase of the object so far"];
+    looks_as_accepted(&training(), show, [1000.0, 620.0], "train-running", &names);
+}
+
 #[test]
 fn before_and_after_the_panel_looks_as_accepted() {
     looks_as_accepted(&State::default(), View::show, [720.0, 500.0], "train-before", &[]);

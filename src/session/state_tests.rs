@@ -1,0 +1,303 @@
+//! Situations of the window, replayed from actions, events and replies.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use super::*;
+use crate::config::{DiffractionUnit, Preset};
+
+fn set(state: &mut State, path: &str, text: &str) -> Vec<Effect> {
+    state.act(Action::SetField { path: path.into(), text: text.into() })
+}
+
+#[test]
+fn a_change_of_how_a_file_is_read_reads_it_again_in_place() {
+    let mut state = State::default();
+    state.act(Action::Open("scan.npz".into()));
+    state.act(Action::Go(Step::Configure));
+    assert_eq!(set(&mut state, "training.batch_size", "4"), []);
+    assert_eq!(set(&mut state, "data.neighbor_count", "5"), [], "grouping is not reading");
+    assert_eq!(set(&mut state, "data.orientation", "flip_x").len(), 1);
+    let effects = set(&mut state, "data.diffraction_unit", "counts");
+    let [Effect::Read(Request::Dataset { path, config, .. })] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((path.as_path(), config.diffraction_unit), (Path::new("scan.npz"), DiffractionUnit::Counts));
+    assert_eq!(state.step, Step::Configure, "an edit must not lead away from the form");
+    assert!(state.dataset.as_ref().unwrap().loading);
+    assert_eq!(state.act(Action::ResetField("data.diffraction_unit".into())).len(), 1);
+    assert_eq!(set(&mut state, "data.n_subsample", "many"), [], "a text that is no value changes nothing");
+    assert_eq!(set(&mut state, "execution.seeds.subsample", "7"), [], "no subsample, no seed");
+    assert_eq!(set(&mut state, "data.n_subsample", "100").len(), 1);
+    assert_eq!(set(&mut state, "execution.seeds.subsample", "8").len(), 1);
+}
+
+#[test]
+fn a_remedy_sets_all_its_fields_reads_once_and_is_taken_back_at_once() {
+    let mut state = opened();
+    let fields = [("data.crop", "4"), ("data.bin", "2")].map(|(path, text)| (path.to_owned(), text.to_owned()));
+    let effects = state.act(Action::SetFields { what: "cut out 4 × 4, bin by 2".into(), fields: fields.to_vec() });
+    assert_eq!(effects.len(), 1, "{effects:?}");
+    let last = state.changes.last().unwrap();
+    assert!(last.is_remedy && last.what.starts_with("cut out"));
+    let effects = state.act(Action::Undo);
+    let [Effect::Read(Request::Dataset { config, .. })] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((config.crop, config.bin), (None, 1));
+    assert_eq!(state.act(Action::Undo), [], "there is nothing more to take back");
+    state.act(Action::Redo);
+    assert_eq!(state.draft.config().data.crop, Some(4));
+}
+
+#[test]
+fn a_first_look_can_be_ended_and_switched_off() {
+    let mut state = opened();
+    let look = Some(Look::Object);
+    state.learn(Reply::Looking { path: "scan.npz".into(), look });
+    assert_eq!(state.dataset.as_ref().unwrap().looking, look);
+    assert_eq!(state.act(Action::CancelLook), [Effect::CancelLook]);
+    assert_eq!(state.act(Action::CancelLook), [], "it has been ended");
+    let asks = |effects: &[Effect]| match effects {
+        [.., Effect::Read(Request::Dataset { look, .. })] => *look,
+        other => panic!("{other:?}"),
+    };
+    assert!(asks(&state.act(Action::Reload)));
+    state.act(Action::SetFirstLook(false));
+    assert!(!asks(&state.act(Action::Reload)));
+    let effects = state.act(Action::TakeLook);
+    assert!(matches!(effects.as_slice(), [Effect::Read(Request::Look { .. })]), "{effects:?}");
+}
+
+#[test]
+fn a_folder_is_watched_with_the_loaded_model_and_each_file_is_told() {
+    let mut state = State::default();
+    assert!(state.why_not_watch().unwrap().contains("model"));
+    state.bundle = Some(OpenBundle {
+        path: "model.ptycho".into(),
+        manifest: Box::new(crate::checkpoint::example_manifest(64)),
+        config: Box::default(),
+    });
+    assert!(state.why_not_watch().unwrap().contains("folder"));
+    state.act(Action::ChooseWatchFolder("/arriving".into()));
+    state.act(Action::SetWatchPolish(7));
+    let effects = state.act(Action::Watch);
+    let settings = vec![("inference.polish_epochs".to_owned(), "7".to_owned())];
+    let asks = |effect: &Effect| {
+        matches!(effect, Effect::Submit(Job::Watch { folder, settings: s, .. })
+            if folder == Path::new("/arriving") && *s == settings)
+    };
+    assert!(effects.iter().any(asks), "{effects:?}");
+    assert_eq!(state.step, Step::Data, "the panel of the watch stays in front");
+    state.hear(&event(1, EventKind::Started { name: "watch".into() }));
+    let file = |fate| {
+        EventKind::File(crate::worker::message::WatchedFile {
+            path: "/arriving/a.npz".into(),
+            folder: "f".into(),
+            fate,
+        })
+    };
+    state.hear(&event(1, file(Fate::Working)));
+    state.hear(&event(1, EventKind::Saved { path: "f/reconstruction.npz".into() }));
+    let bad = state.hear(&event(1, file(Fate::Bad { message: "It is cut short.".into() })));
+    assert!(matches!(bad.as_slice(), [Effect::Toast { level: Level::Error, .. }]), "{bad:?}");
+    assert!(state.is_watching() && state.why_not_start().is_some());
+    let effects = state.hear(&event(1, EventKind::Finished(Box::default())));
+    assert!(!effects.iter().any(|e| matches!(e, Effect::Show(_) | Effect::Read(_))), "{effects:?}");
+    assert_eq!(state.log.last().unwrap().text, "The watch has ended: 0 reconstructed, 1 bad");
+}
+
+#[test]
+fn runs_to_compare_are_read_once() {
+    let mut state = State::default();
+    let ask = |folder: &str| Effect::Read(Request::Object { folder: folder.into() });
+    assert_eq!(state.act(Action::CompareRuns(vec!["a".into(), "b".into()])), [ask("a"), ask("b")]);
+    let failure = Failure::from(crate::error::Error::bad_input("gone"));
+    state.learn(Reply::Object { folder: "b".into(), object: Err(failure.clone()) });
+    assert_eq!(state.act(Action::CompareRuns(vec!["b".into(), "c".into()])), [ask("c")]);
+    assert_eq!(state.compared[0].object, Some(Err(failure)));
+    assert_eq!(state.compared[1].object, None);
+}
+
+#[test]
+fn a_mask_goes_into_the_configuration_and_the_patterns_are_read_with_it() {
+    let mut state = opened();
+    for _ in 0..2 {
+        let effects = state.act(Action::UseMask("/masks/a.npy".into()));
+        let [Effect::Read(Request::Dataset { config, .. })] = effects.as_slice() else { panic!("{effects:?}") };
+        assert_eq!(config.mapping.mask_file, "/masks/a.npy");
+    }
+    state.act(Action::UseMask(PathBuf::new()));
+    assert_eq!(state.draft.config().data.mapping.mask_file, "");
+}
+
+#[test]
+fn a_saved_preset_becomes_where_the_configuration_started() {
+    let mut state = State { presets_folder: "presets".into(), ..State::default() };
+    set(&mut state, "training.epochs", "7");
+    let config = Box::new(state.draft.config().clone());
+    let effects = state.act(Action::SavePreset { name: " mine ".into(), config: config.clone() });
+    let folder = PathBuf::from("presets");
+    assert_eq!(effects, [Effect::Read(Request::SavePreset { folder, name: "mine".into(), config })]);
+    assert_eq!((state.draft.base_name(), state.draft.differences().len()), ("mine", 0));
+
+    let copy = Box::new(Preset::Reference.config());
+    state.act(Action::SavePreset { name: "copy".into(), config: copy });
+    assert_eq!(state.draft.base_name(), "mine", "a copy of another preset leaves the form alone");
+    let mut nowhere = State::default();
+    let effects = nowhere.act(Action::SavePreset { name: "mine".into(), config: Box::default() });
+    assert!(matches!(effects.as_slice(), [Effect::Toast { level: Level::Error, .. }]));
+}
+
+fn patterns(path: &str) -> Arc<Patterns> {
+    let dataset = crate::data::Dataset {
+        path: path.into(),
+        fingerprint: String::new(),
+        diffraction: ndarray::Array3::ones((5, 8, 8)),
+        positions: vec![[0.0; 2]; 5],
+        probe: ndarray::Array3::ones((1, 8, 8)),
+        object: None,
+        mask: None,
+        pixel_size_m: None,
+        nphotons: None,
+        rows: Vec::new(),
+        notes: Vec::new(),
+    };
+    let image = ndarray::Array2::ones((8, 8));
+    Arc::new(Patterns {
+        dataset,
+        mean: image.clone(),
+        max: image,
+        counts: vec![64.0; 5],
+        nearest: vec![1.0; 5],
+        probe_diameter: 4.0,
+        overlap: 0.75,
+    })
+}
+
+fn opened() -> State {
+    let mut state = State::default();
+    state.act(Action::Open("scan.npz".into()));
+    state.learn(Reply::Opened(patterns("scan.npz")));
+    state
+}
+
+fn event(job: u64, kind: EventKind) -> Event {
+    Event { job, at: Duration::from_secs(1), kind }
+}
+
+#[test]
+fn a_training_is_started_watched_and_shown() {
+    let mut state = State::default();
+    assert_eq!(state.why_not_start().as_deref(), Some("Open a dataset first"));
+    assert!(matches!(state.act(Action::Start).as_slice(), [Effect::Toast { level: Level::Warning, .. }]));
+    let mut state = State { runs_folder: "elsewhere".into(), ..opened() };
+    assert_eq!((state.next_step(), state.why_not_start()), (Step::Configure, None));
+    assert_eq!(state.recent, [PathBuf::from("scan.npz")]);
+    let effects = state.act(Action::Start);
+    let below = Destination::Below("elsewhere".into());
+    let carries =
+        |effect: &Effect| matches!(effect, Effect::Submit(Job::Run { output_dir, .. }) if *output_dir == below);
+    assert!(effects.iter().any(carries), "the job carries the folder of the runs: {effects:?}");
+    assert!(state.is_busy() && state.why_not_start().is_some());
+    state.hear(&event(1, EventKind::Started { name: "run".into() }));
+    state.hear(&event(1, EventKind::Folder { path: "runs/a".into() }));
+    assert_eq!(state.act(Action::Steer(Control::Pause)), [Effect::Control(Control::Pause)]);
+    state.act(Action::TrashRun("runs/a".into()));
+    assert_eq!(state.log.last().unwrap().level, Level::Warning, "a run that is being written stays");
+    state.hear(&event(1, EventKind::Saved { path: "runs/a/reconstruction.npz".into() }));
+    let summary = crate::worker::message::Summary {
+        steps: Some(9),
+        model: Some("runs/a/model.ptycho".into()),
+        ..Default::default()
+    };
+    let effects = state.hear(&event(1, EventKind::Finished(Box::new(summary))));
+    assert!(!state.is_busy());
+    assert_eq!(state.control, Control::Run, "the next job must not start paused");
+    for wanted in [
+        Effect::Attention,
+        Effect::Read(Request::Result { folder: "runs/a".into(), beside: false }),
+        Effect::Read(Request::Bundle { path: "runs/a/model.ptycho".into() }),
+    ] {
+        assert!(effects.contains(&wanted), "{wanted:?} is not among {effects:?}");
+    }
+}
+
+#[test]
+fn a_failure_is_a_line_of_the_log_and_a_message_and_answers_about_other_files_are_ignored() {
+    let mut state = opened();
+    state.act(Action::Open("other.npz".into()));
+    state.learn(Reply::Opened(patterns("scan.npz")));
+    assert!(state.dataset.as_ref().unwrap().patterns.is_none());
+    let failure = Failure::from(crate::error::Error::bad_input("No probe"));
+    let effects = state.learn(Reply::Failed { path: "other.npz".into(), failure });
+    assert_eq!(effects, [Effect::Toast { level: Level::Error, text: "No probe".into() }]);
+    assert_eq!(state.log.last().unwrap().level, Level::Error);
+    assert!(state.why_not_start().unwrap().contains("No probe"));
+}
+
+fn result(folder: &str) -> Arc<ResultData> {
+    Arc::new(ResultData {
+        folder: folder.into(),
+        reconstruction: crate::data::Reconstruction {
+            object: ndarray::Array2::ones((4, 4)),
+            coverage: ndarray::Array2::ones((4, 4)),
+            origin_xy: [0.0; 2],
+            pixel_size_m: None,
+        },
+        covered: ndarray::Array2::from_elem((4, 4), true),
+        truth: None,
+        summary: None,
+        history: Vec::new(),
+        positions: vec![[2.0; 2]],
+        residuals: vec![0.1],
+    })
+}
+
+#[test]
+fn a_polished_result_is_shown_beside_the_one_before() {
+    let mut state = State { runs_folder: "elsewhere".into(), ..opened() };
+    assert_eq!(state.why_not_polish().as_deref(), Some("There is no result yet"));
+    state.learn(Reply::Result { result: result("runs/a"), beside: false });
+    let effects = state.act(Action::Polish);
+    let below = Destination::Below("elsewhere".into());
+    let asks = |effect: &Effect| {
+        matches!(effect, Effect::Submit(Job::Polish { run, output_dir, .. })
+            if run == Path::new("runs/a") && *output_dir == below)
+    };
+    assert!(effects.iter().any(asks), "{effects:?}");
+    state.hear(&event(1, EventKind::Started { name: "polish".into() }));
+    state.hear(&event(1, EventKind::Folder { path: "elsewhere/b".into() }));
+    state.hear(&event(1, EventKind::Saved { path: "elsewhere/b/reconstruction.npz".into() }));
+    let effects = state.hear(&event(1, EventKind::Finished(Box::default())));
+    assert!(effects.contains(&Effect::Read(Request::Result { folder: "elsewhere/b".into(), beside: false })));
+    state.learn(Reply::Result { result: result("elsewhere/b"), beside: false });
+    let shown = (&state.result.as_ref().unwrap().folder, &state.beside.as_ref().unwrap().folder);
+    assert_eq!(shown, (&PathBuf::from("elsewhere/b"), &PathBuf::from("runs/a")));
+    let mut gone = (*result("runs/c")).clone();
+    gone.residuals.clear();
+    state.learn(Reply::Result { result: Arc::new(gone), beside: false });
+    assert!(state.why_not_polish().unwrap().contains("not where it was"));
+}
+
+#[test]
+fn a_discarded_run_leaves_nothing_to_show() {
+    let mut state = opened();
+    state.act(Action::Start);
+    state.hear(&event(1, EventKind::Started { name: "run".into() }));
+    state.hear(&event(1, EventKind::Folder { path: "runs/a".into() }));
+    state.act(Action::Steer(Control::Discard));
+    let summary =
+        crate::worker::message::Summary { outcome: JobOutcome::Discarded, steps: Some(3), ..Default::default() };
+    let effects = state.hear(&event(1, EventKind::Finished(Box::new(summary))));
+    assert!(!effects.iter().any(|e| matches!(e, Effect::Read(Request::Result { .. } | Request::Bundle { .. }))));
+    assert!(state.act(Action::Steer(Control::Stop)).is_empty(), "there is nothing to stop any more");
+}
+
+#[test]
+fn an_interrupted_run_is_said_once_at_the_start_and_not_while_something_runs() {
+    let interrupted = RunInfo { resumable: true, ..RunInfo::default() };
+    assert!(interrupted.is_interrupted());
+    let mut state = State::default();
+    let effects = state.learn(Reply::Runs(vec![interrupted.clone()]));
+    assert!(
+        matches!(effects.as_slice(), [Effect::Toast { level: Level::Warning, text }] if text.contains("interrupted"))
+    );
+    assert_eq!(state.learn(Reply::Runs(vec![interrupted.clone()])), [], "once");
+    let mut busy = State { starting: true, ..State::default() };
+    assert_eq!(busy.learn(Reply::Runs(vec![interrupted])), []);
+}

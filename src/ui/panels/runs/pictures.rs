@@ -1,0 +1,322 @@
+//! The objects of several runs side by side, in one frame: zoom, place and cursor are shared.
+
+use crate::data;
+use crate::imaging::{Blanks, Colormap, Limits, Scale, Tone, covered_box, remove_ramp, robust_limits};
+use crate::session::{Action, ComparedRun};
+use crate::ui::panels::result;
+use crate::ui::theme;
+use crate::ui::widgets::background::{Background, key_of};
+use crate::ui::widgets::image_view::{Drag, ImageView, Viewport};
+use crate::worker::message::{RunInfo, RunObject};
+use eframe::egui::{self, Align, Color32, ColorImage, Label, Layout, RichText, Ui, vec2};
+use ndarray::{Array2, s};
+use num_complex::Complex32;
+use std::collections::BTreeMap;
+use std::f64::consts::PI;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Most pictures at once.
+const MOST: usize = 12;
+/// Fractions of the values that lie outside the limits at either end.
+const TAIL: f64 = 0.005;
+/// Spans of phase beyond this, radians, are shown cyclic.
+const SEQUENTIAL_SPAN: f64 = 1.6 * PI;
+/// Height of a title.
+const TITLE: f32 = 22.0;
+
+/// An object in the frame of the first, in colours.
+#[derive(Debug, Clone, PartialEq)]
+struct Print {
+    size: [usize; 2],
+    /// (H, W) amplitude and phase without its ramp; NaN where nothing was seen.
+    values: [Array2<f32>; 2],
+    tones: [Tone; 2],
+    images: [ColorImage; 2],
+}
+
+/// One run's picture.
+#[derive(Default)]
+struct Pane {
+    print: Background<Print>,
+    view: ImageView,
+    /// What it was made of, kept so that a place in memory is not taken for another object.
+    of: Option<(Arc<RunObject>, Arc<RunObject>)>,
+    made: u64,
+}
+
+/// How the pictures are shown.
+pub(super) struct Pictures {
+    panes: BTreeMap<PathBuf, Pane>,
+    viewport: Viewport,
+    /// 0 amplitude, 1 phase.
+    quantity: usize,
+    same_limits: bool,
+}
+
+impl Default for Pictures {
+    fn default() -> Self {
+        Self { panes: BTreeMap::new(), viewport: Viewport::default(), quantity: 1, same_limits: true }
+    }
+}
+
+impl Pictures {
+    /// Draws the objects of these runs, each with its colour, into this height; asks for those that are not there.
+    pub(super) fn show(
+        &mut self,
+        ui: &mut Ui,
+        compared: &[ComparedRun],
+        runs: &[(&RunInfo, Color32)],
+        height: f32,
+        actions: &mut Vec<Action>,
+    ) {
+        let palette = theme::palette(ui);
+        let shown: Vec<(&RunInfo, Color32)> =
+            runs.iter().filter(|(run, _)| run.has_result).take(MOST).copied().collect();
+        let wanted: Vec<PathBuf> = shown.iter().map(|(run, _)| run.folder.clone()).collect();
+        if !wanted.iter().eq(compared.iter().map(|run| &run.folder)) {
+            actions.push(Action::CompareRuns(wanted.clone()));
+        }
+        self.panes.retain(|folder, _| wanted.contains(folder));
+        if shown.is_empty() {
+            let text = if runs.is_empty() {
+                "Select runs to see their objects side by side"
+            } else {
+                "The selected runs have no stitched object"
+            };
+            ui.label(RichText::new(text).color(palette.weak));
+            return;
+        }
+        self.toolbar(ui, runs.len() - shown.len());
+        let object = |folder: &PathBuf| {
+            let run = compared.iter().find(|run| run.folder == *folder)?;
+            run.object.as_ref()
+        };
+        let first = wanted.iter().find_map(|folder| object(folder)?.as_ref().ok());
+        let readout = 20.0;
+        let width = ui.available_width().min(ui.clip_rect().right() - ui.cursor().left());
+        let (space, _) = ui.allocate_exact_size(
+            vec2(width, (height - 2.0 * ui.spacing().interact_size.y - readout).max(200.0)),
+            egui::Sense::hover(),
+        );
+        let size = first.map_or([1, 1], |first| frame(first)[2..4].try_into().unwrap_or([1, 1]));
+        let columns = result::columns(shown.len(), space.size(), size, 1);
+        let rows = shown.len().div_ceil(columns).max(1);
+        let gap = 10.0;
+        let cell = vec2(
+            (space.width() - gap * (columns as f32 - 1.0)) / columns as f32,
+            (space.height() - gap * (rows as f32 - 1.0)) / rows as f32,
+        );
+        self.viewport.next_frame();
+        let mut said = Vec::new();
+        for (at, (run, color)) in shown.iter().enumerate() {
+            let corner =
+                space.min + vec2((at % columns) as f32 * (cell.x + gap), (at / columns) as f32 * (cell.y + gap));
+            let rect = egui::Rect::from_min_size(corner, cell);
+            let builder =
+                egui::UiBuilder::new().max_rect(rect).id_salt(&run.folder).layout(Layout::top_down(Align::Min));
+            let mut ui = ui.new_child(builder);
+            title(&mut ui, run, *color);
+            let (own, first) = match (object(&run.folder), first) {
+                (Some(Ok(own)), Some(first)) => (own, first),
+                (Some(Err(failure)), _) => {
+                    ui.label(RichText::new(&failure.message).color(palette.bad));
+                    continue;
+                }
+                _ => {
+                    ui.spinner();
+                    continue;
+                }
+            };
+            let blanks = Blanks { not_a_number: palette.nan.to_array(), unseen: palette.unseen.to_array() };
+            let pane = self.panes.entry(run.folder.clone()).or_default();
+            let Some((key, print)) = pane.print(&ui, own, first, self.same_limits, blanks) else {
+                ui.spinner();
+                continue;
+            };
+            let quantity = self.quantity;
+            let name = format!("{} of {}", if quantity == 0 { "Amplitude" } else { "Phase" }, run.name);
+            let key = key_of((key, quantity));
+            let image = || print.images.get(quantity).cloned().unwrap_or_default();
+            pane.view.show_linked(&mut ui, &name, key, print.size, &mut self.viewport, Drag::Pan, image);
+            let place = self.viewport.cursor().map(|at| (at.y as usize, at.x as usize));
+            let value = place.and_then(|at| print.values.get(quantity)?.get(at));
+            said.push((run.name.clone(), value.copied()));
+        }
+        self.viewport.end_frame(ui.ctx());
+        let text = match self.viewport.cursor() {
+            None => "Point at a picture to read values. Scroll to zoom, drag to pan, double-click to fit.".to_owned(),
+            Some(at) => {
+                let value = |value: Option<f32>| match value {
+                    Some(value) if value.is_finite() => format!("{value:.4}"),
+                    _ => "not seen".to_owned(),
+                };
+                let each: Vec<String> = said.iter().map(|(name, found)| format!("{} {name}", value(*found))).collect();
+                format!("x {:.0}  y {:.0}   {}", at.x.floor(), at.y.floor(), each.join("   "))
+            }
+        };
+        ui.add(Label::new(RichText::new(text).color(palette.weak)).truncate());
+    }
+
+    fn toolbar(&mut self, ui: &mut Ui, without: usize) {
+        ui.horizontal_wrapped(|ui| {
+            for (quantity, text) in ["Amplitude", "Phase"].into_iter().enumerate() {
+                if ui.selectable_label(self.quantity == quantity, text).clicked() {
+                    self.quantity = quantity;
+                }
+            }
+            ui.separator();
+            ui.checkbox(&mut self.same_limits, "Same limits")
+                .on_hover_text("One colour means one value in all pictures: the limits are those of the first");
+            if ui.button("Fit").on_hover_text("Show everything (0)").clicked() {
+                self.viewport.fit();
+            }
+            if without > 0 {
+                let text = if without == 1 {
+                    "1 selected run has no object".to_owned()
+                } else {
+                    format!("{without} selected runs have no object")
+                };
+                ui.weak(text);
+            }
+        });
+    }
+}
+
+fn title(ui: &mut Ui, run: &RunInfo, color: Color32) {
+    ui.horizontal(|ui| {
+        ui.set_height(TITLE - 4.0);
+        let (dot, _) = ui.allocate_exact_size(vec2(10.0, 10.0), egui::Sense::hover());
+        ui.painter().circle_filled(dot.center(), 4.0, color);
+        let score = match (run.phase_correlation, run.consistency_r) {
+            (Some(phase), _) => format!("phase {phase:.3}"),
+            (None, Some(r)) => format!("misfit {r:.4}"),
+            (None, None) => String::new(),
+        };
+        ui.add(Label::new(RichText::new(&run.name).strong()).truncate())
+            .on_hover_text(format!("{}  {score}", run.name));
+        ui.add(Label::new(RichText::new(score).weak().small()).truncate());
+    });
+}
+
+impl Pane {
+    fn print(
+        &mut self,
+        ui: &Ui,
+        own: &Arc<RunObject>,
+        first: &Arc<RunObject>,
+        same_limits: bool,
+        blanks: Blanks,
+    ) -> Option<(u64, Arc<Print>)> {
+        let same = |(a, b): &(Arc<RunObject>, Arc<RunObject>)| Arc::ptr_eq(a, own) && Arc::ptr_eq(b, first);
+        if !self.of.as_ref().is_some_and(same) {
+            self.of = Some((Arc::clone(own), Arc::clone(first)));
+            self.made += 1;
+        }
+        let key = key_of((self.made, same_limits, blanks));
+        self.print.get(ui.ctx(), key, || {
+            let (own, first) = (Arc::clone(own), Arc::clone(first));
+            move || develop(&own, &first, same_limits, blanks)
+        })
+    }
+}
+
+/// First column and row, columns and rows of what was seen of an object.
+fn frame(object: &RunObject) -> [usize; 4] {
+    let (height, width) = object.reconstruction.object.dim();
+    let (top, left, height, width) = covered_box(object.covered.view()).unwrap_or((0, 0, height, width));
+    [left, top, width, height]
+}
+
+/// Amplitude and phase of an object in the frame of the first one, with what was seen of it.
+fn in_frame(own: &RunObject, first: &RunObject) -> ([Array2<f32>; 2], Array2<bool>) {
+    let [left, top, width, height] = frame(first);
+    let start = |axis: usize, cut: usize| {
+        let apart = first.reconstruction.origin_xy[axis] - own.reconstruction.origin_xy[axis];
+        apart.round() as i64 + cut as i64
+    };
+    let corner = [start(0, left), start(1, top)];
+    let seen = data::in_frame(&own.covered, corner, (height, width), false);
+    let unknown = Complex32::new(f32::NAN, f32::NAN);
+    let object = data::in_frame(&own.reconstruction.object, corner, (height, width), unknown);
+    let (flat, _) = remove_ramp(object.view(), seen.view());
+    let value = |of: fn(Complex32) -> f32| {
+        ndarray::Zip::from(&flat).and(&seen).map_collect(|v, seen| if *seen { of(*v) } else { f32::NAN })
+    };
+    ([value(Complex32::norm), value(Complex32::arg)], seen)
+}
+
+fn tones(values: &[Array2<f32>; 2], seen: &Array2<bool>) -> [Tone; 2] {
+    let limits = |at: usize| robust_limits(values[at].slice(s![.., ..]), seen.view(), TAIL, 1.0 - TAIL);
+    let phase = limits(1);
+    let (phase, colormap) = if phase.high - phase.low > SEQUENTIAL_SPAN {
+        (Limits { low: -PI, high: PI }, Colormap::Cyclic)
+    } else {
+        (phase, Colormap::Viridis)
+    };
+    [
+        Tone { colormap: Colormap::Gray, limits: limits(0), scale: Scale::Linear },
+        Tone { colormap, limits: phase, scale: Scale::Linear },
+    ]
+}
+
+fn develop(own: &RunObject, first: &RunObject, same_limits: bool, blanks: Blanks) -> Print {
+    let (values, seen) = in_frame(own, first);
+    let tones = if same_limits {
+        let (values, seen) = in_frame(first, first);
+        tones(&values, &seen)
+    } else {
+        tones(&values, &seen)
+    };
+    let (height, width) = seen.dim();
+    let image = |at: usize| {
+        let pixels = tones[at].paint(values[at].view(), seen.view(), blanks);
+        let pixels = pixels.into_iter().map(|[r, g, b, a]| Color32::from_rgba_premultiplied(r, g, b, a)).collect();
+        ColorImage::new([width, height], pixels)
+    };
+    Print { size: [width, height], images: [image(0), image(1)], values, tones }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::data::Reconstruction;
+
+    /// An object whose amplitude tells its dataset coordinates.
+    pub(crate) fn object(origin_xy: [f64; 2], (height, width): (usize, usize)) -> RunObject {
+        let value = |(y, x): (usize, usize)| {
+            let place = [x as f64 + origin_xy[0], y as f64 + origin_xy[1]];
+            Complex32::from_polar((place[0] + 100.0 * place[1]) as f32, ((x + y) as f32 * 0.3).sin() * 0.4)
+        };
+        RunObject {
+            reconstruction: Reconstruction {
+                object: Array2::from_shape_fn((height, width), value),
+                coverage: Array2::ones((height, width)),
+                origin_xy,
+                pixel_size_m: None,
+            },
+            covered: Array2::from_elem((height, width), true),
+        }
+    }
+
+    #[test]
+    fn one_place_of_the_sample_is_one_pixel_in_every_picture() {
+        let (first, other) = (object([10.0, 20.0], (30, 40)), object([13.0, 18.0], (30, 40)));
+        let ([amplitude, _], seen) = in_frame(&other, &first);
+        assert_eq!(amplitude.dim(), (30, 40));
+        assert!(!seen[(0, 2)] && seen[(0, 3)] && amplitude[(0, 2)].is_nan(), "it begins three pixels further right");
+        assert!((amplitude[(4, 5)] - (15.0 + 100.0 * 24.0)).abs() < 0.5, "{}", amplitude[(4, 5)]);
+        assert!(!seen[(29, 10)], "and ends two pixels further up");
+    }
+
+    #[test]
+    fn with_the_same_limits_one_colour_is_one_value() {
+        let (first, other) = (object([0.0, 0.0], (30, 40)), object([5.0, 0.0], (30, 40)));
+        let blanks = Blanks { not_a_number: [1, 2, 3, 255], unseen: [4, 5, 6, 255] };
+        let tone = |same| develop(&other, &first, same, blanks).tones;
+        assert_eq!(tone(true), develop(&first, &first, true, blanks).tones);
+        assert_ne!(tone(true)[0].limits, tone(false)[0].limits);
+        let image = develop(&other, &first, true, blanks).images[0].clone();
+        assert_eq!(image.pixels[0], Color32::from_rgb(4, 5, 6), "what the other has not seen has its own colour");
+    }
+}

@@ -1,0 +1,451 @@
+//! A folder in which datasets arrive: each is reconstructed with the loaded model, and what became of it is listed.
+
+use super::Outbox;
+use super::train::Latest;
+use crate::session::{Action, Level, State};
+use crate::ui::commands::Command;
+use crate::ui::theme;
+use crate::ui::widgets::leading_button;
+use crate::ui::widgets::mark::mark;
+use crate::ui::widgets::numbers::{grouped, short};
+use crate::worker::message::{Control, Fate, Stage, WatchedFile};
+use eframe::egui::{self, Align, Button, DragValue, Label, Layout, Panel, RichText, ScrollArea, TextEdit, Ui, vec2};
+use egui_extras::{Column, TableBuilder};
+use std::path::Path;
+
+/// Width from which on list and picture stand side by side.
+const WIDE: f32 = 900.0;
+/// Width from which on the list has all its columns.
+const NARROW: f32 = 520.0;
+/// Height of a row of the list.
+const ROW: f32 = 26.0;
+/// Most epochs of polish.
+const MOST_POLISH: usize = 500;
+
+/// How a watch is shown.
+#[derive(Default)]
+pub struct View {
+    latest: Latest,
+}
+
+impl View {
+    /// Draws the panel.
+    pub fn show(&mut self, ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
+        let palette = theme::palette(ui);
+        ui.horizontal_wrapped(|ui| {
+            ui.label(RichText::new("Watch a folder").heading());
+            let text = "Datasets are reconstructed with a trained model as they arrive";
+            ui.label(RichText::new(text).color(palette.weak));
+        });
+        ui.separator();
+        Panel::bottom("start of the watch")
+            .frame(egui::Frame::NONE.inner_margin(egui::Margin { top: 8, ..egui::Margin::ZERO }))
+            .show(ui, |ui| start(ui, state, actions));
+        ui.add_enabled_ui(!state.is_watching(), |ui| set_up(ui, state, outbox, actions));
+        ui.add_space(6.0);
+        let is_watch = state.job.name == "watch";
+        let picture = state.film.newest().filter(|_| is_watch);
+        if ui.available_width() >= WIDE && picture.is_some() {
+            let space = ui.available_size();
+            ui.horizontal_top(|ui| {
+                let left = vec2(0.55 * space.x, space.y);
+                ui.allocate_ui_with_layout(left, Layout::top_down(Align::Min), |ui| {
+                    ui.set_min_size(left);
+                    list(ui, state, actions);
+                });
+                ui.add_space(8.0);
+                ui.vertical(|ui| {
+                    if let Some(picture) = picture {
+                        self.picture(ui, state, picture, space.y);
+                    }
+                });
+            });
+        } else {
+            let height = ui.available_height();
+            let split = picture.is_some() && height > 420.0;
+            let size = vec2(ui.available_width(), if split { 0.5 * height } else { height });
+            ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
+                ui.set_min_size(size);
+                list(ui, state, actions);
+            });
+            if let Some(picture) = picture.filter(|_| split) {
+                let rest = ui.available_height();
+                self.picture(ui, state, picture, rest);
+            }
+        }
+    }
+
+    fn picture(
+        &mut self,
+        ui: &mut Ui,
+        state: &State,
+        picture: &std::sync::Arc<crate::worker::message::Picture>,
+        height: f32,
+    ) {
+        let done = |file: &&WatchedFile| matches!(file.fate, Fate::Done { .. });
+        let newest = state.job.watched.files.iter().rev().find(done);
+        let name = newest.map_or_else(|| "Latest".to_owned(), |file| format!("Latest: {}", name(&file.path)));
+        let top = ui.cursor().top();
+        ui.add(Label::new(RichText::new(name).strong()).truncate());
+        let rest = height - (ui.cursor().top() - top);
+        self.latest.show(ui, picture, rest, "the latest result");
+    }
+}
+
+/// Model, folder and polish.
+fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
+    let palette = theme::palette(ui);
+    let indent = 52.0;
+    let row = |ui: &mut Ui, name: &str, add: &mut dyn FnMut(&mut Ui, egui::Id)| {
+        ui.horizontal(|ui| {
+            let height = ui.spacing().interact_size.y;
+            let label = ui.allocate_ui_with_layout(vec2(indent, height), Layout::left_to_right(Align::Center), |ui| {
+                ui.set_min_width(indent);
+                ui.label(name)
+            });
+            add(ui, label.inner.id);
+        });
+    };
+    row(ui, "Model", &mut |ui, _| {
+        let button = ui.button("Open model…").on_hover_text("A model that was trained here (model.ptycho)");
+        if button.clicked() {
+            outbox.command = Some(Command::Open);
+        }
+        let text = match &state.bundle {
+            Some(bundle) => {
+                let folder = bundle.path.parent().map(name).unwrap_or_default();
+                let side = bundle.manifest.dataset.patch_size;
+                let on = name(Path::new(&bundle.manifest.dataset.path));
+                let from = if folder.is_empty() { String::new() } else { format!(" from {folder}") };
+                RichText::new(format!("{}{from}: takes {side} × {side}, trained on {on}", name(&bundle.path)))
+            }
+            None => RichText::new("None is loaded").color(palette.warning),
+        };
+        let label = ui.add(Label::new(text).truncate());
+        if let Some(bundle) = &state.bundle {
+            label.on_hover_text(bundle.path.display().to_string());
+        }
+    });
+    row(ui, "Folder", &mut |ui, label| {
+        let browse = ui.button("Browse…");
+        browse.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Browse for the folder"));
+        if browse.clicked() {
+            outbox.choose_watch_folder = true;
+        }
+        let folder = state.watch.folder.as_deref().unwrap_or(Path::new(""));
+        let mut text = folder.display().to_string();
+        let field = TextEdit::singleline(&mut text)
+            .desired_width((ui.available_width() - 16.0).clamp(80.0, 620.0))
+            .hint_text("path of the folder that files arrive in");
+        if ui.add(field).labelled_by(label).changed() {
+            actions.push(Action::ChooseWatchFolder(text.trim().into()));
+        }
+    });
+    row(ui, "Polish", &mut |ui, label| {
+        let mut epochs = state.watch.polish_epochs;
+        let field = DragValue::new(&mut epochs).range(0..=MOST_POLISH).suffix(" epochs");
+        let about = "Epochs of the direct solver from the network's object on: slower, and closer to the data";
+        if ui.add(field).labelled_by(label).on_hover_text(about).changed() {
+            actions.push(Action::SetWatchPolish(epochs));
+        }
+        let text = if epochs == 0 { "off: the object is what the network makes of it" } else { "of the direct solver" };
+        ui.add(Label::new(RichText::new(text).color(palette.weak)).truncate());
+    });
+    if let Some(folder) = &state.watch.folder {
+        row(ui, "Results", &mut |ui, _| {
+            let text = folder.join("reconstructed").display().to_string();
+            ui.add(Label::new(RichText::new(text).monospace().color(palette.weak)).truncate());
+        });
+    }
+}
+
+/// The files with what became of each, newest first.
+fn list(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    let palette = theme::palette(ui);
+    let files: &[WatchedFile] = if state.job.name == "watch" { &state.job.watched.files } else { &[] };
+    if files.is_empty() {
+        let text = if state.is_watching() {
+            "No file yet. Put a dataset into the folder; it is taken up when it has been left alone for two seconds."
+        } else {
+            "Files of the folder are listed here, with the time for each pattern and what was wrong with those that \
+             cannot be used."
+        };
+        ui.add_space((0.15 * ui.available_height()).min(60.0));
+        ui.vertical_centered(|ui| {
+            ui.set_max_width(420.0_f32.min(ui.available_width()));
+            ui.label(RichText::new(text).color(palette.weak));
+        });
+        return;
+    }
+    ui.label(RichText::new(state.job.watched.words()).strong());
+    // The number of patterns is the first to go where there is little room.
+    let narrow = ui.available_width() < NARROW;
+    let others: &[f32] = if narrow { &[96.0, 76.0, 60.0, 56.0] } else { &[96.0, 70.0, 78.0, 70.0, 66.0] };
+    let fixed: f32 = others.iter().map(|width| width + ui.spacing().item_spacing.x).sum();
+    let name_width = (ui.available_width() - fixed - 12.0).max(90.0);
+    let height = ui.available_height();
+    ScrollArea::horizontal().id_salt("columns of the watch").auto_shrink([false, true]).show(ui, |ui| {
+        let exact = |width: f32| Column::exact(width).clip(true);
+        let table = TableBuilder::new(ui)
+            .id_salt("watched files")
+            .striped(true)
+            .cell_layout(Layout::left_to_right(Align::Center))
+            .min_scrolled_height(60.0)
+            .max_scroll_height((height - ROW - 20.0).max(60.0))
+            .auto_shrink([false, true])
+            .column(exact(name_width));
+        let table = others.iter().fold(table, |table, width| table.column(exact(*width)));
+        let table = table.header(ROW, |mut header| {
+            for (title, about) in [
+                ("File", ""),
+                ("State", ""),
+                ("Patterns", ""),
+                ("ms/pattern", "Prediction, stitching and polish"),
+                ("Misfit", "Σ(|F| − √I)² / ΣI of the result"),
+                ("", ""),
+            ] {
+                if narrow && title == "Patterns" {
+                    continue;
+                }
+                header.col(|ui| {
+                    let label = ui.label(RichText::new(title).strong().size(12.5));
+                    if !about.is_empty() {
+                        label.on_hover_text(about);
+                    }
+                });
+            }
+        });
+        table.body(|body| {
+            body.rows(ROW, files.len(), |mut row| {
+                let Some(file) = files.get(files.len() - 1 - row.index()) else { return };
+                row.col(|ui| {
+                    ui.add(Label::new(name(&file.path)).truncate()).on_hover_text(file.path.display().to_string());
+                });
+                row.col(|ui| state_of(ui, file));
+                let (patterns, each, misfit) = match &file.fate {
+                    Fate::Done { patterns, infer_seconds, consistency_r, .. } => (
+                        grouped(*patterns as u64),
+                        format!("{:.2}", 1e3 * infer_seconds / (*patterns).max(1) as f64),
+                        consistency_r.map_or_else(String::new, short),
+                    ),
+                    _ => (String::new(), String::new(), String::new()),
+                };
+                for (at, text) in [patterns, each, misfit].into_iter().enumerate() {
+                    if narrow && at == 0 {
+                        continue;
+                    }
+                    row.col(|ui| {
+                        ui.add(Label::new(text).truncate());
+                    });
+                }
+                row.col(|ui| {
+                    let has_result = matches!(file.fate, Fate::Done { .. } | Fate::Before);
+                    let button = ui.add_enabled(has_result, Button::new("Show").small());
+                    let label = format!("Show the result of {}", name(&file.path));
+                    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, has_result, &label));
+                    if button.on_disabled_hover_text("There is no result").clicked() {
+                        actions.push(Action::ShowResult { folder: file.folder.clone(), beside: false });
+                    }
+                });
+            });
+        });
+    });
+}
+
+fn state_of(ui: &mut Ui, file: &WatchedFile) {
+    let palette = theme::palette(ui);
+    let (text, color, about) = match &file.fate {
+        Fate::Waiting => ("Being written", palette.weak, "It is read when it has been left alone for a while".into()),
+        Fate::Working => ("Working", palette.accent, String::new()),
+        Fate::Done { whole_seconds, .. } => {
+            ("Done", palette.good, format!("{whole_seconds:.2} s from taking it up to its pictures"))
+        }
+        Fate::Before => ("Done before", palette.good, "With this model; its result is there".into()),
+        Fate::Bad { message } => ("Not usable", palette.bad, message.clone()),
+        Fate::Left => ("Left undone", palette.warning, "The watch was ended".into()),
+    };
+    if let Fate::Bad { .. } = file.fate {
+        mark(ui, Level::Error, 12.0).on_hover_text(&about);
+    }
+    let label = ui.add(Label::new(RichText::new(text).color(color)).truncate());
+    if !about.is_empty() {
+        label.on_hover_text(about);
+    }
+}
+
+/// The bar at the bottom: start or end, and what is going on.
+fn start(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    let palette = theme::palette(ui);
+    let reason = state.why_not_watch();
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        if state.is_watching() {
+            let big = |text: &str| Button::new(text.to_owned()).min_size(vec2(100.0, 38.0));
+            if ui.add(big("Stop")).on_hover_text("At once; a file that is being worked on is left undone").clicked() {
+                actions.push(Action::Steer(Control::Stop));
+            }
+            let working = state.job.stage != Some(Stage::Watching);
+            let finish = ui.add_enabled(working, big("Finish this file"));
+            let finish =
+                finish.on_hover_text("Then the watch ends").on_disabled_hover_text("No file is being worked on");
+            if finish.clicked() {
+                actions.push(Action::Steer(Control::StopAfterEpoch));
+            }
+            let paused = state.control == Control::Pause;
+            if ui.add(big(if paused { "Resume" } else { "Pause" })).clicked() {
+                actions.push(Action::Steer(if paused { Control::Run } else { Control::Pause }));
+            }
+        } else if leading_button(ui, "Start watching", reason.as_deref()).clicked() {
+            actions.push(Action::Watch);
+        }
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            if state.is_watching() {
+                let working = state.job.watched.files.iter().rev().find(|file| file.fate == Fate::Working);
+                let text = match (state.control, working) {
+                    (Control::Pause, _) => "Paused".to_owned(),
+                    (_, Some(file)) => {
+                        let stage = state.job.stage.map_or("Working", Stage::label);
+                        format!("{stage} {} ({:.0} %)", name(&file.path), 100.0 * state.job.progress.fraction)
+                    }
+                    (_, None) => "Waiting for files".to_owned(),
+                };
+                ui.spinner();
+                ui.add(Label::new(text).truncate());
+            } else if let Some(reason) = &reason {
+                ui.add(Label::new(RichText::new(reason).color(palette.warning)).truncate());
+            }
+        });
+    });
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::super::bench::{Bench, harness, looks_as_accepted, photograph};
+    use super::*;
+    use crate::session::{Effect, OpenBundle};
+    use crate::worker::message::{Event, EventKind, Job, Picture};
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::{NodeT, Queryable};
+    use std::time::Duration;
+
+    fn bench(state: State, size: [f32; 2], theme: egui::Theme) -> Harness<'static, Bench<View>> {
+        harness(state, View::show, size, theme)
+    }
+
+    fn ready() -> State {
+        let bundle = OpenBundle {
+            path: "runs/siemens/model.ptycho".into(),
+            manifest: Box::new(crate::checkpoint::example_manifest(64)),
+            config: Box::default(),
+        };
+        let mut state = State { bundle: Some(bundle), ..State::default() };
+        state.act(Action::ChooseWatchFolder("/beamline/today".into()));
+        state.act(Action::SetWatchPolish(5));
+        state
+    }
+
+    fn tell(state: &mut State, kind: EventKind) {
+        state.hear(&Event { job: 1, at: Duration::from_secs(1), kind });
+    }
+
+    fn file(name: &str, fate: Fate) -> EventKind {
+        let path = format!("/beamline/today/{name}.npz").into();
+        EventKind::File(WatchedFile { path, folder: format!("/beamline/today/reconstructed/{name}").into(), fate })
+    }
+
+    fn watching() -> State {
+        let mut state = ready();
+        state.act(Action::Watch);
+        tell(&mut state, EventKind::Started { name: "watch".into() });
+        let done = |r| Fate::Done { patterns: 516, whole_seconds: 2.1, infer_seconds: 1.7, consistency_r: Some(r) };
+        tell(&mut state, file("scan_0001", Fate::Before));
+        tell(&mut state, file("scan_0002", done(0.0213)));
+        tell(&mut state, file("scan_0003", Fate::Bad { message: "The file is cut short. Copy it again.".into() }));
+        tell(&mut state, file("scan_0004", done(0.0187)));
+        tell(&mut state, file("scan_0005", Fate::Working));
+        tell(&mut state, EventKind::Stage { stage: Stage::Reconstructing });
+        tell(&mut state, file("scan_0006", Fate::Waiting));
+        let side = 120;
+        let wave = |at: usize, f: f32| ((at % side) as f32 / f).sin() * ((at / side) as f32 / f).cos();
+        state.look(Picture {
+            job: 1,
+            taken: None,
+            width: side,
+            height: side,
+            amplitude: (0..side * side).map(|at| 1.0 + 0.2 * wave(at, 9.0)).collect(),
+            phase: (0..side * side).map(|at| 0.4 * wave(at, 6.0)).collect(),
+            coverage: vec![1.0; side * side],
+            origin_xy: [0.0; 2],
+        });
+        state
+    }
+
+    #[test]
+    fn a_watch_says_what_it_lacks_and_starts_with_the_chosen_folder_and_polish() {
+        let mut panel = bench(State::default(), [1000.0, 600.0], egui::Theme::Dark);
+        assert!(panel.get_by_label("Start watching").accesskit_node().is_disabled());
+        panel.get_by_label("Open a model first, or train one");
+        panel.get_by_label("Open model…").click();
+        panel.get_by_label("Browse for the folder").click();
+        panel.run_ok();
+        assert_eq!(panel.state().outbox.command, Some(Command::Open));
+        assert!(panel.state().outbox.choose_watch_folder);
+
+        let mut panel = bench(ready(), [1000.0, 600.0], egui::Theme::Dark);
+        panel.get_by_label("/beamline/today/reconstructed");
+        panel.get_by_label("Start watching").click();
+        panel.run_ok();
+        let submitted = panel.state().effects.iter().find_map(|effect| match effect {
+            Effect::Submit(Job::Watch { folder, settings, .. }) => Some((folder.clone(), settings.clone())),
+            _ => None,
+        });
+        let polish = vec![("inference.polish_epochs".to_owned(), "5".to_owned())];
+        assert_eq!(submitted, Some(("/beamline/today".into(), polish)));
+    }
+
+    #[test]
+    fn each_file_is_listed_with_its_state_and_a_result_is_one_click_away() {
+        let mut panel = bench(watching(), [1256.0, 690.0], egui::Theme::Dark);
+        panel.get_by_label_contains("2 reconstructed (1032 patterns, 3.29 ms each), 1 bad, 1 done before");
+        for label in ["scan_0006.npz", "Being written", "Not usable", "Done before", "Latest: scan_0004.npz"] {
+            panel.get_by_label(label);
+        }
+        panel.get_by_label_contains("Reconstructing scan_0005.npz");
+        panel.get_by_label("Amplitude of the latest result");
+        assert!(panel.get_by_label("Show the result of scan_0003.npz").accesskit_node().is_disabled());
+        panel.get_by_label("Show the result of scan_0002.npz").click();
+        panel.get_by_label("Finish this file").click();
+        panel.run_ok();
+        let folder = "/beamline/today/reconstructed/scan_0002".into();
+        let shown = Action::ShowResult { folder, beside: false };
+        assert_eq!(panel.state().actions, [shown, Action::Steer(Control::StopAfterEpoch)]);
+        panel.get_by_label("Stop").click();
+        panel.run_ok();
+        assert_eq!(panel.state().actions.last(), Some(&Action::Steer(Control::Stop)));
+    }
+
+    #[test]
+    fn the_watch_looks_as_accepted() {
+        let mut state = watching();
+        // A spinner is never the same twice.
+        tell(&mut state, EventKind::Finished(Box::default()));
+        looks_as_accepted(&state, View::show, [1000.0, 480.0], "watch", &["Amplitude of the latest result"]);
+    }
+
+    #[test]
+    #[ignore = "writes pictures to look at"]
+    fn pictures_of_the_watch() {
+        for theme in [egui::Theme::Dark, egui::Theme::Light] {
+            for size in [[1256.0, 690.0], [1896.0, 970.0], [500.0, 690.0]] {
+                for (name, state) in [("empty", State::default()), ("running", watching())] {
+                    let mut panel = bench(state, size, theme);
+                    photograph(&mut panel, &format!("watch_{name}_{theme:?}_{}", size[0]));
+                }
+            }
+        }
+    }
+}
