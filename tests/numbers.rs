@@ -276,6 +276,7 @@ fn dataset(count: usize, photons: f64, seed: u64) -> Dataset {
         nphotons: None,
         mask: None,
         pixel_size_m: None,
+        rows: Vec::new(),
         notes: Vec::new(),
     }
 }

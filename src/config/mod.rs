@@ -19,8 +19,8 @@ mod simulation;
 mod training;
 
 pub use data::{
-    AxisOrder, DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit, ProbeMask,
-    Sampling,
+    AxisOrder, DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit,
+    ProbeMask, Sampling,
 };
 pub use direct::{DirectConfig, DirectLoss};
 pub use execution::{Accelerator, ExecutionConfig, Seeds};
