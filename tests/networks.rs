@@ -420,8 +420,7 @@ fn supervised_training_is_refused_where_there_is_no_truth_and_runs_from_end_to_e
         .unwrap();
     assert!(inferred.status.success(), "{}", String::from_utf8_lossy(&inferred.stderr));
     let (one, other) = (path("done"), path("inferred"));
-    let read =
-        |folder: &Path| NpzArchive::open(folder.join("reconstruction.npz")).unwrap().read_c32("object").unwrap();
+    let read = |folder: &Path| NpzArchive::open(folder.join("reconstruction.npz")).unwrap().read_c32("object").unwrap();
     assert_eq!(read(&one), read(&other));
 }
 
