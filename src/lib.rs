@@ -10,7 +10,7 @@
 //! | [`config`] | one struct per stage; fields with help, range and group; presets; TOML |
 //! | [`system`] | which programs run; files that are whole or not there |
 //! | [`data`] | dataset files, their contract, grouping, normalisation, the stitched object as a file |
-//! | [`kernels`] | convolution, pooling and upsampling on the CPU; the only room with `unsafe` |
+//! | [`kernels`] | convolution, pooling, upsampling and attention on the CPU; the only room with `unsafe` |
 //! | [`simulate`] | datasets made by calculation: object, probe, scan, noise |
 //! | [`physics`] | illumination, propagation, translation, merging, losses on tensors |
 //! | [`model`] | the network and its weights |
@@ -35,7 +35,7 @@
 //! `model`, `train`; `worker` reads all of these; `session` reads the worker's messages, and the summaries of `data` and
 //! `checkpoint` through them; `report` reads `checkpoint`, `data`, `metrics`, `imaging`; `ui`
 //! reads those, `data`, `metrics` and `imaging`; `cli` and `bench` read all. Burn appears only in
-//! `kernels`, `physics`, `model`, `train`, `infer`, `worker` and `bench`; egui only in `ui`; clap and indicatif only in `cli`.
+//! `kernels`, `physics`, `model`, `train`, `direct`, `infer`, `worker` and `bench`; egui only in `ui`; clap and indicatif only in `cli`.
 //! `tests/house.rs` holds this.
 //!
 //! # Conventions

@@ -251,6 +251,30 @@ fn train_and_infer_as_separate_processes_leave_a_model_and_pictures() {
 }
 
 #[test]
+fn a_dataset_larger_than_the_memory_granted_is_trained_in_part_and_reconstructed_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, limit: &str, more: &[&str]| {
+        let mut command = program();
+        command.arg("run").arg(star()).args(["--accelerator", "cpu", "--epochs", "1", "--max-memory", limit]);
+        command.args(["--set", "model.head_filters=2", "--output-dir"]).arg(folder.path().join(name)).args(more);
+        command.output().unwrap()
+    };
+    let output = run("part", "0.02", &[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("--max-memory"), "{}", stderr(&output));
+    let (part, whole) = (folder.path().join("part"), folder.path().join("whole"));
+    assert_eq!(summary(&part)["dataset"]["n"], 110);
+    assert!(run("whole", "1", &[]).status.success());
+    let size = |folder: &Path| {
+        ptychoscope::data::Reconstruction::load(&folder.join("reconstruction.npz")).unwrap().object.dim()
+    };
+    assert_eq!(size(&part), size(&whole), "all patterns are in the object");
+    let refused = run("direct", "0.02", &["--method", "direct"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(paragraph(&refused).contains("--n-subsample"), "{}", stderr(&refused));
+}
+
+#[test]
 fn quiet_says_nothing_when_all_is_well() {
     let folder = tempfile::tempdir().unwrap();
     let output = program()

@@ -34,7 +34,7 @@ const RULE: &[(&str, &[&str])] = &[
 
 /// Crates that belong into a few rooms only.
 const PLACES: &[(&str, &[&str])] = &[
-    ("burn", &["kernels", "physics", "model", "train", "infer", "worker", "bench"]),
+    ("burn", &["kernels", "physics", "model", "train", "direct", "infer", "worker", "bench"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("ctrlc", &["cli"]),

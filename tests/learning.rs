@@ -4,10 +4,11 @@
 mod common;
 
 use common::fixture;
-use ptychoscope::config::{Accelerator, Config, DataConfig};
+use ptychoscope::config::{Accelerator, Config, DataConfig, DirectConfig};
 use ptychoscope::data::Dataset;
+use ptychoscope::direct::{self, Start};
 use ptychoscope::train::{self, Control, Silent, Trained};
-use ptychoscope::worker::device;
+use ptychoscope::worker::device::{self, Selected};
 use ptychoscope::{infer, metrics};
 
 fn siemens(patterns: Option<usize>) -> Dataset {
@@ -20,6 +21,16 @@ fn epochs(count: usize) -> Config {
     config.training.epochs = Some(count);
     config.training.time_budget_s = None;
     config
+}
+
+/// A graphics device, a software rasteriser included; none, with a message, where there is none.
+fn wgpu_adapter() -> Option<Selected> {
+    let found = device::select(Accelerator::Wgpu).ok();
+    if found.is_none() {
+        assert!(std::env::var_os("PTYCHOSCOPE_REQUIRE_ADAPTER").is_none(), "no wgpu adapter is here");
+        println!("skipped: no wgpu adapter is here");
+    }
+    found
 }
 
 fn trained(dataset: &Dataset, config: &Config, accelerator: Accelerator) -> Option<Trained> {
@@ -45,6 +56,18 @@ fn the_network_learns_the_siemens_star_from_its_diffraction_alone() {
         metrics::phase_correlation(object.object.view(), object.origin_xy, truth.view(), &dataset.positions).unwrap();
     println!("losses {losses:?}, phase correlation {:.3}", found.phase);
     assert!(found.phase > 0.8, "{}", found.phase);
+
+    // The same from parts of the scan, none of which knows the others.
+    let mut load = |rows| Dataset::load_range(&dataset.path, &config.data, rows, &dataset.fingerprint);
+    let mut watch = |_| Control::Run;
+    let (weights, scaling) = (&result.weights, &result.scaling);
+    let parts =
+        infer::reconstruct_in_parts(516, 130, &mut load, weights, scaling, &config, &cpu.device, &mut watch).unwrap();
+    assert_eq!((parts.origin_xy, parts.object.dim()), (object.origin_xy, object.object.dim()));
+    let in_parts =
+        metrics::phase_correlation(parts.object.view(), parts.origin_xy, truth.view(), &dataset.positions).unwrap();
+    println!("in four parts {:.4}, at once {:.4}", in_parts.phase, found.phase);
+    assert!((in_parts.phase - found.phase).abs() < 0.01, "{} and {}", in_parts.phase, found.phase);
 }
 
 #[test]
@@ -83,16 +106,32 @@ fn a_wgpu_adapter_gives_the_losses_of_the_cpu() {
     let mut config = epochs(3);
     config.training.batch_size = 4;
     config.training.warmup_steps = 0;
-    let Some(gpu) = trained(&dataset, &config, Accelerator::Wgpu) else {
-        assert!(std::env::var_os("PTYCHOSCOPE_REQUIRE_ADAPTER").is_none(), "no wgpu adapter is here");
-        println!("skipped: no wgpu adapter is here");
+    if wgpu_adapter().is_none() {
         return;
-    };
+    }
+    let gpu = trained(&dataset, &config, Accelerator::Wgpu).unwrap();
     let cpu = trained(&dataset, &config, Accelerator::Cpu).unwrap();
     for (g, c) in gpu.history.0.iter().zip(&cpu.history.0) {
         println!("wgpu {} cpu {}", g.train_loss, c.train_loss);
         assert!((g.train_loss / c.train_loss - 1.0).abs() < 1e-3, "{} {}", g.train_loss, c.train_loss);
     }
+}
+
+#[test]
+fn a_wgpu_adapter_solves_directly_what_the_cpu_solves() {
+    let Some(selected) = wgpu_adapter() else { return };
+    let dataset = siemens(Some(40));
+    let config = DirectConfig { epochs: 6, refine_probe: true, ..DirectConfig::default() };
+    let cpu = direct::solve(&dataset, &config, &Start::Flat, &mut |_, _| true).unwrap();
+    let gpu = direct::solve_on(&selected.device, &dataset, &config, &Start::Flat, &mut |_, _| true).unwrap();
+    println!("{}: misfits {:?}, CPU {:?}", selected.info.name, gpu.misfits, cpu.misfits);
+    for (gpu, cpu) in gpu.misfits.iter().zip(&cpu.misfits) {
+        assert!((gpu - cpu).abs() < 1e-3 * cpu, "{gpu} and {cpu}");
+    }
+    let pairs = gpu.reconstruction.object.iter().zip(&cpu.reconstruction.object);
+    let apart: f32 = pairs.clone().map(|(a, b)| (a - b).norm_sqr()).sum();
+    let whole: f32 = pairs.map(|(_, b)| b.norm_sqr()).sum();
+    assert!((apart / whole).sqrt() < 2e-3, "objects differ by {}", (apart / whole).sqrt());
 }
 
 #[test]

@@ -243,6 +243,9 @@ pub struct DataConfig {
     /// Number of patterns kept before grouping; none = all.
     #[serde(with = "super::optional")]
     pub n_subsample: Option<usize>,
+    /// Memory for the patterns and what is made of them, GB; none = as much as it takes.
+    #[serde(with = "super::optional")]
+    pub max_memory: Option<f64>,
     /// Number of groups built; none = one for each pattern kept.
     #[serde(with = "super::optional")]
     pub n_groups: Option<usize>,
@@ -282,6 +285,7 @@ impl Default for DataConfig {
             saturation: None,
             orientation: Orientation::Plain,
             n_subsample: None,
+            max_memory: None,
             n_groups: None,
             sampling: Sampling::Random,
             neighbor_count: 8,
@@ -381,6 +385,15 @@ pub(super) const FIELDS: &[Field] = &[
         unit: "patterns",
         flag: Some("--n-subsample"),
         kind: optional_integer(1, i64::MAX),
+    },
+    Field {
+        path: "data.max_memory",
+        label: "Memory",
+        help: "Memory for the patterns and what is made of them: of a larger dataset a part, chosen at random, is trained on, \
+               and the object is reconstructed part by part; none takes as much as it needs.",
+        unit: "GB",
+        flag: Some("--max-memory"),
+        kind: Kind::Real { min: 0.0, min_included: false, max: 1e6, optional: true },
     },
     Field {
         path: "data.n_groups",

@@ -11,6 +11,7 @@ use ndarray::{Array2, Array3, Axis};
 use num_complex::Complex32;
 use sha2::{Digest, Sha256};
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A scan: patterns, positions, probe, and the object if it is known.
@@ -54,29 +55,8 @@ impl Dataset {
                 .hint("Leave n_subsample out to use all patterns")
                 .into());
         }
-        let mut source = Source::open(path)?;
         let want = config.n_subsample.map_or(Want::All, |count| Want::Chosen { count, seed });
-        let reading = reading::read(&mut source, config, want);
-        if let Some(error) = refusal(&reading.verdicts, path) {
-            return Err(error);
-        }
-        let Some(content) = reading.content else {
-            return Err(Error::failed("The file passed its checks but could not be read").at(path));
-        };
-        let mut dataset = Self {
-            path: path.to_path_buf(),
-            fingerprint: fingerprint(path)?,
-            diffraction: content.diffraction,
-            positions: content.positions,
-            probe: content.probe,
-            object: content.object,
-            nphotons: content.nphotons,
-            mask: content.mask,
-            pixel_size_m: content.pixel_size_m,
-            rows: content.rows,
-            notes: reading.notes,
-        };
-        let count = content.total;
+        let (mut dataset, count) = Self::read(path, config, want, fingerprint(path)?)?;
         if dataset.len() < count {
             dataset
                 .notes
@@ -88,6 +68,56 @@ impl Dataset {
             dataset.notes.push(format!("{kept} of {count} patterns kept, chosen at random with seed {seed}"));
         }
         Ok(dataset)
+    }
+
+    /// The patterns `rows` of a dataset, in the order of the file. Its fingerprint is taken for granted: large files are read
+    /// part by part.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; also if there is no such pattern.
+    pub fn load_range(path: &Path, config: &DataConfig, rows: Range<usize>, fingerprint: &str) -> Result<Self> {
+        let want = Want::Range { first: rows.start, count: rows.len() };
+        let (dataset, count) = Self::read(path, config, want, fingerprint.to_owned())?;
+        if rows.is_empty() || rows.end > count {
+            let asked = format!("Patterns {} to {} were asked for, of {count}", rows.start, rows.end);
+            return Err(Error::failed(asked).at(path));
+        }
+        // Where a file cannot be read in part, all of it was.
+        Ok(if dataset.len() > rows.len() { dataset.subset(&rows.collect::<Vec<_>>()) } else { dataset })
+    }
+
+    /// Number of patterns of a dataset and their side in pixels, as they will be read, from the headers of the file; none if
+    /// it is not usable.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] if the file cannot be read.
+    pub fn extent(path: &Path, config: &DataConfig) -> Result<Option<(usize, usize)>> {
+        Ok(reading::extent(&mut Source::open(path)?, config))
+    }
+
+    /// What is wanted of a dataset, and the number of patterns that there are.
+    fn read(path: &Path, config: &DataConfig, want: Want, fingerprint: String) -> Result<(Self, usize)> {
+        let reading = reading::read(&mut Source::open(path)?, config, want);
+        if let Some(error) = refusal(&reading.verdicts, path) {
+            return Err(error);
+        }
+        let Some(content) = reading.content else {
+            return Err(Error::failed("The file passed its checks but could not be read").at(path));
+        };
+        let dataset = Self {
+            path: path.to_path_buf(),
+            fingerprint,
+            diffraction: content.diffraction,
+            positions: content.positions,
+            probe: content.probe,
+            object: content.object,
+            nphotons: content.nphotons,
+            mask: content.mask,
+            pixel_size_m: content.pixel_size_m,
+            rows: content.rows,
+            notes: reading.notes,
+        };
+        Ok((dataset, content.total))
     }
 
     /// Number of patterns.

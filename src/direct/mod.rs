@@ -9,8 +9,10 @@
 //! Gauss and Newton, each pattern for itself.
 //!
 //! * `wave`: one pattern: forward, misfit, gradient. * `solver`: the object. * `refine`: what is refined with it.
-//! * `variation`: total variation. * `orientation`: which of the eight ways to lay the scan explains the patterns best.
+//! * `on_device`: what is done for each pattern, as tensors on a GPU. * `variation`: total variation. * `orientation`: which
+//!   of the eight ways to lay the scan explains the patterns best.
 
+mod on_device;
 mod orientation;
 mod refine;
 mod solver;
@@ -18,4 +20,4 @@ mod variation;
 mod wave;
 
 pub use orientation::{OrientationScore, Orientations, score_orientations};
-pub use solver::{Direct, Start, solve};
+pub use solver::{Direct, Start, solve, solve_on};

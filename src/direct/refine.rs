@@ -72,18 +72,22 @@ impl Solver<'_> {
         }
     }
 
-    /// Positions nearer to where the patterns say they were taken: a damped step of Gauss and Newton for each, not longer
-    /// than half a pixel, not farther from the given position than allowed, and without a common shift, which no pattern
-    /// notices.
-    pub(super) fn better_places(&self, object: &Array2<Complex32>) -> Vec<[f64; 2]> {
-        let leans: Vec<Lean> = (0..self.positions.len())
+    /// How the patterns answer to a shift of the probe.
+    pub(super) fn leans(&self, object: &Array2<Complex32>) -> Vec<Lean> {
+        (0..self.positions.len())
             .into_par_iter()
             .map(|index| {
                 let (.., rest) = self.place(index);
                 let patch = self.patch(object, index);
                 self.optics.lean(&patch, &self.spectra, rest, self.factors[index], &self.amplitudes[index])
             })
-            .collect();
+            .collect()
+    }
+
+    /// Positions nearer to where the patterns say they were taken: a damped step of Gauss and Newton for each, not longer
+    /// than half a pixel, not farther from the given position than allowed, and without a common shift, which no pattern
+    /// notices.
+    pub(super) fn better_places(&self, leans: &[Lean]) -> Vec<[f64; 2]> {
         let curvature = leans.iter().map(|lean| lean.yy + lean.xx).sum::<f64>() / (2 * leans.len()).max(1) as f64;
         let stiff = STIFFNESS * curvature + f64::MIN_POSITIVE;
         let step = |lean: &Lean| {

@@ -1,11 +1,13 @@
 //! The object that explains all patterns best.
 
+use super::on_device::OnDevice;
 use super::variation::variation;
 use super::wave::{Answer, Optics};
 use crate::config::DirectConfig;
 use crate::data::{self, Canvas, Dataset, Reconstruction, Refined};
 use crate::error::{Error, Problem, Result};
 use crate::physics::probe_intensity;
+use burn::tensor::Device;
 use ndarray::{Array, Array2, Array3, Axis, Dimension};
 use num_complex::Complex32;
 use rayon::prelude::*;
@@ -37,7 +39,19 @@ pub struct Direct {
     pub stopped: bool,
 }
 
-/// Finds the object.
+/// What the patterns say at an object.
+pub(super) struct Said {
+    /// In units of the normalised counts.
+    pub misfit: f64,
+    /// With respect to the conjugate object.
+    pub gradient: Array2<Complex32>,
+    /// With respect to the conjugate probe; zero if not asked for.
+    pub probe_gradient: Array3<Complex32>,
+    /// Factor of the probe that would explain each pattern best, beyond the one it has.
+    pub factors: Vec<f32>,
+}
+
+/// Finds the object on the CPU.
 ///
 /// `watch` is called a few times an epoch with the share done and the misfit of the last whole epoch, if there is one; false
 /// ends the work, with its result so far.
@@ -50,12 +64,34 @@ pub fn solve(
     start: &Start<'_>,
     watch: &mut dyn FnMut(f64, Option<f64>) -> bool,
 ) -> Result<Direct> {
-    let mut solver = Solver::new(dataset, config, start)?;
+    run(Solver::new(dataset, config, start, None)?, watch)
+}
+
+/// As [`solve`], with everything that is done for each pattern on a device of Burn's, and the steps between on the CPU.
+///
+/// # Errors
+/// As [`solve`]; also if the device fails, or does not agree with the CPU.
+pub fn solve_on(
+    device: &Device,
+    dataset: &Dataset,
+    config: &DirectConfig,
+    start: &Start<'_>,
+    watch: &mut dyn FnMut(f64, Option<f64>) -> bool,
+) -> Result<Direct> {
+    let solver = Solver::new(dataset, config, start, Some(device))?;
+    if let Some(on_device) = &solver.device {
+        on_device.agrees_with_cpu(&solver)?;
+    }
+    run(solver, watch)
+}
+
+fn run(mut solver: Solver<'_>, watch: &mut dyn FnMut(f64, Option<f64>) -> bool) -> Result<Direct> {
+    let config = solver.config;
     let mut misfits: Vec<f64> = Vec::new();
     let mut stopped = false;
     for epoch in 0..config.epochs {
         let mut go_on = |within: f64| watch((epoch as f64 + within) / config.epochs as f64, misfits.last().copied());
-        let Some(misfit) = solver.step(&mut go_on) else {
+        let Some(misfit) = solver.step(&mut go_on)? else {
             stopped = true;
             break;
         };
@@ -68,7 +104,7 @@ pub fn solve(
         }
     }
     watch(1.0, misfits.last().copied());
-    Ok(solver.finish(misfits, stopped))
+    solver.finish(misfits, stopped)
 }
 
 /// Epochs that belong to the object alone, before the probe, and before positions and intensities are refined; an object
@@ -109,15 +145,17 @@ pub(super) struct Solver<'a> {
     since_restart: f32,
     last_misfit: f64,
     epoch: usize,
+    /// What works on the patterns in place of the CPU.
+    device: Option<OnDevice>,
     /// Epochs that the object has for itself: from a flat start only.
     alone: bool,
-    normalization: f64,
+    pub(super) normalization: f64,
     probe_factor: f64,
     pixel_size_m: Option<f64>,
 }
 
 impl<'a> Solver<'a> {
-    fn new(dataset: &'a Dataset, config: &'a DirectConfig, start: &Start<'_>) -> Result<Self> {
+    fn new(dataset: &'a Dataset, config: &'a DirectConfig, start: &Start<'_>, device: Option<&Device>) -> Result<Self> {
         let side = dataset.patch_size();
         let normalization = data::normalization_factor(dataset.diffraction.view())?;
         let energy: f64 = dataset.probe.iter().map(|z| f64::from(z.norm_sqr())).sum();
@@ -173,12 +211,16 @@ impl<'a> Solver<'a> {
             since_restart: 0.0,
             last_misfit: f64::INFINITY,
             epoch: 0,
+            device: None,
             alone: matches!(start, Start::Flat),
             normalization,
             probe_factor,
             pixel_size_m: dataset.pixel_size_m,
         };
-        solver.shine();
+        if let Some(device) = device {
+            solver.device = Some(OnDevice::new(&solver, dataset, device));
+        }
+        solver.shine()?;
         Ok(solver)
     }
 
@@ -195,9 +237,15 @@ impl<'a> Solver<'a> {
     }
 
     /// Makes the probes at their sub-pixel places, and what they light together.
-    fn shine(&mut self) {
-        let bytes = self.positions.len() * self.light.len() * size_of::<Complex32>();
+    fn shine(&mut self) -> Result<()> {
+        self.stale = false;
         self.spectra = self.optics.spectra(self.light.view());
+        if let Some(mut device) = self.device.take() {
+            self.illumination = device.shine(self)?;
+            self.device = Some(device);
+            return Ok(());
+        }
+        let bytes = self.positions.len() * self.light.len() * size_of::<Complex32>();
         let probes: Vec<Array3<Complex32>> = if bytes <= KEPT_PROBES {
             (0..self.positions.len()).into_par_iter().map(|index| self.shifted(index)).collect()
         } else {
@@ -215,7 +263,7 @@ impl<'a> Solver<'a> {
             window += &here;
         }
         self.probes = (!probes.is_empty()).then_some(probes);
-        self.stale = false;
+        Ok(())
     }
 
     /// The probe of a pattern at its sub-pixel place.
@@ -228,7 +276,7 @@ impl<'a> Solver<'a> {
     }
 
     /// Misfits and gradients of these patterns at `object`, in their order.
-    fn answers(&self, piece: &[usize], object: &Array2<Complex32>, with_probe: bool) -> Vec<Answer> {
+    pub(super) fn answers(&self, piece: &[usize], object: &Array2<Complex32>, with_probe: bool) -> Vec<Answer> {
         piece
             .par_iter()
             .map(|&index| {
@@ -247,7 +295,7 @@ impl<'a> Solver<'a> {
     }
 
     /// Adds the gradients of patches to a canvas, in the order of the patterns.
-    fn gather(&self, piece: &[usize], answers: &[Answer], sum: &mut Array2<Complex32>) {
+    pub(super) fn gather(&self, piece: &[usize], answers: &[Answer], sum: &mut Array2<Complex32>) {
         for (&index, answer) in piece.iter().zip(answers) {
             let (top, left, _) = self.place(index);
             for (row, values) in answer.object.chunks_exact(self.side).enumerate() {
@@ -257,8 +305,32 @@ impl<'a> Solver<'a> {
         }
     }
 
+    /// What all patterns say at `object`; none if `go_on` ends the work on the way.
+    fn said(&self, object: &Array2<Complex32>, with_probe: bool, go_on: &mut dyn FnMut(f64) -> bool) -> Option<Said> {
+        let mut said = Said {
+            misfit: 0.0,
+            gradient: Array2::zeros(object.dim()),
+            probe_gradient: Array3::zeros(self.probe.dim()),
+            factors: Vec::with_capacity(self.positions.len()),
+        };
+        let all: Vec<usize> = (0..self.positions.len()).collect();
+        for (index, piece) in all.chunks(PIECE).enumerate() {
+            if !go_on((index * PIECE) as f64 / all.len() as f64) {
+                return None;
+            }
+            let answers = self.answers(piece, object, with_probe);
+            self.gather(piece, &answers, &mut said.gradient);
+            said.misfit += answers.iter().map(|answer| answer.misfit).sum::<f64>();
+            said.factors.extend(answers.iter().map(|answer| answer.factor));
+            if with_probe {
+                self.gather_probe(piece, &answers, &mut said.probe_gradient);
+            }
+        }
+        Some(said)
+    }
+
     /// One accelerated step; gives back the misfit at the point it was taken from, or none if `go_on` says so on the way.
-    fn step(&mut self, go_on: &mut dyn FnMut(f64) -> bool) -> Option<f64> {
+    fn step(&mut self, go_on: &mut dyn FnMut(f64) -> bool) -> Result<Option<f64>> {
         let due = |from: usize| !self.alone || self.epoch >= from;
         let with_probe = self.config.refine_probe && due(PROBE_FROM);
         let (with_places, with_factors) =
@@ -269,25 +341,13 @@ impl<'a> Solver<'a> {
             self.light = beyond(&self.probe, &self.previous_probe, ahead);
         }
         if with_probe || self.stale {
-            self.shine();
+            self.shine()?;
         }
-        let mut misfit = 0.0;
-        let mut gradient = Array2::<Complex32>::zeros(self.object.dim());
-        let mut probe_gradient = Array3::<Complex32>::zeros(self.probe.dim());
-        let mut better = Vec::with_capacity(self.positions.len());
-        let all: Vec<usize> = (0..self.positions.len()).collect();
-        for (index, piece) in all.chunks(PIECE).enumerate() {
-            if !go_on((index * PIECE) as f64 / all.len() as f64) {
-                return None;
-            }
-            let answers = self.answers(piece, &point, with_probe);
-            self.gather(piece, &answers, &mut gradient);
-            misfit += answers.iter().map(|answer| answer.misfit).sum::<f64>();
-            better.extend(answers.iter().map(|answer| answer.factor));
-            if with_probe {
-                self.gather_probe(piece, &answers, &mut probe_gradient);
-            }
-        }
+        let said = match &self.device {
+            Some(device) => device.said(self, &point, with_probe, go_on)?,
+            None => self.said(&point, with_probe, go_on),
+        };
+        let Some(Said { misfit, gradient, probe_gradient, factors }) = said else { return Ok(None) };
         if misfit > self.last_misfit {
             // Acceleration has carried too far: start it anew.
             self.since_restart = 0.0;
@@ -295,7 +355,15 @@ impl<'a> Solver<'a> {
             self.since_restart += 1.0;
         }
         self.last_misfit = misfit;
-        let places = if with_places { self.better_places(&point) } else { Vec::new() };
+        let places = if with_places {
+            let leans = match &self.device {
+                Some(device) => device.leans(self, &point)?,
+                None => self.leans(&point),
+            };
+            self.better_places(&leans)
+        } else {
+            Vec::new()
+        };
         // Object and probe that move together go half as far each: (a + b)² ≤ 2a² + 2b².
         let far = if with_probe { 0.5 } else { 1.0 };
         if with_probe {
@@ -314,11 +382,11 @@ impl<'a> Solver<'a> {
             self.positions = places;
         }
         if with_factors {
-            self.follow(&better);
+            self.follow(&factors);
         }
         self.stale = with_probe || with_places || with_factors;
         self.epoch += 1;
-        Some(misfit)
+        Ok(Some(misfit))
     }
 
     /// The step of the object along its majorant.
@@ -342,11 +410,11 @@ impl<'a> Solver<'a> {
         point
     }
 
-    fn finish(mut self, misfits: Vec<f64>, stopped: bool) -> Direct {
+    fn finish(mut self, misfits: Vec<f64>, stopped: bool) -> Result<Direct> {
         self.light.clone_from(&self.probe);
         if self.stale {
             data::orthogonalize(&mut [&mut self.light]);
-            self.shine();
+            self.shine()?;
         }
         let to_dataset_units = (self.probe_factor / self.normalization) as f32;
         let config = self.config;
@@ -368,7 +436,7 @@ impl<'a> Solver<'a> {
         });
         let reconstruction =
             Reconstruction { object, coverage, origin_xy: self.canvas.origin, pixel_size_m: self.pixel_size_m };
-        Direct { reconstruction, refined, misfits, stopped }
+        Ok(Direct { reconstruction, refined, misfits, stopped })
     }
 }
 

@@ -1,9 +1,9 @@
 //! How much every pair of neighbouring patches agrees: the graph on which phases are synchronised.
 
 use crate::data::Canvas;
+use crate::kernels;
 use ndarray::{ArrayView2, ArrayView3};
-use num_complex::Complex32;
-use num_complex::Complex64;
+use num_complex::{Complex32, Complex64};
 use rayon::prelude::*;
 use rstar::RTree;
 use rstar::primitives::GeomWithData;
@@ -61,28 +61,33 @@ pub(super) fn edges(patches: ArrayView3<Complex32>, positions: &[[f64; 2]], weig
         pairs.dedup();
         pairs
     };
+    let patches = patches.as_standard_layout();
+    let weight = weight.as_standard_layout();
+    // Both are in standard layout now.
+    let (pixels, weight) = (patches.as_slice().unwrap_or_default(), weight.as_slice().unwrap_or_default());
+    let patch = |k: usize| &pixels[k * n * n..][..n * n];
     pairs
-        .into_par_iter()
-        .map(|(a, b)| {
-            let shift = [corners[b][0] - corners[a][0], corners[b][1] - corners[a][1]];
-            let range = |d: isize| (d.max(0) as usize)..((n as isize + d.min(0)) as usize);
-            let (pa, pb) = (patches.index_axis(ndarray::Axis(0), a), patches.index_axis(ndarray::Axis(0), b));
-            let mut sum = Complex64::default();
-            for row in range(shift[0]) {
-                let row_b = (row as isize - shift[0]) as usize;
+        .par_chunk_by(|one, next| one.0 == next.0)
+        .flat_map_iter(|pairs| {
+            let a = pairs[0].0;
+            // Patch a times its weight, over the total weight of each pixel.
+            let (mut re, mut im) = (vec![0f32; n * n], vec![0f32; n * n]);
+            for row in 0..n {
                 let line = (corners[a][0] as usize + row) * stride + corners[a][1] as usize;
-                let mut of_row = Complex32::default();
-                for col in range(shift[1]) {
-                    let col_b = (col as isize - shift[1]) as usize;
-                    let w = weight[[row, col]] * weight[[row_b, col_b]];
-                    let share = total[line + col];
-                    if w > 0.0 && share > 0.0 {
-                        of_row += pa[[row, col]] * pb[[row_b, col_b]].conj() * (w / share);
-                    }
+                for (col, total) in total[line..][..n].iter().enumerate() {
+                    let at = row * n + col;
+                    let share = if *total > 0.0 { weight[at] / total } else { 0.0 };
+                    (re[at], im[at]) = (patch(a)[at].re * share, patch(a)[at].im * share);
                 }
-                sum += Complex64::new(f64::from(of_row.re), f64::from(of_row.im));
             }
-            Edge { a, b, agreement: sum }
+            let edges: Vec<Edge> = pairs
+                .iter()
+                .map(|&(a, b)| {
+                    let shift = [corners[b][0] - corners[a][0], corners[b][1] - corners[a][1]];
+                    Edge { a, b, agreement: kernels::overlap_product([&re, &im], patch(b), weight, n, shift) }
+                })
+                .collect();
+            edges
         })
         .collect()
 }

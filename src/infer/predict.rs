@@ -5,6 +5,7 @@ use super::synchronize::{rotate, synchronize};
 use crate::config::Config;
 use crate::data::{self, Dataset, Reconstruction};
 use crate::error::{Error, Problem, Result};
+use crate::kernels;
 use crate::model::{Network, Weights};
 use crate::physics::ComplexTensor;
 use crate::train::{Control, Scaling, amplitude_factor, go_on, trained_probe};
@@ -38,6 +39,7 @@ pub fn predict(
     device: &Device,
     watch: &mut dyn FnMut(f64) -> Control,
 ) -> Result<Patches> {
+    kernels::keep_freed_memory();
     let n = dataset.patch_size();
     let network = Network::from_weights(weights, n, &config.model, device)?;
     let mut grouping = config.data.clone();

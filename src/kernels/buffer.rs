@@ -58,15 +58,30 @@ pub(super) unsafe fn made_in_chunks(
     chunks: usize,
     fill: impl Fn(usize, &mut [MaybeUninit<f32>]) + Sync,
 ) -> Vec<f32> {
+    // SAFETY: the caller's promise.
+    unsafe { made_in_chunks_with(chunk, chunks, fill) }.0
+}
+
+/// As [`made_in_chunks`], with what `fill` returned for each chunk, in order.
+///
+/// # Safety
+/// `fill` must write every element of each chunk that it is given.
+pub(super) unsafe fn made_in_chunks_with<R: Send>(
+    chunk: usize,
+    chunks: usize,
+    fill: impl Fn(usize, &mut [MaybeUninit<f32>]) -> R + Sync,
+) -> (Vec<f32>, Vec<R>) {
     let n = chunk * chunks;
     let mut out = Vec::with_capacity(n);
+    let mut results = Vec::new();
     if n > 0 {
         // about 64 kB for each task
         let tasks = (16 * 1024 / chunk).max(1);
         let spare = &mut out.spare_capacity_mut()[..n];
-        spare.par_chunks_mut(chunk).with_min_len(tasks).enumerate().for_each(|(i, part)| fill(i, part));
+        let parts = spare.par_chunks_mut(chunk).with_min_len(tasks).enumerate();
+        parts.map(|(i, part)| fill(i, part)).collect_into_vec(&mut results);
     }
     // SAFETY: the capacity is at least `n`, and the caller promises that `fill` wrote all of it.
     unsafe { out.set_len(n) };
-    out
+    (out, results)
 }

@@ -4,6 +4,7 @@
 //! Remedy: the public functions look at device, element type and shapes first and use Burn's own operations unless
 //! the kernels apply; wrong shapes therefore meet Burn's own checks, too.
 
+use super::attention::{self, AttentionParameters, AttentionShape, AttentionState};
 use super::conv3x3::{ConvShape, backward, forward};
 use super::{pool, upsample};
 use burn::backend::autodiff::Autodiff;
@@ -17,6 +18,7 @@ use burn::tensor::activation::relu as stock_relu;
 use burn::tensor::module::{conv2d, interpolate, max_pool2d};
 use burn::tensor::ops::{ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use std::sync::Arc;
 
 /// 3×3 convolution, stride 1, padding 1, then a ReLU if `relu`.
 ///
@@ -52,6 +54,38 @@ pub fn upsample2(x: Tensor<4>) -> Tensor<4> {
     interpolate(x, InterpolateOptions::new(InterpolateMode::Nearest).with_output_size([2 * h, 2 * w]))
 }
 
+/// What a convolutional block attention learns (A§4.6).
+#[derive(Debug, Clone)]
+pub struct BlockAttention {
+    /// Layer from the channels' statistics to the hidden units: (u, c) and (u,).
+    pub hidden: (Tensor<2>, Tensor<1>),
+    /// Layer from the hidden units to the channels' scores: (c, u) and (c,).
+    pub last: (Tensor<2>, Tensor<1>),
+    /// (1, 2, k, k), k odd: for the largest value over the channels, then for their mean.
+    pub kernel: Tensor<4>,
+}
+
+/// Weighs the channels, then the pixels of `x`, (n, c, h, w). None where the kernel does not apply: Burn has no such
+/// operation, so the caller puts it together from others.
+pub fn block_attention(x: &Tensor<4>, by: &BlockAttention) -> Option<Tensor<4>> {
+    let [_, c, ..] = x.dims();
+    let [_, maps, side, width] = by.kernel.dims();
+    let units = by.hidden.1.dims()[0];
+    let shapes = [by.hidden.0.dims(), by.last.0.dims()] == [[units, c], [c, units]] && by.last.1.dims() == [c];
+    let types = [by.hidden.0.dtype(), by.hidden.1.dtype(), by.last.0.dtype(), by.last.1.dtype(), by.kernel.dtype()];
+    let fits = shapes && maps == 2 && side == width && side % 2 == 1 && types.iter().all(|t| *t == DType::F32);
+    (fits && runs_here(x)).then(|| {
+        Tensor::from_dispatch(<Dispatch as CpuKernels>::block_attention(
+            x.clone().into_dispatch(),
+            by.hidden.0.clone().into_dispatch(),
+            by.hidden.1.clone().into_dispatch(),
+            by.last.0.clone().into_dispatch(),
+            by.last.1.clone().into_dispatch(),
+            by.kernel.clone().into_dispatch(),
+        ))
+    })
+}
+
 /// Whether the kernels can take `x`: on Burn's processor backend (with gradients or without), not empty, and `f32`.
 fn runs_here(x: &Tensor<4>) -> bool {
     let [_, _, h, w] = x.dims();
@@ -70,6 +104,14 @@ trait CpuKernels: Backend {
     ) -> FloatTensor<Self>;
     fn max_pool2(x: FloatTensor<Self>) -> FloatTensor<Self>;
     fn upsample2(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn block_attention(
+        x: FloatTensor<Self>,
+        hidden_weight: FloatTensor<Self>,
+        hidden_bias: FloatTensor<Self>,
+        last_weight: FloatTensor<Self>,
+        last_bias: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
 }
 
 type Primitive = FloatTensor<Flex>;
@@ -108,6 +150,36 @@ impl CpuKernels for Flex {
         let [n, c, h, w] = x.shape().dims();
         tensor(upsample::upsample2(values(&x), n * c, h, w), [n, c, 2 * h, 2 * w])
     }
+
+    fn block_attention(
+        x: Primitive,
+        hidden_weight: Primitive,
+        hidden_bias: Primitive,
+        last_weight: Primitive,
+        last_bias: Primitive,
+        kernel: Primitive,
+    ) -> Primitive {
+        let x = x.to_contiguous();
+        weigh(&x, &[hidden_weight, hidden_bias, last_weight, last_bias, kernel].map(|p| p.to_contiguous())).0
+    }
+}
+
+/// What goes through the attention's forward pass; the parameters in the order of [`AttentionParameters`].
+fn weigh(x: &Primitive, parameters: &[Primitive; 5]) -> (Primitive, Vec<AttentionState>) {
+    let shape = attention_shape(x, parameters);
+    let (y, states) = attention::forward(shape, values(x), attention_parameters(parameters));
+    (tensor(y, [shape.n, shape.channels, shape.h, shape.w]), states)
+}
+
+fn attention_shape(x: &Primitive, [_, bias, .., kernel]: &[Primitive; 5]) -> AttentionShape {
+    let [n, channels, h, w] = x.shape().dims();
+    let ([units], [_, _, side, _]) = (bias.shape().dims(), kernel.shape().dims());
+    AttentionShape { n, channels, h, w, units, side }
+}
+
+fn attention_parameters(parameters: &[Primitive; 5]) -> AttentionParameters<'_> {
+    let [hidden_weight, hidden_bias, last_weight, last_bias, kernel] = parameters.each_ref().map(values);
+    AttentionParameters { hidden_weight, hidden_bias, last_weight, last_bias, kernel }
 }
 
 #[derive(Debug)]
@@ -175,6 +247,32 @@ impl Backward<Flex, 1> for Upsample2Backward {
     }
 }
 
+#[derive(Debug)]
+struct BlockAttentionBackward;
+
+impl Backward<Flex, 6> for BlockAttentionBackward {
+    /// Input, parameters, and what the forward pass kept of each image.
+    type State = (Primitive, [Primitive; 5], Arc<Vec<AttentionState>>);
+
+    fn backward(self, ops: Ops<Self::State, 6>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let [for_x, of_parameters @ ..] = ops.parents;
+        let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let (x, parameters, states) = ops.state;
+        let shape = attention_shape(&x, &parameters);
+        let made = attention::backward(shape, values(&x), attention_parameters(&parameters), &states, values(&dy));
+        if let Some(node) = for_x {
+            gradients.register::<Flex>(node.id, tensor(made.input, x.shape().dims()));
+        }
+        let of = [made.hidden_weight, made.hidden_bias, made.last_weight, made.last_bias, made.kernel];
+        for ((node, parameter), gradient) in of_parameters.into_iter().zip(&parameters).zip(of) {
+            if let Some(node) = node {
+                let gradient = TensorData::new(gradient, parameter.shape());
+                gradients.register::<Flex>(node.id, Flex::float_from_data(gradient, &FlexDevice));
+            }
+        }
+    }
+}
+
 impl<C: CheckpointStrategy> CpuKernels for Autodiff<Flex, C> {
     fn conv3x3(
         x: FloatTensor<Self>,
@@ -214,6 +312,26 @@ impl<C: CheckpointStrategy> CpuKernels for Autodiff<Flex, C> {
                 prepared.finish(shape, Flex::upsample2(x))
             }
             OpsKind::UnTracked(prepared) => prepared.finish(Flex::upsample2(x)),
+        }
+    }
+
+    fn block_attention(
+        x: FloatTensor<Self>,
+        hidden_weight: FloatTensor<Self>,
+        hidden_bias: FloatTensor<Self>,
+        last_weight: FloatTensor<Self>,
+        last_bias: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let parameters = [hidden_weight, hidden_bias, last_weight, last_bias, kernel];
+        let [a, b, c, d, e] = parameters.each_ref().map(|p| p.node());
+        let nodes = [x.node(), a, b, c, d, e];
+        let x = x.into_primitive().to_contiguous();
+        let parameters = parameters.map(|p| p.into_primitive().to_contiguous());
+        let (y, states) = weigh(&x, &parameters);
+        match BlockAttentionBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((x, parameters, Arc::new(states)), y),
+            OpsKind::UnTracked(prepared) => prepared.finish(y),
         }
     }
 }

@@ -97,8 +97,7 @@ impl Network {
             None => x,
             Some(Attention::Cbam { hidden, bias, kernel }) => {
                 let hidden = hidden.map(|[a, b, c]| (self.parameter(a), self.parameter(b), self.parameter(c)));
-                let x = layers::channel_gate(x, hidden, self.parameter(*bias));
-                layers::spatial_gate(x, self.parameter(*kernel))
+                layers::block_attention(x, hidden, self.parameter(*bias), self.parameter(*kernel))
             }
             Some(Attention::Eca { kernel }) => layers::channel_convolution(x, self.parameter(*kernel)),
             Some(Attention::Spatial { kernel }) => layers::spatial_gate(x, self.parameter(*kernel)),

@@ -1,5 +1,6 @@
 //! What the network does to an image besides convolving it 3×3: attention and batch normalisation (A§4.2, A§4.6).
 
+use crate::kernels::{self, BlockAttention};
 use burn::tensor::module::{conv1d, conv2d};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, activation};
@@ -7,15 +8,25 @@ use burn::tensor::{Tensor, activation};
 /// Added to the variance of a batch normalisation.
 const NORM_EPSILON: f64 = 1e-5;
 
+/// Convolutional block attention: [`channel_gate`], then [`spatial_gate`], whose arguments it has.
+pub(super) fn block_attention(
+    x: Tensor<4>,
+    hidden: Option<(Tensor<2>, Tensor<1>, Tensor<2>)>,
+    bias: Tensor<1>,
+    kernel: Tensor<4>,
+) -> Tensor<4> {
+    let at_once = hidden.clone().and_then(|(weight, units, last)| {
+        let (hidden, last) = ((weight, units), (last, bias.clone()));
+        kernels::block_attention(&x, &BlockAttention { hidden, last, kernel: kernel.clone() })
+    });
+    at_once.unwrap_or_else(|| spatial_gate(channel_gate(x, hidden, bias), kernel))
+}
+
 /// Weights each channel by what its mean and its largest value say (A§4.6).
 ///
 /// * `x`: (b, c, h, w). * `hidden`: weight (u, c) and bias (u,) of the hidden layer, and weight (c, u) of the layer after
 ///   it; none if it has no units. * `bias`: (c,) of the layer after it.
-pub(super) fn channel_gate(
-    x: Tensor<4>,
-    hidden: Option<(Tensor<2>, Tensor<1>, Tensor<2>)>,
-    bias: Tensor<1>,
-) -> Tensor<4> {
+fn channel_gate(x: Tensor<4>, hidden: Option<(Tensor<2>, Tensor<1>, Tensor<2>)>, bias: Tensor<1>) -> Tensor<4> {
     let [b, c, h, w] = x.dims();
     let flat = x.clone().reshape([b, c, h * w]);
     let bias: Tensor<2> = bias.unsqueeze();
@@ -85,4 +96,50 @@ pub(super) fn normalize(
     };
     let scale = gain / (variance + NORM_EPSILON).sqrt();
     (x - channel(mean)) * channel(scale) + channel(shift)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use burn::tensor::{Device, TensorData};
+
+    fn numbers<const D: usize>(shape: [usize; D], seed: usize, device: &Device) -> Tensor<D> {
+        let values = (0..shape.iter().product()).map(|i| ((i * 7919 + seed * 104_729) % 10_007) as f32 / 5003.5 - 1.0);
+        Tensor::from_data(TensorData::new(values.collect::<Vec<f32>>(), shape), device).require_grad()
+    }
+
+    #[test]
+    fn block_attention_at_once_agrees_with_its_parts_and_so_do_all_gradients() {
+        let device = Device::flex().autodiff();
+        for (n, c, units, h, w, side) in [(2, 16, 1, 9, 7, 7), (3, 32, 2, 16, 16, 7), (1, 5, 3, 20, 33, 3)] {
+            let x = numbers([n, c, h, w], 1, &device);
+            let hidden =
+                (numbers([units, c], 2, &device), numbers([units], 3, &device), numbers([c, units], 4, &device));
+            let (bias, kernel) = (numbers([c], 5, &device), numbers([1, 2, side, side], 6, &device));
+            let dy = numbers([n, c, h, w], 7, &device).detach();
+            let run = |attend: &dyn Fn(Tensor<4>) -> Tensor<4>| {
+                let y = attend(x.clone());
+                let gradients = (y.clone() * dy.clone()).sum().backward();
+                let flat = |values: Option<TensorData>| values.unwrap().try_to_vec::<f32>().unwrap();
+                [
+                    flat(Some(y.without_autodiff().into_data())),
+                    flat(x.grad(&gradients).map(Tensor::into_data)),
+                    flat(hidden.0.grad(&gradients).map(Tensor::into_data)),
+                    flat(hidden.1.grad(&gradients).map(Tensor::into_data)),
+                    flat(hidden.2.grad(&gradients).map(Tensor::into_data)),
+                    flat(bias.grad(&gradients).map(Tensor::into_data)),
+                    flat(kernel.grad(&gradients).map(Tensor::into_data)),
+                ]
+            };
+            let at_once = run(&|x| block_attention(x, Some(hidden.clone()), bias.clone(), kernel.clone()));
+            let in_parts = run(&|x| spatial_gate(channel_gate(x, Some(hidden.clone()), bias.clone()), kernel.clone()));
+            for (i, (ours, parts)) in at_once.iter().zip(&in_parts).enumerate() {
+                let scale = parts.iter().fold(1e-3f32, |most, v| most.max(v.abs()));
+                let error = ours.iter().zip(parts).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+                assert_eq!(ours.len(), parts.len());
+                assert!(error <= 2e-5 * scale, "({n}, {c}, {h}, {w}), {i}: differs by {error:e} of {scale:e}");
+            }
+        }
+    }
 }

@@ -8,6 +8,7 @@
 
 mod complex;
 mod diffraction;
+mod fourier;
 mod gauge;
 mod loss;
 mod merge;
@@ -16,6 +17,7 @@ mod translate;
 
 pub use complex::ComplexTensor;
 pub use diffraction::Diffraction;
+pub use fourier::CenteredFourier;
 pub use loss::{amplitude_mae, pixel_weight, poisson_deviance, poisson_deviance_above, reference_nll};
 pub use merge::{COUNT_FLOOR, Merge, canvas_side, central_window};
 pub use probe::{NormalizedProbe, normalize_probe, probe_intensity};

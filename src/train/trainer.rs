@@ -14,6 +14,7 @@ use crate::config::{Config, DirectConfig, ModelType};
 use crate::data::{self, Dataset, GroupCoordinates};
 use crate::direct;
 use crate::error::{Error, Problem, Result};
+use crate::kernels;
 use crate::model::{Network, Weights, untrained_weights};
 use crate::physics;
 use burn::tensor::{Device, Tensor};
@@ -145,6 +146,7 @@ pub fn train_from(
     observer: &mut dyn Observer,
 ) -> Result<Trained> {
     let config = &config_of_kind(config);
+    kernels::keep_freed_memory();
     let settings = &config.training;
     if settings.epochs.is_none() && settings.time_budget_s.is_none() {
         return Err(Error::BadInput(

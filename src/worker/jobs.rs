@@ -5,6 +5,7 @@
 use super::device::{self, Selected};
 use super::guard::guarded;
 use super::live::{Live, picture_of};
+use super::memory::Large;
 use super::message::{AdapterKind, Control, DatasetSummary, EventKind, Job, Progress, Stage};
 use super::recorder::Recorder;
 use super::resuming::{self, Unfinished};
@@ -18,6 +19,7 @@ use crate::config::{Config, Method};
 use crate::data::{self, Dataset, Reconstruction, Refined};
 use crate::error::{Error, Problem, Result};
 use crate::imaging;
+use crate::infer;
 use crate::metrics;
 use crate::model::Weights;
 use crate::train::{self, History, Outcome, Scaling, Trained};
@@ -67,7 +69,8 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
         return Err(Error::failed("This job trains nothing"));
     };
     config.validate()?;
-    let whole = load(recorder, path, config)?;
+    let large = Large::of(path, config)?;
+    let whole = load_part(recorder, path, config, large)?;
     let beside = data::test_file(path).filter(|_| validation.is_none());
     let (dataset, held_back) = match validation.as_deref().or(beside.as_deref()) {
         Some(path) => (None, Some(load_validation(recorder, path, config, &whole)?)),
@@ -169,7 +172,8 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
             recorder.context().switch.set(Control::Run);
             recorder.note("Training was stopped; the object is reconstructed with what was learnt so far.");
         }
-        let done = reconstruct_into(recorder, &mut summary, &folder, &whole, &trained.weights, config, &selected);
+        let done =
+            reconstruct_into(recorder, &mut summary, &folder, &whole, &trained.weights, config, &selected, large);
         if recorder.context().switch.get().ends_now() && done.is_err() {
             summary.outcome = JobOutcome::Stopped;
             recorder.note("The reconstruction was stopped; the trained model is kept, `ptychoscope infer` takes it.");
@@ -202,8 +206,10 @@ fn inference(
     // Which patterns the training used says nothing about which ones shall be reconstructed.
     config.data.n_subsample = None;
     config.data.n_groups = None;
+    config.data.max_memory = None;
     set_for_inference(&mut config, settings)?;
-    let dataset = load(recorder, path, &config)?;
+    let large = Large::of(path, &config)?;
+    let dataset = load_part(recorder, path, &config, large)?;
     if dataset.patch_size() != bundle.manifest.dataset.patch_size {
         return Err(Error::BadInput(
             Problem::new(format!("The patterns have {n} × {n} pixels", n = dataset.patch_size()))
@@ -219,8 +225,9 @@ fn inference(
     recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
     let mut summary = summary_of(job, &dataset, path, &selected, &folder);
     summary.model = Some(model.to_path_buf());
-    reconstruct_into(recorder, &mut summary, &folder, &dataset, &bundle.weights, &config, &selected)?;
-    summary.patterns_per_second = summary.infer_seconds.map(|s| dataset.len() as f64 / s.max(1e-9));
+    reconstruct_into(recorder, &mut summary, &folder, &dataset, &bundle.weights, &config, &selected, large)?;
+    let count = large.map_or(dataset.len(), |large| large.count);
+    summary.patterns_per_second = summary.infer_seconds.map(|s| count as f64 / s.max(1e-9));
     finish(recorder, summary, &folder)
 }
 
@@ -255,6 +262,21 @@ pub(super) fn load(recorder: &Recorder<'_, '_>, path: &Path, config: &Config) ->
     Ok(dataset)
 }
 
+/// As [`load`]; of a `large` dataset as many patterns as fit into memory.
+fn load_part(recorder: &Recorder<'_, '_>, path: &Path, config: &Config, large: Option<Large>) -> Result<Dataset> {
+    let Some(large) = large else { return load(recorder, path, config) };
+    let dataset = load(recorder, path, &large.part(config))?;
+    recorder.note(format!(
+        "More than {} GB (--max-memory) would be needed for all {} patterns: a network is trained and the object judged on \
+         {} of them, and the object is reconstructed from all, {} at a time.",
+        config.data.max_memory.unwrap_or_default(),
+        large.count,
+        dataset.len(),
+        large.at_once.min(large.count)
+    ));
+    Ok(dataset)
+}
+
 fn load_validation(recorder: &Recorder<'_, '_>, path: &Path, config: &Config, dataset: &Dataset) -> Result<Dataset> {
     let validation = Dataset::load(path, &config.data, config.execution.seeds.subsample)?;
     if validation.patch_size() != dataset.patch_size() {
@@ -276,7 +298,7 @@ fn unless_stopped(recorder: &Recorder<'_, '_>) -> Result<()> {
     }
 }
 
-fn choose_device(recorder: &Recorder<'_, '_>, config: &Config) -> Result<Selected> {
+pub(super) fn choose_device(recorder: &Recorder<'_, '_>, config: &Config) -> Result<Selected> {
     let selected = device::select(config.execution.accelerator)?;
     recorder.emit(EventKind::Device(selected.info.clone()));
     for note in &selected.notes {
@@ -392,7 +414,8 @@ fn fill_training(summary: &mut Summary, trained: &Trained) {
     summary.val_loss = trained.history.last().and_then(|record| record.val_loss);
 }
 
-/// Predicts, stitches, scores and writes object and pictures.
+/// Predicts, stitches, scores and writes object and pictures. Of a `large` dataset, `dataset` is the part that it is scored on.
+#[allow(clippy::too_many_arguments)]
 fn reconstruct_into(
     recorder: &Recorder<'_, '_>,
     summary: &mut Summary,
@@ -401,33 +424,45 @@ fn reconstruct_into(
     weights: &Weights,
     config: &Config,
     selected: &Selected,
+    large: Option<Large>,
 ) -> Result<()> {
     recorder.emit(EventKind::Stage { stage: Stage::Reconstructing });
     let started = Instant::now();
     let scaling = train::scaling_of(dataset, config)?;
+    let count = large.map_or(dataset.len(), |large| large.count);
     let mut watch = |fraction: f64| {
         let elapsed_s = started.elapsed().as_secs_f64();
         recorder.emit(EventKind::Progress(Progress {
             fraction,
-            patterns_per_second: (elapsed_s > 0.0).then(|| fraction * dataset.len() as f64 / elapsed_s),
+            patterns_per_second: (elapsed_s > 0.0).then(|| fraction * count as f64 / elapsed_s),
             elapsed_s,
             remaining_s: (fraction > 0.0).then(|| elapsed_s * (1.0 - fraction) / fraction),
             ..Progress::default()
         }));
         recorder.context().switch.get()
     };
-    let reconstruction = crate::infer::reconstruct(dataset, weights, &scaling, config, &selected.device, &mut watch)?;
+    let device = &selected.device;
+    let reconstruction = match large {
+        None => infer::reconstruct(dataset, weights, &scaling, config, device, &mut watch)?,
+        Some(Large { count, at_once, .. }) => {
+            let mut load = |rows| Dataset::load_range(&dataset.path, &config.data, rows, &dataset.fingerprint);
+            infer::reconstruct_in_parts(count, at_once, &mut load, weights, &scaling, config, device, &mut watch)?
+        }
+    };
+    if large.is_some() && config.inference.polish_epochs > 0 {
+        recorder.note("The object was not polished: that takes all patterns in memory at once.");
+    }
     // In the dataset's units, so that it belongs to the object.
     let trained = train::trained_probe(weights).filter(|probe| probe.dim().1 == dataset.patch_size());
     let back = scaling.probe_factor.recip() as f32;
     let before = Refined { probe: trained.map(|probe| probe.mapv(|value| value * back)), ..Refined::default() };
-    let kept = if config.inference.polish_epochs > 0 {
+    let kept = if config.inference.polish_epochs > 0 && large.is_none() {
         let mut seen = Cow::Borrowed(dataset);
         if !before.is_empty() {
             before.apply(seen.to_mut());
         }
         summary.consistency_r_before = consistency(&seen, &reconstruction).ok();
-        let solved = solving::polish(recorder, &seen, config, &reconstruction)?;
+        let solved = solving::polish(recorder, &seen, config, &reconstruction, selected)?;
         if solved.stopped {
             summary.outcome = JobOutcome::Stopped;
         }

@@ -26,7 +26,8 @@ use std::time::Duration;
 /// Whether an inference may set this configuration field itself: the network and its training are those of the bundle,
 /// and every pattern kept is reconstructed.
 pub fn settable_in_inference(path: &str) -> bool {
-    const READING: [&str; 8] = [
+    const READING: [&str; 9] = [
+        "data.max_memory",
         "data.crop",
         "data.bin",
         "data.pad",

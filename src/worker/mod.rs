@@ -11,6 +11,7 @@ mod guard;
 mod incoming;
 mod jobs;
 mod live;
+mod memory;
 pub mod message;
 mod predicting;
 mod presets;

@@ -1,12 +1,13 @@
 //! The object without a network, and the polish of an object: jobs of the direct solver.
 
-use super::device::{self, Selected};
-use super::jobs::{consistency, finish, keep_object, load, set_for_inference, summary_of};
+use super::device::{AdapterKind, Selected};
+use super::jobs::{choose_device, consistency, finish, keep_object, load, set_for_inference, summary_of};
+use super::memory::Large;
 use super::message::{EpochPoint, EventKind, Job, Progress, Stage};
 use super::recorder::Recorder;
 use super::summary::{JobOutcome, Summary};
 use crate::checkpoint::{Destination, RunFolder};
-use crate::config::{Accelerator, Config, DirectConfig};
+use crate::config::{Config, DirectConfig};
 use crate::data::{Dataset, Reconstruction, Refined};
 use crate::direct::{self, Direct, Start};
 use crate::error::{Error, Problem, Result};
@@ -24,14 +25,22 @@ pub(super) fn solve(
     output_dir: &Destination,
     config: &Config,
 ) -> Result<Summary> {
+    if let Some(large) = Large::of(path, config)? {
+        return Err(Error::BadInput(
+            Problem::new(format!("The direct method takes all {} patterns in memory at once", large.count))
+                .expected("a dataset that fits into what --max-memory grants")
+                .hint("Use a part of the patterns with --n-subsample, or the method pinn")
+                .at(path),
+        ));
+    }
     let dataset = load(recorder, path, config)?;
-    let selected = solver_device(recorder, config)?;
+    let selected = choose_device(recorder, config)?;
     let folder = RunFolder::create(output_dir, path)?;
     recorder.open_folder(&folder)?;
     recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
     recorder.emit(EventKind::Stage { stage: Stage::Training });
     let began = Instant::now();
-    let solved = watched(recorder, &dataset, &config.direct, &Start::Flat)?;
+    let solved = watched(recorder, &dataset, &config.direct, &Start::Flat, &selected)?;
     let mut summary = summary_of(job, &dataset, path, &selected, &folder);
     let seconds = began.elapsed().as_secs_f64();
     summary.outcome = if solved.stopped { JobOutcome::Stopped } else { JobOutcome::Completed };
@@ -51,6 +60,7 @@ pub(super) fn polish(
     dataset: &Dataset,
     config: &Config,
     object: &Reconstruction,
+    selected: &Selected,
 ) -> Result<Direct> {
     let began = Instant::now();
     let epochs = match config.inference.polish_epochs {
@@ -58,7 +68,7 @@ pub(super) fn polish(
         epochs => epochs,
     };
     let settings = DirectConfig { epochs, ..config.direct.clone() };
-    let solved = watched(recorder, dataset, &settings, &Start::From(object))?;
+    let solved = watched(recorder, dataset, &settings, &Start::From(object), selected)?;
     if let (Some(first), Some(last)) = (solved.misfits.first(), solved.misfits.last()) {
         recorder.note(format!(
             "The object was polished in {} epochs ({:.1} s): misfit {first:.4} before, {last:.4} after.",
@@ -91,7 +101,7 @@ pub(super) fn polish_run(
     let dataset = load(recorder, &path, &config)?;
     let mut seen = dataset.clone();
     before.apply(&mut seen);
-    let selected = solver_device(recorder, &config)?;
+    let selected = choose_device(recorder, &config)?;
     let target = RunFolder::create(output_dir, &path)?;
     if std::fs::canonicalize(target.path()).ok() == std::fs::canonicalize(folder).ok() {
         return Err(Error::BadInput(
@@ -107,7 +117,7 @@ pub(super) fn polish_run(
     summary.consistency_r_before = consistency(&seen, &start).ok();
     recorder.emit(EventKind::Stage { stage: Stage::Reconstructing });
     let began = Instant::now();
-    let solved = polish(recorder, &seen, &config, &start)?;
+    let solved = polish(recorder, &seen, &config, &start, &selected)?;
     summary.outcome = if solved.stopped { JobOutcome::Stopped } else { JobOutcome::Completed };
     summary.epochs = Some(solved.misfits.len());
     summary.infer_seconds = Some(began.elapsed().as_secs_f64());
@@ -139,18 +149,14 @@ fn dataset_of(folder: &RunFolder) -> Result<PathBuf> {
         .into())
 }
 
-/// The CPU, on which the solver works whatever was asked for; says so where that is not what was asked for.
-fn solver_device(recorder: &Recorder<'_, '_>, config: &Config) -> Result<Selected> {
-    let selected = device::select(Accelerator::Cpu)?;
-    recorder.emit(EventKind::Device(selected.info.clone()));
-    if !matches!(config.execution.accelerator, Accelerator::Auto | Accelerator::Cpu) {
-        recorder.note("The direct solver works on the CPU; the device that was asked for is not used.");
-    }
-    Ok(selected)
-}
-
 /// Solves, and tells how far it is.
-fn watched(recorder: &Recorder<'_, '_>, dataset: &Dataset, config: &DirectConfig, start: &Start<'_>) -> Result<Direct> {
+fn watched(
+    recorder: &Recorder<'_, '_>,
+    dataset: &Dataset,
+    config: &DirectConfig,
+    start: &Start<'_>,
+    selected: &Selected,
+) -> Result<Direct> {
     let began = Instant::now();
     let mut reported: Option<Instant> = None;
     let mut epochs_done = 0;
@@ -187,5 +193,9 @@ fn watched(recorder: &Recorder<'_, '_>, dataset: &Dataset, config: &DirectConfig
         }
         recorder.context().switch.go_on()
     };
-    direct::solve(dataset, config, start, &mut watch)
+    if selected.info.kind == AdapterKind::Cpu {
+        // Burn's processor backend is slower than the solver's own code.
+        return direct::solve(dataset, config, start, &mut watch);
+    }
+    direct::solve_on(&selected.device, dataset, config, start, &mut watch)
 }

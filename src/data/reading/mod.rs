@@ -63,8 +63,20 @@ pub(super) enum Want {
     All,
     /// So many, chosen with a seed.
     Chosen { count: usize, seed: u64 },
+    /// So many in a row.
+    Range { first: usize, count: usize },
     /// As many as fit into a reasonable amount of memory, evenly spread.
     Sample,
+}
+
+/// Number of patterns and their side after cropping, binning and padding, from the headers; none if the file is not usable.
+pub(super) fn extent(source: &mut Source, config: &DataConfig) -> Option<(usize, usize)> {
+    let (mut verdicts, mut notes) = (Vec::new(), Vec::new());
+    let roles = keys::find_roles(source, config, &mut verdicts, &mut notes);
+    let stored = roles.positions.as_ref().and_then(|_| placing::read(source, &roles, &mut verdicts))?;
+    let frames = layout::frames(source, &roles, stored.len(), config.mapping.axis_order, &mut verdicts, &mut notes)?;
+    let fit = Fit::new(frames.height, frames.width, config).ok()?;
+    Some((frames.count, fit.size))
 }
 
 /// Reads and judges everything that a dataset needs.

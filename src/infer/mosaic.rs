@@ -1,0 +1,153 @@
+//! One object out of parts of a scan that were reconstructed one after the other, since all at once do not fit into memory.
+
+use super::predict::reconstruct;
+use crate::config::Config;
+use crate::data::{Dataset, Reconstruction};
+use crate::error::{Error, Result};
+use crate::model::Weights;
+use crate::train::{Control, Scaling};
+use burn::tensor::Device;
+use ndarray::{Array2, s};
+use num_complex::{Complex32, Complex64};
+use std::ops::Range;
+
+/// Sum of the parts so far: each has one phase, by which it agrees best with those before it.
+#[derive(Debug, Clone, Default)]
+pub struct Mosaic {
+    /// Dataset coordinates `(x, y)` of pixel `[0, 0]`.
+    origin: [f64; 2],
+    /// Σ coverage · object, and Σ coverage, (H, W).
+    sum: Array2<Complex32>,
+    coverage: Array2<f32>,
+    pixel_size_m: Option<f64>,
+}
+
+impl Mosaic {
+    /// Adds a part.
+    pub fn add(&mut self, part: &Reconstruction) {
+        if self.sum.is_empty() {
+            (self.origin, self.pixel_size_m) = (part.origin_xy, part.pixel_size_m);
+        }
+        self.make_room(part);
+        let (height, width) = part.object.dim();
+        let [left, top] = [0, 1].map(|axis| (part.origin_xy[axis] - self.origin[axis]).round() as usize);
+        let window = s![top..top + height, left..left + width];
+        let (mut sum, mut coverage) = (self.sum.slice_mut(window), self.coverage.slice_mut(window));
+        let mut agreement = Complex64::default();
+        ndarray::Zip::from(&sum).and(&coverage).and(&part.object).and(&part.coverage).for_each(
+            |sum, coverage, object, seen| {
+                if *coverage > 0.0 && *seen > 0.0 {
+                    let common = sum * object.conj() * (seen / (coverage + seen));
+                    agreement += Complex64::new(common.re.into(), common.im.into());
+                }
+            },
+        );
+        let turn = if agreement.norm() > 0.0 { agreement / agreement.norm() } else { Complex64::new(1.0, 0.0) };
+        let turn = Complex32::new(turn.re as f32, turn.im as f32);
+        ndarray::Zip::from(&mut sum).and(&part.object).and(&part.coverage).for_each(|sum, object, seen| {
+            *sum += object * turn * *seen;
+        });
+        coverage += &part.coverage;
+    }
+
+    /// Widens the canvas so that the part lies on it.
+    fn make_room(&mut self, part: &Reconstruction) {
+        let end =
+            |origin: [f64; 2], (height, width): (usize, usize)| [origin[0] + width as f64, origin[1] + height as f64];
+        let (here, there) = (end(self.origin, self.sum.dim()), end(part.origin_xy, part.object.dim()));
+        let origin = [0, 1].map(|axis| self.origin[axis].min(part.origin_xy[axis]));
+        let [width, height] = [0, 1].map(|axis| (here[axis].max(there[axis]) - origin[axis]).round() as usize);
+        if origin == self.origin && (height, width) == self.sum.dim() {
+            return;
+        }
+        let [left, top] = [0, 1].map(|axis| (self.origin[axis] - origin[axis]).round() as usize);
+        let (rows, columns) = self.sum.dim();
+        let window = s![top..top + rows, left..left + columns];
+        let (mut sum, mut coverage) = (Array2::zeros((height, width)), Array2::zeros((height, width)));
+        sum.slice_mut(window).assign(&self.sum);
+        coverage.slice_mut(window).assign(&self.coverage);
+        (self.origin, self.sum, self.coverage) = (origin, sum, coverage);
+    }
+
+    /// The object; zero where nothing was seen.
+    pub fn finish(self) -> Reconstruction {
+        let mut object = self.sum;
+        object.zip_mut_with(&self.coverage, |value, coverage| {
+            *value = if *coverage > 0.0 { *value / *coverage } else { Complex32::default() };
+        });
+        Reconstruction { object, coverage: self.coverage, origin_xy: self.origin, pixel_size_m: self.pixel_size_m }
+    }
+}
+
+/// As [`reconstruct`], for `count` patterns that `load` reads a range at a time, `at_once` of them or fewer.
+///
+/// # Errors
+/// As [`reconstruct`], and those of `load`.
+#[allow(clippy::too_many_arguments)]
+pub fn reconstruct_in_parts(
+    count: usize,
+    at_once: usize,
+    load: &mut dyn FnMut(Range<usize>) -> Result<Dataset>,
+    weights: &Weights,
+    scaling: &Scaling,
+    config: &Config,
+    device: &Device,
+    watch: &mut dyn FnMut(f64) -> Control,
+) -> Result<Reconstruction> {
+    let parts = count.div_ceil(at_once.max(1)).max(1);
+    let mut mosaic = Mosaic::default();
+    for part in 0..parts {
+        // Parts of nearly the same size, so that none is too small to be laid on the others.
+        let rows = part * count / parts..(part + 1) * count / parts;
+        let dataset = load(rows)?;
+        let mut within = |share: f64| watch((part as f64 + share) / parts as f64);
+        mosaic.add(&reconstruct(&dataset, weights, scaling, config, device, &mut within)?);
+    }
+    if mosaic.sum.is_empty() {
+        return Err(Error::failed("There is no pattern to reconstruct from"));
+    }
+    Ok(mosaic.finish())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::stitch;
+    use super::*;
+    use ndarray::Array3;
+
+    #[test]
+    fn parts_of_one_object_with_phases_of_their_own_become_the_object() {
+        let n = 16;
+        let object = Array2::from_shape_fn((60, 70), |(y, x)| {
+            Complex32::from_polar(0.6 + 0.3 * (x as f32 / 9.0).sin(), (y as f32 / 7.0).cos())
+        });
+        let positions: Vec<[f64; 2]> =
+            (0..48).map(|i| [9.0 + 6.0 * f64::from(i % 8), 9.0 + 7.0 * f64::from(i / 8)]).collect();
+        let patch = |p: &[f64; 2], phase: f32| {
+            let (top, left) = (p[1] as usize - n / 2, p[0] as usize - n / 2);
+            Array2::from_shape_fn((n, n), |(y, x)| object[[top + y, left + x]] * Complex32::from_polar(1.0, phase))
+        };
+        let weight = Array2::from_shape_fn((n, n), |(y, x)| 1.0 + (y * x) as f32 / 100.0);
+        let stitched = |positions: &[[f64; 2]], phase: f32| {
+            let mut patches = Array3::zeros((positions.len(), n, n));
+            for (mut to, p) in patches.outer_iter_mut().zip(positions) {
+                to.assign(&patch(p, phase));
+            }
+            stitch(patches.view(), positions, weight.view()).unwrap()
+        };
+        let whole = stitched(&positions, 0.4);
+        let mut mosaic = Mosaic::default();
+        // The middle first, so that the canvas grows on both sides.
+        for (range, phase) in [(16..32, 0.4), (0..16, 2.0), (32..48, -1.0)] {
+            mosaic.add(&stitched(&positions[range], phase));
+        }
+        let found = mosaic.finish();
+        assert_eq!(found.origin_xy, whole.origin_xy);
+        assert_eq!(found.object.dim(), whole.object.dim());
+        for ((found, whole), coverage) in found.object.iter().zip(&whole.object).zip(&whole.coverage) {
+            assert!((found - whole).norm() < 1e-4 || *coverage == 0.0, "{found} for {whole}");
+        }
+        assert!(found.coverage.iter().zip(&whole.coverage).all(|(a, b)| (a - b).abs() < 1e-3));
+    }
+}
