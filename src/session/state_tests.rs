@@ -114,6 +114,18 @@ fn runs_to_compare_are_read_once() {
 }
 
 #[test]
+fn a_folder_of_training_data_is_opened_as_a_dataset() {
+    let mut state = State::default();
+    let effects = state.act(Action::Open("exported".into()));
+    assert!(matches!(effects.as_slice(), [Effect::Read(Request::Result { .. })]), "{effects:?}");
+    let effects = state.learn(Reply::IsDataset { path: "exported".into() });
+    let reads = |effect: &Effect| matches!(effect, Effect::Read(Request::Dataset { path, .. }) if path == Path::new("exported"));
+    assert!(effects.iter().any(reads), "{effects:?}");
+    assert_eq!(state.dataset.as_ref().unwrap().path, Path::new("exported"));
+    assert_eq!(state.step, Step::Data);
+}
+
+#[test]
 fn a_mask_goes_into_the_configuration_and_the_patterns_are_read_with_it() {
     let mut state = opened();
     for _ in 0..2 {
