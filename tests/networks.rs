@@ -5,7 +5,7 @@ mod common;
 
 use common::program;
 use ndarray::{Array2, Array3, Axis};
-use num_complex::Complex32;
+use num_complex::{Complex32, Complex64};
 use ptychoscope::checkpoint::Bundle;
 use ptychoscope::config::{Accelerator, Config, DataConfig, ModelType};
 use ptychoscope::data::{Dataset, NpyArray, NpzArchive, Reconstruction, write_npz};
@@ -197,9 +197,10 @@ fn what_changes_the_physics_changes_the_training() {
 
 /// |⟨a, b⟩| / (|a| |b|)
 fn likeness(a: &Array3<Complex32>, b: &Array3<Complex32>) -> f64 {
-    let sum: Complex32 = a.iter().zip(b).map(|(a, b)| a * b.conj()).sum();
+    let wide = |z: &Complex32| Complex64::new(z.re.into(), z.im.into());
+    let sum: Complex64 = a.iter().zip(b).map(|(a, b)| wide(a) * wide(b).conj()).sum();
     let norm = |p: &Array3<Complex32>| p.iter().map(|z| f64::from(z.norm_sqr())).sum::<f64>();
-    f64::from(sum.norm()) / (norm(a) * norm(b)).sqrt()
+    sum.norm() / (norm(a) * norm(b)).sqrt()
 }
 
 #[test]
