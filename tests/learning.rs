@@ -10,6 +10,7 @@ use ptychoscope::direct::{self, Start};
 use ptychoscope::train::{self, Control, Silent, Trained};
 use ptychoscope::worker::device::{self, Selected};
 use ptychoscope::{infer, metrics};
+use std::ops::Range;
 
 fn siemens(patterns: Option<usize>) -> Dataset {
     let config = DataConfig { n_subsample: patterns, ..DataConfig::default() };
@@ -58,7 +59,10 @@ fn the_network_learns_the_siemens_star_from_its_diffraction_alone() {
     assert!(found.phase > 0.8, "{}", found.phase);
 
     // The same from parts of the scan, none of which knows the others.
-    let mut load = |rows| Dataset::load_range(&dataset.path, &config.data, rows, &dataset.fingerprint);
+    let mut load = |rows: Range<usize>| {
+        let rows: Vec<usize> = rows.collect();
+        Dataset::load_rows(&dataset.path, &config.data, &rows, Some(&dataset.fingerprint))
+    };
     let mut watch = |_| Control::Run;
     let (weights, scaling) = (&result.weights, &result.scaling);
     let parts =

@@ -11,7 +11,6 @@ use ndarray::{Array2, Array3, Axis};
 use num_complex::Complex32;
 use sha2::{Digest, Sha256};
 use std::io::Read;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A scan: patterns, positions, probe, and the object if it is known.
@@ -70,33 +69,33 @@ impl Dataset {
         Ok(dataset)
     }
 
-    /// The patterns `rows` of a dataset, in the order of the file. Its fingerprint is taken for granted: large files are read
-    /// part by part.
+    /// The patterns of a dataset with these numbers, ascending. Its fingerprint is taken for granted where it is known: large
+    /// files are read part by part.
     ///
     /// # Errors
     /// As [`Self::load`]; also if there is no such pattern.
-    pub fn load_range(path: &Path, config: &DataConfig, rows: Range<usize>, fingerprint: &str) -> Result<Self> {
-        let want = Want::Range { first: rows.start, count: rows.len() };
-        let (dataset, count) = Self::read(path, config, want, fingerprint.to_owned())?;
-        if rows.is_empty() || rows.end > count {
-            let asked = format!("Patterns {} to {} were asked for, of {count}", rows.start, rows.end);
-            return Err(Error::failed(asked).at(path));
+    pub fn load_rows(path: &Path, config: &DataConfig, rows: &[usize], known: Option<&str>) -> Result<Self> {
+        let fingerprint = known.map_or_else(|| fingerprint(path), |known| Ok(known.to_owned()))?;
+        let (dataset, count) = Self::read(path, config, Want::Listed(rows), fingerprint)?;
+        let (first, last) = (rows.first().copied().unwrap_or(count), rows.last().copied().unwrap_or(count));
+        if last >= count {
+            return Err(Error::failed(format!("Patterns {first} to {last} were asked for, of {count}")).at(path));
         }
         // Where a file cannot be read in part, all of it was.
-        Ok(if dataset.len() > rows.len() { dataset.subset(&rows.collect::<Vec<_>>()) } else { dataset })
+        Ok(if dataset.len() > rows.len() { dataset.subset(rows) } else { dataset })
     }
 
-    /// Number of patterns of a dataset and their side in pixels, as they will be read, from the headers of the file; none if
-    /// it is not usable.
+    /// Position (x, y) of each pattern of a dataset, in object pixels, and the side of the patterns, as they will be read, without
+    /// reading a pattern; none if it is not usable.
     ///
     /// # Errors
     /// [`Error::BadInput`] if the file cannot be read.
-    pub fn extent(path: &Path, config: &DataConfig) -> Result<Option<(usize, usize)>> {
+    pub fn extent(path: &Path, config: &DataConfig) -> Result<Option<(Vec<[f64; 2]>, usize)>> {
         Ok(reading::extent(&mut Source::open(path)?, config))
     }
 
     /// What is wanted of a dataset, and the number of patterns that there are.
-    fn read(path: &Path, config: &DataConfig, want: Want, fingerprint: String) -> Result<(Self, usize)> {
+    fn read(path: &Path, config: &DataConfig, want: Want<'_>, fingerprint: String) -> Result<(Self, usize)> {
         let reading = reading::read(&mut Source::open(path)?, config, want);
         if let Some(error) = refusal(&reading.verdicts, path) {
             return Err(error);

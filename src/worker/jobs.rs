@@ -24,6 +24,7 @@ use crate::metrics;
 use crate::model::Weights;
 use crate::train::{self, History, Outcome, Scaling, Trained};
 use std::borrow::Cow;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -70,7 +71,7 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
     };
     config.validate()?;
     let large = Large::of(path, config)?;
-    let whole = load_part(recorder, path, config, large)?;
+    let whole = load_part(recorder, path, config, large.as_ref())?;
     let beside = data::test_file(path).filter(|_| validation.is_none());
     let (dataset, held_back) = match validation.as_deref().or(beside.as_deref()) {
         Some(path) => (None, Some(load_validation(recorder, path, config, &whole)?)),
@@ -172,8 +173,16 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
             recorder.context().switch.set(Control::Run);
             recorder.note("Training was stopped; the object is reconstructed with what was learnt so far.");
         }
-        let done =
-            reconstruct_into(recorder, &mut summary, &folder, &whole, &trained.weights, config, &selected, large);
+        let done = reconstruct_into(
+            recorder,
+            &mut summary,
+            &folder,
+            &whole,
+            &trained.weights,
+            config,
+            &selected,
+            large.as_ref(),
+        );
         if recorder.context().switch.get().ends_now() && done.is_err() {
             summary.outcome = JobOutcome::Stopped;
             recorder.note("The reconstruction was stopped; the trained model is kept, `ptychoscope infer` takes it.");
@@ -209,7 +218,7 @@ fn inference(
     config.data.max_memory = None;
     set_for_inference(&mut config, settings)?;
     let large = Large::of(path, &config)?;
-    let dataset = load_part(recorder, path, &config, large)?;
+    let dataset = load_part(recorder, path, &config, large.as_ref())?;
     if dataset.patch_size() != bundle.manifest.dataset.patch_size {
         return Err(Error::BadInput(
             Problem::new(format!("The patterns have {n} × {n} pixels", n = dataset.patch_size()))
@@ -225,7 +234,7 @@ fn inference(
     recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
     let mut summary = summary_of(job, &dataset, path, &selected, &folder);
     summary.model = Some(model.to_path_buf());
-    reconstruct_into(recorder, &mut summary, &folder, &dataset, &bundle.weights, &config, &selected, large)?;
+    reconstruct_into(recorder, &mut summary, &folder, &dataset, &bundle.weights, &config, &selected, large.as_ref())?;
     let count = large.map_or(dataset.len(), |large| large.count);
     summary.patterns_per_second = summary.infer_seconds.map(|s| count as f64 / s.max(1e-9));
     finish(recorder, summary, &folder)
@@ -248,8 +257,13 @@ pub(super) fn set_for_inference(config: &mut Config, settings: &[(String, String
 pub(super) fn load(recorder: &Recorder<'_, '_>, path: &Path, config: &Config) -> Result<Dataset> {
     recorder.emit(EventKind::Stage { stage: Stage::Loading });
     let dataset = Dataset::load(path, &config.data, config.execution.seeds.subsample)?;
+    tell_of(recorder, &dataset);
+    Ok(dataset)
+}
+
+fn tell_of(recorder: &Recorder<'_, '_>, dataset: &Dataset) {
     recorder.emit(EventKind::Dataset(DatasetSummary {
-        path: path.to_path_buf(),
+        path: dataset.path.clone(),
         n: dataset.len(),
         side: dataset.patch_size(),
         probe_modes: dataset.probe.dim().0,
@@ -259,19 +273,21 @@ pub(super) fn load(recorder: &Recorder<'_, '_>, path: &Path, config: &Config) ->
     for note in &dataset.notes {
         recorder.note(note);
     }
-    Ok(dataset)
 }
 
 /// As [`load`]; of a `large` dataset as many patterns as fit into memory.
-fn load_part(recorder: &Recorder<'_, '_>, path: &Path, config: &Config, large: Option<Large>) -> Result<Dataset> {
+fn load_part(recorder: &Recorder<'_, '_>, path: &Path, config: &Config, large: Option<&Large>) -> Result<Dataset> {
     let Some(large) = large else { return load(recorder, path, config) };
-    let dataset = load(recorder, path, &large.part(config))?;
+    recorder.emit(EventKind::Stage { stage: Stage::Loading });
+    let dataset = Dataset::load_rows(path, &config.data, &large.part, None)?;
+    tell_of(recorder, &dataset);
     recorder.note(format!(
         "More than {} GB (--max-memory) would be needed for all {} patterns: a network is trained and the object judged on \
-         {} of them, and the object is reconstructed from all, {} at a time.",
+         {} of them, from {} places of the scan, and the object is reconstructed from all, {} at a time.",
         config.data.max_memory.unwrap_or_default(),
         large.count,
         dataset.len(),
+        large.places,
         large.at_once.min(large.count)
     ));
     Ok(dataset)
@@ -424,7 +440,7 @@ fn reconstruct_into(
     weights: &Weights,
     config: &Config,
     selected: &Selected,
-    large: Option<Large>,
+    large: Option<&Large>,
 ) -> Result<()> {
     recorder.emit(EventKind::Stage { stage: Stage::Reconstructing });
     let started = Instant::now();
@@ -444,8 +460,11 @@ fn reconstruct_into(
     let device = &selected.device;
     let reconstruction = match large {
         None => infer::reconstruct(dataset, weights, &scaling, config, device, &mut watch)?,
-        Some(Large { count, at_once, .. }) => {
-            let mut load = |rows| Dataset::load_range(&dataset.path, &config.data, rows, &dataset.fingerprint);
+        Some(&Large { count, at_once, .. }) => {
+            let mut load = |rows: Range<usize>| {
+                let rows: Vec<usize> = rows.collect();
+                Dataset::load_rows(&dataset.path, &config.data, &rows, Some(&dataset.fingerprint))
+            };
             infer::reconstruct_in_parts(count, at_once, &mut load, weights, &scaling, config, device, &mut watch)?
         }
     };

@@ -58,25 +58,27 @@ pub(super) struct Content {
 /// Which patterns are read. Of a small NPZ file all are; of a large one and of an HDF5 file only the wanted ones, and only
 /// they are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Want {
+pub(super) enum Want<'a> {
     /// All of them.
     All,
     /// So many, chosen with a seed.
     Chosen { count: usize, seed: u64 },
-    /// So many in a row.
-    Range { first: usize, count: usize },
+    /// Those with these numbers, ascending.
+    Listed(&'a [usize]),
     /// As many as fit into a reasonable amount of memory, evenly spread.
     Sample,
 }
 
-/// Number of patterns and their side after cropping, binning and padding, from the headers; none if the file is not usable.
-pub(super) fn extent(source: &mut Source, config: &DataConfig) -> Option<(usize, usize)> {
+/// Position (x, y) of each pattern, in object pixels, and the side of the patterns after cropping, binning and padding, without
+/// reading a pattern; none if the file is not usable.
+pub(super) fn extent(source: &mut Source, config: &DataConfig) -> Option<(Vec<[f64; 2]>, usize)> {
     let (mut verdicts, mut notes) = (Vec::new(), Vec::new());
     let roles = keys::find_roles(source, config, &mut verdicts, &mut notes);
     let stored = roles.positions.as_ref().and_then(|_| placing::read(source, &roles, &mut verdicts))?;
     let frames = layout::frames(source, &roles, stored.len(), config.mapping.axis_order, &mut verdicts, &mut notes)?;
     let fit = Fit::new(frames.height, frames.width, config).ok()?;
-    Some((frames.count, fit.size))
+    let placed = place(&frames, &roles, &stored, config, &mut verdicts, &mut notes)?;
+    (placed.positions.len() == frames.count).then_some((placed.positions, fit.size))
 }
 
 /// Reads and judges everything that a dataset needs.

@@ -274,7 +274,7 @@ fn wanted(source: &Source, frames: &Frames, fit: &Fit, want: Want, notes: &mut V
             rows.sort_unstable();
             rows
         }
-        Want::Range { first, count: wanted } => (first.min(count)..first.saturating_add(wanted).min(count)).collect(),
+        Want::Listed(rows) => rows.iter().copied().filter(|&row| row < count).collect(),
         Want::Sample if count * fit.size * fit.size > INSPECTED_VALUES => {
             let kept = (INSPECTED_VALUES / (fit.size * fit.size)).max(1);
             notes.push(format!("Only {kept} of {count} patterns, evenly spread, were read to judge the values"));
