@@ -188,7 +188,7 @@ fn a_dataset_is_simulated_and_trained_on_to_the_end_of_an_epoch() {
     let (folder, frame) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let Some((display, pictures)) = stage(frame.path(), "window-simulation") else { return };
     let config = folder.path().join("small.toml");
-    let text = "[simulation]\nn_images = 150\nscan = \"spiral\"\n\
+    let text = "[simulation]\nn_images = 60\nscan = \"spiral\"\n\
                 [model]\nn_filters_scale = 1\nhead_filters = 8\n\
                 [training]\nbatch_size = 8\nepochs = 1000\ntime_budget_s = \"none\"\nteacher_share = 0.0\n";
     std::fs::write(&config, text).unwrap();

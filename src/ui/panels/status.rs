@@ -1,6 +1,6 @@
 //! The bar at the bottom: the device, the job, and how far it is.
 
-use crate::config::{Accelerator, Method};
+use crate::config::Accelerator;
 use crate::session::{Action, State, Status, Step};
 use crate::ui::theme;
 use crate::worker::message::{AdapterKind, Control, Stage, WHAT_TO_INSTALL};
@@ -39,12 +39,9 @@ fn badge(state: &State) -> Badge {
         return Badge { text: device.name.clone(), reduced: Some(device.reduced_capability), about };
     }
     let config = state.draft.config();
-    let cpu = |why: &str| Badge { text: "CPU".to_owned(), reduced: None, about: why.to_owned() };
-    if config.training.method == Method::Direct {
-        return cpu("The direct solver works on the CPU");
-    }
     if config.execution.accelerator == Accelerator::Cpu {
-        return cpu("As configured (Device, in Configure)");
+        let about = "As configured (Device, in Configure)".to_owned();
+        return Badge { text: "CPU".to_owned(), reduced: None, about };
     }
     let Some(devices) = &state.devices else {
         let text = "Device is chosen when a job starts".to_owned();
