@@ -375,7 +375,6 @@ fn tried(dataset: &Dataset, more: &[&str]) -> Result<Vec<f32>, String> {
 }
 
 #[test]
-#[ignore = "a dozen trainings: minutes on a busy machine"]
 fn one_photon_or_a_million_million_give_the_object_in_its_units() {
     let reference = tried(&dataset(16, 1e6, 7), &[]).unwrap();
     for photons in [1.0, 1e3, 1e9, 1e12] {
