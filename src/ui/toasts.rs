@@ -62,7 +62,8 @@ impl Toasts {
         let mut closed = None;
         let area = Area::new(egui::Id::unique("messages"))
             .order(Order::Foreground)
-            .anchor(Align2::RIGHT_BOTTOM, vec2(-12.0, -40.0))
+            // Above the button that a panel leads to, which stands at its lower right end.
+            .anchor(Align2::RIGHT_BOTTOM, vec2(-12.0, -96.0))
             .show(context, |ui| {
                 ui.spacing_mut().item_spacing.y = 6.0;
                 for toast in &mut self.shown {
