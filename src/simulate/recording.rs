@@ -219,7 +219,10 @@ mod tests {
         for (number, config) in configs.iter().enumerate() {
             let (path, scene, recorded) = simulated(folder.path(), &format!("{number}.npz"), config);
             let inspection = inspect(&path).unwrap();
-            let bad: Vec<_> = inspection.verdicts.iter().filter(|v| v.status != Status::Pass).collect();
+            // With errors of the positions the file holds two sets of them, which is told.
+            let told = |check: &str| check == "position set" && config.simulation.position_error > 0.0;
+            let bad: Vec<_> =
+                inspection.verdicts.iter().filter(|v| v.status != Status::Pass && !told(&v.check)).collect();
             assert!(bad.is_empty(), "{number}: {bad:#?}");
             let dataset = load(&path);
             assert_eq!(dataset.len(), config.simulation.n_images.unwrap());
