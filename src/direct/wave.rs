@@ -8,7 +8,7 @@ use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
 use num_complex::Complex32;
 
 /// Relative intensity below which a predicted pixel gives no direction.
-const FLOOR: f32 = 1e-8;
+pub(super) const FLOOR: f32 = 1e-8;
 
 /// Transforms of an N × N wave.
 pub(super) struct Optics {

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::model::{Network, Outputs};
+use crate::physics;
 use crate::train::{Control, go_on};
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array4, ArrayView4, Axis, Slice, Zip};
@@ -67,9 +68,7 @@ pub fn predict_bare(
 
 fn download(tensor: Tensor<4>) -> Result<Array4<f32>> {
     let [n, c, h, w] = tensor.dims();
-    let values = tensor
-        .try_into_vec_as::<f32>()
-        .map_err(|e| Error::failed(format!("Cannot read the prediction from the device ({e:?})")))?;
+    let values = physics::read(tensor, "the prediction")?;
     Array4::from_shape_vec((n, c, h, w), values)
         .map_err(|e| Error::failed(format!("The prediction has the wrong size ({e})")))
 }

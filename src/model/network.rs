@@ -7,7 +7,7 @@ use super::layers;
 use super::plan::{Body, Plan, Spec};
 use crate::config::{AmpActivation, Architecture, GeneratorOutput, InputTransform, ModelConfig, OutputMode};
 use crate::error::{Error, Problem, Result};
-use crate::physics::{ComplexTensor, central_window};
+use crate::physics::{self, ComplexTensor, central_window};
 use burn::tensor::{Device, Gradients, Tensor, TensorData, activation};
 use ndarray::ArrayD;
 use std::collections::BTreeMap;
@@ -235,9 +235,9 @@ impl Network {
     pub fn to_weights(&self) -> Result<Weights> {
         let mut map = BTreeMap::new();
         let mut keep = |name: &str, shape: &[usize], tensor: Tensor<1>| -> Result<()> {
-            let failed = |e: String| Error::failed(format!("Cannot read the weights from the device ({e})"));
-            let values = tensor.try_into_vec_as::<f32>().map_err(|e| failed(format!("{e:?}")))?;
-            let array = ArrayD::from_shape_vec(shape.to_vec(), values).map_err(|e| failed(e.to_string()))?;
+            let values = physics::read(tensor, "the weights")?;
+            let array = ArrayD::from_shape_vec(shape.to_vec(), values)
+                .map_err(|e| Error::failed(format!("The weight {name:?} has the wrong size ({e})")))?;
             map.insert(name.to_owned(), array);
             Ok(())
         };

@@ -1,5 +1,6 @@
 //! Complex tensors as a pair of real ones.
 
+use super::device::read;
 use burn::tensor::Tensor;
 use ndarray::{Array3, ArrayView3};
 use num_complex::Complex32;
@@ -17,6 +18,11 @@ impl<const D: usize> ComplexTensor<D> {
     /// `amplitude · exp(i·phase)`.
     pub fn from_polar(amplitude: Tensor<D>, phase: Tensor<D>) -> Self {
         Self { re: amplitude.clone() * phase.clone().cos(), im: amplitude * phase.sin() }
+    }
+
+    /// The complex conjugate.
+    pub fn conj(self) -> Self {
+        Self { re: self.re, im: self.im.neg() }
     }
 
     /// `|z|²`.
@@ -59,11 +65,7 @@ impl ComplexTensor<3> {
     /// When the device cannot be read.
     pub fn into_array(self) -> crate::error::Result<Array3<Complex32>> {
         let [a, b, c] = self.re.dims();
-        let read = |t: Tensor<3>| {
-            t.try_into_vec_as::<f32>()
-                .map_err(|e| crate::error::Error::failed(format!("Cannot read a result from the device ({e:?})")))
-        };
-        let (re, im) = (read(self.re)?, read(self.im)?);
+        let (re, im) = (read(self.re, "a result")?, read(self.im, "a result")?);
         let values = re.into_iter().zip(im).map(|(re, im)| Complex32::new(re, im)).collect();
         Array3::from_shape_vec((a, b, c), values)
             .map_err(|e| crate::error::Error::failed(format!("A result of the device has the wrong size ({e})")))

@@ -1,7 +1,7 @@
 //! Merging the overlapping patches of a group into one object and cutting them out again (A§5.2).
 
 use super::gauge::gauge_phasors;
-use super::{ComplexTensor, Translation};
+use super::{ComplexTensor, Translation, sum_over};
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array2, ArrayView2};
 
@@ -78,9 +78,10 @@ impl Merge {
         let (placed, weight) = self.place(patches, relative, canvas);
         let [k, m, _] = weight.dims();
         let units = k / channels;
-        let share = (weight.clone().without_autodiff().sum_dim(0) + COUNT_FLOOR).sqrt().recip();
+        let share = (sum_over(weight.clone().without_autodiff(), 0) + COUNT_FLOOR).sqrt().recip();
         let flat = placed.clone().map(|t| {
-            (t.without_autodiff() * share.clone()).reshape([units, channels, m * m]).sum_dim(1).reshape([units, m * m])
+            sum_over((t.without_autodiff() * share.clone()).reshape([units, channels, m * m]), 1)
+                .reshape([units, m * m])
         });
         let phasor = gauge_phasors(flat).map(|t: Tensor<2>| {
             let t: Tensor<3> = t.reshape([units, 1, 1]).expand([units, channels, 1]).reshape([k, 1, 1]);
@@ -110,7 +111,7 @@ impl Merge {
     /// Sums `channels` consecutive planes and divides by their weight.
     fn blend(&self, placed: ComplexTensor<3>, weight: Tensor<3>, channels: usize) -> ComplexTensor<3> {
         let [k, m, _] = weight.dims();
-        let sum = |t: Tensor<3>| t.reshape([k / channels, channels, m, m]).sum_dim(1).reshape([k / channels, m, m]);
+        let sum = |t: Tensor<3>| sum_over(t.reshape([k / channels, channels, m, m]), 1).reshape([k / channels, m, m]);
         let total = sum(weight);
         let covered = total.clone().greater_elem(COVERED).float();
         let inverse = covered / (total + self.floor).clamp_min(1e-12);

@@ -7,6 +7,7 @@
 //! deviance, which stays finite and small.
 
 mod complex;
+mod device;
 mod diffraction;
 mod fourier;
 mod gauge;
@@ -16,6 +17,7 @@ mod probe;
 mod translate;
 
 pub use complex::ComplexTensor;
+pub use device::{read, sum_over};
 pub use diffraction::Diffraction;
 pub use fourier::CenteredFourier;
 pub use loss::{amplitude_mae, pixel_weight, poisson_deviance, poisson_deviance_above, reference_nll};

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
 use crate::model::{PHYSICS_PREFIX, Weights};
-use crate::physics::ComplexTensor;
+use crate::physics::{self, ComplexTensor};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use ndarray::{Array3, ArrayD, Ix3};
 use num_complex::Complex32;
@@ -221,12 +221,7 @@ impl Apparatus {
     /// # Errors
     /// The device cannot be read.
     pub fn add_to(&self, mut weights: Weights) -> Result<Weights> {
-        let read = |part: &Part| {
-            part.adam
-                .parameters()
-                .try_to_vec_as::<f32>()
-                .map_err(|e| Error::failed(format!("Cannot read what was trained from the device ({e:?})")))
-        };
+        let read = |part: &Part| physics::read(part.adam.parameters().clone(), "what was trained");
         let unfit = |e: ndarray::ShapeError| Error::failed(format!("A trained part has the wrong size ({e})"));
         if let Some(part) = &self.probe {
             let values = read(part)?;

@@ -4,6 +4,7 @@
 //! of the whole gradient is one reduction that never leaves the device.
 
 use crate::error::{Error, Result};
+use crate::physics;
 use burn::tensor::{Tensor, TensorData};
 
 const BETA1: f64 = 0.9;
@@ -47,11 +48,7 @@ impl Adam {
     /// # Errors
     /// The device cannot be read.
     pub fn moments(&self) -> Result<([Vec<f32>; 2], i32)> {
-        let read = |moment: &Tensor<1>| {
-            moment
-                .try_to_vec_as::<f32>()
-                .map_err(|e| Error::failed(format!("Cannot read the optimiser from the device ({e:?})")))
-        };
+        let read = |moment: &Tensor<1>| physics::read(moment.clone(), "the optimiser");
         Ok(([read(&self.first)?, read(&self.second)?], self.steps))
     }
 

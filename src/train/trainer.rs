@@ -422,10 +422,8 @@ fn read_all(values: &mut Vec<Tensor<1>>) -> Result<Vec<f64>> {
     if values.is_empty() {
         return Ok(Vec::new());
     }
-    Tensor::cat(std::mem::take(values), 0)
-        .try_into_vec_as::<f32>()
-        .map(|read| read.into_iter().map(f64::from).collect())
-        .map_err(|e| Error::failed(format!("Cannot read the loss from the device ({e:?})")))
+    let read = physics::read(Tensor::cat(std::mem::take(values), 0), "the loss")?;
+    Ok(read.into_iter().map(f64::from).collect())
 }
 
 fn read(value: Tensor<1>) -> Result<f64> {
