@@ -117,7 +117,7 @@ fn files_change_hands_with_h5py() {
 
     // Compressions that only our own code unpacks, behind a virtual array and behind external links.
     run(&python, "make-virtual", folder.path());
-    for patterns in ["entry/all", "entry/data_*"] {
+    for patterns in ["entry/all", "entry/data_*", "entry/mixed", "entry/nested"] {
         let mapping = Mapping { diffraction: patterns.into(), positions: "positions".into(), ..Mapping::default() };
         let config = DataConfig { mapping, ..DataConfig::default() };
         let dataset = Dataset::load(&folder.path().join("master.h5"), &config, 1).unwrap();

@@ -8,6 +8,7 @@ use super::read::Hdf5File;
 use crate::error::{Error, Result};
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, IxDyn, Slice};
 use rust_hdf5::{Hyperslab, Selection, VirtualMapping};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Most virtual arrays that lie over one another.
@@ -35,12 +36,29 @@ fn grid_of(selection: &Selection, shape: &[usize]) -> Option<Vec<Vec<usize>>> {
                 .collect()
         }
         Selection::Hyperslab { form: Hyperslab::Blocks(blocks), .. } => {
-            let [one] = blocks.as_slice() else { return None };
-            if one.start.len() != shape.len() || one.end.len() != shape.len() {
+            // Older files list the blocks of a grid one by one: all that lie at the same stretch of an axis are one there.
+            if blocks.iter().any(|block| [block.start.len(), block.end.len()] != [shape.len(); 2]) {
                 return None;
             }
-            let length = |k: usize| one.end[k].checked_sub(one.start[k])?.checked_add(1);
-            (0..shape.len()).map(|k| axis(one.start[k], 1, 1, length(k)?, shape[k])).collect()
+            let stretches: Vec<BTreeSet<(u64, u64)>> =
+                (0..shape.len()).map(|k| blocks.iter().map(|block| (block.start[k], block.end[k])).collect()).collect();
+            let cells = stretches.iter().try_fold(1usize, |cells, axis| cells.checked_mul(axis.len()))?;
+            let distinct: BTreeSet<_> = blocks.iter().map(|block| &block.start).collect();
+            if cells != blocks.len() || distinct.len() != cells {
+                return None;
+            }
+            let along = |(k, stretches): (usize, &BTreeSet<(u64, u64)>)| -> Option<Vec<usize>> {
+                let mut indices = Vec::new();
+                for &(first, last) in stretches {
+                    let stretch = axis(first, 1, 1, last.checked_sub(first)?.checked_add(1)?, shape[k])?;
+                    if indices.last() >= stretch.first() {
+                        return None;
+                    }
+                    indices.extend(stretch);
+                }
+                Some(indices)
+            };
+            stretches.iter().enumerate().map(along).collect()
         }
         _ => None,
     }
@@ -189,7 +207,7 @@ fn gather(source: &Hdf5File, name: &str, indices: &[Vec<usize>], level: usize) -
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
-    use rust_hdf5::format::selection::RegularHyperslab;
+    use rust_hdf5::format::selection::{HyperslabBlock, RegularHyperslab};
 
     fn regular(parts: [[u64; 2]; 4]) -> Selection {
         let [start, stride, count, block] = parts.map(|part| part.to_vec());
@@ -210,6 +228,28 @@ mod tests {
             assert_eq!(grid_of(&regular(parts), &[6, 4]), None, "{parts:?}");
         }
         assert_eq!(grid_of(&Selection::All, &[2, 1]).unwrap(), [vec![0, 1], vec![0]]);
+    }
+
+    #[test]
+    fn blocks_listed_one_by_one_are_a_grid_if_each_place_of_it_is_there_once() {
+        let listed = |blocks: &[[[u64; 2]; 2]]| Selection::Hyperslab {
+            rank: 2,
+            form: Hyperslab::Blocks(
+                blocks.iter().map(|[start, end]| HyperslabBlock { start: start.to_vec(), end: end.to_vec() }).collect(),
+            ),
+        };
+        let steps = listed(&[[[0, 0], [0, 3]], [[2, 0], [2, 3]], [[4, 0], [5, 3]]]);
+        assert_eq!(grid_of(&steps, &[6, 4]).unwrap(), [vec![0, 2, 4, 5], vec![0, 1, 2, 3]]);
+        for blocks in [
+            // A corner is missing, a block is there twice, two overlap, one is beyond the end, one runs backwards.
+            listed(&[[[0, 0], [0, 0]], [[2, 2], [2, 2]]]),
+            listed(&[[[0, 0], [0, 3]], [[0, 0], [0, 3]]]),
+            listed(&[[[0, 0], [2, 3]], [[1, 0], [3, 3]]]),
+            listed(&[[[0, 0], [0, 4]]]),
+            listed(&[[[3, 0], [2, 3]]]),
+        ] {
+            assert_eq!(grid_of(&blocks, &[6, 4]), None, "{blocks:?}");
+        }
     }
 
     #[test]
