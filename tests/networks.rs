@@ -429,13 +429,12 @@ fn supervised_training_is_refused_where_there_is_no_truth_and_runs_from_end_to_e
 }
 
 #[test]
-#[ignore = "fails where it asks whether the probe was trained: three epochs hardly move it"]
 fn a_trained_probe_is_in_the_bundle_and_beside_the_object() {
     let folder = tempfile::tempdir().unwrap();
     let made = scan(64, 9, 1);
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     write(&made, Path::new(&path("a.npz")), &[]);
-    let words = ["run", &path("a.npz"), "--output-dir", &path("run"), "--accelerator", "cpu", "--epochs", "3"];
+    let words = ["run", &path("a.npz"), "--output-dir", &path("run"), "--accelerator", "cpu", "--epochs", "20"];
     let more = ["--batch-size", "3", "--probe_trainable", "true", "--teacher-share", "0", "--probe-modes", "2"];
     let done = program().args(words).args(more).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
