@@ -8,15 +8,15 @@
 //! |---|---|
 //! | [`error`] | [`error::Error`] and [`error::Problem`]: what a person is shown |
 //! | [`config`] | one struct per stage; fields with help, range and group; presets; TOML |
-//! | [`system`] | which programs run; files that are whole or not there |
+//! | [`system`] | which programs run; files that are whole or not there, and their names |
 //! | [`data`] | dataset files, their contract, grouping, normalisation, the stitched object as a file |
 //! | [`kernels`] | convolution, pooling, upsampling and attention on the CPU; the only room with `unsafe` |
 //! | [`simulate`] | datasets made by calculation: object, probe, scan, noise |
 //! | [`physics`] | illumination, propagation, translation, merging, losses on tensors |
-//! | [`model`] | the network and its weights |
+//! | [`model`] | the networks and their weights |
 //! | [`train`] | the training loop |
-//! | [`infer`] | prediction, phase synchronisation, stitching |
-//! | [`direct`] | the object without a network, by a gradient solver on the same physics |
+//! | [`infer`] | prediction, phase synchronisation, stitching, at once or part by part |
+//! | [`direct`] | the object without a network, by a gradient solver on the same physics, on the CPU or a GPU |
 //! | [`fourier`] | discrete Fourier transforms on the host |
 //! | [`metrics`] | how good an object is, against its data and against a reference |
 //! | [`imaging`] | pictures of an object |

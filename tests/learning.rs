@@ -10,7 +10,6 @@ use ptychoscope::direct::{self, Start};
 use ptychoscope::train::{self, Control, Silent, Trained};
 use ptychoscope::worker::device::{self, Selected};
 use ptychoscope::{infer, metrics};
-use std::ops::Range;
 
 fn siemens(patterns: Option<usize>) -> Dataset {
     let config = DataConfig { n_subsample: patterns, ..DataConfig::default() };
@@ -59,14 +58,12 @@ fn the_network_learns_the_siemens_star_from_its_diffraction_alone() {
     assert!(found.phase > 0.8, "{}", found.phase);
 
     // The same from parts of the scan, none of which knows the others.
-    let mut load = |rows: Range<usize>| {
-        let rows: Vec<usize> = rows.collect();
-        Dataset::load_rows(&dataset.path, &config.data, &rows, Some(&dataset.fingerprint))
-    };
-    let mut watch = |_| Control::Run;
-    let (weights, scaling) = (&result.weights, &result.scaling);
-    let parts =
-        infer::reconstruct_in_parts(516, 130, &mut load, weights, scaling, &config, &cpu.device, &mut watch).unwrap();
+    let parts = infer::in_parts(516, 130, &mut |range| {
+        let rows: Vec<usize> = range.collect();
+        let part = Dataset::load_rows(&dataset.path, &config.data, &rows, Some(&dataset.fingerprint))?;
+        infer::reconstruct(&part, &result.weights, &result.scaling, &config, &cpu.device, &mut |_| Control::Run)
+    })
+    .unwrap();
     assert_eq!((parts.origin_xy, parts.object.dim()), (object.origin_xy, object.object.dim()));
     let in_parts =
         metrics::phase_correlation(parts.object.view(), parts.origin_xy, truth.view(), &dataset.positions).unwrap();

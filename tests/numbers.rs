@@ -266,19 +266,7 @@ fn dataset(count: usize, photons: f64, seed: u64) -> Dataset {
         let scale = photons / values.sum();
         pattern.assign(&values.mapv(|v| (v * scale).sqrt() as f32));
     }
-    Dataset {
-        path: "made.npz".into(),
-        fingerprint: String::new(),
-        diffraction,
-        positions,
-        probe,
-        object: Some(object),
-        nphotons: None,
-        mask: None,
-        pixel_size_m: None,
-        rows: Vec::new(),
-        notes: Vec::new(),
-    }
+    Dataset { object: Some(object), ..Dataset::made(diffraction, positions, probe) }
 }
 
 #[test]

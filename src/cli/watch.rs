@@ -3,6 +3,7 @@
 use super::jobs::Jobs;
 use super::{print_line, tell};
 use crate::error::Result;
+use crate::system::file_name;
 use crate::worker::message::{EventKind, Fate, Job, Stage, WatchedFile};
 use serde_json::json;
 use std::path::PathBuf;
@@ -72,7 +73,7 @@ impl Watch {
             Fate::Before => jobs.say(&format!("{}: reconstructed before, in {folder}", path.display())),
             Fate::Left => jobs.say(&format!("{}: left undone", path.display())),
             Fate::Done { patterns, whole_seconds, infer_seconds, consistency_r } => {
-                let each = 1e3 * infer_seconds / (*patterns).max(1) as f64;
+                let each = file.fate.ms_per_pattern().unwrap_or_default();
                 if self.json {
                     let value = json!({
                         "event": "file", "outcome": "done", "file": path, "folder": file.folder, "patterns": patterns,
@@ -80,7 +81,7 @@ impl Watch {
                     });
                     print_line(&value.to_string());
                 } else if !self.quiet {
-                    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+                    let name = file_name(path);
                     let misfit = consistency_r.map_or_else(String::new, |r| format!(", R = {r:.4}"));
                     print_line(&format!(
                         "{name}: {patterns} patterns in {whole_seconds:.2} s, {each:.2} ms each to reconstruct{misfit}, \

@@ -42,6 +42,23 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// A dataset that was made, not read: nothing is known but patterns, positions and probe, in the shapes of the fields.
+    pub fn made(diffraction: Array3<f32>, positions: Vec<[f64; 2]>, probe: Array3<Complex32>) -> Self {
+        Self {
+            path: "made.npz".into(),
+            fingerprint: String::new(),
+            diffraction,
+            positions,
+            probe,
+            object: None,
+            nphotons: None,
+            mask: None,
+            pixel_size_m: None,
+            rows: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
     /// Reads and checks a dataset, NPZ (A§1), CXI or other HDF5, told by its content, and keeps `config.n_subsample`
     /// patterns chosen with `seed` (A§2.2); of HDF5 files only those are read.
     ///

@@ -135,19 +135,11 @@ mod tests {
     use super::*;
 
     fn dataset() -> Dataset {
-        Dataset {
-            path: "made.npz".into(),
-            fingerprint: String::new(),
-            diffraction: Array3::from_shape_fn((3, 8, 8), |(n, y, x)| (n + y + x) as f32),
-            positions: vec![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]],
-            probe: Array3::from_elem((1, 8, 8), Complex32::new(1.0, 0.0)),
-            object: None,
-            mask: None,
-            pixel_size_m: None,
-            nphotons: None,
-            rows: Vec::new(),
-            notes: Vec::new(),
-        }
+        Dataset::made(
+            Array3::from_shape_fn((3, 8, 8), |(n, y, x)| (n + y + x) as f32),
+            vec![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]],
+            Array3::from_elem((1, 8, 8), Complex32::new(1.0, 0.0)),
+        )
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod stitch;
 mod synchronize;
 
 pub use bare::{BareOutputs, predict_bare};
-pub use mosaic::{Mosaic, reconstruct_in_parts};
+pub use mosaic::in_parts;
 pub use predict::{Patches, predict, reconstruct};
 pub use stitch::{patch_weight, stitch};
 pub use synchronize::synchronize;

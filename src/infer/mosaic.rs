@@ -1,19 +1,14 @@
 //! One object out of parts of a scan that were reconstructed one after the other, since all at once do not fit into memory.
 
-use super::predict::reconstruct;
-use crate::config::Config;
-use crate::data::{Dataset, Reconstruction};
+use crate::data::Reconstruction;
 use crate::error::{Error, Result};
-use crate::model::Weights;
-use crate::train::{Control, Scaling};
-use burn::tensor::Device;
 use ndarray::{Array2, s};
 use num_complex::{Complex32, Complex64};
 use std::ops::Range;
 
 /// Sum of the parts so far: each has one phase, by which it agrees best with those before it.
 #[derive(Debug, Clone, Default)]
-pub struct Mosaic {
+struct Mosaic {
     /// Dataset coordinates `(x, y)` of pixel `[0, 0]`.
     origin: [f64; 2],
     /// Σ coverage · object, and Σ coverage, (H, W).
@@ -24,7 +19,7 @@ pub struct Mosaic {
 
 impl Mosaic {
     /// Adds a part.
-    pub fn add(&mut self, part: &Reconstruction) {
+    fn add(&mut self, part: &Reconstruction) {
         if self.sum.is_empty() {
             (self.origin, self.pixel_size_m) = (part.origin_xy, part.pixel_size_m);
         }
@@ -70,7 +65,7 @@ impl Mosaic {
     }
 
     /// The object; zero where nothing was seen.
-    pub fn finish(self) -> Reconstruction {
+    fn finish(self) -> Reconstruction {
         let mut object = self.sum;
         object.zip_mut_with(&self.coverage, |value, coverage| {
             *value = if *coverage > 0.0 { *value / *coverage } else { Complex32::default() };
@@ -79,29 +74,20 @@ impl Mosaic {
     }
 }
 
-/// As [`reconstruct`], for `count` patterns that `load` reads a range at a time, `at_once` of them or fewer.
+/// The object of `count` patterns, of which `reconstruct` takes a range at a time, `at_once` of them or fewer.
 ///
 /// # Errors
-/// As [`reconstruct`], and those of `load`.
-#[allow(clippy::too_many_arguments)]
-pub fn reconstruct_in_parts(
+/// Those of `reconstruct`; also if there is no pattern.
+pub fn in_parts(
     count: usize,
     at_once: usize,
-    load: &mut dyn FnMut(Range<usize>) -> Result<Dataset>,
-    weights: &Weights,
-    scaling: &Scaling,
-    config: &Config,
-    device: &Device,
-    watch: &mut dyn FnMut(f64) -> Control,
+    reconstruct: &mut dyn FnMut(Range<usize>) -> Result<Reconstruction>,
 ) -> Result<Reconstruction> {
     let parts = count.div_ceil(at_once.max(1)).max(1);
     let mut mosaic = Mosaic::default();
     for part in 0..parts {
         // Parts of nearly the same size, so that none is too small to be laid on the others.
-        let rows = part * count / parts..(part + 1) * count / parts;
-        let dataset = load(rows)?;
-        let mut within = |share: f64| watch((part as f64 + share) / parts as f64);
-        mosaic.add(&reconstruct(&dataset, weights, scaling, config, device, &mut within)?);
+        mosaic.add(&reconstruct(part * count / parts..(part + 1) * count / parts)?);
     }
     if mosaic.sum.is_empty() {
         return Err(Error::failed("There is no pattern to reconstruct from"));

@@ -8,6 +8,7 @@ use super::pictures;
 use super::table::{Best, Table};
 use crate::error::Result;
 use crate::metrics::{Both, Evaluation, FrcThreshold, MatchedMetrics, OriginalMetrics, Placement, phases};
+use crate::system::file_name;
 
 /// A metric of the amplitude and the phase: name, what it is in a few words, which is better, how it is read.
 type Row<T> = (&'static str, &'static str, Best, fn(&T) -> f64);
@@ -259,9 +260,13 @@ pub fn html(comparison: &Comparison, title: &str) -> Result<String> {
 fn lead(comparison: &Comparison) -> String {
     let count = comparison.reconstructions.len();
     let mut text = format!("{count} reconstruction{}", if count == 1 { "" } else { "s" });
-    let name = |path: &std::path::Path| path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     if let Some(dataset) = &comparison.dataset {
-        text += &format!(" of {}, {} patterns of {side} × {side}", name(&dataset.path), dataset.n, side = dataset.side);
+        text += &format!(
+            " of {}, {} patterns of {side} × {side}",
+            file_name(&dataset.path),
+            dataset.n,
+            side = dataset.side
+        );
     }
     match &comparison.reference {
         Some(reference) => text + &format!("; compared with {}", reference.what),

@@ -9,6 +9,7 @@ use super::scene::OpenScene;
 use super::watched::OpenWatch;
 use super::{Draft, Session, Status};
 use crate::config::{Config, DataConfig};
+use crate::system::file_name;
 use crate::worker::message::{
     AdapterInfo, ArraySummary, Control, Destination, Event, EventKind, Failure, Fate, Inspection, Job, JobOutcome,
     LivePace, Look, Manifest, Orientations, Patterns, Picture, Reply, Request, ResultData, RunInfo, RunObject,
@@ -311,8 +312,8 @@ impl State {
             EventKind::File(file) => {
                 let name = file_name(&file.path);
                 match &file.fate {
-                    Fate::Done { patterns, infer_seconds, .. } => {
-                        let each = 1e3 * infer_seconds / (*patterns).max(1) as f64;
+                    Fate::Done { patterns, .. } => {
+                        let each = file.fate.ms_per_pattern().unwrap_or_default();
                         let text = format!("{name} was reconstructed: {patterns} patterns, {each:.2} ms each");
                         self.note(Some(event.at), Level::Info, text);
                     }
@@ -745,10 +746,6 @@ fn config_name(path: &Path) -> String {
         Some(run) if file_name(path) == "config.toml" && !run.is_empty() => run,
         _ => file_name(path),
     }
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

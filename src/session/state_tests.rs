@@ -156,19 +156,9 @@ fn a_saved_preset_becomes_where_the_configuration_started() {
 }
 
 fn patterns(path: &str) -> Arc<Patterns> {
-    let dataset = crate::data::Dataset {
-        path: path.into(),
-        fingerprint: String::new(),
-        diffraction: ndarray::Array3::ones((5, 8, 8)),
-        positions: vec![[0.0; 2]; 5],
-        probe: ndarray::Array3::ones((1, 8, 8)),
-        object: None,
-        mask: None,
-        pixel_size_m: None,
-        nphotons: None,
-        rows: Vec::new(),
-        notes: Vec::new(),
-    };
+    let (diffraction, probe) = (ndarray::Array3::ones((5, 8, 8)), ndarray::Array3::ones((1, 8, 8)));
+    let made = crate::data::Dataset::made(diffraction, vec![[0.0; 2]; 5], probe);
+    let dataset = crate::data::Dataset { path: path.into(), ..made };
     let image = ndarray::Array2::ones((8, 8));
     Arc::new(Patterns {
         dataset,

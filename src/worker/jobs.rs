@@ -24,7 +24,6 @@ use crate::metrics;
 use crate::model::Weights;
 use crate::train::{self, History, Outcome, Scaling, Trained};
 use std::borrow::Cow;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -460,13 +459,13 @@ fn reconstruct_into(
     let device = &selected.device;
     let reconstruction = match large {
         None => infer::reconstruct(dataset, weights, &scaling, config, device, &mut watch)?,
-        Some(&Large { count, at_once, .. }) => {
-            let mut load = |rows: Range<usize>| {
-                let rows: Vec<usize> = rows.collect();
-                Dataset::load_rows(&dataset.path, &config.data, &rows, Some(&dataset.fingerprint))
-            };
-            infer::reconstruct_in_parts(count, at_once, &mut load, weights, &scaling, config, device, &mut watch)?
-        }
+        Some(&Large { count, at_once, .. }) => infer::in_parts(count, at_once, &mut |range| {
+            let (first, length) = (range.start as f64, range.len() as f64);
+            let mut within = |share: f64| watch((first + share * length) / count as f64);
+            let rows: Vec<usize> = range.collect();
+            let part = Dataset::load_rows(&dataset.path, &config.data, &rows, Some(&dataset.fingerprint))?;
+            infer::reconstruct(&part, weights, &scaling, config, device, &mut within)
+        })?,
     };
     if large.is_some() && config.inference.polish_epochs > 0 {
         recorder.note("The object was not polished: that takes all patterns in memory at once.");

@@ -20,6 +20,7 @@ use crate::imaging;
 use crate::metrics;
 use crate::physics;
 use crate::simulate;
+use crate::system::file_name;
 use crate::train::History;
 use ndarray::{Array2, ArrayView3, Axis};
 use num_complex::Complex32;
@@ -763,7 +764,7 @@ fn run(folder: &Path) -> Option<RunInfo> {
     };
     Some(RunInfo {
         folder: folder.to_path_buf(),
-        name: folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        name: file_name(folder),
         command: text("/command"),
         changed: [names.summary(), names.config(), names.job()]
             .iter()

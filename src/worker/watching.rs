@@ -7,6 +7,7 @@ use super::recorder::Recorder;
 use super::summary::{JobOutcome, Summary};
 use crate::checkpoint::{Bundle, Destination};
 use crate::error::{Error, Problem, Result};
+use crate::system::file_name;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -69,6 +70,14 @@ pub(super) struct Watching<'a> {
     pub once: bool,
     /// How long a file must have been left alone.
     pub settle: Duration,
+}
+
+impl Fate {
+    /// Milliseconds of prediction, stitching and polish for a pattern, of what was reconstructed.
+    pub fn ms_per_pattern(&self) -> Option<f64> {
+        let Self::Done { patterns, infer_seconds, .. } = self else { return None };
+        Some(1e3 * infer_seconds / (*patterns).max(1) as f64)
+    }
 }
 
 impl Watching<'_> {
@@ -186,11 +195,11 @@ fn rest(recorder: &Recorder<'_, '_>, idle: bool, settle: Duration) -> bool {
 
 /// The row of the list, for what has an end.
 fn row(path: &Path, fate: &Fate) -> Option<[String; 7]> {
-    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let name = file_name(path);
     let none = String::new;
     match fate {
         Fate::Done { patterns, infer_seconds, consistency_r, .. } => {
-            let each = 1e3 * infer_seconds / (*patterns).max(1) as f64;
+            let each = fate.ms_per_pattern().unwrap_or_default();
             let r = consistency_r.map_or_else(none, |r| format!("{r:.6}"));
             let (patterns, seconds) = (patterns.to_string(), format!("{infer_seconds:.6}"));
             Some([name, "done".to_owned(), patterns, seconds, format!("{each:.6}"), r, none()])

@@ -131,19 +131,11 @@ mod tests {
     use num_complex::Complex32;
 
     fn dataset() -> Dataset {
-        Dataset {
-            path: "d.npz".into(),
-            fingerprint: "0".into(),
-            diffraction: Array3::from_shape_fn((400, 16, 16), |(n, y, x)| 3.0 + ((n + y * x) % 7) as f32),
-            positions: (0..400).map(|i| [f64::from(i % 20), f64::from(i / 20)]).collect(),
-            probe: Array3::from_elem((1, 16, 16), Complex32::new(2.0, 0.0)),
-            object: None,
-            nphotons: None,
-            mask: None,
-            pixel_size_m: None,
-            rows: Vec::new(),
-            notes: Vec::new(),
-        }
+        Dataset::made(
+            Array3::from_shape_fn((400, 16, 16), |(n, y, x)| 3.0 + ((n + y * x) % 7) as f32),
+            (0..400).map(|i| [f64::from(i % 20), f64::from(i / 20)]).collect(),
+            Array3::from_elem((1, 16, 16), Complex32::new(2.0, 0.0)),
+        )
     }
 
     #[test]

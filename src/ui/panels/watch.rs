@@ -3,6 +3,7 @@
 use super::Outbox;
 use super::train::Latest;
 use crate::session::{Action, Level, State};
+use crate::system::file_name;
 use crate::ui::commands::Command;
 use crate::ui::theme;
 use crate::ui::widgets::leading_button;
@@ -84,7 +85,7 @@ impl View {
     ) {
         let done = |file: &&WatchedFile| matches!(file.fate, Fate::Done { .. });
         let newest = state.job.watched.files.iter().rev().find(done);
-        let name = newest.map_or_else(|| "Latest".to_owned(), |file| format!("Latest: {}", name(&file.path)));
+        let name = newest.map_or_else(|| "Latest".to_owned(), |file| format!("Latest: {}", file_name(&file.path)));
         let top = ui.cursor().top();
         ui.add(Label::new(RichText::new(name).strong()).truncate());
         let rest = height - (ui.cursor().top() - top);
@@ -113,11 +114,11 @@ fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Act
         }
         let text = match &state.bundle {
             Some(bundle) => {
-                let folder = bundle.path.parent().map(name).unwrap_or_default();
+                let folder = bundle.path.parent().map(file_name).unwrap_or_default();
                 let side = bundle.manifest.dataset.patch_size;
-                let on = name(Path::new(&bundle.manifest.dataset.path));
+                let on = file_name(Path::new(&bundle.manifest.dataset.path));
                 let from = if folder.is_empty() { String::new() } else { format!(" from {folder}") };
-                RichText::new(format!("{}{from}: takes {side} × {side}, trained on {on}", name(&bundle.path)))
+                RichText::new(format!("{}{from}: takes {side} × {side}, trained on {on}", file_name(&bundle.path)))
             }
             None => RichText::new("None is loaded").color(palette.warning),
         };
@@ -219,13 +220,13 @@ fn list(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
             body.rows(ROW, files.len(), |mut row| {
                 let Some(file) = files.get(files.len() - 1 - row.index()) else { return };
                 row.col(|ui| {
-                    ui.add(Label::new(name(&file.path)).truncate()).on_hover_text(file.path.display().to_string());
+                    ui.add(Label::new(file_name(&file.path)).truncate()).on_hover_text(file.path.display().to_string());
                 });
                 row.col(|ui| state_of(ui, file));
                 let (patterns, each, misfit) = match &file.fate {
-                    Fate::Done { patterns, infer_seconds, consistency_r, .. } => (
+                    Fate::Done { patterns, consistency_r, .. } => (
                         grouped(*patterns as u64),
-                        format!("{:.2}", 1e3 * infer_seconds / (*patterns).max(1) as f64),
+                        file.fate.ms_per_pattern().map_or_else(String::new, |each| format!("{each:.2}")),
                         consistency_r.map_or_else(String::new, short),
                     ),
                     _ => (String::new(), String::new(), String::new()),
@@ -241,7 +242,7 @@ fn list(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
                 row.col(|ui| {
                     let has_result = matches!(file.fate, Fate::Done { .. } | Fate::Before);
                     let button = ui.add_enabled(has_result, Button::new("Show").small());
-                    let label = format!("Show the result of {}", name(&file.path));
+                    let label = format!("Show the result of {}", file_name(&file.path));
                     button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, has_result, &label));
                     if button.on_disabled_hover_text("There is no result").clicked() {
                         actions.push(Action::ShowResult { folder: file.folder.clone(), beside: false });
@@ -304,7 +305,7 @@ fn start(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
                     (Control::Pause, _) => "Paused".to_owned(),
                     (_, Some(file)) => {
                         let stage = state.job.stage.map_or("Working", Stage::label);
-                        format!("{stage} {} ({:.0} %)", name(&file.path), 100.0 * state.job.progress.fraction)
+                        format!("{stage} {} ({:.0} %)", file_name(&file.path), 100.0 * state.job.progress.fraction)
                     }
                     (_, None) => "Waiting for files".to_owned(),
                 };
@@ -315,10 +316,6 @@ fn start(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
             }
         });
     });
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::Outbox;
 use crate::session::{Action, State, Step};
+use crate::system::file_name;
 use crate::ui::commands::Command;
 use crate::ui::theme;
 use eframe::egui::{self, Align, Layout, RichText, Stroke, StrokeKind, vec2};
@@ -108,7 +109,7 @@ fn recent(ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
         });
     });
     for path in &state.recent {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = file_name(path);
         let folder = path.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
         ui.horizontal(|ui| {
             if ui.link(name).on_hover_text(path.display().to_string()).clicked() {

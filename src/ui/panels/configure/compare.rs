@@ -4,6 +4,7 @@ use super::editor::human;
 use super::forecast::config_of;
 use crate::config::{Config, Preset};
 use crate::session::{Action, State};
+use crate::system::file_name;
 use crate::ui::theme;
 use eframe::egui::{self, RichText};
 use std::path::PathBuf;
@@ -114,7 +115,7 @@ impl Against {
             Self::Start => format!("the start ({})", state.draft.base_name()),
             Self::Defaults => "the defaults".to_owned(),
             Self::Preset(name) => name.clone(),
-            Self::Run(folder) => folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            Self::Run(folder) => file_name(folder),
         }
     }
 

@@ -316,19 +316,9 @@ mod tests {
     pub(super) fn patterns_at(positions: Vec<[f64; 2]>) -> Arc<Patterns> {
         let count = positions.len();
         let side = 8;
-        let dataset = Dataset {
-            path: "made.npz".into(),
-            fingerprint: String::new(),
-            diffraction: Array3::from_shape_fn((count, side, side), |(n, y, x)| ((n % 50) + x + y) as f32),
-            positions,
-            probe: Array3::from_elem((3, side, side), Complex32::new(1.0, 0.5)),
-            object: None,
-            mask: None,
-            pixel_size_m: None,
-            nphotons: Some(1e6),
-            rows: Vec::new(),
-            notes: Vec::new(),
-        };
+        let diffraction = Array3::from_shape_fn((count, side, side), |(n, y, x)| ((n % 50) + x + y) as f32);
+        let probe = Array3::from_elem((3, side, side), Complex32::new(1.0, 0.5));
+        let dataset = Dataset { nphotons: Some(1e6), ..Dataset::made(diffraction, positions, probe) };
         let counts = (0..count).map(|n| 1000.0 + (n % 50) as f64).collect();
         Arc::new(Patterns {
             nearest: vec![1.0; count],

@@ -2,6 +2,7 @@
 
 use crate::data::Status;
 use crate::session::{Level, OpenDataset};
+use crate::system::file_name;
 use crate::ui::widgets::numbers::{grouped, short};
 use crate::worker::message::Patterns;
 
@@ -30,7 +31,7 @@ pub(super) fn headline(dataset: &OpenDataset) -> Headline {
         return Headline { level: Level::Error, text: problem.title.clone(), detail: detail.join(". ") };
     }
     let Some(patterns) = &dataset.patterns else {
-        let name = dataset.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = file_name(&dataset.path);
         return Headline { level: Level::Info, text: format!("Reading {name}"), detail: String::new() };
     };
     let (count, side) = (patterns.dataset.len(), patterns.dataset.patch_size());

@@ -4,6 +4,7 @@ use super::super::method;
 use super::steer;
 use crate::config::Method;
 use crate::session::{Action, Level, Session, State, Status, Step};
+use crate::system::file_name;
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
 use crate::ui::widgets::{duration, loss_plot::short};
@@ -105,7 +106,7 @@ pub(super) fn after(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
             ui.label(RichText::new(title).strong().size(15.0).color(color));
             let discarded = job.status == Status::Finished(JobOutcome::Discarded);
             if let Some(folder) = job.output_dir.as_ref().filter(|_| !discarded) {
-                let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let name = file_name(folder);
                 ui.label(RichText::new(name).weak()).on_hover_text(folder.display().to_string());
             }
         });
