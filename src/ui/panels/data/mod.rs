@@ -663,7 +663,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "the row of the object lies some pixels lower when other tests run beside it; alone it passes"]
     fn the_data_look_as_accepted() {
         // By a path that is the same everywhere; the first look takes a time that is not.
         let mut state = opened(std::path::Path::new("fixtures/siemens_star_n64.npz"));
