@@ -7,7 +7,7 @@
 //! | room | job |
 //! |---|---|
 //! | [`error`] | [`error::Error`] and [`error::Problem`]: what a person is shown |
-//! | [`config`] | one struct per stage; fields with help, range and group; presets; TOML |
+//! | [`config`] | one struct per stage; fields with help, range and group; presets; TOML, YAML, JSON; those of PtychoPINN |
 //! | [`system`] | which programs run; files that are whole or not there, and their names |
 //! | [`data`] | dataset files, their contract, grouping, normalisation, the stitched object as a file |
 //! | [`kernels`] | convolution, pooling, upsampling and attention on the CPU; the only room with `unsafe` |

@@ -247,6 +247,19 @@ fn losses_are_the_originals() {
     let target = Tensor::<1>::from_data(TensorData::new(o, shape), &Device::flex());
     let found: f32 = physics::amplitude_mae(amplitude.square(), target, None).into_scalar();
     assert!((found - mae).abs() <= 1e-4 * mae, "{found} {mae}");
+
+    // The terms that smooth: a value for each sample there, their sum here.
+    let images = |file: &mut NpzArchive| {
+        let values: Vec<f32> = real(file, "pred_amp").into_iter().collect();
+        Tensor::<4>::from_data(TensorData::new(values, [3, 2, 16, 16]), &Device::flex())
+    };
+    for (key, term) in
+        [("tv", physics::total_variation as fn(Tensor<4>) -> Tensor<1>), ("mean_dev", physics::mean_deviation)]
+    {
+        let found: f32 = term(images(&mut file)).into_scalar();
+        let expected = real(&mut file, key).sum();
+        assert!((found - expected).abs() <= 1e-5 * expected, "{key}: {found} {expected}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 use common::whole::{check_whole, names};
 use common::{fixture, program, tiny_dataset, tiny_flags};
 use ptychoscope::checkpoint::Bundle;
-use ptychoscope::config::{Accelerator, Config, DataConfig, Schedule};
+use ptychoscope::config::{Accelerator, ClipAlgorithm, Config, DataConfig, LossKind, Optimizer, Regularizer, Schedule};
 use ptychoscope::data::{Dataset, Reconstruction};
 use ptychoscope::error::Result;
 use ptychoscope::model::Weights;
@@ -67,10 +67,27 @@ fn a_training_that_is_cut_off_after_any_epoch_ends_with_the_same_bits() {
     let mut groups = usual.clone();
     groups.model.gridsize = 2;
     groups.data.n_groups = Some(12);
+    let mut decayed = free.clone();
+    let settings = &mut decayed.training;
+    (settings.optimizer, settings.weight_decay) = (Optimizer::AdamW, 0.01);
+    (settings.schedule, settings.lr_warmup_epochs, settings.accum_steps) = (Schedule::WarmupCosine, 2, 2);
+    (settings.gradient_clip, settings.gradient_clip_algorithm) = (0.1, ClipAlgorithm::Agc);
+    (settings.loss, settings.nll_weight, settings.mae_weight) = (LossKind::Weighted, 0.7, 0.3);
+    let mut staged = free.clone();
+    let settings = &mut staged.training;
+    (settings.optimizer, settings.momentum, settings.learning_rate) = (Optimizer::Sgd, 0.9, 1e-2);
+    (settings.schedule, settings.plateau_patience) = (Schedule::ReduceOnPlateau, 0);
+    (settings.stage_1_epochs, settings.stage_2_epochs) = (2, 2);
+    (settings.amp_loss, settings.phase_loss) = (Regularizer::TotalVariation, Regularizer::MeanDeviation);
+    (settings.epochs, settings.epochs_fine_tune) = (Some(4), 2);
     let cpu = device::select(Accelerator::Cpu).unwrap().device;
-    for (name, config, validation) in
-        [("usual", usual, Some(&validation)), ("free order", free, None), ("groups of four", groups, None)]
-    {
+    for (name, config, validation) in [
+        ("usual", usual, Some(&validation)),
+        ("free order", free, None),
+        ("groups of four", groups, None),
+        ("weight decay, warm-up, accumulation", decayed, None),
+        ("descent, plateaus, stages, fine-tuning", staged, Some(&validation)),
+    ] {
         let (config, _) = train::adapt(&config, &dataset);
         let mut keeper = Keeper::default();
         let whole = train::train(&dataset, validation, &config, &cpu, &mut keeper).unwrap();

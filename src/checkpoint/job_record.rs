@@ -47,10 +47,14 @@ impl JobRecord {
     pub fn new(dataset: &Path, validation: Option<&Path>, config: &Config, reconstruct: bool) -> Result<Self> {
         let absolute = |path: &Path| std::path::absolute(path).map_err(|error| Error::reading(path, &error));
         let mut config = config.clone();
-        let probe = &mut config.data.mapping.probe_file;
-        if !probe.is_empty() {
-            *probe = absolute(Path::new(probe))?.display().to_string();
+        for file in [&mut config.data.mapping.probe_file, &mut config.training.start_from] {
+            if !file.is_empty() {
+                *file = absolute(Path::new(file))?.display().to_string();
+            }
         }
+        let further: Vec<String> =
+            config.data.further().map(|path| Ok(absolute(path)?.display().to_string())).collect::<Result<_>>()?;
+        config.data.also = further.join(";");
         let validation = validation.map(absolute).transpose()?;
         Ok(Self { reconstruct, dataset: absolute(dataset)?, validation, config })
     }

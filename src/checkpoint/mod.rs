@@ -12,6 +12,7 @@ pub mod hostile;
 mod import;
 mod job_record;
 mod lock;
+mod logs;
 mod manifest;
 mod run_folder;
 mod saved_training;
@@ -27,6 +28,7 @@ pub use foreign::{Foreign, recognize};
 pub use import::{Imported, import_weights};
 pub use job_record::JobRecord;
 pub use lock::{Owner, RunLock};
+pub use logs::RunLog;
 #[cfg(test)]
 pub(crate) use manifest::tests::manifest as example_manifest;
 pub use manifest::{DatasetInfo, DeviceInfo, FORMAT_VERSION, Manifest};

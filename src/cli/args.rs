@@ -107,7 +107,7 @@ pub struct OutputArgs {
 /// Where settings come from: preset < file < flags.
 #[derive(Debug, clap::Args)]
 pub struct SettingArgs<const TRAINING: bool> {
-    /// Configuration file (TOML), over the preset
+    /// Configuration file (TOML, YAML or JSON, also of PtychoPINN), over the preset
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Set one field, over everything else; may be repeated
@@ -128,7 +128,7 @@ pub struct SettingArgs<const TRAINING: bool> {
 #[derive(Debug, clap::Args)]
 pub struct TrainArgs {
     /// Dataset (NPZ)
-    #[arg(value_name = "DATASET", required_unless_present_any = ["train_data_file", "resume"])]
+    #[arg(value_name = "DATASET", required_unless_present_any = ["train_data_file", "resume", "config"])]
     pub dataset: Option<PathBuf>,
     /// Go on with the training in this run folder, which was cut off or stopped; of the settings only --accelerator, --epochs
     /// and --time-budget can be changed, DATASET only says where the dataset is now
@@ -144,9 +144,10 @@ pub struct TrainArgs {
     /// Run folder; without it a new one below runs/
     #[arg(long, value_name = "FOLDER")]
     pub output_dir: Option<PathBuf>,
-    /// Named starting point of the configuration: recipe or reference
-    #[arg(long, value_name = "NAME", default_value = "recipe")]
-    pub preset: String,
+    /// Named starting point of the configuration: recipe or reference [default: recipe; reference for a configuration of
+    /// PtychoPINN]
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
     /// Settings.
     #[command(flatten)]
     pub settings: SettingArgs<true>,
@@ -285,9 +286,10 @@ pub struct SweepArgs {
     /// Do only every n-th run, from the i-th: for array jobs, --task $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
     #[arg(long, value_name = "I/N")]
     pub task: Option<String>,
-    /// Named starting point of the configuration: recipe or reference
-    #[arg(long, value_name = "NAME", default_value = "recipe")]
-    pub preset: String,
+    /// Named starting point of the configuration: recipe or reference [default: recipe; reference for a configuration of
+    /// PtychoPINN]
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
     /// Settings.
     #[command(flatten)]
     pub settings: SettingArgs<true>,
@@ -340,7 +342,7 @@ pub struct SimulateArgs {
     /// Take the positions from this file: xcoords and ycoords (NPZ), or x and y in two columns (text)
     #[arg(long, value_name = "FILE")]
     pub positions_file: Option<PathBuf>,
-    /// Configuration file (TOML), over the defaults
+    /// Configuration file (TOML, YAML or JSON), over the defaults
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Set one field, over everything else; may be repeated
@@ -612,16 +614,61 @@ fn accelerator(text: &str) -> Result<Accelerator, String> {
 
 /// Arguments of `config`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct ConfigArgs {
+    /// What else to do.
+    #[command(subcommand)]
+    pub tool: Option<ConfigTool>,
     /// Explain every field: what it does, its range, unit and flag
     #[arg(long)]
     pub fields: bool,
-    /// Named starting point of the configuration: recipe or reference
-    #[arg(long, value_name = "NAME", default_value = "recipe")]
-    pub preset: String,
+    /// Named starting point of the configuration: recipe or reference [default: recipe; reference for a configuration of
+    /// PtychoPINN]
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
     /// Settings.
     #[command(flatten)]
     pub settings: SettingArgs<true>,
+}
+
+/// What can be done with a configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigTool {
+    /// Write a configuration, ours or one of PtychoPINN, in another format
+    Convert(ConvertArgs),
+}
+
+/// Arguments of `config convert`.
+#[derive(Debug, clap::Args)]
+pub struct ConvertArgs {
+    /// Configuration file (TOML, YAML or JSON, also of PtychoPINN)
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// File to write
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Format, legacy being the flat dictionary of PtychoPINN; without it the extension of the output says it
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub to: Option<ConfigFormat>,
+    /// Preset that the file stands over [default: recipe; reference for a configuration of PtychoPINN]
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// A format of `config convert`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ConfigFormat {
+    /// TOML with our groups and names.
+    Toml,
+    /// YAML with our groups and names.
+    Yaml,
+    /// JSON with our groups and names.
+    Json,
+    /// The flat dictionary of PtychoPINN, in JSON if the output is called .json, else in YAML.
+    Legacy,
 }
 
 /// Values of the flags that set one field each, in the order of the fields; all fields, or those that inference uses.
@@ -636,6 +683,13 @@ fn python_names(path: &str) -> &'static [&'static str] {
         "training.schedule" => &["torch-scheduler"],
         "training.loss" => &["torch-loss-mode"],
         "training.gradient_clip" => &["gradient-clip-val"],
+        "training.accum_steps" => &["accumulate-grad-batches", "torch-accumulate-grad-batches"],
+        "training.plateau_factor" => &["torch-plateau-factor"],
+        "training.plateau_patience" => &["torch-plateau-patience"],
+        "training.plateau_min_lr" => &["torch-plateau-min-lr"],
+        "training.plateau_threshold" => &["torch-plateau-threshold"],
+        "training.scale_contract" => &["measurement-domain"],
+        "training.logger" => &["torch-logger"],
         "inference.batch_size" => &["torch-inference-batch-size"],
         "inference.stitch_weighting" => &["patch-weighting"],
         "execution.accelerator" => &["torch-accelerator", "device"],
@@ -719,14 +773,29 @@ type WithoutEffect = (&'static str, &'static [&'static str], bool, &'static str)
 
 const WITHOUT_EFFECT: &[WithoutEffect] = &[
     ("disable-mlflow", &[], false, "nothing is sent to MLflow"),
-    ("logger", &["torch-logger"], true, "losses are always written to history.csv"),
     ("do-stitching", &[], false, "`run` and `infer` always stitch"),
     ("backend", &[], true, "there is one engine"),
     ("deterministic", &["torch-deterministic", "no-deterministic"], false, "the same seeds are always used"),
     ("num-workers", &["torch-num-workers"], true, "the dataset is kept on the device"),
     ("enable-checkpointing", &["disable-checkpointing"], false, "the last and the best bundle are kept"),
     ("checkpoint-save-top-k", &["torch-checkpoint-save-top-k"], true, "the last and the best bundle are kept"),
-    ("early-stop-patience", &[], true, "training ends after --epochs or --time-budget"),
+    ("checkpoint-monitor", &["torch-checkpoint-monitor"], true, "the validation loss judges an epoch, if there is one"),
+    ("checkpoint-mode", &[], true, "the best epoch is that of the lowest loss"),
+    ("strategy", &[], true, "one device works"),
+    ("positions-provided", &[], true, "the positions are always those of the dataset"),
+    (
+        "torch-recon-log-every-n-epochs",
+        &[
+            "torch-recon-log-num-patches",
+            "torch-recon-log-fixed-indices",
+            "torch-recon-log-stitch",
+            "torch-recon-log-max-stitch-samples",
+        ],
+        true,
+        "nothing is sent to MLflow",
+    ),
+    ("torch-enable-checkpointing", &[], true, "the last and the best bundle are kept"),
+    ("console-level", &[], true, "the log of a run is log.txt in its folder"),
     ("verbose", &["debug"], false, "the log of a run is log.txt in its folder"),
 ];
 

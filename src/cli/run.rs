@@ -5,7 +5,7 @@ use super::progress::ProgressView;
 use super::settings::Settings;
 use super::watch::Watch;
 use super::{print_error, print_line, report, settings, tell};
-use crate::config::Config;
+use crate::config::{Config, Places};
 use crate::error::{Error, Problem, Result};
 use crate::session::Session;
 use crate::worker::message::{Control, Event, EventKind, Job, Switch, settable_in_inference};
@@ -21,13 +21,18 @@ pub(super) fn train(args: TrainArgs, reconstruct: bool) -> Result<u8> {
         let job = Job::Resume { folder, dataset, reconstruct: Some(reconstruct), settings: gathered.values };
         return perform(job, &gathered.notes, args.output);
     }
-    let (config, settings) = settings::effective(&args.preset, &args.settings)?;
-    let dataset = one_of(args.dataset, args.train_data_file, "DATASET")?;
-    let (validation, output_dir) = (args.validation, args.output_dir.into());
+    let (config, settings) = settings::effective(args.preset.as_deref(), &args.settings)?;
+    // Files and folders on the command line win over those that a configuration of PtychoPINN names.
+    let Places { train, test, output, model } = settings.places;
+    let dataset = one_of(args.dataset.or(args.train_data_file), train.into_iter().next(), "DATASET")?;
+    let (validation, output_dir) = (args.validation.or(test), args.output_dir.or(output).into());
     let mut notes = settings.notes;
-    let changed = settings::differences(&args.preset, &config)?;
+    if let Some(model) = model {
+        notes.push(format!("The model that the configuration names ({}) is not used in training.", model.display()));
+    }
+    let changed = config.differences(&settings.preset.config())?;
     let changed = if changed.is_empty() { "unchanged".to_owned() } else { changed.join(", ") };
-    notes.push(format!("Configuration: preset {}, {changed}.", args.preset));
+    notes.push(format!("Configuration: preset {}, {changed}.", settings.preset.name()));
     let config = Box::new(config);
     let job = if reconstruct {
         Job::Run { dataset, validation, output_dir, config }
@@ -46,7 +51,7 @@ pub(super) fn infer(args: InferArgs) -> Result<u8> {
     };
     let model = one_of(model, None, "MODEL")?;
     let model = if model.is_dir() { model.join("model.ptycho") } else { model };
-    let Settings { values, notes } = inference_settings(&args.settings)?;
+    let Settings { values, notes, .. } = inference_settings(&args.settings)?;
     let OutputArgs { quiet, json } = args.output;
     if let Some(folder) = args.watch {
         if !quiet && !json {
@@ -65,7 +70,7 @@ pub(super) fn infer(args: InferArgs) -> Result<u8> {
 
 /// Improves the object of a run; gives back the exit code.
 pub(super) fn polish(args: PolishArgs) -> Result<u8> {
-    let Settings { values, notes } = inference_settings(&args.settings)?;
+    let Settings { values, notes, .. } = inference_settings(&args.settings)?;
     let output_dir = args.output_dir.into();
     perform(Job::Polish { run: args.run, output_dir, settings: values }, &notes, args.output)
 }
@@ -73,10 +78,13 @@ pub(super) fn polish(args: PolishArgs) -> Result<u8> {
 /// Settings that an inference may make itself, and what to say about them.
 fn inference_settings(arguments: &SettingArgs<false>) -> Result<Settings> {
     let gathered = settings::gather(arguments)?;
-    let mut values = Vec::new();
+    let (mut values, mut notes) = (Vec::new(), Vec::new());
     if let Some(path) = &arguments.config {
         // Of a whole configuration file only what inference uses applies; the rest is the bundle's.
-        let config = Config::load(path)?;
+        let imported = Config::import(path, None, &[])?;
+        imported.config.validate().map_err(|error| error.at(path))?;
+        notes.extend(imported.notes.iter().cloned());
+        let config = imported.config;
         for field in Config::fields().into_iter().filter(|field| settable_in_inference(field.path)) {
             values.push((field.path.to_owned(), config.get(field.path)?));
         }
@@ -88,7 +96,8 @@ fn inference_settings(arguments: &SettingArgs<false>) -> Result<Settings> {
             Problem::new(format!("{path} cannot be set for inference")).hint("It is that of the bundle; leave it out"),
         ));
     }
-    Ok(Settings { values, notes: gathered.notes })
+    notes.extend(gathered.notes);
+    Ok(Settings { values, notes, ..Settings::default() })
 }
 
 fn one_of(first: Option<PathBuf>, second: Option<PathBuf>, name: &str) -> Result<PathBuf> {

@@ -1,7 +1,7 @@
 //! From what was typed to a validated configuration: preset < file < flags.
 
 use super::args::{FieldFlags, SettingArgs};
-use crate::config::{Config, Method, Preset, why_unused};
+use crate::config::{Config, Format, Method, Places, Preset, why_unused};
 use crate::error::{Error, Problem, Result};
 
 /// Settings in the order in which they apply, and what to say about them.
@@ -11,13 +11,17 @@ pub(super) struct Settings {
     pub values: Vec<(String, String)>,
     /// What a person should know.
     pub notes: Vec<String>,
+    /// The preset that everything stands over.
+    pub preset: Preset,
+    /// Inputs and outputs that the configuration file names.
+    pub places: Places,
 }
 
 /// The effective configuration.
 ///
 /// # Errors
 /// An unknown preset, field or file, or an illegal value.
-pub(super) fn effective(preset: &str, arguments: &SettingArgs<true>) -> Result<(Config, Settings)> {
+pub(super) fn effective(preset: Option<&str>, arguments: &SettingArgs<true>) -> Result<(Config, Settings)> {
     let (config, mut settings) = layered(preset, arguments)?;
     settings.notes.extend(without_effect(&config, &settings.values)?);
     Ok((config, settings))
@@ -47,16 +51,22 @@ fn without_effect(config: &Config, given: &[(String, String)]) -> Result<Vec<Str
 }
 
 /// The configuration and the settings over it.
-fn layered(preset: &str, arguments: &SettingArgs<true>) -> Result<(Config, Settings)> {
-    let settings = gather(arguments)?;
-    let preset = Preset::from_name(preset)?;
+fn layered(preset: Option<&str>, arguments: &SettingArgs<true>) -> Result<(Config, Settings)> {
+    let mut settings = gather(arguments)?;
+    let preset = preset.map(Preset::from_name).transpose()?;
     let Some(path) = &arguments.config else {
-        return Ok((Config::layered(preset, None, &settings.values)?, settings));
+        settings.preset = preset.unwrap_or_default();
+        return Ok((Config::layered(settings.preset, None, &settings.values)?, settings));
     };
-    let text = Config::read_text(path)?;
-    // The file is checked by itself first, so that an error in it names it and an error in a flag does not.
-    Config::layered(preset, Some(&text), &[]).map_err(|error| error.at(path))?;
-    Ok((Config::layered(preset, Some(&text), &settings.values)?, settings))
+    let imported = Config::import(path, preset, &settings.values)?;
+    imported.config.validate().map_err(|error| if settings.values.is_empty() { error.at(path) } else { error })?;
+    let mut notes = Vec::new();
+    if imported.foreign || imported.format != Format::Toml {
+        notes.push(imported.in_words(path));
+    }
+    notes.extend(imported.notes);
+    notes.append(&mut settings.notes);
+    Ok((imported.config, Settings { notes, preset: imported.preset, places: imported.places, ..settings }))
 }
 
 /// Flags as settings, `--set` last.
@@ -130,11 +140,6 @@ pub(super) fn assignment(text: &str) -> Result<(String, String)> {
     Ok((path.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// The fields that differ from the preset, as `path = value`.
-pub(super) fn differences(preset: &str, config: &Config) -> Result<Vec<String>> {
-    config.differences(&Preset::from_name(preset)?.config())
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
@@ -146,7 +151,7 @@ mod tests {
         let args =
             Args::read([&["ptychoscope", "train", "a.npz"], words].concat().into_iter().map(Into::into)).unwrap();
         let Some(Task::Train(args)) = args.command else { panic!("not train") };
-        effective(&args.preset, &args.settings)
+        effective(args.preset.as_deref(), &args.settings)
     }
 
     #[test]
@@ -166,7 +171,7 @@ mod tests {
         assert_eq!(config.training.batch_size, 12);
         assert_eq!(config.execution.seeds, crate::config::Seeds::all(7));
         assert!(settings.notes.is_empty());
-        let changed = differences("recipe", &config).unwrap();
+        let changed = config.differences(&Preset::Recipe.config()).unwrap();
         assert!(changed.contains(&"training.batch_size = 12".to_owned()), "{changed:?}");
         assert_eq!(changed.len(), 6);
     }
@@ -187,6 +192,24 @@ mod tests {
         assert!(effective_of(&["--set", "model.object_big=true"]).unwrap().1.notes.is_empty());
         let (_, settings) = effective_of(&["--set", "inference.crop=30"]).unwrap();
         assert!(settings.notes[0].starts_with("inference.crop has no effect"), "{:?}", settings.notes);
+    }
+
+    #[test]
+    fn a_configuration_of_the_original_brings_its_names_its_preset_and_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.yaml");
+        std::fs::write(&path, "nepochs: 3\ntrain_data_file: a.npz\nn_images: 9\ndebug: true\n").unwrap();
+        let words = ["--config", path.to_str().unwrap(), "--batch-size", "4"];
+        let (config, settings) = effective_of(&words).unwrap();
+        assert_eq!((config.training.epochs, config.training.batch_size, config.data.n_groups), (Some(3), 4, Some(9)));
+        assert_eq!(config.model, Preset::Reference.config().model);
+        assert_eq!((settings.preset, settings.places.train.len()), (Preset::Reference, 1));
+        let notes = settings.notes.join(" ");
+        for part in ["PtychoPINN in YAML", "n_images is the deprecated name", "debug"] {
+            assert!(notes.contains(part), "{part}: {notes}");
+        }
+        let (config, settings) = effective_of(&[&words[..], &["--preset", "recipe"]].concat()).unwrap();
+        assert_eq!((settings.preset, config.training.time_budget_s), (Preset::Recipe, None));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! `inspect`, `devices`, `config` and the usage: what is told without a job.
 
-use super::args::{ConfigArgs, InspectArgs};
+use super::args::{ConfigArgs, ConfigFormat, ConfigTool, ConvertArgs, InspectArgs};
 use super::{print_line, settings, tell};
-use crate::checkpoint::write_atomic;
-use crate::config::{Config, Kind};
+use crate::checkpoint::{self, write_atomic};
+use crate::config::{self, Config, Format, Kind, Layout, Preset};
 use crate::data::{self, Dataset, Inspection, Status};
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result};
 use crate::worker::device::{self, AdapterInfo};
 use crate::worker::message::{Orientations, score_orientations};
 use serde::Serialize;
@@ -159,7 +159,10 @@ fn table(adapters: &[AdapterInfo]) -> String {
 
 /// The effective configuration as TOML, or its fields explained.
 pub(super) fn config(args: &ConfigArgs) -> Result<u8> {
-    let (config, _) = settings::effective(&args.preset, &args.settings)?;
+    if let Some(ConfigTool::Convert(args)) = &args.tool {
+        return convert(args);
+    }
+    let (config, _) = settings::effective(args.preset.as_deref(), &args.settings)?;
     if !args.fields {
         print_line(config.to_toml()?.trim_end());
         return Ok(0);
@@ -179,6 +182,40 @@ pub(super) fn config(args: &ConfigArgs) -> Result<u8> {
                 print_line(&format!("      {name}: {meaning}"));
             }
         }
+    }
+    Ok(0)
+}
+
+/// Writes a configuration in another format.
+fn convert(args: &ConvertArgs) -> Result<u8> {
+    let preset = args.preset.as_deref().map(Preset::from_name).transpose()?;
+    let imported = Config::import(&args.file, preset, &[])?;
+    let of_name = Format::of_extension(&args.output);
+    let layout = match (args.to, of_name) {
+        (Some(ConfigFormat::Toml), _) => Layout::Ours(Format::Toml),
+        (Some(ConfigFormat::Yaml), _) => Layout::Ours(Format::Yaml),
+        (Some(ConfigFormat::Json), _) => Layout::Ours(Format::Json),
+        (Some(ConfigFormat::Legacy), Some(Format::Json)) => Layout::Legacy(Format::Json),
+        (Some(ConfigFormat::Legacy), _) => Layout::Legacy(Format::Yaml),
+        (None, Some(format)) => Layout::Ours(format),
+        (None, None) => {
+            return Err(Problem::new("The name of the output does not say its format")
+                .expected("a name that ends in .toml, .yaml or .json")
+                .hint("Give --to toml, yaml, json or legacy")
+                .at(&args.output)
+                .into());
+        }
+    };
+    let (text, lost) = config::write(&imported.config, &imported.places, layout)?;
+    checkpoint::write_atomic(&args.output, text.as_bytes())?;
+    if !args.quiet {
+        tell(&imported.in_words(&args.file));
+        imported.notes.iter().chain(&lost).for_each(|note| tell(note));
+        // A configuration can be translated before it is put right.
+        if let Err(error) = imported.config.validate() {
+            tell(&format!("It cannot be used as it is: {error}"));
+        }
+        print_line(&format!("Written: {}", args.output.display()));
     }
     Ok(0)
 }

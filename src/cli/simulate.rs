@@ -94,11 +94,6 @@ fn drawing(values: &Array2<f32>) -> Result<RgbaImage> {
 
 /// The job: defaults < file < flags < `--set`; a file for object, probe or positions chooses that it is used.
 fn job(args: SimulateArgs) -> Result<Job> {
-    let text = args.config.as_ref().map(Config::read_text).transpose()?;
-    if let (Some(path), Some(text)) = (&args.config, &text) {
-        // The file is checked by itself first, so that an error in it names it and an error in a flag does not.
-        Config::layered(Preset::default(), Some(text), &[]).map_err(|error| error.at(path))?;
-    }
     let mut settings: Vec<(String, String)> = Vec::new();
     let mut choose = |path: &str, value: &str| settings.push((path.to_owned(), value.to_owned()));
     if args.input_file.is_some() {
@@ -129,7 +124,12 @@ fn job(args: SimulateArgs) -> Result<Job> {
         };
         settings.push((path.trim().to_owned(), value.trim().to_owned()));
     }
-    let config = Config::layered(Preset::default(), text.as_deref(), &settings)?;
+    let preset = Preset::default();
+    let config = match &args.config {
+        None => Config::layered(preset, None, &settings)?,
+        Some(path) => Config::import(path, Some(preset), &settings)?.config,
+    };
+    config.validate()?;
     let sources = Sources {
         input: args.input_file,
         object_image: args.object_image,

@@ -2,6 +2,7 @@
 
 use super::field::{Choice, Field, Kind, choice, integer, optional_integer};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// What the numbers in the diffraction array are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -25,6 +26,17 @@ pub enum Sampling {
     Random,
     /// The first points in file order.
     Sequential,
+}
+
+/// What draws patterns and groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RandomGenerator {
+    /// ChaCha with 8 rounds, a stream of its own for each group.
+    #[default]
+    Chacha,
+    /// NumPy's legacy generator, drawn from in the order of the original, so that its indices come out (A§2.2, A§2.3).
+    Numpy,
 }
 
 /// How the axes of the scan lie with respect to those of the detector: what is done to (x, y) of every position.
@@ -235,6 +247,9 @@ pub struct DataConfig {
     /// Side to which patterns are padded with zeros, after cropping and binning; none = no padding.
     #[serde(with = "super::optional")]
     pub pad: Option<usize>,
+    /// Side that patterns must have then; none = any.
+    #[serde(with = "super::optional")]
+    pub pattern_size: Option<usize>,
     /// Pixels that reach this value (as stored) in any pattern are masked; none = no limit.
     #[serde(with = "super::optional")]
     pub saturation: Option<f64>,
@@ -251,12 +266,19 @@ pub struct DataConfig {
     pub n_groups: Option<usize>,
     /// How seeds of groups are chosen when there are fewer groups than patterns.
     pub sampling: Sampling,
+    /// What draws patterns and groups.
+    pub rng: RandomGenerator,
     /// Nearest neighbours a group is drawn from (gridsize > 1).
     pub neighbor_count: usize,
+    /// Nearest neighbours for more groups than patterns; none = `neighbor_count`.
+    #[serde(with = "super::optional")]
+    pub neighbor_pool_size: Option<usize>,
     /// Whether the seed pattern belongs to its own group; the reference leaves it out.
     pub seed_in_group: bool,
     /// Permit more groups than patterns (gridsize > 1), from combinations of neighbours.
     pub enable_oversampling: bool,
+    /// Further datasets that are trained on together with the first, separated by `;`.
+    pub also: String,
     /// Fraction of the patterns held back to compute a validation loss; 0 = none.
     pub validation_fraction: f64,
     /// Whether the light of the probe ends at a disk.
@@ -275,6 +297,13 @@ pub struct DataConfig {
     pub geometry: Geometry,
 }
 
+impl DataConfig {
+    /// The further datasets of a training.
+    pub fn further(&self) -> impl Iterator<Item = &Path> {
+        self.also.split(';').map(str::trim).filter(|path| !path.is_empty()).map(Path::new)
+    }
+}
+
 impl Default for DataConfig {
     fn default() -> Self {
         Self {
@@ -282,15 +311,19 @@ impl Default for DataConfig {
             crop: None,
             bin: 1,
             pad: None,
+            pattern_size: None,
             saturation: None,
             orientation: Orientation::Plain,
             n_subsample: None,
             max_memory: None,
             n_groups: None,
             sampling: Sampling::Random,
+            rng: RandomGenerator::Chacha,
             neighbor_count: 8,
+            neighbor_pool_size: None,
             seed_in_group: true,
             enable_oversampling: false,
+            also: String::new(),
             validation_fraction: 0.0,
             probe_mask: ProbeMask::Off,
             probe_mask_diameter: None,
@@ -363,6 +396,14 @@ pub(super) const FIELDS: &[Field] = &[
         kind: optional_integer(2, 65536),
     },
     Field {
+        path: "data.pattern_size",
+        label: "Pattern side",
+        help: "Side that patterns must have after cropping, binning and padding, or the dataset is refused; none takes any.",
+        unit: "px",
+        flag: None,
+        kind: optional_integer(2, 65536),
+    },
+    Field {
         path: "data.saturation",
         label: "Saturation",
         help: "Pixels that reach this value, as stored, in any pattern are masked; none sets no limit.",
@@ -412,12 +453,31 @@ pub(super) const FIELDS: &[Field] = &[
         kind: choice(&[("random", "drawn with the grouping seed"), ("sequential", "the first points in file order")]),
     },
     Field {
+        path: "data.rng",
+        label: "Random generator",
+        help: "What draws patterns and groups.",
+        unit: "",
+        flag: Some("--rng"),
+        kind: choice(&[
+            ("chacha", "ChaCha, a stream of its own for each group"),
+            ("numpy", "NumPy's legacy generator, as the original draws: the same seed gives its indices"),
+        ]),
+    },
+    Field {
         path: "data.neighbor_count",
         label: "Neighbours",
         help: "Nearest neighbours a group is drawn from (gridsize above 1).",
         unit: "patterns",
         flag: Some("--neighbor-count"),
         kind: integer(1, 1000),
+    },
+    Field {
+        path: "data.neighbor_pool_size",
+        label: "Neighbour pool",
+        help: "Nearest neighbours that combinations are made of for more groups than patterns; none takes neighbor_count.",
+        unit: "patterns",
+        flag: Some("--neighbor-pool-size"),
+        kind: optional_integer(1, 1000),
     },
     Field {
         path: "data.seed_in_group",
@@ -434,6 +494,15 @@ pub(super) const FIELDS: &[Field] = &[
         unit: "",
         flag: Some("--enable-oversampling"),
         kind: Kind::Flag,
+    },
+    Field {
+        path: "data.also",
+        label: "Further datasets",
+        help: "Datasets that one network is trained on together with the first, separated by a semicolon; each keeps its own \
+               probe, positions and scaling.",
+        unit: "",
+        flag: Some("--also"),
+        kind: Kind::Text,
     },
     Field {
         path: "data.validation_fraction",

@@ -1,6 +1,8 @@
 //! Reading, writing and layering configurations: defaults < preset < file < flags.
 
-use super::{Config, Field, Preset};
+use super::{
+    Architecture, Config, Field, GeneratorOutput, LossKind, ModelType, OutputMode, Preset, ScaleContract, Schedule,
+};
 use crate::error::{Error, Problem, Result};
 use std::path::Path;
 use toml::{Table, Value};
@@ -11,7 +13,7 @@ impl Config {
         [
             super::data::FIELDS,
             super::model_fields::FIELDS,
-            super::training::FIELDS,
+            super::training_fields::FIELDS,
             super::inference::FIELDS,
             super::direct::FIELDS,
             super::simulation::FIELDS,
@@ -159,10 +161,27 @@ impl Config {
                 field.check(value)?;
             }
         }
-        if self.training.epochs.is_none() && self.training.time_budget_s.is_none() {
+        if self.training.planned_epochs().is_none() && self.training.time_budget_s.is_none() {
             return Err(contradiction(
                 "Neither training.epochs nor training.time_budget_s is set, so training would never end",
                 "Give --epochs or --time-budget",
+            ));
+        }
+        if self.training.planned_epochs().is_none()
+            && (self.training.epochs_fine_tune > 0
+                || (self.training.schedule == Schedule::WarmupCosine && self.training.lr_warmup_epochs > 0))
+        {
+            return Err(contradiction(
+                "Fine-tuning and a warm-up over epochs count the epochs of a training, whose number is not given",
+                "Give --epochs, or set training.epochs_fine_tune and training.lr_warmup_epochs to 0",
+            ));
+        }
+        self.check_loss()?;
+        let rests = self.training.freeze_encoder || self.training.epochs_fine_tune > 0;
+        if rests && self.model.architecture != Architecture::Cnn {
+            return Err(contradiction(
+                "The Fourier architectures have no encoder that could rest",
+                "Set training.freeze_encoder to false and training.epochs_fine_tune to 0, or model.architecture to cnn",
             ));
         }
         if !self.inference.crop.is_multiple_of(2) {
@@ -186,11 +205,39 @@ impl Config {
         Ok(())
     }
 
-    fn to_table(&self) -> Result<Table> {
+    /// Checks what the terms of the loss ask of each other and of the network.
+    fn check_loss(&self) -> Result<()> {
+        let training = &self.training;
+        let without = |weight: f64| weight <= 0.0;
+        if training.loss == LossKind::Weighted && without(training.nll_weight) && without(training.mae_weight) {
+            return Err(contradiction(
+                "The weighted loss has no weight: training.nll_weight and training.mae_weight are 0",
+                "Give --nll-weight or --mae-weight, or another --loss",
+            ));
+        }
+        if training.scale_contract == ScaleContract::CiIntensityV2 {
+            let complex = match self.model.architecture {
+                Architecture::Cnn => self.model.cnn_output_mode == OutputMode::RealImag,
+                _ => self.model.generator_output_mode == GeneratorOutput::RealImag,
+            };
+            let physical = self.model.model_type == ModelType::Pinn && training.amplitude_physics_gain == 1.0;
+            if !complex || !physical || training.loss != LossKind::Poisson {
+                return Err(contradiction(
+                    "The contract ci_intensity_v2 is for the Poisson loss of a network with real and imaginary outputs, trained \
+                     on the physics without gain",
+                    "Set training.loss to poisson, model.cnn_output_mode (or model.generator_output_mode) to real_imag, \
+                     model.model_type to pinn and training.amplitude_physics_gain to 1, or another training.scale_contract",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn to_table(&self) -> Result<Table> {
         Table::try_from(self).map_err(|error| unwritable(&error))
     }
 
-    fn from_table(table: Table) -> Result<Self> {
+    pub(super) fn from_table(table: Table) -> Result<Self> {
         table.try_into().map_err(|error: toml::de::Error| {
             Error::BadInput(Problem::new(format!("The configuration is not usable ({})", error.message())))
         })
@@ -209,7 +256,7 @@ fn unwritable(error: &toml::ser::Error) -> Error {
 }
 
 /// TOML text as a table; a syntax error is named with its line.
-fn parse(text: &str) -> Result<Table> {
+pub(super) fn parse(text: &str) -> Result<Table> {
     text.parse::<Table>().map_err(|error| {
         let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         Error::BadInput(
@@ -234,7 +281,7 @@ fn overlay(into: &mut Table, from: &Table, prefix: &str) -> Result<()> {
 }
 
 /// Puts a value at a dotted path, making the tables on the way.
-fn put(table: &mut Table, path: &str, value: Value) {
+pub(super) fn put(table: &mut Table, path: &str, value: Value) {
     match path.split_once('.') {
         None => {
             table.insert(path.to_owned(), value);
@@ -249,12 +296,12 @@ fn put(table: &mut Table, path: &str, value: Value) {
 }
 
 /// Levenshtein distance; the last part of the path counts most, since it is what people type.
-fn edit_distance(full: &str, typed: &str) -> usize {
+pub(super) fn edit_distance(full: &str, typed: &str) -> usize {
     let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
     levenshtein(&last(full), &last(typed)) * 4 + levenshtein(full, typed)
 }
 
-fn levenshtein(a: &str, b: &str) -> usize {
+pub(super) fn levenshtein(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.chars().enumerate() {

@@ -8,6 +8,7 @@ mod execution;
 mod field;
 #[cfg(any(test, fuzzing))]
 pub mod hostile;
+mod import;
 mod inference;
 mod layer;
 mod model;
@@ -17,14 +18,16 @@ mod preset;
 mod relevance;
 mod simulation;
 mod training;
+mod training_fields;
 
 pub use data::{
     AxisOrder, DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit,
-    ProbeMask, Sampling,
+    ProbeMask, RandomGenerator, Sampling,
 };
 pub use direct::{DirectConfig, DirectLoss};
 pub use execution::{Accelerator, ExecutionConfig, Seeds};
 pub use field::{Choice, Field, Kind};
+pub use import::{Format, Imported, Layout, Places, write};
 pub use inference::{InferenceConfig, StitchWeighting};
 pub use model::{
     AmpActivation, Architecture, GeneratorOutput, Initialization, InputTransform, LastStage, MergeWeighting,
@@ -33,7 +36,9 @@ pub use model::{
 pub use preset::Preset;
 pub use relevance::{why_unused, why_unused_in_simulation};
 pub use simulation::{ObjectKind, PhaseTexture, ProbeKind, ScanKind, SimulationConfig};
-pub use training::{LossKind, Method, Schedule, TrainingConfig};
+pub use training::{
+    ClipAlgorithm, Logger, LossKind, Method, Optimizer, Ramp, Regularizer, ScaleContract, Schedule, TrainingConfig,
+};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,9 @@
 //! Which fields the rest of a configuration leaves without effect.
 
 use super::{
-    Architecture, Config, GeneratorOutput, LastStage, Method, ModelType, ObjectKind, OutputMode, ProbeKind, ProbeMask,
-    ProbeNormalization, Sampling, ScanKind, StitchWeighting,
+    Architecture, Config, GeneratorOutput, LastStage, LossKind, Method, ModelType, ObjectKind, Optimizer, OutputMode,
+    ProbeKind, ProbeMask, ProbeNormalization, Regularizer, Sampling, ScaleContract, ScanKind, Schedule,
+    StitchWeighting,
 };
 use crate::error::Result;
 use toml::{Table, Value};
@@ -15,6 +16,9 @@ pub fn why_unused(path: &str, config: &Config) -> Option<String> {
     if let Some(reason) = by_method(path, config) {
         return Some(reason.to_owned());
     }
+    if let Some(reason) = by_loss(path, config) {
+        return Some(reason.to_owned());
+    }
     if let Some(reason) = by_network(path, config) {
         return Some(reason.to_owned());
     }
@@ -25,6 +29,10 @@ pub fn why_unused(path: &str, config: &Config) -> Option<String> {
         "data.neighbor_count" | "data.seed_in_group" => {
             alone.then_some("With grid size 1 a group is a single pattern, without neighbours")
         }
+        "data.neighbor_pool_size" => (alone || !data.enable_oversampling)
+            .then_some("Only more groups than patterns (enable_oversampling) are made of such a pool"),
+        "data.rng" => (data.n_subsample.is_none() && alone && all_seeds)
+            .then_some("With grid size 1 and all patterns nothing is drawn"),
         "data.enable_oversampling" if alone => Some("With grid size 1 there is one group for each pattern at most"),
         "data.enable_oversampling" => {
             all_seeds.then_some("There is one group for each pattern; set a number of groups first")
@@ -66,8 +74,24 @@ pub fn why_unused(path: &str, config: &Config) -> Option<String> {
         "training.overlap_weight" => {
             (alone && training.batch_size == 1).then_some("A batch of a single pattern has no neighbours to agree with")
         }
-        "training.nphotons" => {
-            Some("It is recorded with the run; the losses are scaled so that they do not depend on it")
+        "training.lr_warmup_epochs" | "training.lr_min_ratio" => {
+            (training.schedule != Schedule::WarmupCosine).then_some("Only the schedule warmup_cosine uses it")
+        }
+        "training.plateau_factor"
+        | "training.plateau_patience"
+        | "training.plateau_min_lr"
+        | "training.plateau_threshold" => {
+            (training.schedule != Schedule::ReduceOnPlateau).then_some("Only the schedule reduce_on_plateau uses it")
+        }
+        "training.momentum" => (training.optimizer != Optimizer::Sgd).then_some("Only the optimiser sgd has momentum"),
+        "training.adam_beta1" | "training.adam_beta2" => {
+            (training.optimizer == Optimizer::Sgd).then_some("The optimiser sgd has no such moments")
+        }
+        "training.gradient_clip_algorithm" => {
+            (training.gradient_clip <= 0.0).then_some("The gradient is not clipped; set a bound first")
+        }
+        "training.fine_tune_gamma" => {
+            (training.epochs_fine_tune == 0).then_some("There is no fine-tuning; set its epochs first")
         }
         "training.autosave_interval_s" => {
             (training.autosave_epochs == 0).then_some("There are no autosaves; set the epochs between them first")
@@ -108,7 +132,7 @@ fn by_network(path: &str, config: &Config) -> Option<&'static str> {
         "decoder_spatial_kernel",
     ];
     /// Fields of the physics, which a known object makes idle.
-    const PHYSICS: [&str; 13] = [
+    const PHYSICS: [&str; 26] = [
         "model.probe_normalization",
         "model.probe_scale",
         "model.merge_weighting",
@@ -122,6 +146,19 @@ fn by_network(path: &str, config: &Config) -> Option<&'static str> {
         "training.overlap_weight",
         "training.teacher_share",
         "training.nphotons",
+        "training.nll_weight",
+        "training.mae_weight",
+        "training.mae_pred_l2_match_target",
+        "training.realspace_weight",
+        "training.realspace_mae_weight",
+        "training.tv_weight",
+        "training.amp_loss",
+        "training.phase_loss",
+        "training.scale_contract",
+        "training.amplitude_physics_gain",
+        "training.stage_1_epochs",
+        "training.stage_2_epochs",
+        "training.physics_weight_schedule",
     ];
     let model = &config.model;
     if model.model_type == ModelType::Supervised && PHYSICS.contains(&path) {
@@ -137,6 +174,46 @@ fn by_network(path: &str, config: &Config) -> Option<&'static str> {
         }
         _ if field == "amp_activation" => (model.generator_output_mode != GeneratorOutput::AmpPhaseLogits)
             .then_some("Only the outputs amp_phase_logits use it"),
+        _ => None,
+    }
+}
+
+/// What the loss and the stages leave without effect.
+fn by_loss(path: &str, config: &Config) -> Option<&'static str> {
+    let training = &config.training;
+    let real_space = training.tv_weight > 0.0 || training.realspace_mae_weight > 0.0;
+    let smooths = training.amp_loss != Regularizer::None || training.phase_loss != Regularizer::None;
+    let staged = training.stage_1_epochs + training.stage_2_epochs > 0;
+    match path.strip_prefix("training.")? {
+        "nll_weight" | "mae_weight" => {
+            (training.loss != LossKind::Weighted).then_some("Only the weighted loss has such weights")
+        }
+        "realspace_weight" => {
+            (!real_space).then_some("There are no terms in real space; set tv_weight or realspace_mae_weight first")
+        }
+        "realspace_mae_weight" | "tv_weight" => {
+            (training.realspace_weight <= 0.0).then_some("The terms in real space weigh nothing (realspace_weight)")
+        }
+        "mae_pred_l2_match_target" => {
+            (training.loss == LossKind::Poisson && !staged).then_some("There is no amplitude error in the loss")
+        }
+        "amp_loss_coeff" => (training.amp_loss == Regularizer::None).then_some("There is no such term (amp_loss)"),
+        "phase_loss_coeff" => {
+            (training.phase_loss == Regularizer::None).then_some("There is no such term (phase_loss)")
+        }
+        "physics_weight_schedule" => {
+            (training.stage_2_epochs == 0).then_some("There is no second stage; set its epochs first")
+        }
+        "stage_3_lr_factor" => {
+            (training.schedule != Schedule::MultiStage || !staged).then_some("Only the schedule multi_stage uses it")
+        }
+        "nphotons" => {
+            let in_photons = training.loss == LossKind::Weighted
+                || training.scale_contract == ScaleContract::LegacyV1
+                || smooths
+                || (training.realspace_weight > 0.0 && real_space);
+            (!in_photons).then_some("It is recorded with the run; this loss is scaled so that it does not depend on it")
+        }
         _ => None,
     }
 }

@@ -1,11 +1,12 @@
 //! A dataset in memory, in the conventions of the house.
 
 use super::contract::refusal;
-use super::random::{choose, generator};
+use super::numpy_groups::numpy_seed;
+use super::random::subsample;
 use super::reading::{self, Want};
 use super::source::Source;
 use super::training_folder::file_of;
-use crate::config::DataConfig;
+use crate::config::{DataConfig, RandomGenerator};
 use crate::error::{Error, Problem, Result};
 use ndarray::{Array2, Array3, Axis};
 use num_complex::Complex32;
@@ -71,15 +72,17 @@ impl Dataset {
                 .hint("Leave n_subsample out to use all patterns")
                 .into());
         }
-        let want = config.n_subsample.map_or(Want::All, |count| Want::Chosen { count, seed });
+        if config.rng == RandomGenerator::Numpy {
+            numpy_seed(seed)?;
+        }
+        let want = config.n_subsample.map_or(Want::All, |count| Want::Chosen { count, seed, by: config.rng });
         let (mut dataset, count) = Self::read(path, config, want, fingerprint(path)?)?;
         if dataset.len() < count {
             dataset
                 .notes
                 .push(format!("{} of {count} patterns kept, chosen at random with seed {seed}", dataset.len()));
         } else if let Some(kept) = config.n_subsample.filter(|&kept| kept < count) {
-            let mut indices = choose(&mut generator(seed, 0), count, kept);
-            indices.sort_unstable();
+            let indices = subsample(config.rng, seed, count, kept)?;
             dataset = dataset.subset(&indices);
             dataset.notes.push(format!("{kept} of {count} patterns kept, chosen at random with seed {seed}"));
         }
@@ -133,6 +136,13 @@ impl Dataset {
             rows: content.rows,
             notes: reading.notes,
         };
+        if let Some(side) = config.pattern_size.filter(|side| *side != dataset.patch_size()) {
+            return Err(Problem::new(format!("The patterns have {n} × {n} pixels", n = dataset.patch_size()))
+                .expected(format!("{side} × {side}, as data.pattern_size says"))
+                .hint("Crop, bin or pad the patterns, or leave data.pattern_size out")
+                .at(path)
+                .into());
+        }
         Ok((dataset, content.total))
     }
 

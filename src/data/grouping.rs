@@ -6,8 +6,9 @@
 //! generator of their own for each seed, so that groups do not depend on the number of threads.
 
 use super::neighbors::{NeighborIndex, nearest_neighbors};
+use super::numpy_groups;
 use super::random::{choose, generator};
-use crate::config::{DataConfig, Sampling};
+use crate::config::{DataConfig, RandomGenerator, Sampling};
 use crate::error::{Error, Problem, Result};
 use ndarray::{Array2, Array3};
 use rand_chacha::ChaCha8Rng;
@@ -66,6 +67,10 @@ pub fn group(positions: &[[f64; 2]], gridsize: usize, config: &DataConfig, seed:
     let wanted = config.n_groups.unwrap_or(count);
     check(positions, gridsize, config, wanted)?;
     let channels = gridsize * gridsize;
+    if config.rng == RandomGenerator::Numpy {
+        let members = numpy_groups::groups(positions, channels, wanted, config, seed)?;
+        return table(members.len() / channels, channels, members);
+    }
     if channels == 1 {
         let seeds = seeds(count, wanted, config.sampling, seed);
         return table(seeds.len(), 1, seeds);
@@ -73,8 +78,9 @@ pub fn group(positions: &[[f64; 2]], gridsize: usize, config: &DataConfig, seed:
     // With the seed in the group, one fewer is drawn.
     let drawn = if config.seed_in_group { channels - 1 } else { channels };
     let index = NeighborIndex::new(positions);
+    let reach = reach(config, wanted > count);
     let candidates = |of: usize| {
-        let mut near = index.nearest(of, config.neighbor_count);
+        let mut near = index.nearest(of, reach);
         if near.len() < drawn {
             // So few positions that the seed must take part (A§2.3).
             near.push(of);
@@ -121,6 +127,11 @@ pub fn group_around(positions: &[[f64; 2]], of: usize, gridsize: usize, config: 
     if channels == 1 {
         return vec![of];
     }
+    if config.rng == RandomGenerator::Numpy {
+        // Each group depends on the draws before it.
+        let all = DataConfig { n_groups: None, ..config.clone() };
+        return group(positions, gridsize, &all, seed).map_or_else(|_| Vec::new(), |all| all.indices.row(of).to_vec());
+    }
     let drawn = if config.seed_in_group { channels - 1 } else { channels };
     let mut near = nearest_neighbors(positions, of, config.neighbor_count);
     if near.len() < drawn {
@@ -162,9 +173,10 @@ fn check(positions: &[[f64; 2]], gridsize: usize, config: &DataConfig, wanted: u
         );
     }
     let drawn = if config.seed_in_group { channels - 1 } else { channels };
-    if config.neighbor_count < drawn {
+    let reach_here = reach(config, wanted > count);
+    if reach_here < drawn {
         return refuse(
-            format!("neighbor_count is {}, too few to fill a group of {channels} patterns", config.neighbor_count),
+            format!("neighbor_count is {reach_here}, too few to fill a group of {channels} patterns"),
             &format!("at least {drawn} for gridsize {gridsize}"),
             format!("Set neighbor_count to {} or more", drawn.max(7)),
         );
@@ -177,7 +189,7 @@ fn check(positions: &[[f64; 2]], gridsize: usize, config: &DataConfig, wanted: u
                 "Lower n_groups, or set enable_oversampling to draw several groups around each pattern".into(),
             );
         }
-        let pool = config.neighbor_count.min(count - 1).max(drawn);
+        let pool = reach(config, true).min(count - 1).max(drawn);
         let most = combinations(pool, drawn).saturating_mul(count);
         if wanted > most {
             return refuse(
@@ -188,6 +200,11 @@ fn check(positions: &[[f64; 2]], gridsize: usize, config: &DataConfig, wanted: u
         }
     }
     Ok(())
+}
+
+/// Nearest neighbours that a group is drawn from.
+fn reach(config: &DataConfig, oversampling: bool) -> usize {
+    config.neighbor_pool_size.filter(|_| oversampling).unwrap_or(config.neighbor_count)
 }
 
 fn table(rows: usize, columns: usize, flat: Vec<usize>) -> Result<Groups> {
@@ -227,7 +244,7 @@ fn shares(count: usize, wanted: usize, sampling: Sampling, seed: u64) -> Vec<usi
 }
 
 /// Number of ways to choose `k` of `n`, or `usize::MAX` if that does not fit.
-fn combinations(n: usize, k: usize) -> usize {
+pub(super) fn combinations(n: usize, k: usize) -> usize {
     let k = k.min(n.saturating_sub(k));
     let mut result: u128 = 1;
     for step in 0..k {
@@ -258,7 +275,7 @@ fn distinct_combinations(rng: &mut ChaCha8Rng, n: usize, k: usize, share: usize)
 }
 
 /// All ways to choose `k` of `n`, in lexicographic order.
-fn all_combinations(n: usize, k: usize) -> Vec<Vec<usize>> {
+pub(super) fn all_combinations(n: usize, k: usize) -> Vec<Vec<usize>> {
     let mut all = Vec::new();
     if k > n {
         return all;

@@ -43,6 +43,8 @@ mod normalize;
 mod npy;
 mod npz;
 mod npz_writer;
+mod numpy_groups;
+mod numpy_random;
 pub mod pickle;
 mod placing;
 mod prepare;

@@ -1,5 +1,9 @@
 //! Seeded choices: the same seed gives the same choice on every machine and with any number of threads.
 
+use super::numpy_groups::numpy_seed;
+use super::numpy_random::NumpyRandom;
+use crate::config::RandomGenerator;
+use crate::error::Result;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -21,6 +25,19 @@ pub(super) fn choose(rng: &mut ChaCha8Rng, from: usize, count: usize) -> Vec<usi
     }
     all.truncate(count);
     all
+}
+
+/// Patterns that are kept of `from`, ascending: the choice of [`choose`], or that of NumPy's generator (A§2.2).
+///
+/// # Errors
+/// NumPy's generator does not take the seed.
+pub(super) fn subsample(generated_by: RandomGenerator, seed: u64, from: usize, count: usize) -> Result<Vec<usize>> {
+    let mut chosen = match generated_by {
+        RandomGenerator::Chacha => choose(&mut generator(seed, 0), from, count),
+        RandomGenerator::Numpy => NumpyRandom::new(numpy_seed(seed)?).choose(from, count),
+    };
+    chosen.sort_unstable();
+    Ok(chosen)
 }
 
 #[cfg(test)]

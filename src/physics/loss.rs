@@ -67,6 +67,31 @@ pub fn amplitude_mae<const D: usize>(
     weighted_mean(((intensity + INTENSITY_FLOOR).sqrt() - amplitude).abs(), weight)
 }
 
+/// Sum of the absolute differences of neighbouring pixels along both axes of (b, c, h, w) images (A§5.6).
+pub fn total_variation(images: Tensor<4>) -> Tensor<1> {
+    let [along_y, along_x] = differences(images);
+    along_y.abs().sum() + along_x.abs().sum()
+}
+
+/// Sum of the squared differences of neighbouring pixels along both axes of (b, c, h, w) images (A§5.8).
+pub fn squared_variation(images: Tensor<4>) -> Tensor<1> {
+    let [along_y, along_x] = differences(images);
+    along_y.square().sum() + along_x.square().sum()
+}
+
+/// Sum of the absolute deviations of (b, c, h, w) images from their means over the pixels (A§5.6).
+pub fn mean_deviation(images: Tensor<4>) -> Tensor<1> {
+    let mean = images.clone().mean_dim(3).mean_dim(2);
+    (images - mean).abs().sum()
+}
+
+fn differences(images: Tensor<4>) -> [Tensor<4>; 2] {
+    [2, 3].map(|axis| {
+        let length = images.dims()[axis];
+        images.clone().narrow(axis, 1, length - 1) - images.clone().narrow(axis, 0, length - 1)
+    })
+}
+
 /// The reference's Poisson value of one sample in f64, `Σ λ - k·ln λ + lnΓ(k+1)` with `λ = (s·pred)²`, `k = (s·obs)²`
 /// (A§5.6), for comparison with the original's logs. Host arrays of equal length.
 pub fn reference_nll(predicted_amplitude: &[f32], observed_amplitude: &[f32], scale: f64) -> f64 {

@@ -20,7 +20,10 @@ pub use complex::ComplexTensor;
 pub use device::{read, sum_over};
 pub use diffraction::Diffraction;
 pub use fourier::CenteredFourier;
-pub use loss::{amplitude_mae, pixel_weight, poisson_deviance, poisson_deviance_above, reference_nll};
+pub use loss::{
+    amplitude_mae, mean_deviation, pixel_weight, poisson_deviance, poisson_deviance_above, reference_nll,
+    squared_variation, total_variation,
+};
 pub use merge::{COUNT_FLOOR, Merge, canvas_side, central_window};
 pub use probe::{NormalizedProbe, normalize_probe, probe_intensity};
 pub use translate::{Translation, bilinear_matrix};

@@ -441,7 +441,10 @@ impl State {
                 self.note(None, Level::Info, format!("Model loaded: {}", path.display()));
                 self.bundle = Some(OpenBundle { path, manifest, config });
             }
-            Reply::Config { path, config } => {
+            Reply::Config { path, config, notes } => {
+                for text in notes {
+                    self.note(None, Level::Info, text);
+                }
                 let name = config_name(&path);
                 let what = format!("configuration {name}");
                 let mut effects = self.change(what, None, false, |draft| *draft = Draft::new(name, *config));
@@ -580,7 +583,7 @@ impl State {
                 self.remember(path.clone());
                 vec![Effect::Read(Request::Bundle { path })]
             }
-            "toml" => vec![Effect::Read(Request::Config { path })],
+            "toml" | "yaml" | "yml" | "json" => vec![Effect::Read(Request::Config { path })],
             // A run folder has no extension; a reconstruction is told from a dataset by its name.
             "" => self.act(Action::ShowResult { folder: path, beside: false }),
             _ if file_name(&path) == "reconstruction.npz" => {

@@ -4,6 +4,7 @@
 //! after every step; what is left of the scale is the one factor, with which the object is reported.
 
 use super::forward::Forward;
+use super::optimizer::Accumulation;
 use super::{Adam, Scaling};
 use crate::config::Config;
 use crate::data::{self, Dataset};
@@ -24,6 +25,7 @@ const LOG_SCALE: &str = "log_scale";
 struct Part {
     adam: Adam,
     leaf: Option<Tensor<1>>,
+    gathered: Accumulation,
 }
 
 impl Part {
@@ -34,7 +36,7 @@ impl Part {
             Some((moments, steps)) => Adam::resumed(parameters, moments, steps)?,
             None => Adam::new(parameters),
         };
-        Ok(Self { adam, leaf: None })
+        Ok(Self { adam, leaf: None, gathered: Accumulation::default() })
     }
 
     /// The parameters, to be differentiated.
@@ -161,10 +163,20 @@ impl Apparatus {
         ComplexTensor { re: part(0), im: part(count) }
     }
 
-    /// One step with the network's learning rate; nothing where the loss did not depend on it.
-    pub fn step(&mut self, gradients: &Gradients, rate: f64) {
+    /// Keeps the gradients of a batch for the next step.
+    pub fn gather(&mut self, gradients: &Gradients) {
+        for part in self.probe.iter_mut().chain(&mut self.scale) {
+            if let Some(gradient) = part.gradient(gradients) {
+                part.gathered.add(gradient, usize::MAX);
+            }
+        }
+    }
+
+    /// One step with the network's learning rate, by the mean gradient of the batches since the last; nothing where the loss
+    /// did not depend on it.
+    pub fn step(&mut self, rate: f64) {
         if let Some(part) = &mut self.probe
-            && let Some(mut gradient) = part.gradient(gradients)
+            && let Some(mut gradient) = part.gathered.rest()
         {
             if let Some(support) = &self.support {
                 gradient = gradient * support.clone();
@@ -175,7 +187,7 @@ impl Apparatus {
             part.adam.replace(probe * (power.recip() * self.power).sqrt());
         }
         if let Some(part) = &mut self.scale
-            && let Some(gradient) = part.gradient(gradients)
+            && let Some(gradient) = part.gathered.rest()
         {
             part.adam.step(gradient, rate, 0.0);
         }

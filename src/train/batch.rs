@@ -28,6 +28,7 @@ pub struct Batch {
 }
 
 /// A known object behind the patterns of a step.
+#[derive(Clone)]
 pub struct Labels {
     /// (b·c, N, N) in the network's units; 0 where nothing is known.
     pub amplitude: Tensor<3>,

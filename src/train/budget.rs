@@ -9,7 +9,10 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
 /// How much of a training is done.
 pub(super) struct Budget {
-    epochs: Option<usize>,
+    /// Epochs before fine-tuning.
+    planned: Option<usize>,
+    /// Epochs of fine-tuning.
+    more: usize,
     seconds: Option<f64>,
     /// Seconds used before the training was cut off, if it was.
     before: f64,
@@ -21,7 +24,8 @@ impl Budget {
     /// Counts from here on.
     pub(super) fn new(config: &TrainingConfig) -> Self {
         Self {
-            epochs: config.epochs,
+            planned: config.planned_epochs(),
+            more: config.epochs_fine_tune,
             // A given number of epochs replaces the default time budget in the configuration layer; here both bind.
             seconds: config.time_budget_s,
             before: 0.0,
@@ -42,7 +46,21 @@ impl Budget {
 
     /// Share done after `step` steps of `steps_per_epoch` each epoch; 1 or more when the training is over.
     pub(super) fn fraction(&self, step: usize, steps_per_epoch: usize) -> f64 {
-        let by_epochs = self.epochs.map_or(0.0, |e| step as f64 / (e * steps_per_epoch).max(1) as f64);
+        self.share(self.epochs(), step, steps_per_epoch)
+    }
+
+    /// As [`Self::fraction`] of the training before fine-tuning: what schedules follow.
+    pub(super) fn planned_fraction(&self, step: usize, steps_per_epoch: usize) -> f64 {
+        self.share(self.planned, step, steps_per_epoch)
+    }
+
+    /// Epochs of it all, if their number is known.
+    pub(super) fn epochs(&self) -> Option<usize> {
+        self.planned.map(|planned| planned + self.more)
+    }
+
+    fn share(&self, epochs: Option<usize>, step: usize, steps_per_epoch: usize) -> f64 {
+        let by_epochs = epochs.map_or(0.0, |e| step as f64 / (e * steps_per_epoch).max(1) as f64);
         let by_time = self.seconds.map_or(0.0, |s| self.elapsed() / s.max(f64::MIN_POSITIVE));
         by_epochs.max(by_time)
     }

@@ -1,7 +1,9 @@
 //! From the network's output to the loss: the physics of the experiment, the teacher, or a known object.
 
 use super::batch::{Batch, Labels};
-use crate::config::{Config, LossKind, MergeWeighting, TrainingConfig};
+use super::objective::Objective;
+use super::schedule::physics_weight;
+use crate::config::{Config, MergeWeighting, ModelType, TrainingConfig};
 use crate::data::Dataset;
 use crate::model::{Network, Outputs};
 use crate::physics::{self, ComplexTensor, Diffraction, Merge};
@@ -24,15 +26,18 @@ pub(super) struct Mix {
     pub teacher: f64,
     /// Within the physics, weight of the merged neighbourhood; the patches alone have the rest.
     pub overlap: f64,
+    /// Weight of the loss; the amplitude error has the rest.
+    pub physics: f64,
 }
 
 impl Mix {
-    /// After `fraction` of the training.
-    pub fn after(fraction: f64, settings: &TrainingConfig) -> Self {
+    /// After `fraction` of the training, in this epoch (from 0).
+    pub fn after(fraction: f64, epoch: usize, settings: &TrainingConfig) -> Self {
         // The teacher has the word alone for the first half of its share, and hands over in the second.
         let share = settings.teacher_share;
         let teacher = if share > 0.0 { (2.0 - 2.0 * fraction / share).clamp(0.0, 1.0) } else { 0.0 };
-        Self { teacher, overlap: overlap_weight(settings.overlap_weight, fraction) }
+        let overlap = overlap_weight(settings.overlap_weight, fraction);
+        Self { teacher, overlap, physics: physics_weight(settings, epoch) }
     }
 }
 
@@ -68,7 +73,9 @@ pub(super) struct Forward {
     group_canvas: usize,
     /// Whether the patches of a group are merged.
     merges_groups: bool,
-    loss: LossKind,
+    objective: Objective,
+    /// Whether the network learns from a known object alone.
+    supervised: bool,
     /// (1, N, N) weight of each pixel of the detector, if some are masked.
     pixel_weight: Option<Tensor<3>>,
     /// (1,) logarithm of a factor of all predicted amplitudes, if there is one.
@@ -93,7 +100,8 @@ impl Forward {
             merge,
             group_canvas: physics::canvas_side(dataset.patch_size(), largest_offset + displaced),
             merges_groups: config.model.gridsize > 1 && config.model.object_big,
-            loss: config.training.loss,
+            objective: Objective::new(config, scaling, dataset.patch_size()),
+            supervised: config.model.model_type == ModelType::Supervised,
             pixel_weight: dataset.mask.as_ref().and_then(|good| physics::pixel_weight(good.view(), device)),
             log_scale: None,
         }
@@ -107,32 +115,40 @@ impl Forward {
 
     /// Loss of a batch: of the patches as they are (merged within their groups for gridsize > 1) and of the patches cut out
     /// of the merged batch, in the proportions of `mix`.
-    pub fn loss(&self, network: &Network, batch: Batch, mix: Mix) -> Tensor<1> {
+    pub fn loss(&self, network: &Network, mut batch: Batch, mix: Mix) -> Tensor<1> {
         let [b, c, n, _] = batch.amplitude.dims();
-        if let Some(labels) = batch.labels {
-            return supervised(network.outputs(batch.amplitude), labels);
+        let labels = batch.labels.take();
+        let outputs = network.outputs(batch.amplitude.clone());
+        if let (true, Some(labels)) = (self.supervised, &labels) {
+            return supervised(outputs, labels);
         }
-        let patches: ComplexTensor<3> = network.forward(batch.amplitude.clone()).map(|t| t.reshape([b * c, n, n]));
-        let Some(taught) = batch.taught.clone().filter(|_| mix.teacher > 0.0) else {
-            return self.physics(patches, batch, mix.overlap);
+        let patches: ComplexTensor<3> = outputs.clone().into_object().map(|t| t.reshape([b * c, n, n]));
+        let observed = batch.amplitude.clone().reshape([b * c, n, n]);
+        let taught = batch.taught.take().filter(|_| mix.teacher > 0.0);
+        let imitation = taught.map(|taught| imitation(patches.clone(), taught, self.merge.weight(), b));
+        let physics = || {
+            let data = self.physics(patches, batch, mix);
+            self.objective.with_terms(data, &outputs, labels.as_ref(), &observed)
         };
-        let imitation = imitation(patches.clone(), taught, self.merge.weight(), b);
-        if mix.teacher >= 1.0 {
-            return imitation;
-        }
-        self.physics(patches, batch, mix.overlap) * (1.0 - mix.teacher) + imitation * mix.teacher
+        let loss = match imitation {
+            None => physics(),
+            Some(imitation) if mix.teacher >= 1.0 => imitation,
+            Some(imitation) => physics() * (1.0 - mix.teacher) + imitation * mix.teacher,
+        };
+        self.objective.scaled(loss, &observed)
     }
 
     /// Loss of patches (b·c, N, N) against the data.
-    fn physics(&self, patches: ComplexTensor<3>, batch: Batch, overlap_weight: f64) -> Tensor<1> {
+    fn physics(&self, patches: ComplexTensor<3>, batch: Batch, mix: Mix) -> Tensor<1> {
+        let overlap_weight = mix.overlap;
         let [b, c, n, _] = batch.amplitude.dims();
         let amplitude = batch.amplitude.reshape([b * c, n, n]);
         let alone = |patches: ComplexTensor<3>| {
             if !self.merges_groups {
-                return self.misfit(patches, amplitude.clone());
+                return self.misfit(patches, amplitude.clone(), c, mix);
             }
             let merged = self.merge.merge(patches, batch.in_group.clone(), c, self.group_canvas);
-            self.misfit(self.merge.extract(merged, batch.in_group.clone(), c), amplitude.clone())
+            self.misfit(self.merge.extract(merged, batch.in_group.clone(), c), amplitude.clone(), c, mix)
         };
         if overlap_weight <= 0.0 {
             return alone(patches);
@@ -141,30 +157,26 @@ impl Forward {
         let side = physics::canvas_side(n, batch.reach).next_multiple_of(16);
         let merged = self.merge.merge_in_phase(patches.clone(), batch.in_batch.clone(), c, side);
         let cut = self.merge.extract(merged, batch.in_batch.clone(), b * c);
-        let together = self.misfit(cut, amplitude.clone());
+        let together = self.misfit(cut, amplitude.clone(), c, mix);
         if overlap_weight >= 1.0 {
             return together;
         }
         alone(patches) * (1.0 - overlap_weight) + together * overlap_weight
     }
 
-    fn misfit(&self, patches: ComplexTensor<3>, amplitude: Tensor<3>) -> Tensor<1> {
+    fn misfit(&self, patches: ComplexTensor<3>, amplitude: Tensor<3>, channels: usize, mix: Mix) -> Tensor<1> {
         let mut intensity = self.diffraction.intensity(patches);
         if let Some(log_scale) = &self.log_scale {
             intensity = intensity * (log_scale.clone() * 2.0).exp().reshape([1, 1, 1]);
         }
-        let weight = self.pixel_weight.clone();
-        match self.loss {
-            LossKind::Poisson => physics::poisson_deviance(intensity, amplitude, weight),
-            LossKind::Mae => physics::amplitude_mae(intensity, amplitude, weight),
-        }
+        self.objective.misfit(intensity, amplitude, self.pixel_weight.clone(), channels, mix.physics)
     }
 }
 
 /// How far the network is from a known object, pixel by pixel where it is known: `2·|a - a'| + 4·|φ - φ'|` (A§5.6), as a mean;
 /// for real and imaginary outputs twice the sum of their differences.
-fn supervised(outputs: Outputs, labels: Labels) -> Tensor<1> {
-    let Labels { amplitude, phase } = labels;
+fn supervised(outputs: Outputs, labels: &Labels) -> Tensor<1> {
+    let Labels { amplitude, phase } = labels.clone();
     let known = amplitude.clone().greater_elem(0.0).float();
     let like = |t: Tensor<4>| t.reshape(amplitude.dims());
     let terms = match outputs {

@@ -6,15 +6,19 @@ mod adapt;
 mod apparatus;
 mod batch;
 mod budget;
+#[cfg(test)]
+mod effects_tests;
 mod forward;
 mod history;
 mod jitter;
 mod neighbourhood;
+mod objective;
 mod observer;
 mod optimizer;
 mod scaling;
 mod schedule;
 mod selfcheck;
+mod sets;
 mod state;
 mod trainer;
 
@@ -26,4 +30,4 @@ pub use optimizer::Adam;
 pub use scaling::Scaling;
 pub use selfcheck::{Agreement, agrees_with_cpu};
 pub use state::{Position, Resume, TrainingState};
-pub use trainer::{Outcome, Trained, check_labels, scaling_of, train, train_from};
+pub use trainer::{Outcome, Start, Trained, check_labels, scaling_of, train, train_from, train_sets};

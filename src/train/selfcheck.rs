@@ -63,7 +63,7 @@ fn pass(dataset: &Dataset, config: &Config, device: &Device) -> Result<(f64, Vec
     let network = Network::from_weights(&weights, dataset.patch_size(), &config.model, device)?.require_grad();
     let groups: Vec<usize> = (0..resident.len()).collect();
     // Half of each, so that patches alone and the merged neighbourhood are both looked at.
-    let loss = forward.loss(&network, resident.batch(&groups), Mix { teacher: 0.0, overlap: 0.5 });
+    let loss = forward.loss(&network, resident.batch(&groups), Mix { teacher: 0.0, overlap: 0.5, physics: 1.0 });
     let gradient = network.flat_gradient(&loss.backward());
     let unread = |e| Error::failed(format!("Cannot read from the device ({e:?})"));
     let loss = loss.without_autodiff().try_into_scalar::<f32>().map_err(unread)?;

@@ -6,28 +6,32 @@ use super::budget::Budget;
 use super::forward::{Forward, Mix};
 use super::jitter;
 use super::neighbourhood::neighbourhoods;
-use super::optimizer::Adam;
+use super::objective::Objective;
+use super::optimizer::{Accumulation, Adam, Clip, Rules};
 use super::scaling::Scaling;
-use super::schedule::{learning_rate, warmup};
+use super::schedule::{has_stalled, learning_rate, warmup};
+use super::sets::{Set, Sets};
 use super::{Control, EpochRecord, History, Observer, Position, Progress, Resume, Snapshot, TrainingState, go_on};
-use crate::config::{Config, DirectConfig, ModelType};
+use crate::config::{Config, DirectConfig, ModelType, ScaleContract};
 use crate::data::{self, Dataset, GroupCoordinates};
 use crate::direct;
 use crate::error::{Error, Problem, Result};
 use crate::kernels;
-use crate::model::{Network, Weights, untrained_weights};
+use crate::model::{Network, Weights};
 use crate::physics;
 use burn::tensor::{Device, Tensor};
 use ndarray::Array3;
 use num_complex::Complex32;
 use rand::SeedableRng;
-use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// Least time between two reads of the loss from the device.
 const REPORT_INTERVAL: Duration = Duration::from_millis(200);
+
+/// What the names of the encoder's parameters begin with.
+const ENCODER: &str = "encoder.";
 
 /// How a training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +81,10 @@ pub fn scaling_of(dataset: &Dataset, config: &Config) -> Result<Scaling> {
     )?;
     // A supervised network predicts the object that it was shown, whatever the light was.
     let probe_factor = match model.model_type {
-        ModelType::Pinn => probe.factor,
+        // An object in the units of the data.
+        ModelType::Pinn if config.training.scale_contract == ScaleContract::CiIntensityV2 => normalization,
+        // The object is smaller by the gain.
+        ModelType::Pinn => probe.factor * config.training.amplitude_physics_gain,
         ModelType::Supervised => normalization / model.object_scale,
     };
     let counts = data::mean_counts(dataset.diffraction.view())?;
@@ -96,7 +103,7 @@ pub(super) fn prepare(
     let coordinates: GroupCoordinates = data::group_coordinates(&dataset.positions, &groups);
     let largest = coordinates.relative.iter().fold(0.0f64, |a, v| a.max(v.abs()));
     let mut resident = Resident::new(dataset.diffraction.view(), scaling.normalization, groups, coordinates, device);
-    if config.model.model_type == ModelType::Supervised {
+    if config.model.model_type == ModelType::Supervised || Objective::needs_labels(config) {
         let factor = (scaling.normalization / scaling.probe_factor) as f32;
         resident.label(data::truth(dataset, &config.data)?.patches.view(), factor);
     }
@@ -108,7 +115,7 @@ pub(super) fn prepare(
 /// # Errors
 /// The dataset has no known object, or one that does not fit.
 pub fn check_labels(dataset: &Dataset, config: &Config) -> Result<Option<String>> {
-    if config.model.model_type != ModelType::Supervised {
+    if config.model.model_type != ModelType::Supervised && !Objective::needs_labels(config) {
         return Ok(None);
     }
     data::truth(dataset, &config.data).map(|truth| Some(truth.source))
@@ -128,7 +135,7 @@ pub fn train(
     device: &Device,
     observer: &mut dyn Observer,
 ) -> Result<Trained> {
-    train_from(None, dataset, validation, config, device, observer)
+    train_sets(Start::Untrained, &[dataset], validation, config, device, observer)
 }
 
 /// As [`train`], from where a training with the same dataset and configuration was cut off. On the CPU the weights at the
@@ -145,19 +152,47 @@ pub fn train_from(
     device: &Device,
     observer: &mut dyn Observer,
 ) -> Result<Trained> {
+    let start = resume.map_or(Start::Untrained, |resume| Start::Resumed(Box::new(resume)));
+    train_sets(start, &[dataset], validation, config, device, observer)
+}
+
+/// Where a training begins.
+#[derive(Debug, Clone)]
+pub enum Start {
+    /// With weights drawn by their seed.
+    Untrained,
+    /// With the weights of a network that was trained before.
+    Trained(Box<Weights>),
+    /// Where it was cut off.
+    Resumed(Box<Resume>),
+}
+
+/// As [`train`], on one or several datasets together, from anywhere. The scaling that is given back is that of the first.
+///
+/// # Errors
+/// As [`train`] and [`train_from`], and if the datasets do not go together.
+pub fn train_sets(
+    start: Start,
+    datasets: &[&Dataset],
+    validation: Option<&Dataset>,
+    config: &Config,
+    device: &Device,
+    observer: &mut dyn Observer,
+) -> Result<Trained> {
+    let Some(dataset) = datasets.first().copied() else {
+        return Err(Error::bad_input("There is no dataset to train on"));
+    };
     let config = &config_of_kind(config);
     kernels::keep_freed_memory();
     let settings = &config.training;
-    if settings.epochs.is_none() && settings.time_budget_s.is_none() {
+    if settings.planned_epochs().is_none() && settings.time_budget_s.is_none() {
         return Err(Error::BadInput(
             Problem::new("Neither a number of epochs nor a time budget is given")
                 .hint("Give --epochs or --time-budget"),
         ));
     }
     let scaling = scaling_of(dataset, config)?;
-    let with_gradient = device.clone().autodiff();
-    let (mut resident, largest) = prepare(dataset, config, &scaling, &with_gradient)?;
-    let forward = Forward::new(dataset, config, &scaling, largest, &with_gradient);
+    let mut sets = Sets::new(datasets, config, &device.clone().autodiff())?;
     let held_back = match validation {
         Some(set) => {
             let (resident, largest) = prepare(set, config, &scaling, device)?;
@@ -167,23 +202,25 @@ pub fn train_from(
     };
 
     let seeds = config.execution.seeds;
-    let mut order: Vec<usize> = (0..resident.len()).collect();
+    let mut order: Vec<usize> = (0..sets.len()).collect();
     let mut shuffle = ChaCha8Rng::seed_from_u64(seeds.shuffle);
     let mut budget = Budget::new(settings);
     let mut history = History::default();
     let (mut step, mut epoch, mut patterns) = (0usize, 0usize, 0usize);
     let build = |weights: &Weights| Network::from_weights(weights, dataset.patch_size(), &config.model, device);
-    let resumed = resume.is_some();
-    let (mut network, mut adam, mut apparatus) = match resume {
-        None => {
-            let (patterns, seed) = (dataset.diffraction.view(), seeds.weights);
-            let weights = untrained_weights(patterns, scaling.normalization, &config.model, seed)?;
-            let network = build(&weights)?;
+    let resumed = matches!(start, Start::Resumed(_));
+    let (mut network, mut adam, mut apparatus) = match start {
+        Start::Untrained | Start::Trained(_) => {
+            let network = match start {
+                Start::Trained(weights) => build(&weights)?,
+                _ => build(&sets.untrained(datasets, config)?)?,
+            };
             let adam = Adam::new(network.flat_parameters());
+            let adam = adam.with_rules(Rules::of(settings));
             (network, adam, Apparatus::new(dataset, config, &scaling, None, device)?)
         }
-        Some(saved) => {
-            saved.check(resident.len())?;
+        Start::Resumed(saved) => {
+            saved.check(sets.len())?;
             let TrainingState { mut moments, position } = saved.state;
             let network = build(&saved.weights)?;
             let own = network.parameter_count();
@@ -191,6 +228,7 @@ pub fn train_from(
             let resumed = Some((&saved.weights, of_apparatus, position.apparatus_steps));
             let apparatus = Apparatus::new(dataset, config, &scaling, resumed, device)?;
             let adam = Adam::resumed(network.flat_parameters(), moments, position.optimizer_steps)?;
+            let adam = adam.with_rules(Rules::of(settings));
             (step, epoch, patterns) = (position.steps, position.epochs, position.patterns);
             order = position.order;
             shuffle.set_word_pos(position.shuffle_words);
@@ -202,42 +240,47 @@ pub fn train_from(
     // Parameters are good once a loss was computed with them; those of the latest step may be bad already.
     let mut last_good = (adam.parameters().clone(), apparatus.parameters());
 
-    let batch_size = settings.batch_size.clamp(1, resident.len().max(1));
-    let steps_per_epoch = resident.len().div_ceil(batch_size);
+    let names = network.parameter_names();
+    let clip = Clip::of(settings, names.iter().map(|(_, size)| *size).collect());
+    // Where the encoder rests, only the parameters of the others move.
+    let others: Vec<bool> =
+        names.iter().flat_map(|(name, size)| std::iter::repeat_n(!name.starts_with(ENCODER), *size)).collect();
+    let mut accumulation = Accumulation::default();
+    let batch_size = settings.batch_size.clamp(1, sets.len().max(1));
+    let steps_per_epoch = sets.steps(batch_size);
     let mut outcome = Outcome::Completed;
     let mut reported = Instant::now();
 
-    let centers = resident.centers();
     // A training that goes on needs no teacher that has fallen silent.
-    let silent = resumed && Mix::after(budget.fraction(step, steps_per_epoch), settings).teacher <= 0.0;
+    let silent = resumed && Mix::after(budget.planned_fraction(step, steps_per_epoch), epoch, settings).teacher <= 0.0;
     if settings.teacher_share > 0.0 && !silent {
         let seconds = budget.elapsed();
-        let Some(patches) = teacher(dataset, config, &scaling, observer)? else {
-            return Err(Error::failed("Training was stopped before its first step"));
-        };
-        resident.teach(patches.view());
+        for (dataset, set) in datasets.iter().zip(&mut sets.0) {
+            let Some(patches) = teacher(dataset, config, &set.scaling, observer)? else {
+                return Err(Error::failed("Training was stopped before its first step"));
+            };
+            set.resident.teach(patches.view());
+        }
         if resumed {
             // The teacher was counted once.
             budget.resume(seconds);
         }
     }
     'training: while budget.fraction(step, steps_per_epoch) < 1.0 {
-        let mix = Mix::after(budget.fraction(step, steps_per_epoch), settings);
+        let mix = Mix::after(budget.planned_fraction(step, steps_per_epoch), epoch, settings);
+        let fine_tuning = settings.planned_epochs().is_some_and(|planned| epoch >= planned);
+        adam.move_only((settings.freeze_encoder || fine_tuning).then_some(&others[..]));
         if mix.teacher <= 0.0 {
-            resident.dismiss_teacher();
+            sets.0.iter_mut().for_each(|set| set.resident.dismiss_teacher());
         }
-        let batches = if mix.overlap > 0.0 {
-            neighbourhoods(&centers, batch_size, &mut shuffle)
-        } else {
-            order.shuffle(&mut shuffle);
-            order.chunks(batch_size).map(<[usize]>::to_vec).collect()
-        };
+        let batches = sets.batches(batch_size, mix.overlap > 0.0, &mut order, &mut shuffle);
         // Losses stay on the device and are read together now and then.
         let mut unread: Vec<Tensor<1>> = Vec::new();
         let (mut epoch_loss, mut epoch_steps) = (0.0f64, 0usize);
         let mut rate = settings.learning_rate;
         let mut ended_early = false;
-        for groups in &batches {
+        for (set, groups) in &batches {
+            let Set { resident, forward, .. } = &sets.0[*set];
             let fraction = budget.fraction(step, steps_per_epoch);
             if fraction >= 1.0 {
                 ended_early = true;
@@ -248,17 +291,25 @@ pub fn train_from(
                 ended_early = true;
                 break;
             }
-            rate = learning_rate(settings.schedule, settings.learning_rate, fraction, epoch)
-                * warmup(step, settings.warmup_steps);
+            rate = if fine_tuning {
+                settings.learning_rate * settings.fine_tune_gamma
+            } else {
+                let fraction = budget.planned_fraction(step, steps_per_epoch);
+                learning_rate(settings, fraction, &history) * warmup(step, settings.warmup_steps)
+            };
             let differentiated = network.clone().require_grad();
             let displacement = jitter::of_step(config.model.position_jitter, seeds.shuffle, step);
             let batch = resident.displaced(groups, displacement);
-            let loss = apparatus.light(&forward).loss(&differentiated, batch, mix);
+            let loss = apparatus.light(forward).loss(&differentiated, batch, mix);
             let gradients = loss.backward();
             let judged = (adam.parameters().clone(), apparatus.parameters());
-            apparatus.step(&gradients, rate);
-            adam.step(differentiated.flat_gradient(&gradients), rate, settings.gradient_clip);
-            network = network.with_parameters(adam.parameters());
+            apparatus.gather(&gradients);
+            let gradient = accumulation.add(differentiated.flat_gradient(&gradients), settings.accum_steps);
+            if let Some(gradient) = gradient {
+                apparatus.step(rate);
+                adam.step_clipped(gradient, rate, &clip);
+                network = network.with_parameters(adam.parameters());
+            }
             unread.push(loss.without_autodiff());
             step += 1;
             patterns += groups.len() * resident.channels();
@@ -283,7 +334,7 @@ pub fn train_from(
                 let fraction = budget.fraction(step, steps_per_epoch).min(1.0);
                 let progress = Progress {
                     epoch,
-                    epochs: settings.epochs,
+                    epochs: budget.epochs(),
                     step,
                     fraction,
                     loss: Some(mean),
@@ -295,6 +346,12 @@ pub fn train_from(
                 };
                 observer.progress(&progress, &|| apparatus.add_to(network.to_weights()?));
             }
+        }
+        // The batches that are left over make a step, too.
+        if let Some(gradient) = accumulation.rest() {
+            apparatus.step(rate);
+            adam.step_clipped(gradient, rate, &clip);
+            network = network.with_parameters(adam.parameters());
         }
         let losses = read_all(&mut unread)?;
         losses.iter().for_each(|loss| epoch_loss += loss);
@@ -349,6 +406,10 @@ pub fn train_from(
             break;
         }
         if ended_early {
+            break;
+        }
+        if has_stalled(settings, &history) {
+            observer.note("The loss has not fallen for as long as training.early_stop_patience allows; training ended");
             break;
         }
     }
@@ -411,8 +472,11 @@ fn evaluate(
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut sum = 0.0;
     for groups in neighbourhoods(&set.centers(), batch_size, &mut rng) {
-        sum += read(forward.loss(network, set.batch(&groups), Mix { teacher: 0.0, overlap: overlap_weight }))?
-            * groups.len() as f64;
+        sum += read(forward.loss(
+            network,
+            set.batch(&groups),
+            Mix { teacher: 0.0, overlap: overlap_weight, physics: 1.0 },
+        ))? * groups.len() as f64;
     }
     Ok(sum / set.len().max(1) as f64)
 }

@@ -156,7 +156,10 @@ fn ask_system(question: Question, text: &str) -> Receiver<Option<PathBuf>> {
         }
         let chosen = match question {
             Question::OpenFile => dialog
-                .add_filter("Datasets, models, configurations", &["npz", "h5", "hdf5", "cxi", "ptycho", "toml"])
+                .add_filter(
+                    "Datasets, models, configurations",
+                    &["npz", "h5", "hdf5", "cxi", "ptycho", "toml", "yaml", "yml", "json"],
+                )
                 .add_filter("Datasets and training data", &["npz", "h5", "hdf5", "cxi", "ptyd", "mat"])
                 .add_filter("Models", &["ptycho"])
                 .add_filter("All files", &["*"])

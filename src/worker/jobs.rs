@@ -14,7 +14,9 @@ use super::summary::{JobOutcome, Summary, SummaryDataset};
 use super::watch::{Autosave, Watch};
 use super::watching::Watching;
 use super::{Context, message, simulating};
-use crate::checkpoint::{self, Bundle, DatasetInfo, Destination, JobRecord, Manifest, RunFolder, SavedTraining, Utc};
+use crate::checkpoint::{
+    self, Bundle, DatasetInfo, Destination, JobRecord, Manifest, RunFolder, RunLog, SavedTraining, Utc,
+};
 use crate::config::{Config, Method};
 use crate::data::{self, Dataset, Reconstruction, Refined};
 use crate::error::{Error, Problem, Result};
@@ -22,7 +24,7 @@ use crate::imaging;
 use crate::infer;
 use crate::metrics;
 use crate::model::Weights;
-use crate::train::{self, History, Outcome, Scaling, Trained};
+use crate::train::{self, History, Outcome, Scaling, Start, Trained};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -86,15 +88,16 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
     if let Some(unfinished) = unfinished {
         unfinished.check(training_set)?;
     }
-    let asked = config;
+    let further = further(recorder, config)?;
+    let trained_on: Vec<&Dataset> = std::iter::once(training_set).chain(&further).collect();
+    let (asked, start) = starting(recorder, config, training_set, unfinished)?;
+    let asked = &asked;
     let (config, remarks) = train::adapt(asked, &whole);
     let config = &config;
     for remark in remarks {
         recorder.note(format!("{remark}."));
     }
-    for source in
-        [Some(training_set), held_back.as_ref()].into_iter().flatten().map(|set| train::check_labels(set, config))
-    {
+    for source in trained_on.iter().copied().chain(held_back.as_ref()).map(|set| train::check_labels(set, config)) {
         if let Some(source) = source? {
             recorder.note(format!("The network learns from {source}."));
         }
@@ -131,11 +134,23 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
         bundle: &bundle_of,
     };
     let live = Live::new(training_set, scaling, config, &selected.device);
-    let mut watch = Watch::new(recorder, autosave, live, saved);
-    let resume = saved.map(SavedTraining::resume);
-    let trained = train::train_from(resume, training_set, held_back.as_ref(), config, &selected.device, &mut watch)?;
+    let done = saved.and_then(|saved| saved.bundle.history.last()).map_or(0, |record| record.step);
+    let log = RunLog::begin(folder.path(), &config.training, done)?;
+    let logged: Vec<PathBuf> = log.iter().map(|log| log.path().to_path_buf()).collect();
+    logged.iter().for_each(|path| recorder.wrote(path));
+    let mut watch = Watch::new(recorder, autosave, live, log, saved);
+    let start = match (saved.map(SavedTraining::resume), start) {
+        (Some(resume), _) => Start::Resumed(Box::new(resume)),
+        (None, Some(weights)) => Start::Trained(Box::new(weights)),
+        (None, None) => Start::Untrained,
+    };
+    let trained = train::train_sets(start, &trained_on, held_back.as_ref(), config, &selected.device, &mut watch)?;
     if recorder.context().switch.get() == Control::Discard {
         recorder.discard(&folder, &[newest, history, folder.job()]);
+        for place in logged.iter().filter_map(|path| path.parent()).flat_map(|place| place.ancestors().take(2)) {
+            let _not_empty = std::fs::remove_dir(place);
+        }
+        let _not_empty = std::fs::remove_dir(folder.path());
         let mut summary = summary_of(job, &whole, path, &selected, &folder);
         fill_training(&mut summary, &trained);
         summary.outcome = JobOutcome::Discarded;
@@ -199,6 +214,63 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
     let summary = finish(recorder, summary, &folder)?;
     resuming::end(&folder, stopped)?;
     Ok(summary)
+}
+
+/// The further datasets of a training, each read as the first.
+fn further(recorder: &Recorder<'_, '_>, config: &Config) -> Result<Vec<Dataset>> {
+    let read = |path: &Path| {
+        let dataset = Dataset::load(path, &config.data, config.execution.seeds.subsample)?;
+        recorder.note(format!("The network learns from {} patterns of {}, too.", dataset.len(), path.display()));
+        dataset.notes.iter().for_each(|note| recorder.note(note));
+        Ok(dataset)
+    };
+    config.data.further().map(read).collect()
+}
+
+/// Fields of the network's configuration that say how the experiment is trained, not what the network is.
+const OF_THE_EXPERIMENT: [&str; 4] =
+    ["model.probe_trainable", "model.probe_learning_rate", "model.intensity_scale_trainable", "model.position_jitter"];
+
+/// The configuration with the network of the model that the training begins with, and its weights; without such a model as
+/// it is. A training that goes on has its weights, and only the network is taken.
+fn starting(
+    recorder: &Recorder<'_, '_>,
+    config: &Config,
+    dataset: &Dataset,
+    unfinished: Option<&Unfinished>,
+) -> Result<(Config, Option<Weights>)> {
+    if config.training.start_from.is_empty() {
+        return Ok((config.clone(), None));
+    }
+    let mut config = config.clone();
+    if let Some(saved) = unfinished.and_then(|unfinished| unfinished.saved.as_ref()) {
+        config.model = saved.bundle.config.model.clone();
+        return Ok((config, None));
+    }
+    let path = PathBuf::from(&config.training.start_from);
+    let path = if path.is_dir() { RunFolder::at(&path).model() } else { path };
+    let bundle = Bundle::load(&path)?;
+    let side = bundle.manifest.dataset.patch_size;
+    if side != dataset.patch_size() {
+        return Err(Problem::new(format!("The patterns have {n} × {n} pixels", n = dataset.patch_size()))
+            .expected(format!("{side} × {side}, on which {} was trained", path.display()))
+            .hint("Crop or pad the patterns, or train anew")
+            .at(&dataset.path)
+            .into());
+    }
+    let asked = config.clone();
+    config.model = bundle.config.model.clone();
+    for field in OF_THE_EXPERIMENT {
+        config.set(field, &asked.get(field)?)?;
+    }
+    let replaced = config.differences(&asked)?;
+    recorder.note(format!("The training begins with the network of {}.", path.display()));
+    if !replaced.is_empty() {
+        recorder.note(format!("Its network is {}.", replaced.join(", ")));
+    }
+    let mut weights = bundle.weights;
+    weights.0.retain(|name, _| !name.starts_with(crate::model::PHYSICS_PREFIX));
+    Ok((config, Some(weights)))
 }
 
 fn inference(

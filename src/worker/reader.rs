@@ -196,8 +196,10 @@ pub enum Reply {
     Config {
         /// The file.
         path: PathBuf,
-        /// What it says, over the default preset.
+        /// What it says, over the preset.
         config: Box<Config>,
+        /// What a person should know about it.
+        notes: Vec<String>,
     },
     /// The result of a run.
     Result {
@@ -541,7 +543,11 @@ fn meet(request: &Request, wanted: Wanted, later: &mut Option<Later>, answer: &m
             })?;
         }
         Request::Config { path } => {
-            answer(Reply::Config { path: path.clone(), config: Box::new(Config::load(path)?) });
+            let imported = Config::import(path, None, &[])?;
+            imported.config.validate().map_err(|error| error.at(path))?;
+            let mut notes = vec![imported.in_words(path)];
+            notes.extend(imported.notes);
+            answer(Reply::Config { path: path.clone(), config: Box::new(imported.config), notes });
         }
         Request::Result { folder, beside } => {
             answer(if !beside && data::is_training_folder(folder) {

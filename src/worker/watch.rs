@@ -3,7 +3,7 @@
 use super::live::Live;
 use super::message::{Control, EpochPoint, EventKind, Progress};
 use super::recorder::Recorder;
-use crate::checkpoint::{Bundle, SavedTraining};
+use crate::checkpoint::{Bundle, RunLog, SavedTraining};
 use crate::error::{Error, Result};
 use crate::model::Weights;
 use crate::train::{self, EpochRecord, History, Observer, Snapshot};
@@ -32,6 +32,7 @@ pub(super) struct Watch<'a, 'b, 'c> {
     recorder: &'a Recorder<'b, 'c>,
     autosave: Autosave<'a>,
     live: Live<'a>,
+    log: Option<RunLog>,
     history: History,
     best: Option<Best>,
     saved: Option<Instant>,
@@ -65,6 +66,7 @@ impl<'a, 'b, 'c> Watch<'a, 'b, 'c> {
         recorder: &'a Recorder<'b, 'c>,
         autosave: Autosave<'a>,
         live: Live<'a>,
+        log: Option<RunLog>,
         before: Option<&SavedTraining>,
     ) -> Self {
         let history = before.map(|saved| saved.bundle.history.clone()).unwrap_or_default();
@@ -72,7 +74,7 @@ impl<'a, 'b, 'c> Watch<'a, 'b, 'c> {
             let loss = history.0.get(epoch.checked_sub(1)?)?.judged_loss();
             Some(Best { epoch, loss, weights })
         });
-        Self { recorder, autosave, live, history, best, saved: None, unsaved: false, warned: false }
+        Self { recorder, autosave, live, log, history, best, saved: None, unsaved: false, warned: false }
     }
 
     /// The weights of the epoch with the lowest loss, with the history up to it.
@@ -111,6 +113,17 @@ impl<'a, 'b, 'c> Watch<'a, 'b, 'c> {
     }
 }
 
+impl Watch<'_, '_, '_> {
+    /// Writes into the log; one that cannot be written is given up, and said so.
+    fn log(&mut self, write: impl FnOnce(&mut RunLog) -> Result<()>) {
+        let Some(log) = &mut self.log else { return };
+        if let Err(error) = write(log) {
+            self.log = None;
+            self.recorder.note(format!("The losses are no longer logged; the training goes on. {error}"));
+        }
+    }
+}
+
 impl Observer for Watch<'_, '_, '_> {
     fn control(&mut self) -> Control {
         self.recorder.context().switch.get()
@@ -131,6 +144,9 @@ impl Observer for Watch<'_, '_, '_> {
             elapsed_s: progress.elapsed_s,
             remaining_s: progress.remaining_s,
         }));
+        if let Some(loss) = progress.loss {
+            self.log(|log| log.step(progress.epoch, progress.step, progress.learning_rate, loss));
+        }
         if let Err(error) = self.live.picture(self.recorder.context(), progress, weights)
             && !std::mem::replace(&mut self.warned, true)
         {
@@ -141,6 +157,7 @@ impl Observer for Watch<'_, '_, '_> {
     fn epoch(&mut self, record: &EpochRecord, snapshot: &Snapshot<'_>) {
         self.history.0.push(record.clone());
         self.recorder.emit(EventKind::Epoch(point_of(record)));
+        self.log(|log| log.epoch(record));
         // A full disk must not cost the training: it is said once, and tried again.
         let saved: std::result::Result<(), Error> = self.save(record, snapshot);
         if let Err(error) = saved

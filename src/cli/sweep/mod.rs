@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 /// Does what is left to do and reports over what is there; gives back the exit code.
 pub(super) fn sweep(args: &SweepArgs) -> Result<u8> {
-    let (config, gathered) = settings::effective(&args.preset, &args.settings)?;
+    let (config, gathered) = settings::effective(args.preset.as_deref(), &args.settings)?;
     let plan = Plan::new(&args.vary, &config)?;
     let mine = args.task.as_deref().map(Share::parse).transpose()?;
     // Checked before anything is written.

@@ -18,7 +18,7 @@ use super::geometry::far_field;
 use super::placing::{self, Placed};
 use super::roles::Roles;
 use super::source::Source;
-use crate::config::{DataConfig, Orientation};
+use crate::config::{DataConfig, Orientation, RandomGenerator};
 use layout::Frames;
 use ndarray::{Array2, Array3};
 use num_complex::Complex32;
@@ -62,7 +62,7 @@ pub(super) enum Want<'a> {
     /// All of them.
     All,
     /// So many, chosen with a seed.
-    Chosen { count: usize, seed: u64 },
+    Chosen { count: usize, seed: u64, by: RandomGenerator },
     /// Those with these numbers, ascending.
     Listed(&'a [usize]),
     /// As many as fit into a reasonable amount of memory, evenly spread.

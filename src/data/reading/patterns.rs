@@ -5,7 +5,7 @@ use super::super::contract::{Status, Verdict};
 use super::super::fit::{Fit, SUPPORTED_SIZES, offers};
 use super::super::inpaint::inpaint;
 use super::super::npz::shape_text;
-use super::super::random::{choose, generator};
+use super::super::random::subsample;
 use super::super::roles::Roles;
 use super::super::source::{ArrayInfo, Source};
 use super::super::training_folder::is_export;
@@ -269,10 +269,9 @@ fn wanted(source: &Source, frames: &Frames, fit: &Fit, want: Want, notes: &mut V
         return (0..count).collect();
     }
     match want {
-        Want::Chosen { count: kept, seed } if kept < count => {
-            let mut rows = choose(&mut generator(seed, 0), count, kept);
-            rows.sort_unstable();
-            rows
+        // The seed has been checked.
+        Want::Chosen { count: kept, seed, by } if kept < count => {
+            subsample(by, seed, count, kept).unwrap_or_else(|_| (0..kept).collect())
         }
         Want::Listed(rows) => rows.iter().copied().filter(|&row| row < count).collect(),
         Want::Sample if count * fit.size * fit.size > INSPECTED_VALUES => {

@@ -1,0 +1,226 @@
+//! Every setting of a training changes it: the weights at the end are others, or so are the losses that are told.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use super::{Control, EpochRecord, History, Observer, Progress, Resume, Silent, Snapshot, Start, train, train_sets};
+use crate::config::{Config, DataConfig};
+use crate::data::Dataset;
+use crate::error::Result;
+use crate::model::Weights;
+use burn::tensor::Device;
+
+/// A tiny training: 6 patterns, 3 epochs of 2 batches.
+const SETUP: &[(&str, &str)] = &[
+    ("training.epochs", "3"),
+    ("training.time_budget_s", "none"),
+    ("training.batch_size", "3"),
+    ("training.teacher_share", "0"),
+    ("training.overlap_weight", "0"),
+    ("training.warmup_steps", "0"),
+    ("training.schedule", "constant"),
+    ("training.nphotons", "1000"),
+    ("training.gradient_clip", "0"),
+    ("model.n_filters_scale", "1"),
+    ("model.input_transform", "none"),
+    ("model.last_stage", "border_mask"),
+];
+
+/// What has to be set first, a field, and another value for it.
+type Change<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+
+fn config(more: &[(&str, &str)]) -> Config {
+    let mut config = Config::default();
+    for (path, text) in SETUP.iter().chain(more) {
+        config.set(path, text).unwrap_or_else(|error| panic!("{path} = {text}: {error}"));
+    }
+    config.validate().unwrap_or_else(|error| panic!("{more:?}: {error}"));
+    config
+}
+
+/// Everything that a training comes to, as bits.
+fn outcome(dataset: &Dataset, config: &Config) -> (Vec<u32>, Vec<u64>) {
+    let trained = train(dataset, None, config, &Device::flex(), &mut Silent).unwrap();
+    let weights = trained.weights.0.values().flat_map(|values| values.iter().map(|v| v.to_bits())).collect();
+    let losses = trained.history.0.iter().flat_map(|r| [r.train_loss.to_bits(), r.learning_rate.to_bits()]).collect();
+    (weights, losses)
+}
+
+fn patterns(count: usize, seed: u64) -> Dataset {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/siemens_star_n64.npz");
+    let reading = DataConfig { n_subsample: Some(count), ..DataConfig::default() };
+    Dataset::load(path.as_ref(), &reading, seed).unwrap()
+}
+
+/// Keeps what could be saved after each epoch.
+#[derive(Default)]
+struct Keeper {
+    history: History,
+    kept: Vec<Resume>,
+}
+
+impl Observer for Keeper {
+    fn control(&mut self) -> Control {
+        Control::Run
+    }
+    fn progress(&mut self, _: &Progress, _: &dyn Fn() -> Result<Weights>) {}
+    fn epoch(&mut self, record: &EpochRecord, snapshot: &Snapshot<'_>) {
+        self.history.0.push(record.clone());
+        let Some(state) = snapshot.state else { return };
+        let (weights, state) = ((snapshot.weights)().unwrap(), state().unwrap());
+        self.kept.push(Resume { weights, state, history: self.history.clone() });
+    }
+    fn note(&mut self, _: &str) {}
+}
+
+#[test]
+fn a_training_with_any_optimiser_schedule_and_sets_goes_on_to_the_bit() {
+    let (first, second) = (patterns(6, 1), patterns(5, 2));
+    let decayed: &[(&str, &str)] = &[
+        ("training.optimizer", "adamw"),
+        ("training.weight_decay", "0.01"),
+        ("training.schedule", "warmup_cosine"),
+        ("training.lr_warmup_epochs", "2"),
+        ("training.accum_steps", "3"),
+        ("training.gradient_clip", "0.1"),
+        ("training.gradient_clip_algorithm", "agc"),
+        ("training.loss", "weighted"),
+        ("training.mae_weight", "0.5"),
+        ("training.epochs", "4"),
+    ];
+    let staged: &[(&str, &str)] = &[
+        ("training.optimizer", "sgd"),
+        ("training.schedule", "reduce_on_plateau"),
+        ("training.plateau_patience", "0"),
+        ("training.stage_1_epochs", "1"),
+        ("training.stage_2_epochs", "1"),
+        ("training.amp_loss", "total_variation"),
+        ("training.epochs", "3"),
+        ("training.epochs_fine_tune", "1"),
+    ];
+    for (name, settings, sets) in [
+        ("decayed", decayed, vec![&first, &second]),
+        ("staged", staged, vec![&first]),
+        ("near", &[("training.overlap_weight", "0.9")], vec![&first, &second]),
+    ] {
+        let config = config(settings);
+        let mut keeper = Keeper::default();
+        let whole = train_sets(Start::Untrained, &sets, None, &config, &Device::flex(), &mut keeper).unwrap();
+        assert!(keeper.kept.len() >= 3, "{name}");
+        for resume in keeper.kept {
+            let epoch = resume.history.0.len();
+            let start = Start::Resumed(Box::new(resume));
+            let resumed = train_sets(start, &sets, None, &config, &Device::flex(), &mut Silent).unwrap();
+            assert_eq!(resumed.weights, whole.weights, "{name}, after epoch {epoch}");
+            assert_eq!(resumed.history.0.len(), whole.history.0.len(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_training_learns_from_all_its_datasets_and_begins_where_it_is_told() {
+    let (first, second) = (patterns(6, 1), patterns(5, 2));
+    let config = config(&[]);
+    let of =
+        |start: Start, sets: &[&Dataset]| train_sets(start, sets, None, &config, &Device::flex(), &mut Silent).unwrap();
+    let (one, both) = (of(Start::Untrained, &[&first]), of(Start::Untrained, &[&first, &second]));
+    assert_ne!(one.weights, both.weights);
+    // Three epochs of two batches, and of two and two.
+    assert_eq!((one.steps, both.steps, both.patterns), (6, 12, 33));
+    let on = of(Start::Trained(Box::new(one.weights.clone())), &[&first]);
+    let loss = |trained: &super::Trained| trained.history.0[0].train_loss;
+    assert!(loss(&on) < loss(&one), "{} {}", loss(&on), loss(&one));
+    // A resting encoder keeps the weights that it begins with; the rest learns.
+    let mut resting = config.clone();
+    resting.training.freeze_encoder = true;
+    let start = Start::Trained(Box::new(one.weights.clone()));
+    let rested = train_sets(start, &[&second], None, &resting, &Device::flex(), &mut Silent).unwrap();
+    for (name, values) in &rested.weights.0 {
+        assert_eq!(*values == one.weights.0[name], name.starts_with("encoder."), "{name}");
+    }
+    let mut lit = config.clone();
+    lit.model.probe_trainable = true;
+    let error = train_sets(Start::Untrained, &[&first, &second], None, &lit, &Device::flex(), &mut Silent);
+    assert!(error.unwrap_err().to_string().contains("probe_trainable"));
+}
+
+#[test]
+fn every_setting_of_the_training_changes_it_where_it_is_said_to_have_an_effect() {
+    let dataset = patterns(6, 1);
+    let table: &[Change<'_>] = &[
+        (&[], "training.epochs", "2"),
+        (&[], "training.batch_size", "2"),
+        (&[], "training.learning_rate", "0.002"),
+        (&[], "training.warmup_steps", "3"),
+        (&[], "training.schedule", "exponential"),
+        (&[], "training.schedule", "cosine"),
+        (&[], "training.schedule", "warmup_cosine"),
+        (&[("training.schedule", "warmup_cosine")], "training.lr_warmup_epochs", "2"),
+        (&[("training.schedule", "warmup_cosine")], "training.lr_min_ratio", "0.5"),
+        // A huge rate makes the loss rise, which is a plateau.
+        (
+            &[("training.learning_rate", "2"), ("training.plateau_patience", "0")],
+            "training.schedule",
+            "reduce_on_plateau",
+        ),
+        (&PLATEAU, "training.plateau_factor", "0.1"),
+        (&PLATEAU, "training.plateau_patience", "5"),
+        (&PLATEAU, "training.plateau_min_lr", "1.5"),
+        (
+            &[("training.schedule", "reduce_on_plateau"), ("training.plateau_patience", "0")],
+            "training.plateau_threshold",
+            "1",
+        ),
+        (&[], "training.optimizer", "sgd"),
+        (&[("training.weight_decay", "0.1")], "training.optimizer", "adamw"),
+        (&[], "training.weight_decay", "0.1"),
+        (&[("training.optimizer", "sgd")], "training.momentum", "0.5"),
+        (&[], "training.adam_beta1", "0.5"),
+        (&[], "training.adam_beta2", "0.9"),
+        (&[], "training.gradient_clip", "0.0001"),
+        (&[("training.gradient_clip", "0.0001")], "training.gradient_clip_algorithm", "value"),
+        (&[("training.gradient_clip", "0.0001")], "training.gradient_clip_algorithm", "agc"),
+        (&[], "training.accum_steps", "2"),
+        (&[("training.learning_rate", "2")], "training.early_stop_patience", "1"),
+        (&[], "training.loss", "mae"),
+        (&[("training.mae_weight", "1")], "training.loss", "weighted"),
+        (&[("training.loss", "weighted"), ("training.mae_weight", "1")], "training.nll_weight", "0"),
+        (&[("training.loss", "weighted")], "training.mae_weight", "1"),
+        (&[("training.tv_weight", "1")], "training.realspace_weight", "1"),
+        (&[("training.realspace_weight", "1")], "training.tv_weight", "1"),
+        (&[("training.realspace_weight", "1")], "training.realspace_mae_weight", "1"),
+        (&[("training.loss", "mae")], "training.mae_pred_l2_match_target", "true"),
+        (&[], "training.amp_loss", "total_variation"),
+        (&[("training.amp_loss", "mean_deviation")], "training.amp_loss_coeff", "9"),
+        (&[], "training.phase_loss", "mean_deviation"),
+        (&[("training.phase_loss", "total_variation")], "training.phase_loss_coeff", "9"),
+        (&[], "training.scale_contract", "legacy_v1"),
+        (&[("model.cnn_output_mode", "real_imag")], "training.scale_contract", "ci_intensity_v2"),
+        (&[("training.scale_contract", "legacy_v1")], "training.nphotons", "5000"),
+        (&[], "training.amplitude_physics_gain", "2"),
+        (&[], "training.stage_1_epochs", "2"),
+        (&[], "training.stage_2_epochs", "2"),
+        (&[("training.stage_2_epochs", "1")], "training.stage_3_epochs", "1"),
+        (&[("training.stage_2_epochs", "3")], "training.physics_weight_schedule", "exponential"),
+        (
+            &[("training.stage_2_epochs", "2"), ("training.schedule", "multi_stage")],
+            "training.stage_3_lr_factor",
+            "0.5",
+        ),
+        (&[], "training.epochs_fine_tune", "1"),
+        (&[("training.epochs_fine_tune", "1")], "training.fine_tune_gamma", "0.5"),
+        (&[], "training.freeze_encoder", "true"),
+        (&[], "training.overlap_weight", "0.9"),
+        (&[("direct.epochs", "2")], "training.teacher_share", "0.5"),
+    ];
+    let plain = outcome(&dataset, &config(&[]));
+    assert_eq!(plain, outcome(&dataset, &config(&[])), "the same settings give the same bits");
+    for (first, path, text) in table {
+        let before = config(first);
+        let after = config(&[first, &[(*path, *text)][..]].concat());
+        assert_eq!(crate::config::why_unused(path, &after), None, "{path} with {first:?}");
+        let without = if first.is_empty() { plain.clone() } else { outcome(&dataset, &before) };
+        assert_ne!(outcome(&dataset, &after), without, "{path} = {text} with {first:?}");
+    }
+}
+
+const PLATEAU: [(&str, &str); 3] =
+    [("training.schedule", "reduce_on_plateau"), ("training.learning_rate", "2"), ("training.plateau_patience", "0")];
