@@ -266,10 +266,13 @@ fn a_run_that_was_asked_to_stop_goes_on_and_ends_as_if_it_had_not_been() {
 fn what_cannot_be_resumed_says_why_and_leaves_everything_as_it_is() {
     let root = tempfile::tempdir().unwrap();
     let (data, other) = (root.path().join("tiny.npz"), root.path().join("other.npz"));
+    let more = root.path().join("more.npz");
     tiny_dataset(&data, 8);
     tiny_dataset(&other, 9);
+    tiny_dataset(&more, 10);
     let folder = root.path().join("run");
-    let mut child = run(&folder, &data).args(["--set", "training.epochs=2000"]).spawn().unwrap();
+    let mut command = run(&folder, &data);
+    let mut child = command.args(["--set", "training.epochs=2000", "--also"]).arg(&more).spawn().unwrap();
     let began = Instant::now();
     while !folder.join("autosave.ptycho").exists() && began.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(5));
@@ -296,6 +299,13 @@ fn what_cannot_be_resumed_says_why_and_leaves_everything_as_it_is() {
         assert_eq!(std::fs::read(Path::new(&folder).join("autosave.ptycho")).unwrap(), before);
     }
     assert!(names(Path::new(&empty)).is_empty() && !Path::new(&nowhere).exists());
+    // A further dataset that has changed since is named.
+    tiny_dataset(&more, 11);
+    let output = program().args(["train", "--resume", &folder]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("not the one that the training was begun with"), "{}", said(&output));
+    assert!(said(&output).contains("more.npz"), "{}", said(&output));
+    tiny_dataset(&more, 10);
     // A damaged autosave is named, not taken for what it was.
     let mut damaged = before.clone();
     damaged[before.len() / 2] ^= 1;

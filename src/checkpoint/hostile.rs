@@ -127,6 +127,7 @@ fn saved() -> &'static SavedTraining {
             device: DeviceInfo::default(),
             reduced_capability: true,
             dataset: DatasetInfo { patch_size: 4, ..DatasetInfo::default() },
+            further_datasets: Vec::new(),
             seeds: config.execution.seeds,
             scaling: Scaling { normalization: 1.0, probe_factor: 1.0, nphotons: 1e6 },
             steps: 3,

@@ -76,6 +76,7 @@ fn import_bytes(bytes: &[u8], path: &Path, settings: &[(String, String)]) -> Res
         device: DeviceInfo { name: "imported".to_owned(), ..DeviceInfo::default() },
         reduced_capability: false,
         dataset: DatasetInfo { path: path.display().to_string(), patch_size: layout.patch, ..DatasetInfo::default() },
+        further_datasets: Vec::new(),
         seeds: config.execution.seeds,
         scaling: Scaling {
             normalization: 1.0,

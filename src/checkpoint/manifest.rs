@@ -55,6 +55,9 @@ pub struct Manifest {
     pub reduced_capability: bool,
     /// The dataset it was trained on.
     pub dataset: DatasetInfo,
+    /// Those it was trained on beside that one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_datasets: Vec<DatasetInfo>,
     /// The seeds used.
     pub seeds: Seeds,
     /// The factors between the caller's units and the network's.
@@ -159,6 +162,7 @@ pub(crate) mod tests {
             },
             reduced_capability: true,
             dataset: DatasetInfo { path: "data/µ scan.npz".into(), fingerprint: "ab12".into(), n: 516, patch_size },
+            further_datasets: vec![DatasetInfo { path: "more.h5".into(), ..DatasetInfo::default() }],
             seeds: Seeds { weights: u64::MAX, ..Seeds::all(7) },
             scaling: Scaling { normalization: 0.1 + 0.2, probe_factor: 1.0 / 3.0, nphotons: 1e6 },
             steps: 1234,

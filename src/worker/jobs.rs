@@ -85,11 +85,11 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
         None => (None, None),
     };
     let training_set = dataset.as_ref().unwrap_or(&whole);
-    if let Some(unfinished) = unfinished {
-        unfinished.check(training_set)?;
-    }
     let further = further(recorder, config)?;
     let trained_on: Vec<&Dataset> = std::iter::once(training_set).chain(&further).collect();
+    if let Some(unfinished) = unfinished {
+        unfinished.check(&trained_on)?;
+    }
     let (asked, start) = starting(recorder, config, training_set, unfinished)?;
     let asked = &asked;
     let (config, remarks) = train::adapt(asked, &whole);
@@ -123,7 +123,7 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
     }
     let scaling = train::scaling_of(training_set, config)?;
     let bundle_of = |weights: Weights, history: History, outcome: &str| {
-        bundle(training_set, path, config, &selected, scaling, weights, history, outcome)
+        bundle(&trained_on, path, config, &selected, scaling, weights, history, outcome)
     };
     let (newest, history) = (folder.autosave(), folder.history());
     let autosave = Autosave {
@@ -421,7 +421,7 @@ fn outcome_name(outcome: Outcome) -> &'static str {
 
 #[allow(clippy::too_many_arguments)]
 fn bundle(
-    dataset: &Dataset,
+    datasets: &[&Dataset],
     path: &Path,
     config: &Config,
     selected: &Selected,
@@ -430,6 +430,13 @@ fn bundle(
     history: History,
     outcome: &str,
 ) -> Bundle {
+    let dataset = datasets[0];
+    let info = |dataset: &Dataset, path: &Path| DatasetInfo {
+        path: path.display().to_string(),
+        fingerprint: dataset.fingerprint.clone(),
+        n: dataset.len(),
+        patch_size: dataset.patch_size(),
+    };
     let factor = scaling.probe_factor as f32;
     let last = history.last();
     Bundle {
@@ -444,12 +451,8 @@ fn bundle(
                 kind: selected.info.kind.label().to_owned(),
             },
             reduced_capability: selected.info.reduced_capability,
-            dataset: DatasetInfo {
-                path: path.display().to_string(),
-                fingerprint: dataset.fingerprint.clone(),
-                n: dataset.len(),
-                patch_size: dataset.patch_size(),
-            },
+            dataset: info(dataset, path),
+            further_datasets: datasets[1..].iter().map(|dataset| info(dataset, &dataset.path)).collect(),
             seeds: config.execution.seeds,
             scaling,
             steps: last.map_or(0, |record| record.step),

@@ -85,21 +85,24 @@ pub(super) fn take(
 }
 
 impl Unfinished {
-    /// Fails unless the training was of this dataset.
+    /// Fails unless the training was of these datasets.
     ///
     /// # Errors
-    /// [`Error::BadInput`] that names the dataset.
-    pub(super) fn check(&self, training_set: &Dataset) -> Result<()> {
+    /// [`Error::BadInput`] that names the dataset that is another.
+    pub(super) fn check(&self, datasets: &[&Dataset]) -> Result<()> {
         let Some(saved) = &self.saved else { return Ok(()) };
-        let then = &saved.bundle.manifest.dataset;
-        if then.fingerprint == training_set.fingerprint && then.n == training_set.len() {
-            return Ok(());
+        let manifest = &saved.bundle.manifest;
+        let then = std::iter::once(&manifest.dataset).chain(&manifest.further_datasets);
+        for (then, now) in then.zip(datasets) {
+            if then.fingerprint != now.fingerprint || then.n != now.len() {
+                return Err(Problem::new("The dataset is not the one that the training was begun with")
+                    .expected(format!("{} with {} patterns, as it was then", then.path, then.n))
+                    .hint("Give it as `ptychoscope train DATASET --resume FOLDER` if it was moved, or train anew")
+                    .at(&now.path)
+                    .into());
+            }
         }
-        Err(Problem::new("The dataset is not the one that the training was begun with")
-            .expected(format!("{} with {} patterns, as it was then", then.path, then.n))
-            .hint("Give it as `ptychoscope train DATASET --resume FOLDER` if it was moved, or train anew")
-            .at(&training_set.path)
-            .into())
+        Ok(())
     }
 
     /// Tells the epochs that are done, for whoever draws curves.
