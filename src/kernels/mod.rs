@@ -1,10 +1,11 @@
-//! Convolution, pooling and upsampling for the processor, several times faster than Burn's own.
+//! Convolution, pooling and upsampling for the processor, several times faster than Burn's own; convolution for GPUs.
 //!
 //! Hazard: most users train without a GPU, and there Burn's processor backend spends most of its time around the
 //! convolutions rather than in them (copies into matrices, transpositions, gradients by generic code): a training step
 //! took three times as long as with a prototype of these kernels.
 //! Remedy: direct kernels for the only convolution this network has (3×3, stride 1, padding 1), for 2×2 max pooling,
-//! for nearest ×2 upsampling and for block attention, registered with Burn in [`ops`]. On any other device Burn's own operations run.
+//! for nearest ×2 upsampling and for block attention, registered with Burn in [`ops`].
+//! On a GPU the convolutions are our own, too (see `gpu`); the other operations there are Burn's.
 //!
 //! Hazard: such kernels need raw pointers and processor-specific instructions.
 //! Remedy: `unsafe` is allowed in this room and in no other. Behind the public functions, which check every length,
@@ -18,6 +19,7 @@
 pub mod attention;
 mod buffer;
 pub mod conv3x3;
+mod gpu;
 mod layout;
 mod memory;
 pub mod ops;
@@ -28,5 +30,5 @@ mod tile;
 pub mod upsample;
 
 pub use memory::keep_freed_memory;
-pub use ops::{BlockAttention, block_attention, conv3x3, max_pool2, upsample2};
+pub use ops::{BlockAttention, block_attention, convolution, max_pool2, upsample2};
 pub use overlap::overlap_product;

@@ -6,6 +6,7 @@
 
 use super::attention::{self, AttentionParameters, AttentionShape, AttentionState};
 use super::conv3x3::{ConvShape, backward, forward};
+use super::gpu::{self, Layer};
 use super::{pool, upsample};
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -18,21 +19,29 @@ use burn::tensor::activation::relu as stock_relu;
 use burn::tensor::module::{conv2d, interpolate, max_pool2d};
 use burn::tensor::ops::{ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn_cubecl::CubeBackend;
+use burn_cubecl::tensor::CubeTensor;
 use std::sync::Arc;
 
-/// 3×3 convolution, stride 1, padding 1, then a ReLU if `relu`.
+/// Convolution with an odd kernel, stride 1, padded so that the size stays, then a ReLU if `relu`.
 ///
-/// `x` (n, c_in, h, w), `weight` (c_out, c_in, 3, 3), `bias` (c_out); gives (n, c_out, h, w).
+/// `x` (n, c_in, h, w), `weight` (c_out, c_in, k, k), `bias` (c_out); gives (n, c_out, h, w). On the processor it is fast
+/// for k = 3, on a GPU for k up to 7.
 ///
 /// # Panics
 /// As Burn's `conv2d` does for shapes that do not fit.
-pub fn conv3x3(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, relu: bool) -> Tensor<4> {
-    let fits = weight.dims()[1..] == [x.dims()[1], 3, 3] && bias.dims()[0] == weight.dims()[0];
-    if fits && runs_here(&x) && weight.dtype() == DType::F32 && bias.dtype() == DType::F32 {
+pub fn convolution(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, relu: bool) -> Tensor<4> {
+    let ([n, channels_in, h, w], [channels_out, for_channels, side, width]) = (x.dims(), weight.dims());
+    let fits = for_channels == channels_in && side == width && bias.dims() == [channels_out];
+    let types = [x.dtype(), weight.dtype(), bias.dtype()].iter().all(|t| *t == DType::F32);
+    let layer = Layer { channels_in, channels_out, h, w, side };
+    let on_gpu = || x.device() != Device::flex() && x.shape().num_elements() > 0 && gpu::takes(n, layer);
+    if fits && types && ((side == 3 && runs_here(&x)) || on_gpu()) {
         let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
-        return Tensor::from_dispatch(<Dispatch as CpuKernels>::conv3x3(x, weight, bias, relu));
+        return Tensor::from_dispatch(<Dispatch as Convolution>::convolution(x, weight, bias, relu));
     }
-    let y = conv2d(x, weight, Some(bias), ConvOptions::new([1, 1], [1, 1], [1, 1], 1));
+    let pad = side / 2;
+    let y = conv2d(x, weight, Some(bias), ConvOptions::new([1, 1], [pad, pad], [1, 1], 1));
     if relu { stock_relu(y) } else { y }
 }
 
@@ -93,15 +102,35 @@ fn runs_here(x: &Tensor<4>) -> bool {
     x.dtype() == DType::F32 && x.device() == Device::flex() && x.shape().num_elements() > 0 && h > 1 && w > 1
 }
 
-/// The operations as Burn dispatches them.
-#[backend_extension(Flex, Autodiff)]
-trait CpuKernels: Backend {
-    fn conv3x3(
+/// The convolution as Burn dispatches it.
+#[backend_extension(Flex, Cube, Autodiff)]
+trait Convolution: Backend {
+    fn convolution(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         relu: bool,
     ) -> FloatTensor<Self>;
+}
+
+/// Gradients of input (if asked for), weight and bias.
+type ConvolutionGradients<B> = (Option<FloatTensor<B>>, FloatTensor<B>, FloatTensor<B>);
+
+/// A backend with a convolution of its own, and its gradients.
+trait Convolves: Convolution {
+    /// From the gradient `dy` of the output; `y` is the output of a convolution that ended with a ReLU.
+    fn convolution_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        y: Option<FloatTensor<Self>>,
+        dy: FloatTensor<Self>,
+        for_x: bool,
+    ) -> ConvolutionGradients<Self>;
+}
+
+/// The processor's other operations as Burn dispatches them.
+#[backend_extension(Flex, Autodiff)]
+trait CpuKernels: Backend {
     fn max_pool2(x: FloatTensor<Self>) -> FloatTensor<Self>;
     fn upsample2(x: FloatTensor<Self>) -> FloatTensor<Self>;
     fn block_attention(
@@ -131,14 +160,54 @@ fn conv_shape(x: &Primitive, weight: &Primitive) -> ConvShape {
     ConvShape { n, channels_in, channels_out, h, w }
 }
 
-impl CpuKernels for Flex {
-    fn conv3x3(x: Primitive, weight: Primitive, bias: Primitive, relu: bool) -> Primitive {
+impl Convolution for Flex {
+    fn convolution(x: Primitive, weight: Primitive, bias: Primitive, relu: bool) -> Primitive {
         let (x, weight, bias) = (x.to_contiguous(), weight.to_contiguous(), bias.to_contiguous());
         let shape = conv_shape(&x, &weight);
         let y = forward(shape, values(&x), values(&weight), Some(values(&bias)), relu);
         tensor(y, [shape.n, shape.channels_out, shape.h, shape.w])
     }
+}
 
+impl Convolves for Flex {
+    fn convolution_backward(
+        x: Primitive,
+        weight: Primitive,
+        y: Option<Primitive>,
+        dy: Primitive,
+        for_x: bool,
+    ) -> ConvolutionGradients<Self> {
+        let (x, weight, dy) = (x.to_contiguous(), weight.to_contiguous(), dy.to_contiguous());
+        let shape = conv_shape(&x, &weight);
+        let made = backward(shape, values(&x), values(&weight), values(&dy), y.as_ref().map(values), for_x);
+        let bias = TensorData::new(made.bias, [shape.channels_out]);
+        (
+            made.input.map(|dx| tensor(dx, x.shape().dims())),
+            tensor(made.weight, weight.shape().dims()),
+            Flex::float_from_data(bias, &FlexDevice),
+        )
+    }
+}
+
+impl Convolution for CubeBackend {
+    fn convolution(x: CubeTensor, weight: CubeTensor, bias: CubeTensor, relu: bool) -> CubeTensor {
+        gpu::forward(x, weight, bias, relu)
+    }
+}
+
+impl Convolves for CubeBackend {
+    fn convolution_backward(
+        x: CubeTensor,
+        weight: CubeTensor,
+        y: Option<CubeTensor>,
+        dy: CubeTensor,
+        for_x: bool,
+    ) -> ConvolutionGradients<Self> {
+        gpu::backward(x, weight, y, dy, for_x)
+    }
+}
+
+impl CpuKernels for Flex {
     fn max_pool2(x: Primitive) -> Primitive {
         let x = x.to_contiguous();
         let [n, c, h, w] = x.shape().dims();
@@ -183,29 +252,21 @@ fn attention_parameters(parameters: &[Primitive; 5]) -> AttentionParameters<'_> 
 }
 
 #[derive(Debug)]
-struct Conv3x3Backward;
+struct ConvolutionBackward;
 
-impl Backward<Flex, 3> for Conv3x3Backward {
+impl<B: Convolves> Backward<B, 3> for ConvolutionBackward {
     /// Input, weight and, if the convolution had a ReLU, its output.
-    type State = (Primitive, Primitive, Option<Primitive>);
+    type State = (FloatTensor<B>, FloatTensor<B>, Option<FloatTensor<B>>);
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let [for_x, for_weight, for_bias] = ops.parents;
-        let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let dy = gradients.consume::<B>(&ops.node);
         let (x, weight, y) = ops.state;
-        let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
-        let shape = conv_shape(&x, &weight);
-        let y = y.as_ref().map(values);
-        let made = backward(shape, values(&x), values(&weight), values(&dy), y, for_x.is_some());
-        if let (Some(node), Some(dx)) = (for_x, made.input) {
-            gradients.register::<Flex>(node.id, tensor(dx, x.shape().dims()));
-        }
-        if let Some(node) = for_weight {
-            gradients.register::<Flex>(node.id, tensor(made.weight, weight.shape().dims()));
-        }
-        if let Some(node) = for_bias {
-            let bias = TensorData::new(made.bias, [shape.channels_out]);
-            gradients.register::<Flex>(node.id, Flex::float_from_data(bias, &FlexDevice));
+        let (dx, dw, db) = B::convolution_backward(x, weight, y, dy, for_x.is_some());
+        for (node, gradient) in [(for_x, dx), (for_weight, Some(dw)), (for_bias, Some(db))] {
+            if let (Some(node), Some(gradient)) = (node, gradient) {
+                gradients.register::<B>(node.id, gradient);
+            }
         }
     }
 }
@@ -273,8 +334,8 @@ impl Backward<Flex, 6> for BlockAttentionBackward {
     }
 }
 
-impl<C: CheckpointStrategy> CpuKernels for Autodiff<Flex, C> {
-    fn conv3x3(
+impl<B: Convolves, C: CheckpointStrategy> Convolution for Autodiff<B, C> {
+    fn convolution(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
@@ -282,15 +343,17 @@ impl<C: CheckpointStrategy> CpuKernels for Autodiff<Flex, C> {
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), weight.node(), bias.node()];
         let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
-        match Conv3x3Backward.prepare::<C>(nodes).compute_bound().stateful() {
+        match Backward::<B, 3>::prepare::<C>(ConvolutionBackward, nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
-                let y = Flex::conv3x3(x.clone(), weight.clone(), bias, relu);
+                let y = B::convolution(x.clone(), weight.clone(), bias, relu);
                 prepared.finish((x, weight, relu.then(|| y.clone())), y)
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(Flex::conv3x3(x, weight, bias, relu)),
+            OpsKind::UnTracked(prepared) => prepared.finish(B::convolution(x, weight, bias, relu)),
         }
     }
+}
 
+impl<C: CheckpointStrategy> CpuKernels for Autodiff<Flex, C> {
     fn max_pool2(x: FloatTensor<Self>) -> FloatTensor<Self> {
         let node = x.node();
         let x = x.into_primitive();
@@ -384,7 +447,7 @@ mod tests {
                 let dx = x.grad(&gradients).unwrap();
                 (y.without_autodiff(), dx, weight.grad(&gradients).unwrap(), bias.grad(&gradients).unwrap())
             };
-            let (ours, stock) = (run(conv3x3), run(stock_conv));
+            let (ours, stock) = (run(convolution), run(stock_conv));
             assert_close(&format!("{what}: output"), ours.0, stock.0);
             assert_close(&format!("{what}: input"), ours.1, stock.1);
             assert_close(&format!("{what}: weight"), ours.2, stock.2);
@@ -420,12 +483,12 @@ mod tests {
             (numbers([2, 6, 8, 9], 1, &device), numbers([4, 3, 3, 3], 2, &device), numbers([4], 3, &device));
         // a slice of the channels, transposed: neither starts at the buffer's start nor is contiguous
         let view = x.narrow(1, 2, 3).swap_dims(2, 3);
-        let plain = conv3x3(view.clone(), weight.clone(), bias.clone(), true);
+        let plain = convolution(view.clone(), weight.clone(), bias.clone(), true);
         assert_close("view", plain.clone(), stock_conv(view.clone(), weight.clone(), bias.clone(), true));
         assert_close("pooled view", max_pool2(view.clone()), max_pool2d(view.clone(), MaxPoolOptions::new([2, 2])));
         // a constant input: only the weight is differentiated
         let weight = weight.autodiff().require_grad();
-        let y = conv3x3(view.clone().autodiff(), weight.clone(), bias.clone().autodiff(), true);
+        let y = convolution(view.clone().autodiff(), weight.clone(), bias.clone().autodiff(), true);
         assert_close("constant input", y.clone().without_autodiff(), plain);
         let ours = weight.grad(&y.sum().backward()).unwrap();
         let y = stock_conv(view.autodiff(), weight.clone(), bias.autodiff(), true);
@@ -438,10 +501,10 @@ mod tests {
         // a single column: Burn's own operations
         let (x, weight, bias) =
             (numbers([1, 2, 5, 1], 1, &device), numbers([3, 2, 3, 3], 2, &device), numbers([3], 3, &device));
-        assert_eq!(conv3x3(x.clone(), weight.clone(), bias.clone(), false).dims(), [1, 3, 5, 1]);
+        assert_eq!(convolution(x.clone(), weight.clone(), bias.clone(), false).dims(), [1, 3, 5, 1]);
         assert_eq!(upsample2(x.clone()).dims(), [1, 2, 10, 2]);
         let narrow = x.narrow(1, 0, 1);
-        let wrong = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| conv3x3(narrow, weight, bias, false)));
+        let wrong = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| convolution(narrow, weight, bias, false)));
         assert!(wrong.is_err());
     }
 }

@@ -89,7 +89,7 @@ impl Network {
     }
 
     pub(super) fn conv(&self, conv: &Conv, x: Tensor<4>, relu: bool) -> Tensor<4> {
-        kernels::conv3x3(x, self.parameter(conv.weight), self.parameter(conv.bias), relu)
+        kernels::convolution(x, self.parameter(conv.weight), self.parameter(conv.bias), relu)
     }
 
     fn attend(&self, attention: Option<&Attention>, x: Tensor<4>) -> Tensor<4> {

@@ -1,7 +1,7 @@
 //! What the network does to an image besides convolving it 3×3: attention and batch normalisation (A§4.2, A§4.6).
 
 use crate::kernels::{self, BlockAttention};
-use burn::tensor::module::{conv1d, conv2d};
+use burn::tensor::module::conv1d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, activation};
 
@@ -47,10 +47,9 @@ fn channel_gate(x: Tensor<4>, hidden: Option<(Tensor<2>, Tensor<1>, Tensor<2>)>,
 ///
 /// * `x`: (b, c, h, w). * `kernel`: (1, 2, k, k), k odd: for the largest value, then for the mean.
 pub(super) fn spatial_gate(x: Tensor<4>, kernel: Tensor<4>) -> Tensor<4> {
-    let pad = kernel.dims()[2] / 2;
     let compressed = Tensor::cat(vec![x.clone().max_dim(1), x.clone().mean_dim(1)], 1);
-    let options = ConvOptions::new([1, 1], [pad, pad], [1, 1], 1);
-    x * activation::sigmoid(conv2d(compressed, kernel, None, options))
+    let no_bias = Tensor::zeros([1], &x.device());
+    x * activation::sigmoid(kernels::convolution(compressed, kernel, no_bias, false))
 }
 
 /// Weights each channel by a convolution along the means of the channels (A§4.6).

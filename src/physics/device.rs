@@ -1,7 +1,7 @@
 //! What Burn does not do as it should on every device, or not in one word.
 
 use crate::error::{Error, Result};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 /// Values of a tensor, copied from its device; `what` is named if that fails.
 ///
@@ -17,4 +17,40 @@ pub fn read<const D: usize>(tensor: Tensor<D>, what: &str) -> Result<Vec<f32>> {
 /// length 1. Remedy: there nothing is asked of it, since nothing is to be summed.
 pub fn sum_over<const D: usize>(tensor: Tensor<D>, dim: usize) -> Tensor<D> {
     if tensor.dims()[dim] == 1 { tensor } else { tensor.sum_dim(dim) }
+}
+
+/// Sum of all values.
+///
+/// Hazard: on a GPU Burn's own has one thread for it, or adds in an order that is another one every time. Remedy: there
+/// the values are summed in columns, which have a thread each, until few are left.
+pub fn total(values: Tensor<1>) -> Tensor<1> {
+    if values.device() == Device::flex() { values.sum() } else { sum_in_columns(values) }
+}
+
+fn sum_in_columns(values: Tensor<1>) -> Tensor<1> {
+    const FEW: usize = 64;
+    let [count] = values.dims();
+    if count <= FEW {
+        return values.sum();
+    }
+    let columns = count.isqrt().next_power_of_two() / 2;
+    let rows = count / columns;
+    let main = values.clone().narrow(0, 0, rows * columns).reshape([rows, columns]);
+    let sum = sum_in_columns(main.sum_dim(0).reshape([columns]));
+    let rest = count - rows * columns;
+    if rest == 0 { sum } else { sum + sum_in_columns(values.narrow(0, rows * columns, rest)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_values_are_summed_in_columns_whatever_their_number() {
+        for count in [1, 63, 64, 65, 127, 4096, 10_007] {
+            let values = Tensor::<1, burn::tensor::Int>::arange(1..count + 1, &Device::flex()).float();
+            let sum = (count * (count + 1) / 2) as f32;
+            assert!((sum_in_columns(values).into_scalar::<f32>() - sum).abs() <= 1e-6 * sum, "{count}");
+        }
+    }
 }

@@ -73,7 +73,7 @@ impl Clip {
             ClipAlgorithm::Norm => gradient * (norm.clamp_min(bound).recip() * bound),
             ClipAlgorithm::Value => gradient.clamp(-bound, bound),
             ClipAlgorithm::Agc => {
-                let length = |tensor: &Tensor<1>| tensor.clone().square().sum().sqrt();
+                let length = |tensor: &Tensor<1>| physics::total(tensor.clone().square()).sqrt();
                 let mut at = 0;
                 let mut parts = Vec::with_capacity(self.sizes.len());
                 for size in &self.sizes {
@@ -166,7 +166,7 @@ impl Adam {
             Some(moving) => gradient * moving.clone(),
             None => gradient,
         };
-        let norm = gradient.clone().square().sum().sqrt();
+        let norm = physics::total(gradient.clone().square()).sqrt();
         self.gradient_norm = norm.clone();
         let Rules { optimizer, weight_decay, .. } = self.rules;
         let gradient = clip.apply(gradient, norm, &self.parameters);

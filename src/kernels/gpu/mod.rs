@@ -1,0 +1,96 @@
+//! Convolutions for graphics processors.
+//!
+//! Hazard: without a search at the start, Burn computes the gradient of a convolution's weights with one thread for each
+//! weight and of its bias with one for each channel, whatever the number of pixels and patterns: on a GPU with thousands
+//! of threads nearly all of a training step was spent waiting for a few hundred of them.
+//! Remedy: own kernels in WGSL, which every graphics interface takes. Many work groups each sum over some rows of some
+//! patterns, and a second kernel adds their sums, in an order that the shapes alone decide.
+//!
+//! The text of a kernel is written for one shape of layer, so that its loops are unrolled and its indices are cheap.
+
+mod convolve;
+mod correlate;
+mod launch;
+
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::tensor::CubeTensor;
+
+/// Largest side of a kernel; larger ones would need more registers than a thread has.
+pub(super) const LARGEST_SIDE: usize = 7;
+/// Largest number of work groups in one direction that every device takes.
+const LARGEST_GRID: usize = 65_535;
+
+/// The layer: odd kernel side, stride 1, padded so that the size stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Layer {
+    pub channels_in: usize,
+    pub channels_out: usize,
+    pub h: usize,
+    pub w: usize,
+    pub side: usize,
+}
+
+impl Layer {
+    fn taps(self) -> usize {
+        self.side * self.side
+    }
+
+    /// The layer that takes gradients of the output to gradients of the input.
+    fn reversed(self) -> Self {
+        Self { channels_in: self.channels_out, channels_out: self.channels_in, ..self }
+    }
+}
+
+/// Whether the kernels take `n` images of this layer: numbers of elements stay below what their indices hold.
+pub(super) fn takes(n: usize, layer: Layer) -> bool {
+    let channels = layer.channels_in.max(layer.channels_out);
+    let odd = layer.side % 2 == 1 && layer.side <= LARGEST_SIDE;
+    odd && n <= LARGEST_GRID && n * channels * layer.h * layer.w < 1 << 31
+}
+
+fn layer_of(x: &CubeTensor, weight: &CubeTensor) -> (usize, Layer) {
+    let (x, weight) = (x.meta.shape(), weight.meta.shape());
+    (x[0], Layer { channels_in: x[1], channels_out: weight[0], h: x[2], w: x[3], side: weight[2] })
+}
+
+fn like(of: &CubeTensor, shape: &[usize]) -> CubeTensor {
+    let shape = burn::tensor::Shape::from(shape.to_vec());
+    empty_device_contiguous_dtype(of.client.clone(), of.device.clone(), shape, of.dtype)
+}
+
+/// `x` (n, c_in, h, w), `weight` (c_out, c_in, k, k), `bias` (c_out); gives (n, c_out, h, w), after a ReLU if `relu`.
+pub(super) fn forward(x: CubeTensor, weight: CubeTensor, bias: CubeTensor, relu: bool) -> CubeTensor {
+    let [x, weight, bias] = [x, weight, bias].map(into_contiguous);
+    let (n, layer) = layer_of(&x, &weight);
+    let y = like(&x, &[n, layer.channels_out, layer.h, layer.w]);
+    let kernel = convolve::Convolve { layer, flipped: false, bias: true, relu, masked: false };
+    kernel.launch(n, &[&x, &weight, &y, &bias]);
+    y
+}
+
+/// Gradients of input (if asked for), weight and bias, from that of the output, `dy`. `y` is the output of a layer that
+/// ended with a ReLU.
+pub(super) fn backward(
+    x: CubeTensor,
+    weight: CubeTensor,
+    y: Option<CubeTensor>,
+    dy: CubeTensor,
+    for_x: bool,
+) -> (Option<CubeTensor>, CubeTensor, CubeTensor) {
+    let [x, weight, dy] = [x, weight, dy].map(into_contiguous);
+    let y = y.map(into_contiguous);
+    let (n, layer) = layer_of(&x, &weight);
+    let dx = for_x.then(|| {
+        let dx = like(&x, &[n, layer.channels_in, layer.h, layer.w]);
+        let masked = y.is_some();
+        let kernel = convolve::Convolve { layer: layer.reversed(), flipped: true, bias: false, relu: false, masked };
+        let with: Vec<&CubeTensor> = [&dy, &weight, &dx].into_iter().chain(&y).collect();
+        kernel.launch(n, &with);
+        dx
+    });
+    let dw = like(&weight, &[layer.channels_out, layer.channels_in, layer.side, layer.side]);
+    let db = like(&weight, &[layer.channels_out]);
+    correlate::launch_all(n, layer, &x, &dy, y.as_ref(), (&dw, &db));
+    (dx, dw, db)
+}
