@@ -606,3 +606,7 @@ mod tests;
 #[cfg(test)]
 #[path = "shell_tests.rs"]
 mod shell_tests;
+
+#[cfg(test)]
+#[path = "picture_tests.rs"]
+mod picture_tests;

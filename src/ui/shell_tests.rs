@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// A window of 1280 × 800 with runs in this folder.
-fn open(runs: &Path, theme: egui::Theme) -> Harness<'static, App> {
+pub(super) fn open(runs: &Path, theme: egui::Theme) -> Harness<'static, App> {
     let mut harness = Harness::builder()
         .with_size([1280.0, 800.0])
         .with_theme(theme)
@@ -25,7 +25,7 @@ fn open(runs: &Path, theme: egui::Theme) -> Harness<'static, App> {
     harness
 }
 
-fn until(harness: &mut Harness<'static, App>, what: &str, holds: impl Fn(&App) -> bool) {
+pub(super) fn until(harness: &mut Harness<'static, App>, what: &str, holds: impl Fn(&App) -> bool) {
     let began = Instant::now();
     while !holds(harness.state()) {
         assert!(began.elapsed() < Duration::from_secs(90), "{what} does not come");
