@@ -2,7 +2,9 @@
 
 use super::theme;
 use crate::session::Level;
-use eframe::egui::{self, Align2, Area, Button, Context, Frame, Label, Order, Response, RichText, WidgetInfo, vec2};
+use eframe::egui::{
+    self, Align, Align2, Area, Button, Context, Frame, Label, Layout, Order, Response, RichText, WidgetInfo, vec2,
+};
 use std::time::Duration;
 
 /// Most messages shown at once; older ones are in the log.
@@ -117,7 +119,9 @@ fn draw(ui: &mut egui::Ui, toast: &mut Toast) -> bool {
                         });
                     }
                 });
-                closed = named(ui.add(Button::new("×").frame(false)), "Close message").clicked();
+                ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+                    closed = named(ui.add(Button::new("×").frame(false)), "Close message").clicked();
+                });
             });
         });
     });

@@ -36,13 +36,14 @@ impl View {
         egui::ScrollArea::vertical().auto_shrink([false, false]).stick_to_bottom(true).show(ui, |ui| {
             for entry in shown {
                 ui.horizontal_top(|ui| {
-                    let at = entry.at.map_or_else(String::new, |at| format!("{:8.1} s", at.as_secs_f64()));
-                    ui.add_sized(
-                        [70.0, 18.0],
-                        egui::Label::new(RichText::new(at).monospace().color(palette.weak)).halign(egui::Align::RIGHT),
-                    );
-                    ui.label(RichText::new(mark(entry.level)).color(palette.level(entry.level)))
-                        .on_hover_text(word(entry.level));
+                    let at = entry.at.map_or_else(String::new, |at| format!("{:.1} s", at.as_secs_f64()));
+                    let right = egui::Layout::right_to_left(egui::Align::Center);
+                    ui.allocate_ui_with_layout(egui::vec2(70.0, 18.0), right, |ui| {
+                        ui.set_min_size(ui.available_size());
+                        ui.label(RichText::new(at).monospace().color(palette.weak));
+                    });
+                    let mark = RichText::new(mark(entry.level)).color(palette.level(entry.level));
+                    ui.add_sized([12.0, 18.0], egui::Label::new(mark)).on_hover_text(word(entry.level));
                     ui.add(egui::Label::new(&entry.text).wrap());
                 });
             }

@@ -1,9 +1,10 @@
 //! The bar at the bottom: the device, the job, and how far it is.
 
+use super::train;
 use crate::config::Accelerator;
 use crate::session::{Action, State, Status, Step};
 use crate::ui::theme;
-use crate::worker::message::{AdapterKind, Control, Stage, WHAT_TO_INSTALL};
+use crate::worker::message::{AdapterKind, Stage, WHAT_TO_INSTALL};
 use eframe::egui::{self, Button, RichText};
 
 /// What is said about the device.
@@ -87,14 +88,13 @@ pub fn show(ui: &mut egui::Ui, state: &State, window: &str, aside: Option<&str>,
                 ui.label(format!("Watching: {}", state.job.watched.words()));
             }
             Status::Running => {
-                let stage = state.job.stage.map_or("Starting", |stage| stage.label());
-                let paused = if state.control == Control::Pause { "Paused: " } else { "" };
-                if ui.link(format!("{paused}{stage}")).clicked() {
+                if ui.link(train::doing(state)).clicked() {
                     actions.push(Action::Go(Step::Train));
                 }
-                let fraction = state.job.progress.fraction as f32;
-                ui.add(egui::ProgressBar::new(fraction).desired_width(140.0).show_percentage());
-                if let Some(remaining) = state.job.progress.remaining_s {
+                let fraction = state.job.progress.fraction;
+                let text = format!("{:.0} %", 100.0 * fraction);
+                ui.add(egui::ProgressBar::new(fraction as f32).desired_width(140.0).text(text));
+                if let Some(remaining) = train::remaining(state) {
                     ui.weak(format!("{} left", crate::ui::widgets::duration(remaining)));
                 }
             }

@@ -32,6 +32,22 @@ pub fn leading_button(ui: &mut egui::Ui, text: &str, reason: Option<&str>) -> eg
     }
 }
 
+/// A long name without its middle: names of runs tell datasets apart by how they begin, and runs by how they end.
+pub fn elided(name: &str, most: usize) -> String {
+    let length = name.chars().count();
+    if length <= most {
+        return name.to_owned();
+    }
+    let (first, last) = (most / 2, most.saturating_sub(1) / 2);
+    let part = |skip: usize, take: usize| name.chars().skip(skip).take(take).collect::<String>();
+    format!("{}…{}", part(0, first), part(length - last, last))
+}
+
+/// How many letters of the usual size surely fit into a width in points.
+pub fn letters_in(width: f32) -> usize {
+    (width / 8.5) as usize
+}
+
 /// A time in seconds as a person says it: `8 s`, `3 min 20 s`, `2 h 5 min`.
 pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
@@ -47,6 +63,12 @@ pub fn duration(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn long_names_lose_their_middle() {
+        assert_eq!(super::elided("siemens_star_n64-20260131-120000", 16), "siemens_…-120000");
+        assert_eq!(super::elided("größte Probe", 12), "größte Probe");
+    }
+
     #[test]
     fn times_are_written_as_a_person_says_them() {
         assert_eq!(super::duration(7.6), "8 s");

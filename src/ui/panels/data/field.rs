@@ -142,11 +142,13 @@ impl ObjectView {
         let known = patterns.dataset.object.as_ref();
         let weak = theme::palette(ui).weak;
         let mut show_known = known.is_some() && (self.show_known || first_look.is_none());
-        ui.horizontal(|ui| {
+        ui.scope(|ui| {
             // As high as the titles beside it.
             ui.spacing_mut().interact_size.y = 16.0;
-            ui.label(RichText::new("Object").strong());
-            look(ui, dataset, on_opening, actions);
+            ui.horizontal(|ui| {
+                ui.label(RichText::new("Object").strong());
+                look(ui, dataset, on_opening, actions);
+            });
         });
         if known.is_none() && first_look.is_none() {
             let text = "The file brings no object to compare with. This is usual, and nothing is missing.";
@@ -168,7 +170,11 @@ impl ObjectView {
                     });
                 combo.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Object shown"));
             }
-            ui.spacing_mut().item_spacing.x = 3.0;
+            if known.is_some() && first_look.is_some() {
+                // Beside the list they are one row also in a window of 1280 points.
+                ui.spacing_mut().item_spacing.x = 2.0;
+                ui.spacing_mut().button_padding.x = 4.0;
+            }
             aspects(ui, aspect, true);
         });
         self.show_known = show_known;
@@ -178,7 +184,7 @@ impl ObjectView {
                 let key = key_of(Arc::as_ptr(patterns) as usize, aspect);
                 let (height, width) = object.dim();
                 let at = |y: usize, x: usize| object.get((y, x)).copied().unwrap_or_default();
-                let caption = format!("Object in the file, {width} × {height} pixels, only to compare with");
+                let caption = format!("In the file, {width} × {height} px, to compare with");
                 draw(
                     ui,
                     &mut self.image,
@@ -203,7 +209,7 @@ impl ObjectView {
                     }
                 };
                 let field = || Array2::from_shape_fn((height, width), |(y, x)| at(y, x));
-                let caption = format!("A first look, before any training; misfit {}", short(*misfit));
+                let caption = format!("Before any training; misfit {}", short(*misfit));
                 draw(ui, &mut self.image, "First look", key, (height, width), aspect, field, at, &caption);
             }
             _ => {}

@@ -58,7 +58,7 @@ impl Photons {
             self.histogram = Histogram::new(of, &patterns.counts);
         }
         let mean = mean(&patterns.counts);
-        let below = ui.spacing().interact_size.y + 4.0;
+        let below = ui.spacing().interact_size.y + ui.spacing().item_spacing.y;
         let (accent, mean_color, fill) = (palette.accent, palette.warning, palette.lines[5]);
         let histogram = &self.histogram;
         let bars = histogram.bars.iter().enumerate().map(|(at, count)| {
@@ -90,12 +90,13 @@ impl Photons {
         plot.response
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Histogram of the counts per pattern"));
         let text = match patterns.dataset.nphotons {
-            Some(stated) => format!("mean {}; the file states {}", short(mean), short(stated)),
+            Some(stated) => format!("mean {}, stated {}", short(mean), short(stated)),
             None => format!("mean {}", short(mean)),
         };
         ui.horizontal(|ui| {
-            ui.label(RichText::new(text).color(mean_color));
             ui.label(RichText::new("selected").color(accent));
+            let mean = ui.add(egui::Label::new(RichText::new(text).color(mean_color)).truncate());
+            mean.on_hover_text("Photons per pattern on average, and what the file says of itself");
         });
     }
 }

@@ -8,6 +8,7 @@ use super::{Compare, Controls};
 use crate::imaging::{self, Colormap, Limits, Scale, Statistics, Tone, short_number};
 use crate::metrics::{FrcThreshold, RingCorrelation};
 use crate::ui::theme;
+use crate::ui::widgets::elided;
 use crate::ui::widgets::histogram::{self, colour_strip};
 use eframe::egui::{self, ComboBox, DragValue, Grid, RichText, Sense, Ui, vec2};
 use egui_plot::{HLine, Line, Plot, PlotPoints};
@@ -258,7 +259,7 @@ pub fn region(
     Grid::new("statistics").num_columns(1 + statistics.len()).spacing([14.0, 3.0]).striped(true).show(ui, |ui| {
         ui.label(RichText::new(quantity.label()).weak());
         for (name, _) in statistics {
-            ui.label(RichText::new(name).weak());
+            ui.label(RichText::new(elided(name, 18)).weak()).on_hover_text(name);
         }
         ui.end_row();
         type Row = (&'static str, fn(&Statistics) -> String);

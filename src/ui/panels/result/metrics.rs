@@ -136,7 +136,7 @@ pub fn judge_misfit(r: f64) -> (&'static str, u8) {
         r if !r.is_finite() => ("not a number: the object does not explain the data", 0),
         r if r < 0.005 => ("explains the data very well", 2),
         r if r < 0.02 => ("explains the data well", 2),
-        r if r < 0.08 => ("explains the data roughly; more training may help", 1),
+        r if r < 0.08 => ("explains the data roughly", 1),
         _ => ("does not explain the data", 0),
     }
 }

@@ -25,6 +25,7 @@ use crate::imaging::{self, Bar, Sheet, Statistics};
 use crate::session::{Action, State};
 use crate::ui::theme;
 use crate::ui::widgets::background::{Background, key_of};
+use crate::ui::widgets::elided;
 use crate::ui::widgets::image_view::Viewport;
 use crate::worker::message::ResultData;
 use eframe::egui::{self, ColorImage, ComboBox, RichText, Ui, vec2};
@@ -39,7 +40,9 @@ use std::sync::Arc;
 const INSPECTOR: f32 = 316.0;
 const WIDE: f32 = 860.0;
 /// Width below which the controls on top stand in three rows.
-const NARROW: f32 = 1130.0;
+const NARROW: f32 = 1240.0;
+/// Most letters of the run that is compared with, in the list that is closed.
+const NAME: usize = 18;
 /// Height of the pictures where the inspector is below them.
 const STACKED: f32 = 420.0;
 
@@ -273,6 +276,8 @@ impl View {
         // A wrapped row cannot know the width of a list before it is drawn, so narrow tiles get rows of their own.
         if ui.available_width() >= NARROW {
             ui.horizontal_wrapped(|ui| {
+                // So that they are one row in a window of 1280 points.
+                ui.spacing_mut().item_spacing.x = 4.0;
                 self.choose_quantities(ui, scene);
                 ui.separator();
                 compare(ui, &mut self.controls, state, actions);
@@ -690,7 +695,8 @@ fn compare(ui: &mut Ui, controls: &mut Controls, state: &State, actions: &mut Ve
         Some(Against::Run) => state.beside.as_ref().and_then(|run| name(run)).unwrap_or_default(),
         None => "another run…".to_owned(),
     };
-    let combo = ComboBox::from_id_salt("against").width(96.0).truncate().selected_text(chosen).show_ui(ui, |ui| {
+    let list = ComboBox::from_id_salt("against").width(96.0).selected_text(elided(&chosen, NAME));
+    let combo = list.show_ui(ui, |ui| {
         let is = |against: Against| controls.options.against == Some(against);
         let missing = "The dataset brings no object to compare with, or is not where it was";
         let button = ui.add_enabled(truth, egui::Button::selectable(is(Against::Truth), "the truth"));
@@ -719,7 +725,7 @@ fn compare(ui: &mut Ui, controls: &mut Controls, state: &State, actions: &mut Ve
             ui.weak("No other run here");
         }
     });
-    combo.response.labelled_by(with.id);
+    combo.response.labelled_by(with.id).on_hover_text(chosen);
     if state.reading_result {
         ui.spinner();
     }

@@ -7,6 +7,7 @@ use crate::ui::theme;
 use crate::ui::widgets::background::{Background, key_of};
 use crate::ui::widgets::histogram::colour_strip;
 use crate::ui::widgets::image_view::{Drag, ImageResponse, ImageView, Viewport};
+use crate::ui::widgets::{elided, letters_in};
 use eframe::egui::{
     self, Align, Align2, Color32, ColorImage, CursorIcon, FontId, Layout, PointerButton, Pos2, Rect, RichText, Sense,
     Stroke, StrokeKind, Vec2, WidgetInfo, pos2, vec2,
@@ -410,7 +411,8 @@ fn tag_right(painter: &egui::Painter, rect: Rect, text: &str, palette: &theme::P
 }
 
 fn plate(painter: &egui::Painter, at: Pos2, align: Align2, text: &str, palette: &theme::Palette) {
-    let galley = painter.layout_no_wrap(text.to_owned(), FontId::proportional(12.0), palette.over_light);
+    let text = elided(text, letters_in(painter.clip_rect().width() - 24.0));
+    let galley = painter.layout_no_wrap(text, FontId::proportional(12.0), palette.over_light);
     let inner = align.anchor_size(at, galley.size() + vec2(12.0, 6.0));
     painter.rect_filled(inner, 4.0, palette.over_dark);
     painter.galley(inner.min + vec2(6.0, 3.0), galley, palette.over_light);

@@ -2,7 +2,7 @@
 
 use super::metrics::judge_misfit;
 use crate::ui::theme;
-use crate::ui::widgets::duration;
+use crate::ui::widgets::{duration, elided};
 use crate::worker::message::ResultData;
 use eframe::egui::{self, RichText};
 use serde_json::Value;
@@ -36,15 +36,15 @@ pub fn facts(result: &ResultData) -> Vec<(String, Option<u8>, &'static str)> {
             0
         };
         let text = match number("amplitude_correlation") {
-            Some(amplitude) => format!("correlation with the truth: phase {phase:.3}, amplitude {amplitude:.3}"),
-            None => format!("correlation of the phase with the truth {phase:.3}"),
+            Some(amplitude) => format!("correlation: phase {phase:.3}, amplitude {amplitude:.3}"),
+            None => format!("correlation: phase {phase:.3}"),
         };
         facts.push((text, Some(level), "Agreement with the object the dataset brings; 1 is perfect"));
     }
     if let Some(r) = number("consistency_r") {
         let (words, level) = judge_misfit(r);
         let before = number("consistency_r_before").map_or_else(String::new, |b| format!(" ({b:.4} before polishing)"));
-        let help = "Misfit to the measured patterns, Σ(|F| − √I)² / ΣI; 0 is perfect";
+        let help = "Misfit to the measured patterns, Σ(|F| − √I)² / ΣI; 0 is perfect. More training may lower it";
         facts.push((format!("misfit R {r:.4}{before}: {words}"), Some(level), help));
     }
     facts
@@ -60,9 +60,9 @@ pub fn show(ui: &mut egui::Ui, result: &ResultData) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
         let title = dataset.and_then(|path| name(std::path::Path::new(path))).unwrap_or_else(|| folder.clone());
-        ui.label(RichText::new(title).strong().size(15.0)).on_hover_text(dataset.unwrap_or_default());
+        ui.label(RichText::new(elided(&title, 32)).strong().size(15.0)).on_hover_text(dataset.unwrap_or(&title));
         if dataset.is_some() {
-            ui.label(RichText::new(format!("in {folder}")).color(palette.weak))
+            ui.label(RichText::new(format!("in {}", elided(&folder, 24))).color(palette.weak))
                 .on_hover_text(result.folder.display().to_string());
         }
         for (text, level, help) in facts(result) {

@@ -105,7 +105,7 @@ impl View {
                     ui.selectable_value(&mut self.tab, tab, tab.label());
                 }
             });
-            let rest = (height - table - 70.0).max(220.0);
+            let rest = (ui.available_height() - 4.0).max(220.0);
             match self.tab {
                 Tab::Losses => self.overlay.show(ui, &shown, rest),
                 Tab::Scores => self.scores.show(ui, &shown, rest),

@@ -7,6 +7,7 @@ use crate::ui::panels::result;
 use crate::ui::theme;
 use crate::ui::widgets::background::{Background, key_of};
 use crate::ui::widgets::image_view::{Drag, ImageView, Viewport};
+use crate::ui::widgets::{elided, letters_in};
 use crate::worker::message::{RunInfo, RunObject};
 use eframe::egui::{self, Align, Color32, ColorImage, Label, Layout, RichText, Ui, vec2};
 use ndarray::{Array2, s};
@@ -193,8 +194,8 @@ fn title(ui: &mut Ui, run: &RunInfo, color: Color32) {
             (None, Some(r)) => format!("misfit {r:.4}"),
             (None, None) => String::new(),
         };
-        ui.add(Label::new(RichText::new(&run.name).strong()).truncate())
-            .on_hover_text(format!("{}  {score}", run.name));
+        let name = elided(&run.name, letters_in(ui.available_width() - 80.0));
+        ui.add(Label::new(RichText::new(name).strong()).truncate()).on_hover_text(format!("{}  {score}", run.name));
         ui.add(Label::new(RichText::new(score).weak().small()).truncate());
     });
 }

@@ -4,8 +4,8 @@ use super::table::Outcome;
 use crate::config::Config;
 use crate::session::Session;
 use crate::ui::theme;
-use crate::ui::widgets::duration;
 use crate::ui::widgets::numbers::{grouped, short};
+use crate::ui::widgets::{duration, elided, letters_in};
 use crate::worker::message::RunInfo;
 use eframe::egui::{Color32, Grid, Label, RichText, ScrollArea, Ui};
 use std::collections::BTreeSet;
@@ -153,7 +153,8 @@ impl Scores {
                     |ui| {
                         ui.label("");
                         for (run, color) in runs {
-                            cell(ui, width, RichText::new(&run.name).strong().color(*color), &run.name);
+                            let name = elided(&run.name, letters_in(width));
+                            cell(ui, width, RichText::new(name).strong().color(*color), &run.name);
                         }
                         ui.end_row();
                         for (title, lines) in [("Scores", &scores), ("Settings", &settings)] {

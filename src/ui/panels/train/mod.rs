@@ -8,6 +8,7 @@ mod progress;
 mod steer;
 
 pub(super) use picture::Latest;
+pub(super) use progress::{doing, remaining};
 
 use super::{Outbox, method};
 use crate::session::{Action, Level, State, Status};

@@ -15,9 +15,15 @@ pub(super) fn recent_rate(curve: &[CurvePoint]) -> Option<f64> {
     (time > 0.2 && steps > 0).then(|| steps as f64 / time)
 }
 
+/// Seconds to the end of the stage; none while it is held up or about to end.
+pub(in crate::ui::panels) fn remaining(state: &State) -> Option<f64> {
+    let job = &state.job;
+    time_left(&job.progress, &job.curve, &job.history).filter(|_| state.control == Control::Run)
+}
+
 /// Seconds to the end of the stage: by the rate of late where the number of epochs decides, by the clock where the time
 /// does.
-pub(super) fn remaining(progress: &Progress, curve: &[CurvePoint], history: &[EpochPoint]) -> Option<f64> {
+fn time_left(progress: &Progress, curve: &[CurvePoint], history: &[EpochPoint]) -> Option<f64> {
     let by_average = progress.remaining_s?;
     let Some(epochs) = progress.epochs else { return Some(by_average) };
     let Some(rate) = recent_rate(curve) else { return Some(by_average) };
@@ -38,7 +44,7 @@ fn epoch_steps(progress: &Progress, history: &[EpochPoint]) -> Option<(usize, us
 }
 
 /// What the job does now, in a few words.
-pub(super) fn doing(state: &State) -> String {
+pub(in crate::ui::panels) fn doing(state: &State) -> String {
     let job = &state.job;
     if state.starting {
         return "Starting".to_owned();
@@ -64,10 +70,7 @@ pub(super) fn doing(state: &State) -> String {
 pub(super) fn show(ui: &mut Ui, state: &State, resident: Option<u64>) {
     let (job, progress) = (&state.job, &state.job.progress);
     let training = job.stage == Some(Stage::Training);
-    let left = match remaining(progress, &job.curve, &job.history) {
-        Some(seconds) if state.control == Control::Run => format!(", {} left", duration(seconds)),
-        _ => String::new(),
-    };
+    let left = remaining(state).map_or_else(String::new, |seconds| format!(", {} left", duration(seconds)));
     let text = format!("{}  {:.0} %{left}", doing(state), 100.0 * progress.fraction);
     let fill = theme::palette(ui).accent.gamma_multiply(0.55);
     let total = ProgressBar::new(progress.fraction as f32).desired_height(22.0).fill(fill).corner_radius(4.0);
@@ -166,9 +169,9 @@ mod tests {
             remaining_s: Some(120.0),
             ..Progress::default()
         };
-        let left = remaining(&progress, &curve, &[epoch(1, 100), epoch(2, 200)]).unwrap();
+        let left = time_left(&progress, &curve, &[epoch(1, 100), epoch(2, 200)]).unwrap();
         assert!((left - 80.0).abs() < 1e-6, "{left}");
-        let before_the_first_epoch_ends = remaining(&progress, &curve, &[]).unwrap();
+        let before_the_first_epoch_ends = time_left(&progress, &curve, &[]).unwrap();
         assert!((before_the_first_epoch_ends - 80.0).abs() < 1e-6);
     }
 
@@ -183,9 +186,9 @@ mod tests {
             remaining_s: Some(30.0),
             ..Progress::default()
         };
-        assert_eq!(remaining(&progress, &curve, &[epoch(2, 200)]), Some(30.0));
+        assert_eq!(time_left(&progress, &curve, &[epoch(2, 200)]), Some(30.0));
         let no_epochs = Progress { epochs: None, ..progress };
-        assert_eq!(remaining(&no_epochs, &curve, &[]), Some(30.0));
+        assert_eq!(time_left(&no_epochs, &curve, &[]), Some(30.0));
     }
 
     #[test]
