@@ -636,6 +636,8 @@ pub struct ConfigArgs {
 pub enum ConfigTool {
     /// Write a configuration, ours or one of PtychoPINN, in another format
     Convert(ConvertArgs),
+    /// Every name in PtychoPINN's configurations, and what becomes of it here
+    Names,
 }
 
 /// Arguments of `config convert`.

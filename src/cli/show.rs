@@ -159,8 +159,10 @@ fn table(adapters: &[AdapterInfo]) -> String {
 
 /// The effective configuration as TOML, or its fields explained.
 pub(super) fn config(args: &ConfigArgs) -> Result<u8> {
-    if let Some(ConfigTool::Convert(args)) = &args.tool {
-        return convert(args);
+    match &args.tool {
+        Some(ConfigTool::Convert(args)) => return convert(args),
+        Some(ConfigTool::Names) => return names(),
+        None => {}
     }
     let (config, _) = settings::effective(args.preset.as_deref(), &args.settings)?;
     if !args.fields {
@@ -182,6 +184,15 @@ pub(super) fn config(args: &ConfigArgs) -> Result<u8> {
                 print_line(&format!("      {name}: {meaning}"));
             }
         }
+    }
+    Ok(0)
+}
+
+/// The names of PtychoPINN as a table in Markdown, which can also be read as it is.
+fn names() -> Result<u8> {
+    print_line("| PtychoPINN | here | remark |\n|---|---|---|");
+    for config::Entry { names, here, remark } in config::dictionary() {
+        print_line(&format!("| {names} | {here} | {remark} |"));
     }
     Ok(0)
 }

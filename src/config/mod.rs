@@ -27,7 +27,7 @@ pub use data::{
 pub use direct::{DirectConfig, DirectLoss};
 pub use execution::{Accelerator, ExecutionConfig, Seeds};
 pub use field::{Choice, Field, Kind};
-pub use import::{Format, Imported, Layout, Places, write};
+pub use import::{Entry, Format, Imported, Layout, Places, dictionary, write};
 pub use inference::{InferenceConfig, StitchWeighting};
 pub use model::{
     AmpActivation, Architecture, GeneratorOutput, Initialization, InputTransform, LastStage, MergeWeighting,

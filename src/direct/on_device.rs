@@ -9,7 +9,7 @@ use super::wave::{FLOOR, Lean};
 use crate::config::DirectLoss;
 use crate::data::Dataset;
 use crate::error::{Error, Problem, Result};
-use crate::physics::{CenteredFourier, ComplexTensor, bilinear_matrix, read, sum_over};
+use crate::physics::{CenteredFourier, ComplexTensor, bilinear_matrix, read, sum_of_each, sum_over};
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array2, Array3, Axis, s};
 use num_complex::Complex32;
@@ -384,12 +384,12 @@ impl OnDevice {
 
     /// Σ over the pixels of each pattern that are to be trusted: (k, N, N) → (k,).
     fn total(&self, values: Tensor<3>) -> Tensor<1> {
-        let [k, n, _] = values.dims();
+        let k = values.dims()[0];
         let values = match &self.good {
             Some(good) => values * good.clone(),
             None => values,
         };
-        values.reshape([k, n * n]).sum_dim(1).reshape([k])
+        sum_of_each(values, k).reshape([k])
     }
 
     /// Compares (k, N, N) intensities with measured amplitudes; see `wave`.

@@ -27,8 +27,7 @@ pub(super) fn block_attention(
 /// * `x`: (b, c, h, w). * `hidden`: weight (u, c) and bias (u,) of the hidden layer, and weight (c, u) of the layer after
 ///   it; none if it has no units. * `bias`: (c,) of the layer after it.
 fn channel_gate(x: Tensor<4>, hidden: Option<(Tensor<2>, Tensor<1>, Tensor<2>)>, bias: Tensor<1>) -> Tensor<4> {
-    let [b, c, h, w] = x.dims();
-    let flat = x.clone().reshape([b, c, h * w]);
+    let [b, c, ..] = x.dims();
     let bias: Tensor<2> = bias.unsqueeze();
     let score = match hidden {
         Some((weight, units, last)) => {
@@ -36,7 +35,7 @@ fn channel_gate(x: Tensor<4>, hidden: Option<(Tensor<2>, Tensor<1>, Tensor<2>)>,
                 let hidden = pooled.matmul(weight.clone().swap_dims(0, 1)) + units.clone().unsqueeze();
                 activation::relu(hidden).matmul(last.clone().swap_dims(0, 1)) + bias.clone()
             };
-            perceive(flat.clone().mean_dim(2).reshape([b, c])) + perceive(flat.max_dim(2).reshape([b, c]))
+            perceive(mean_of_channels(&x)) + perceive(x.clone().max_dim(3).max_dim(2).reshape([b, c]))
         }
         None => (bias * 2.0).expand([b, c]),
     };
@@ -56,28 +55,34 @@ pub(super) fn spatial_gate(x: Tensor<4>, kernel: Tensor<4>) -> Tensor<4> {
 ///
 /// * `x`: (b, c, h, w). * `kernel`: (1, 1, k), k odd.
 pub(super) fn channel_convolution(x: Tensor<4>, kernel: Tensor<3>) -> Tensor<4> {
-    let [b, c, h, w] = x.dims();
+    let [b, c, ..] = x.dims();
     let pad = kernel.dims()[2] / 2;
-    let means = x.clone().reshape([b, c, h * w]).mean_dim(2).reshape([b, 1, c]);
+    let means = mean_of_channels(&x).reshape([b, 1, c]);
     let score = conv1d(means, kernel, None, ConvOptions::new([1], [pad], [1], 1));
     x * activation::sigmoid(score).reshape([b, c, 1, 1])
 }
 
+/// Mean of each channel of each image of `x`, (b, c, h, w): (b, c). One dimension after the other, since a GPU has a
+/// thread for each result of such a step.
+fn mean_of_channels(x: &Tensor<4>) -> Tensor<2> {
+    let [b, c, ..] = x.dims();
+    x.clone().mean_dim(3).mean_dim(2).reshape([b, c])
+}
+
 /// (x - mean) / sqrt(variance + ε) over the pixels of each channel of each image of `x`, (b, c, h, w).
 pub(super) fn normalize_instances(x: Tensor<4>) -> Tensor<4> {
-    let [b, c, h, w] = x.dims();
-    let flat = x.reshape([b, c, h * w]);
-    let centred = flat.clone() - flat.mean_dim(2);
-    let variance = centred.clone().square().mean_dim(2);
-    (centred / (variance + NORM_EPSILON).sqrt()).reshape([b, c, h, w])
+    let [b, c, ..] = x.dims();
+    let centred = x.clone() - mean_of_channels(&x).reshape([b, c, 1, 1]);
+    let variance = mean_of_channels(&centred.clone().square()).reshape([b, c, 1, 1]);
+    centred / (variance + NORM_EPSILON).sqrt()
 }
 
 /// Mean and variance of each channel, (c,) each, over batch and pixels of `x`, (b, c, h, w).
 pub(super) fn channel_statistics(x: &Tensor<4>) -> (Tensor<1>, Tensor<1>) {
-    let [b, c, h, w] = x.dims();
-    let by_channel = x.clone().swap_dims(0, 1).reshape([c, b * h * w]);
-    let mean = by_channel.clone().mean_dim(1);
-    let variance = (by_channel - mean.clone()).square().mean_dim(1);
+    let c = x.dims()[1];
+    let mean = mean_of_channels(x).mean_dim(0);
+    let centred = x.clone() - mean.clone().reshape([1, c, 1, 1]);
+    let variance = mean_of_channels(&centred.square()).mean_dim(0);
     (mean.reshape([c]), variance.reshape([c]))
 }
 

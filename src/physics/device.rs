@@ -27,6 +27,17 @@ pub fn total(values: Tensor<1>) -> Tensor<1> {
     if values.device() == Device::flex() { values.sum() } else { sum_in_columns(values) }
 }
 
+/// Sums of images (k, N, M) over each of `groups` runs of them: (groups, 1); on a GPU as in [`total`].
+pub fn sum_of_each(images: Tensor<3>, groups: usize) -> Tensor<2> {
+    let [k, n, m] = images.dims();
+    let rows = k / groups * n;
+    if images.device() == Device::flex() || m == 1 {
+        return images.reshape([groups, rows * m]).sum_dim(1);
+    }
+    let columns = sum_over(images.reshape([groups, rows, m]), 1);
+    columns.reshape([groups, m]).sum_dim(1)
+}
+
 fn sum_in_columns(values: Tensor<1>) -> Tensor<1> {
     const FEW: usize = 64;
     let [count] = values.dims();

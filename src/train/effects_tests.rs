@@ -179,7 +179,7 @@ fn every_setting_of_the_training_changes_it_where_it_is_said_to_have_an_effect()
         (&[("training.gradient_clip", "0.0001")], "training.gradient_clip_algorithm", "value"),
         (&[("training.gradient_clip", "0.0001")], "training.gradient_clip_algorithm", "agc"),
         (&[], "training.accum_steps", "2"),
-        (&[("training.learning_rate", "2")], "training.early_stop_patience", "1"),
+        (&[("training.learning_rate", "2"), ("training.epochs", "8")], "training.early_stop_patience", "1"),
         (&[], "training.loss", "mae"),
         (&[("training.mae_weight", "1")], "training.loss", "weighted"),
         (&[("training.loss", "weighted"), ("training.mae_weight", "1")], "training.nll_weight", "0"),

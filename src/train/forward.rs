@@ -45,10 +45,7 @@ impl Mix {
 /// leaves open: Σ w |a|² + Σ w |t|² − 2 |Σ w a t*|, relative to Σ w |t|².
 fn imitation(patches: ComplexTensor<3>, taught: ComplexTensor<3>, weight: Tensor<2>, groups: usize) -> Tensor<1> {
     let weight = weight.unsqueeze::<3>();
-    let total = |tensor: Tensor<3>| {
-        let length = tensor.shape().num_elements() / groups;
-        tensor.reshape([groups, length]).sum_dim(1)
-    };
+    let total = |tensor: Tensor<3>| physics::sum_of_each(tensor, groups);
     let weighted = taught.clone().map(|part| part * weight.clone());
     let re = total(patches.re.clone() * weighted.re.clone() + patches.im.clone() * weighted.im.clone());
     let im = total(patches.im.clone() * weighted.re.clone() - patches.re.clone() * weighted.im.clone());

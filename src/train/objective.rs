@@ -201,14 +201,14 @@ fn polar(outputs: &Outputs) -> (Tensor<4>, Tensor<4>) {
 
 /// Intensities with each group scaled to the energy of its patterns (A§5.6).
 fn matched(intensity: Tensor<3>, amplitude: Tensor<3>, weight: Option<&Tensor<3>>, channels: usize) -> Tensor<3> {
-    let [k, n, _] = intensity.dims();
+    let k = intensity.dims()[0];
     let groups = (k / channels.max(1)).max(1);
     let energy = |t: Tensor<3>| {
         let t = match weight {
             Some(weight) => t * weight.clone(),
             None => t,
         };
-        t.reshape([groups, k / groups * n * n]).sum_dim(1)
+        physics::sum_of_each(t, groups)
     };
     let factor = energy(amplitude.square()) / (energy(intensity.clone()) + 1e-8);
     let factor = factor.reshape([groups, 1]).repeat_dim(1, k / groups).reshape([k, 1, 1]);

@@ -9,6 +9,7 @@ mod names;
 mod tree;
 
 pub use export::{Layout, write};
+pub use names::{Entry, dictionary};
 pub use tree::Format;
 
 use super::layer::edit_distance;

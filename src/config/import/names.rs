@@ -330,6 +330,75 @@ pub(super) const TORCH_DEFAULTS: &[(&str, &str)] = &[
     ("model.cbam_encoder", "true"),
 ];
 
+/// A name of PtychoPINN and what becomes of it here, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// All its names, as they are written there; in brackets the part of a configuration where they mean this.
+    pub names: String,
+    /// The field here, if there is one, else what is done.
+    pub here: String,
+    /// Which values are others here, or why there is no such field.
+    pub remark: String,
+}
+
+/// Every name of PtychoPINN's configurations.
+pub fn dictionary() -> Vec<Entry> {
+    let entry = |(names, part, meaning): &Name| {
+        let within = match part {
+            Any => "",
+            TorchData => " (data_config)",
+            Inference => " (inference)",
+            TorchDatagen => " (datagen_config)",
+        };
+        let (here, remark) = match meaning {
+            Field(path) => ((*path).to_owned(), String::new()),
+            Words(path, words) => {
+                let words: Vec<String> = words.iter().map(|(there, here)| format!("{there} is {here}")).collect();
+                ((*path).to_owned(), words.join(", "))
+            }
+            Made(special) => {
+                let (here, remark) = special.in_words();
+                (here.to_owned(), remark.to_owned())
+            }
+            At(place) => (place.in_words().to_owned(), "given on the command line".to_owned()),
+            Idle(default, why) => ("no effect, which is said".to_owned(), format!("{why} (default there: {default})")),
+            Only(values, why) => ("no field".to_owned(), format!("only {}; else refused: {why}", values.join(", "))),
+        };
+        Entry { names: format!("{}{within}", names.join(", ")), here, remark }
+    };
+    NAMES.iter().map(entry).collect()
+}
+
+impl Special {
+    /// The field or fields here, and what is particular.
+    fn in_words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::NImages => ("data.n_groups", "a deprecated name, which is said"),
+            Self::BatchSize => ("training.batch_size", "need not be a power of two"),
+            Self::GridSize => ("model.gridsize", "refused unless both numbers are equal"),
+            Self::Channels => ("model.gridsize", "refused unless it is its square"),
+            Self::Nll => ("training.nll_weight", "true is 1, false is 0 and training.loss mae"),
+            Self::Weight(path) => (path, "makes training.loss weighted unless a loss is named"),
+            Self::Loss => ("training.loss", "the names of both backends"),
+            Self::Sequential => ("data.sampling", "true is sequential"),
+            Self::SubsampleSeed => ("execution.seeds", "subsample and grouping"),
+            Self::Seed => ("execution.seeds", "all of them"),
+            Self::Checkpoints => ("training.autosave_epochs", "true is 1, false is 0"),
+        }
+    }
+}
+
+impl Place {
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Train => "dataset",
+            Self::Test => "dataset for validation",
+            Self::Output => "run folder",
+            Self::Model => "trained model",
+        }
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
@@ -351,6 +420,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_dictionary_says_of_every_name_what_becomes_of_it() {
+        let entries = dictionary();
+        assert_eq!(entries.len(), NAMES.len());
+        let of = |name: &str| entries.iter().find(|entry| entry.names.split(", ").any(|n| n == name)).unwrap();
+        assert_eq!(
+            (of("mode").here.as_str(), of("mode").remark.as_str()),
+            ("model.model_type", "unsupervised is pinn")
+        );
+        assert_eq!(of("inference_batch_size (inference)").here, "inference.batch_size");
+        assert!(of("learned_input_channels").remark.starts_with("only 1; else refused: "));
+        assert!(entries.iter().all(|entry| !entry.here.is_empty() && !entry.names.is_empty()));
     }
 
     #[test]
