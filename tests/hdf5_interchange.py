@@ -1,6 +1,7 @@
 """Reads and writes HDF5 files with h5py, for tests/hdf5_interchange.rs.
 
-check-product FILE   the product that the test wrote: complex, attributes, places
+check-product FILE   the product that the test wrote: complex, attributes, places, and by Ptychodus itself, which writes
+                     it anew as FILE.resaved
 make-cxi FILE        a CXI file as h5py writes it: lzf, big-endian, soft links, a virtual stack
 make-product FILE    a product with every attribute that Ptychodus writes
 make-matlab FILE     what MATLAB 7.3 saves: arrays with their axes reversed, behind a block of text
@@ -9,6 +10,7 @@ make-filters FILE    one stack under many compressions: fixtures/hdf5_filters.h5
 """
 
 import sys
+from importlib.metadata import version
 
 import h5py
 import numpy as np
@@ -41,16 +43,17 @@ def check_product(path):
         assert f["loss_values"][()].tolist() == [2.5, 1.25] and f["loss_epochs"][()].tolist() == [0, 1]
         assert f["object_layer_spacing_m"].shape == (0,)
     try:
-        from ptychodus.api.io import load_product
-    except ImportError:
-        print("read by h5py", h5py.__version__, "(ptychodus is not installed)")
+        from ptychodus.api.io import load_product, save_product
+    except ImportError as error:
+        print("read by h5py", h5py.__version__, f"(not by ptychodus: {error})")
         return
     from pathlib import Path
 
     product = load_product(Path(path))
     point = product.object_.get_geometry().map_coordinates_probe_to_object(product.probe_positions[0])
     assert abs(point.x_px - 14.5) < 1e-9 and abs(point.y_px - 29.5) < 1e-9, point
-    print("read by h5py", h5py.__version__, "and by ptychodus")
+    save_product(Path(path + ".resaved"), product)
+    print("read by h5py", h5py.__version__, "and by ptychodus", version("ptychodus"))
 
 
 def make_cxi(path):

@@ -1,4 +1,5 @@
-//! HDF5 files change hands with h5py, in a virtual environment of Python; skipped, with a message, where there is none.
+//! HDF5 files change hands with h5py and Ptychodus, in a virtual environment of Python; skipped, with a message, where
+//! there is none.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use ndarray::Array3;
@@ -8,7 +9,7 @@ use ptychoscope::data::{Dataset, Product, Status, inspect};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Python with h5py: named by `PTYCHOSCOPE_PYTHON`, or an environment made once below the target folder.
+/// Python with h5py and, if it can be had, Ptychodus: named by `PTYCHOSCOPE_PYTHON`, or an environment made once below the target folder.
 fn python() -> Option<PathBuf> {
     if let Some(python) = std::env::var_os("PTYCHOSCOPE_PYTHON") {
         return Some(python.into());
@@ -17,7 +18,9 @@ fn python() -> Option<PathBuf> {
     let python = folder.join("bin/python");
     let has_h5py =
         || Command::new(&python).args(["-c", "import h5py, hdf5plugin"]).output().is_ok_and(|out| out.status.success());
-    if has_h5py() {
+    let has_ptychodus =
+        || Command::new(&python).args(["-c", "import ptychodus.api.io"]).output().is_ok_and(|out| out.status.success());
+    if has_h5py() && has_ptychodus() {
         return Some(python);
     }
     let made = Command::new("python3").args(["-m", "venv"]).arg(&folder).output();
@@ -25,8 +28,17 @@ fn python() -> Option<PathBuf> {
         println!("skipped: python3 with venv is not here");
         return None;
     }
-    let pip = ["-m", "pip", "install", "--quiet", "--retries", "0", "--timeout", "10", "h5py", "numpy", "hdf5plugin"];
-    let _offline = Command::new(&python).args(pip).output();
+    let install = |packages: &[&str]| {
+        let pip = ["-m", "pip", "install", "--quiet", "--retries", "0", "--timeout", "10"];
+        Command::new(&python).args(pip).args(packages).output()
+    };
+    let _offline = install(&["h5py", "numpy", "hdf5plugin"]);
+    // What its readers and writers of files need; all that it needs otherwise is a window and more.
+    let _offline = install(&["--no-deps", "ptychodus"]);
+    let _offline = install(&["scipy", "pydantic", "scikit-image"]);
+    if !has_ptychodus() {
+        println!("not tried with Ptychodus: it cannot be installed (no network?)");
+    }
     if has_h5py() {
         return Some(python);
     }
@@ -64,6 +76,13 @@ fn files_change_hands_with_h5py() {
     let path = folder.path().join("ours.h5");
     product.save(&path).unwrap();
     run(&python, "check-product", &path);
+    let resaved = folder.path().join("ours.h5.resaved");
+    if resaved.exists() {
+        let back = Product::load(&resaved).unwrap();
+        assert_eq!((&back.name, back.photon_energy_ev), (&product.name, product.photon_energy_ev));
+        assert_eq!((&back.probe, &back.object), (&product.probe, &product.object));
+        assert_eq!((&back.positions_m, back.object_center_m), (&product.positions_m, product.object_center_m));
+    }
 
     let path = folder.path().join("theirs.h5");
     run(&python, "make-product", &path);

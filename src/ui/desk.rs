@@ -32,7 +32,7 @@ impl Desk {
     /// # Errors
     /// The system gives no thread.
     pub fn new(state: State, wake: impl Fn() + Send + Clone + 'static) -> Result<Self> {
-        let worker = worker::spawn(Box::new(wake.clone()))?;
+        let worker = worker::spawn_behind(Box::new(wake.clone()))?;
         let reader = Reader::spawn(Box::new(wake))?;
         worker.set_pace(state.pace);
         reader.request(Request::Runs { parent: state.runs_folder.clone() });

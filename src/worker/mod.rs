@@ -32,6 +32,7 @@ pub use slot::Slot;
 pub use summary::{JobOutcome, Summary};
 
 use crate::error::{Error, Result};
+use crate::system;
 use live::{LivePace, Pace};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -93,6 +94,18 @@ pub struct Worker {
 /// The system gives no thread.
 pub fn spawn(wake: Wake) -> Result<Worker> {
     spawn_with(wake, jobs::perform)
+}
+
+/// As [`spawn`], for a worker that lets a window come first.
+///
+/// # Errors
+/// The system gives no thread.
+pub fn spawn_behind(wake: Wake) -> Result<Worker> {
+    system::calculate_in_background();
+    spawn_with(wake, |job, context| {
+        system::step_back();
+        jobs::perform(job, context)
+    })
 }
 
 /// As [`spawn`], with what a job does put in from outside.

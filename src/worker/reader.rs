@@ -20,7 +20,7 @@ use crate::imaging;
 use crate::metrics;
 use crate::physics;
 use crate::simulate;
-use crate::system::file_name;
+use crate::system::{self, file_name};
 use crate::train::History;
 use ndarray::{Array2, ArrayView3, Axis};
 use num_complex::Complex32;
@@ -375,6 +375,7 @@ impl Reader {
         let wanted_look = Arc::new(AtomicU64::new(0));
         let wanted = Arc::clone(&wanted_look);
         let work = move || {
+            system::step_back();
             let mut later: Option<Later> = None;
             let mut answer = |reply: Reply| {
                 let _gone = reply_in.send(reply);
