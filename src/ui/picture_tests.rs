@@ -92,6 +92,7 @@ fn pictures_of_the_window_in_every_situation() {
         ("execution.accelerator", "cpu"),
         ("model.n_filters_scale", "1"),
         ("model.head_filters", "2"),
+        ("data.n_subsample", "64"),
         ("training.epochs", "100000"),
         ("training.time_budget_s", "none"),
         ("training.teacher_share", "0"),
@@ -106,7 +107,7 @@ fn pictures_of_the_window_in_every_situation() {
     panel(&mut window, Command::ShowTrain, "train-before");
 
     act(&mut window, Action::Start);
-    until(&mut window, "a training", |app| app.desk.state.job.progress.epoch > 1);
+    until(&mut window, "a training", |app| app.desk.state.job.progress.step > 0);
     photograph(&mut window, "train-running");
     act(&mut window, Action::Steer(Control::Stop));
     until(&mut window, "the result", |app| !app.desk.state.is_busy() && app.desk.state.result.is_some());

@@ -28,7 +28,8 @@ pub(super) fn open(runs: &Path, theme: egui::Theme) -> Harness<'static, App> {
 pub(super) fn until(harness: &mut Harness<'static, App>, what: &str, holds: impl Fn(&App) -> bool) {
     let began = Instant::now();
     while !holds(harness.state()) {
-        assert!(began.elapsed() < Duration::from_secs(90), "{what} does not come");
+        let said = harness.state().desk.state.log.last();
+        assert!(began.elapsed() < Duration::from_secs(90), "{what} does not come; the last word was {said:?}");
         std::thread::sleep(Duration::from_millis(5));
         harness.step();
     }

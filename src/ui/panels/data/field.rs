@@ -19,6 +19,9 @@ const FAINT: f32 = 1e-3;
 /// Span of phase, radians, below which it is shown in gray.
 const NARROW: f64 = 4.0;
 
+/// Width in points below which the choices over the object stand closer, as in a window of 1280 points.
+const NARROW_ROW: f32 = 310.0;
+
 /// Pixels from which on an image is coloured on a thread of its own.
 const LARGE: usize = 60_000;
 
@@ -156,6 +159,7 @@ impl ObjectView {
             return;
         }
         let aspect = self.aspect.get_or_insert(Aspect::Phase);
+        let narrow = ui.available_width() < NARROW_ROW;
         ui.horizontal_wrapped(|ui| {
             if known.is_some() && first_look.is_some() {
                 let source = |known: bool| if known { "In the file" } else { "First look" };
@@ -170,8 +174,8 @@ impl ObjectView {
                     });
                 combo.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Object shown"));
             }
-            if known.is_some() && first_look.is_some() {
-                // Beside the list they are one row also in a window of 1280 points.
+            if known.is_some() && first_look.is_some() && narrow {
+                // They stay one row beside the list.
                 ui.spacing_mut().item_spacing.x = 2.0;
                 ui.spacing_mut().button_padding.x = 4.0;
             }

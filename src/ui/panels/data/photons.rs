@@ -58,7 +58,7 @@ impl Photons {
             self.histogram = Histogram::new(of, &patterns.counts);
         }
         let mean = mean(&patterns.counts);
-        let below = ui.spacing().interact_size.y + ui.spacing().item_spacing.y;
+        let below = ui.spacing().interact_size.y;
         let (accent, mean_color, fill) = (palette.accent, palette.warning, palette.lines[5]);
         let histogram = &self.histogram;
         let bars = histogram.bars.iter().enumerate().map(|(at, count)| {
@@ -93,6 +93,8 @@ impl Photons {
             Some(stated) => format!("mean {}, stated {}", short(mean), short(stated)),
             None => format!("mean {}", short(mean)),
         };
+        // As high as the captions beside it.
+        ui.spacing_mut().interact_size.y = 16.0;
         ui.horizontal(|ui| {
             ui.label(RichText::new("selected").color(accent));
             let mean = ui.add(egui::Label::new(RichText::new(text).color(mean_color)).truncate());
