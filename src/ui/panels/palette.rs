@@ -91,16 +91,25 @@ impl Palette {
     }
 }
 
-/// Draws the sheet of shortcuts.
+/// Draws the sheet of shortcuts, in two columns so that it fits the smallest window.
 pub fn shortcut_sheet(context: &egui::Context, open: &mut bool) {
-    egui::Window::new("Keyboard shortcuts").open(open).collapsible(false).resizable(false).show(context, |ui| {
-        egui::Grid::new("shortcut sheet").num_columns(2).spacing([32.0, 6.0]).striped(true).show(ui, |ui| {
-            for command in Command::ALL {
-                if let Some(keys) = command.shortcut() {
-                    ui.label(command.label());
-                    ui.label(RichText::new(ui.ctx().format_shortcut(&keys)).monospace());
-                    ui.end_row();
+    let middle = context.content_rect().center();
+    let window = egui::Window::new("Keyboard shortcuts").pivot(egui::Align2::CENTER_CENTER).default_pos(middle);
+    window.open(open).collapsible(false).resizable(false).show(context, |ui| {
+        let all: Vec<_> = Command::ALL.iter().filter_map(|command| Some((command, command.shortcut()?))).collect();
+        ui.horizontal_top(|ui| {
+            for (number, column) in all.chunks(all.len().div_ceil(2)).enumerate() {
+                if number > 0 {
+                    ui.separator();
                 }
+                let grid = egui::Grid::new(("shortcut sheet", number)).num_columns(2).spacing([24.0, 6.0]);
+                grid.striped(true).show(ui, |ui| {
+                    for (command, keys) in column {
+                        ui.label(command.label());
+                        ui.label(RichText::new(ui.ctx().format_shortcut(keys)).monospace());
+                        ui.end_row();
+                    }
+                });
             }
         });
     });
