@@ -10,7 +10,7 @@
 //! | [`config`] | one struct per stage; fields with help, range and group; presets; TOML, YAML, JSON; those of PtychoPINN |
 //! | [`system`] | which programs run; files that are whole or not there, and their names; threads that let others come first |
 //! | [`data`] | dataset files, their contract, grouping, normalisation, the stitched object as a file |
-//! | [`kernels`] | convolution, pooling, upsampling and attention on the CPU; the only room with `unsafe` |
+//! | [`kernels`] | convolution on CPU and GPU; pooling, upsampling and attention on the CPU; the only room with `unsafe` |
 //! | [`simulate`] | datasets made by calculation: object, probe, scan, noise |
 //! | [`physics`] | illumination, propagation, translation, merging, losses on tensors |
 //! | [`model`] | the networks and their weights |
@@ -21,7 +21,7 @@
 //! | [`metrics`] | how good an object is, against its data and against a reference |
 //! | [`imaging`] | pictures of an object |
 //! | [`report`] | judging reconstructions: tables, CSV, HTML pages |
-//! | [`checkpoint`] | bundles, run folders, atomic writing |
+//! | [`checkpoint`] | bundles, run folders, logs of a training, atomic writing |
 //! | [`worker`] | the one thread that owns the device; commands in, events out |
 //! | [`session`] | pure reducers: events in, what is shown out; actions in, effects out |
 //! | [`ui`] | the window: panels read the session's state and push actions |

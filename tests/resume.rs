@@ -10,7 +10,7 @@ use ptychoscope::config::{Accelerator, ClipAlgorithm, Config, DataConfig, LossKi
 use ptychoscope::data::{Dataset, Reconstruction};
 use ptychoscope::error::Result;
 use ptychoscope::model::Weights;
-use ptychoscope::train::{self, Control, EpochRecord, History, Observer, Resume, Snapshot};
+use ptychoscope::train::{self, Control, EpochRecord, History, Observer, Resume, Snapshot, Start};
 use ptychoscope::worker::device;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -55,7 +55,8 @@ fn losses(history: &History) -> Vec<(usize, u64, Option<u64>, u64)> {
 
 #[test]
 fn a_training_that_is_cut_off_after_any_epoch_ends_with_the_same_bits() {
-    let (dataset, validation) = (siemens(22), siemens(6));
+    let (dataset, other, validation) = (siemens(22), siemens(10), siemens(6));
+    let (one, two) = ([&dataset], [&dataset, &other]);
     let mut usual = Config::default();
     usual.training.time_budget_s = None;
     usual.training.epochs = Some(6);
@@ -80,22 +81,26 @@ fn a_training_that_is_cut_off_after_any_epoch_ends_with_the_same_bits() {
     (settings.stage_1_epochs, settings.stage_2_epochs) = (2, 2);
     (settings.amp_loss, settings.phase_loss) = (Regularizer::TotalVariation, Regularizer::MeanDeviation);
     (settings.epochs, settings.epochs_fine_tune) = (Some(4), 2);
+    let mut near = free.clone();
+    near.training.overlap_weight = 0.9;
     let cpu = device::select(Accelerator::Cpu).unwrap().device;
-    for (name, config, validation) in [
-        ("usual", usual, Some(&validation)),
-        ("free order", free, None),
-        ("groups of four", groups, None),
-        ("weight decay, warm-up, accumulation", decayed, None),
-        ("descent, plateaus, stages, fine-tuning", staged, Some(&validation)),
+    for (name, config, sets, validation) in [
+        ("usual", usual, &one[..], Some(&validation)),
+        ("free order", free, &one[..], None),
+        ("groups of four", groups, &one[..], None),
+        ("weight decay, warm-up, accumulation, two scans", decayed, &two[..], None),
+        ("descent, plateaus, stages, fine-tuning", staged, &one[..], Some(&validation)),
+        ("neighbours in two scans", near, &two[..], None),
     ] {
         let (config, _) = train::adapt(&config, &dataset);
         let mut keeper = Keeper::default();
-        let whole = train::train(&dataset, validation, &config, &cpu, &mut keeper).unwrap();
+        let whole = train::train_sets(Start::Untrained, sets, validation, &config, &cpu, &mut keeper).unwrap();
         assert_eq!(keeper.kept.len(), 6);
         for resume in keeper.kept {
             let epoch = resume.history.0.len();
             let mut after = Keeper { history: resume.history.clone(), kept: Vec::new() };
-            let resumed = train::train_from(Some(resume), &dataset, validation, &config, &cpu, &mut after).unwrap();
+            let start = Start::Resumed(Box::new(resume));
+            let resumed = train::train_sets(start, sets, validation, &config, &cpu, &mut after).unwrap();
             assert_eq!(resumed.weights, whole.weights, "{name}, after epoch {epoch}");
             assert_eq!(losses(&resumed.history), losses(&whole.history), "{name}, after epoch {epoch}");
             assert_eq!((resumed.steps, resumed.patterns), (whole.steps, whole.patterns), "{name}");

@@ -314,8 +314,7 @@ pub fn group_coordinates(positions: &[[f64; 2]], groups: &Groups) -> GroupCoordi
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use super::super::npz::NpzArchive;
-    use super::super::test_support::shared;
+    use super::super::test_support::golden_groups;
     use super::*;
     use ndarray::{Ix2, Ix4};
 
@@ -478,11 +477,7 @@ mod tests {
 
     #[test]
     fn coordinates_agree_with_the_reference() {
-        let Some(shared) = shared() else { return };
-        let mut golden = NpzArchive::open(shared.join("golden/grouping.npz")).unwrap();
-        let axis = |values: ndarray::ArrayD<f64>| values.into_iter().collect::<Vec<f64>>();
-        let (xs, ys) = (axis(golden.read_f64("xcoords").unwrap()), axis(golden.read_f64("ycoords").unwrap()));
-        let positions: Vec<[f64; 2]> = xs.into_iter().zip(ys).map(|(x, y)| [x, y]).collect();
+        let Some((mut golden, positions, cases)) = golden_groups() else { return };
 
         let near = golden.read_f64("kdtree_nn_k8_including_self").unwrap().into_dimensionality::<Ix2>().unwrap();
         let index = NeighborIndex::new(&positions);
@@ -492,12 +487,6 @@ mod tests {
             assert_eq!(index.nearest(of, 7), row[1..]);
         }
 
-        let cases: Vec<String> = golden
-            .members()
-            .iter()
-            .filter_map(|member| member.key.strip_suffix("/nn_indices").map(str::to_string))
-            .collect();
-        assert_eq!(cases.len(), 7);
         let mut worst = 0.0f64;
         for case in cases {
             let mut read = |name: &str| golden.read_f64(&format!("{case}/{name}")).unwrap();

@@ -116,8 +116,7 @@ fn neighbourhoods(positions: &[[f64; 2]], seeds: &[usize], reach: usize) -> Vec<
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::super::grouping::{group, group_around};
-    use super::super::npz::NpzArchive;
-    use super::super::test_support::shared;
+    use super::super::test_support::golden_groups;
     use super::*;
     use crate::config::RandomGenerator;
     use ndarray::Ix2;
@@ -135,17 +134,7 @@ mod tests {
 
     #[test]
     fn the_groups_are_those_of_the_original() {
-        let Some(shared) = shared() else { return };
-        let mut golden = NpzArchive::open(shared.join("golden/grouping.npz")).unwrap();
-        let axis = |values: ndarray::ArrayD<f64>| values.into_iter().collect::<Vec<f64>>();
-        let (xs, ys) = (axis(golden.read_f64("xcoords").unwrap()), axis(golden.read_f64("ycoords").unwrap()));
-        let positions: Vec<[f64; 2]> = xs.into_iter().zip(ys).map(|(x, y)| [x, y]).collect();
-        let cases: Vec<String> = golden
-            .members()
-            .iter()
-            .filter_map(|member| member.key.strip_suffix("/nn_indices").map(str::to_string))
-            .collect();
-        assert_eq!(cases.len(), 7);
+        let Some((mut golden, positions, cases)) = golden_groups() else { return };
         for case in cases {
             let text = golden.read_text(&format!("{case}/args")).unwrap();
             let args: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{case}: {text}"));

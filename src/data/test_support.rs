@@ -1,7 +1,7 @@
 //! What the tests of this room share: small synthetic datasets, raw archives, the shared folder.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use super::npz::{NpyArray, write_npz};
+use super::npz::{NpyArray, NpzArchive, write_npz};
 use ndarray::{Array2, Array3, ArrayD, Axis};
 use num_complex::Complex32;
 use std::io::Write;
@@ -16,6 +16,21 @@ pub(super) fn shared() -> Option<PathBuf> {
     assert!(std::env::var_os("PTYCHOSCOPE_REQUIRE_SHARED").is_none(), "{} is missing", path.display());
     println!("skipped: ../shared is not here");
     None
+}
+
+/// Golden groups: the archive, its positions (x, y), and the names of its cases.
+pub(super) fn golden_groups() -> Option<(NpzArchive, Vec<[f64; 2]>, Vec<String>)> {
+    let mut golden = NpzArchive::open(shared()?.join("golden/grouping.npz")).unwrap();
+    let axis = |values: ArrayD<f64>| values.into_iter().collect::<Vec<f64>>();
+    let (xs, ys) = (axis(golden.read_f64("xcoords").unwrap()), axis(golden.read_f64("ycoords").unwrap()));
+    let positions = xs.into_iter().zip(ys).map(|(x, y)| [x, y]).collect();
+    let cases: Vec<String> = golden
+        .members()
+        .iter()
+        .filter_map(|member| member.key.strip_suffix("/nn_indices").map(str::to_string))
+        .collect();
+    assert_eq!(cases.len(), 7);
+    Some((golden, positions, cases))
 }
 
 /// The folder with the committed fixtures.

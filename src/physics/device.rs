@@ -31,11 +31,10 @@ pub fn total(values: Tensor<1>) -> Tensor<1> {
 pub fn sum_of_each(images: Tensor<3>, groups: usize) -> Tensor<2> {
     let [k, n, m] = images.dims();
     let rows = k / groups * n;
-    if images.device() == Device::flex() || m == 1 {
+    if images.device() == Device::flex() {
         return images.reshape([groups, rows * m]).sum_dim(1);
     }
-    let columns = sum_over(images.reshape([groups, rows, m]), 1);
-    columns.reshape([groups, m]).sum_dim(1)
+    sum_over(sum_over(images.reshape([groups, rows, m]), 1).reshape([groups, m]), 1)
 }
 
 fn sum_in_columns(values: Tensor<1>) -> Tensor<1> {

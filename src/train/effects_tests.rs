@@ -1,11 +1,9 @@
 //! Every setting of a training changes it: the weights at the end are others, or so are the losses that are told.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use super::{Control, EpochRecord, History, Observer, Progress, Resume, Silent, Snapshot, Start, train, train_sets};
+use super::{Silent, Start, train, train_sets};
 use crate::config::{Config, DataConfig};
 use crate::data::Dataset;
-use crate::error::Result;
-use crate::model::Weights;
 use burn::tensor::Device;
 
 /// A tiny training: 6 patterns, 3 epochs of 2 batches.
@@ -48,71 +46,6 @@ fn patterns(count: usize, seed: u64) -> Dataset {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/siemens_star_n64.npz");
     let reading = DataConfig { n_subsample: Some(count), ..DataConfig::default() };
     Dataset::load(path.as_ref(), &reading, seed).unwrap()
-}
-
-/// Keeps what could be saved after each epoch.
-#[derive(Default)]
-struct Keeper {
-    history: History,
-    kept: Vec<Resume>,
-}
-
-impl Observer for Keeper {
-    fn control(&mut self) -> Control {
-        Control::Run
-    }
-    fn progress(&mut self, _: &Progress, _: &dyn Fn() -> Result<Weights>) {}
-    fn epoch(&mut self, record: &EpochRecord, snapshot: &Snapshot<'_>) {
-        self.history.0.push(record.clone());
-        let Some(state) = snapshot.state else { return };
-        let (weights, state) = ((snapshot.weights)().unwrap(), state().unwrap());
-        self.kept.push(Resume { weights, state, history: self.history.clone() });
-    }
-    fn note(&mut self, _: &str) {}
-}
-
-#[test]
-fn a_training_with_any_optimiser_schedule_and_sets_goes_on_to_the_bit() {
-    let (first, second) = (patterns(6, 1), patterns(5, 2));
-    let decayed: &[(&str, &str)] = &[
-        ("training.optimizer", "adamw"),
-        ("training.weight_decay", "0.01"),
-        ("training.schedule", "warmup_cosine"),
-        ("training.lr_warmup_epochs", "2"),
-        ("training.accum_steps", "3"),
-        ("training.gradient_clip", "0.1"),
-        ("training.gradient_clip_algorithm", "agc"),
-        ("training.loss", "weighted"),
-        ("training.mae_weight", "0.5"),
-        ("training.epochs", "4"),
-    ];
-    let staged: &[(&str, &str)] = &[
-        ("training.optimizer", "sgd"),
-        ("training.schedule", "reduce_on_plateau"),
-        ("training.plateau_patience", "0"),
-        ("training.stage_1_epochs", "1"),
-        ("training.stage_2_epochs", "1"),
-        ("training.amp_loss", "total_variation"),
-        ("training.epochs", "3"),
-        ("training.epochs_fine_tune", "1"),
-    ];
-    for (name, settings, sets) in [
-        ("decayed", decayed, vec![&first, &second]),
-        ("staged", staged, vec![&first]),
-        ("near", &[("training.overlap_weight", "0.9")], vec![&first, &second]),
-    ] {
-        let config = config(settings);
-        let mut keeper = Keeper::default();
-        let whole = train_sets(Start::Untrained, &sets, None, &config, &Device::flex(), &mut keeper).unwrap();
-        assert!(keeper.kept.len() >= 3, "{name}");
-        for resume in keeper.kept {
-            let epoch = resume.history.0.len();
-            let start = Start::Resumed(Box::new(resume));
-            let resumed = train_sets(start, &sets, None, &config, &Device::flex(), &mut Silent).unwrap();
-            assert_eq!(resumed.weights, whole.weights, "{name}, after epoch {epoch}");
-            assert_eq!(resumed.history.0.len(), whole.history.0.len(), "{name}");
-        }
-    }
 }
 
 #[test]

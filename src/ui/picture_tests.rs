@@ -4,7 +4,7 @@
 //! Its dataset has a long name, which is where rows break first.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use super::shell_tests::{open, until};
+use super::shell_tests::{open, train_without_end, until};
 use super::*;
 use crate::session::Step;
 use crate::ui::panels::bench::fixture;
@@ -88,17 +88,8 @@ fn pictures_of_the_window_in_every_situation() {
     until(&mut window, "the preview", |app| app.desk.state.scene.preview.is_some());
     photograph(&mut window, "simulate");
 
-    for (path, text) in [
-        ("execution.accelerator", "cpu"),
-        ("model.n_filters_scale", "1"),
-        ("model.head_filters", "2"),
-        ("data.n_subsample", "64"),
-        ("training.epochs", "100000"),
-        ("training.time_budget_s", "none"),
-        ("training.teacher_share", "0"),
-    ] {
-        act(&mut window, Action::SetField { path: path.into(), text: text.into() });
-    }
+    train_without_end(&mut window);
+    settle(&mut window);
     act(&mut window, Action::Open(dataset.clone()));
     until(&mut window, "the dataset", |app| app.desk.state.why_not_start().is_none());
     until(&mut window, "the first look", |app| app.desk.state.dataset.as_ref().unwrap().preview.is_some());

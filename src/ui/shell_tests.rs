@@ -114,12 +114,8 @@ fn commands(harness: &Harness<'static, App>) -> Vec<ViewportCommand> {
     harness.output().viewport_output.get(&ViewportId::ROOT).map(|output| output.commands.clone()).unwrap_or_default()
 }
 
-#[test]
-fn a_window_that_works_asks_before_it_closes_and_one_that_does_not_closes() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut window = open(folder.path(), egui::Theme::Light);
-    assert!(!close(&mut window).contains(&ViewportCommand::CancelClose), "nothing is lost");
-
+/// Configures a small training on the CPU that ends only when it is told to.
+pub(super) fn train_without_end(window: &mut Harness<'static, App>) {
     for (path, text) in [
         ("execution.accelerator", "cpu"),
         ("model.n_filters_scale", "1"),
@@ -131,6 +127,15 @@ fn a_window_that_works_asks_before_it_closes_and_one_that_does_not_closes() {
     ] {
         window.state_mut().desk.act(Action::SetField { path: path.into(), text: text.into() });
     }
+}
+
+#[test]
+fn a_window_that_works_asks_before_it_closes_and_one_that_does_not_closes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path(), egui::Theme::Light);
+    assert!(!close(&mut window).contains(&ViewportCommand::CancelClose), "nothing is lost");
+
+    train_without_end(&mut window);
     window.state_mut().desk.act(Action::Open(fixture("siemens_star_n64.npz")));
     until(&mut window, "reading", |app| app.desk.state.why_not_start().is_none());
     window.state_mut().desk.act(Action::Start);

@@ -4,7 +4,7 @@
 //! its border, and the weights, in shared memory; a thread computes two pixels, one above the other, in up to 16 channels.
 
 use super::Layer;
-use super::launch::{Shader, launch};
+use super::launch::{ONLY_KEPT, Shader, bindings, launch};
 use burn_cubecl::tensor::CubeTensor;
 use std::fmt::Write;
 
@@ -84,9 +84,7 @@ impl Shader for Convolve {
         let mut line = |written: std::fmt::Arguments<'_>| {
             let _never_fails = writeln!(text, "{written}");
         };
-        for (i, name) in names.iter().enumerate() {
-            line(format_args!("@group(0) @binding({i}) var<storage, read_write> {name}: array<f32>;"));
-        }
+        line(format_args!("{}", bindings(names.into_iter())));
         line(format_args!("var<workgroup> tile: array<f32, {}>;", channels * tile));
         line(format_args!("var<workgroup> taps: array<vec4<f32>, {}>;", channels * taps * quads));
         let at = if self.flipped {
@@ -113,7 +111,7 @@ let row = (pair / {columns}u) * 2u;",
         for q in 0..fours {
             line(format_args!("var a{q} = vec4<f32>(); var b{q} = vec4<f32>();"));
         }
-        let kept = if self.masked { "if (kept[at] <= 0.0) { value = 0.0; }" } else { "" };
+        let kept = if self.masked { ONLY_KEPT } else { "" };
         line(format_args!(
             "for (var first = 0u; first < {channels_in}u; first += {channels}u) {{
 workgroupBarrier();

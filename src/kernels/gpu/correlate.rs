@@ -3,7 +3,7 @@
 //! A work group sums over some rows for up to 32 × 32 pairs of channels; a thread has up to 2 × 2 of them with all taps,
 //! and slides along the row. Where there are few pairs, several threads share the columns. A second kernel adds the sums.
 
-use super::launch::{Shader, launch};
+use super::launch::{ONLY_KEPT, Shader, bindings, launch};
 use super::{LARGEST_GRID, Layer, like};
 use burn_cubecl::tensor::CubeTensor;
 use std::fmt::Write;
@@ -40,6 +40,11 @@ struct Plan {
 }
 
 impl Plan {
+    /// Channels of a work group: (out, in).
+    fn block(&self) -> (usize, usize) {
+        (self.own.0 * self.threads.0, self.own.1 * self.threads.1)
+    }
+
     fn parts(&self) -> usize {
         self.splits * self.lanes
     }
@@ -53,12 +58,10 @@ fn elements(layer: Layer) -> usize {
 impl Correlate {
     fn plan(&self) -> Plan {
         let Layer { channels_in, channels_out, h, w, side } = self.layer;
-        let block = |channels: usize| channels.next_power_of_two().min(BLOCK);
-        let own = |block: usize| if side <= 3 { block.min(2) } else { 1 };
-        let (out, input) = (block(channels_out), block(channels_in));
         // A larger kernel keeps more rows in shared memory, and more sums in a thread.
-        let (out, input) = if side <= 3 { (out, input) } else { (out.min(4), input.min(4)) };
-        let own = (own(out), own(input));
+        let (most, most_own) = if side <= 3 { (BLOCK, 2) } else { (4, 1) };
+        let (out, input) = (channels_out.next_power_of_two().min(most), channels_in.next_power_of_two().min(most));
+        let own = (out.min(most_own), input.min(most_own));
         let threads = (out / own.0, input / own.1);
         let columns = w.next_power_of_two().clamp(4, 16);
         let lanes = (64 / (threads.0 * threads.1)).clamp(1, columns / 2);
@@ -81,17 +84,14 @@ impl Shader for Correlate {
         let Layer { channels_in, channels_out, h, w, side } = self.layer;
         let Plan { own, threads, lanes, columns, rows, .. } = plan;
         let (taps, radius, all_threads) = (self.layer.taps(), side / 2, self.threads());
-        let (out, input, width) = (own.0 * threads.0, own.1 * threads.1, columns + side - 1);
+        let ((out, input), width) = (plan.block(), columns + side - 1);
         let (all, count, run) = (self.n * h, elements(self.layer), columns / lanes);
         let mut text = String::new();
         let mut line = |written: std::fmt::Arguments<'_>| {
             let _never_fails = writeln!(text, "{written}");
         };
-        let names = ["x", "dy", "sums"].into_iter().chain(self.masked.then_some("kept"));
-        for (i, name) in names.enumerate() {
-            line(format_args!("@group(0) @binding({i}) var<storage, read_write> {name}: array<f32>;"));
-        }
-        let kept = if self.masked { "if (kept[at] <= 0.0) { value = 0.0; }" } else { "" };
+        line(format_args!("{}", bindings(["x", "dy", "sums"].into_iter().chain(self.masked.then_some("kept")))));
+        let kept = if self.masked { ONLY_KEPT } else { "" };
         line(format_args!(
             "var<workgroup> xs: array<f32, {xs}>;
 var<workgroup> ds: array<f32, {ds}>;
@@ -225,12 +225,9 @@ impl Shader for Add {
     fn text(&self) -> String {
         let Self { parts, weights, biases } = *self;
         let (threads, elements, lanes, across) = (self.threads(), Self::ELEMENTS, Self::LANES, self.groups().0);
-        let count = weights + biases;
+        let (count, bindings) = (weights + biases, bindings(["sums", "dw", "db"].into_iter()));
         format!(
-            "@group(0) @binding(0) var<storage, read_write> sums: array<f32>;
-@group(0) @binding(1) var<storage, read_write> dw: array<f32>;
-@group(0) @binding(2) var<storage, read_write> db: array<f32>;
-var<workgroup> of_lanes: array<f32, {threads}>;
+            "{bindings}var<workgroup> of_lanes: array<f32, {threads}>;
 @compute @workgroup_size({threads})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {{
 let element = (group.y * {across}u + group.x) * {elements}u + me % {elements}u;
@@ -252,7 +249,7 @@ if (me < {elements}u && element < {count}u) {{
 
 /// Writes the gradients of weight and bias into `made`. `x` is the layer's input, `dy` the gradient of its output, which
 /// counts only where `kept` is positive.
-pub(super) fn launch_all(
+pub(super) fn gradients(
     n: usize,
     layer: Layer,
     x: &CubeTensor,
@@ -262,7 +259,7 @@ pub(super) fn launch_all(
 ) {
     let kernel = Correlate { n, layer, masked: kept.is_some() };
     let plan = kernel.plan();
-    let (out, input) = (plan.own.0 * plan.threads.0, plan.own.1 * plan.threads.1);
+    let (out, input) = plan.block();
     let groups = [layer.channels_in.div_ceil(input), layer.channels_out.div_ceil(out), plan.splits];
     let sums = like(x, &[plan.parts(), elements(layer)]);
     let with: Vec<&CubeTensor> = [x, dy, &sums].into_iter().chain(kept).collect();

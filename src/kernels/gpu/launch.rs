@@ -16,6 +16,15 @@ pub(super) trait Shader: Debug + Clone + PartialEq + Eq + Hash + Send + Sync + '
     fn threads(&self) -> usize;
 }
 
+/// Lets a `value` at the place `at` count only where the tensor `kept` is positive there.
+pub(super) const ONLY_KEPT: &str = "if (kept[at] <= 0.0) { value = 0.0; }";
+
+/// The tensors of these names as bindings 0, 1, …
+pub(super) fn bindings<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let binding = |(i, name)| format!("@group(0) @binding({i}) var<storage, read_write> {name}: array<f32>;\n");
+    names.enumerate().map(binding).collect()
+}
+
 struct Own<S>(S);
 
 impl<S: Shader> KernelMetadata for Own<S> {
