@@ -29,8 +29,8 @@
 //! | [`cli`] | arguments, progress, report, exit codes |
 //!
 //! # Import rule
-//! `error`, `config`, `fourier` and `system` may be read by every room. `data`, `metrics`, `imaging`, `kernels` and `physics` read
-//! nothing else; `simulate` reads `data`, `direct` that and `physics`; `model` reads `kernels` and `physics`; `train` reads `data`, `direct`
+//! `error`, `config`, `fourier` and `system` may be read by every room. `data`, `metrics`, `imaging` and `kernels` read
+//! nothing else; `physics` reads `kernels`; `simulate` reads `data`, `direct` that and `physics`; `model` reads `kernels` and `physics`; `train` reads `data`, `direct`
 //! and `model` and what they read; `infer` reads `train` (for its scaling and control types); `checkpoint` reads `data`,
 //! `model`, `train`; `worker` reads all of these; `session` reads the worker's messages, and the summaries of `data` and
 //! `checkpoint` through them; `report` reads `checkpoint`, `data`, `metrics`, `imaging`; `ui`

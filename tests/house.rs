@@ -12,7 +12,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("imaging", &[]),
     ("kernels", &[]),
-    ("physics", &[]),
+    ("physics", &["kernels"]),
     ("fourier", &[]),
     ("system", &[]),
     ("simulate", &["data"]),

@@ -3,14 +3,13 @@
 
 mod common;
 
-use burn::tensor::{Device, Tensor, TensorData};
 use common::fixture;
 use ptychoscope::config::{Accelerator, Config, DataConfig, DirectConfig};
 use ptychoscope::data::Dataset;
 use ptychoscope::direct::{self, Start};
 use ptychoscope::train::{self, Control, Silent, Trained};
 use ptychoscope::worker::device::{self, Selected};
-use ptychoscope::{infer, kernels, metrics, physics};
+use ptychoscope::{infer, metrics};
 
 fn siemens(patterns: Option<usize>) -> Dataset {
     let config = DataConfig { n_subsample: patterns, ..DataConfig::default() };
@@ -100,55 +99,6 @@ fn gridsizes_two_and_three_train_and_reconstruct() {
                 .unwrap();
         assert!(object.object.iter().all(|z| z.re.is_finite() && z.im.is_finite()));
     }
-}
-
-/// Output and the gradients of input, weight and bias of a convolution with numbers that look random.
-fn convolved(device: &Device, [n, c_in, c_out, h, w, side]: [usize; 6], relu: bool) -> [Vec<f32>; 4] {
-    fn numbers<const D: usize>(shape: [usize; D], seed: usize, device: &Device) -> Tensor<D> {
-        let values = (0..shape.iter().product()).map(|i| ((i * 7919 + seed * 104_729) % 10_007) as f32 / 5003.5 - 1.0);
-        Tensor::from_data(TensorData::new(values.collect::<Vec<f32>>(), shape), device)
-    }
-    let device = device.clone().autodiff();
-    let x = numbers([n, c_in, h, w], 1, &device).require_grad();
-    let weight = numbers([c_out, c_in, side, side], 2, &device).require_grad();
-    let bias = numbers([c_out], 3, &device).require_grad();
-    let y = kernels::convolution(x.clone(), weight.clone(), bias.clone(), relu);
-    let gradients = (y.clone() * numbers([n, c_out, h, w], 4, &device)).sum().backward();
-    let flat = |data: TensorData| data.try_to_vec::<f32>().unwrap();
-    [
-        flat(y.without_autodiff().into_data()),
-        flat(x.grad(&gradients).unwrap().into_data()),
-        flat(weight.grad(&gradients).unwrap().into_data()),
-        flat(bias.grad(&gradients).unwrap().into_data()),
-    ]
-}
-
-#[test]
-fn convolutions_of_a_wgpu_adapter_and_their_gradients_are_those_of_the_cpu() {
-    let Some(gpu) = wgpu_adapter() else { return };
-    // Odd sizes, few and many channels, blocks of channels that are not full, kernels of every side, a single row.
-    for (shape, relu) in [
-        ([2, 3, 5, 9, 7, 3], true),
-        ([3, 1, 9, 33, 20, 3], true),
-        ([2, 33, 40, 16, 16, 3], false),
-        ([1, 16, 1, 40, 34, 3], false),
-        ([2, 2, 1, 16, 16, 7], false),
-        ([2, 4, 6, 10, 12, 5], true),
-        ([3, 5, 7, 8, 8, 1], true),
-        ([1, 16, 24, 1, 5, 3], false),
-    ] {
-        let (ours, cpu) = (convolved(&gpu.device, shape, relu), convolved(&Device::flex(), shape, relu));
-        for (what, (ours, cpu)) in ["output", "input", "weight", "bias"].into_iter().zip(ours.iter().zip(&cpu)) {
-            assert_eq!(ours.len(), cpu.len());
-            let scale = cpu.iter().fold(1e-6f32, |most, v| most.max(v.abs()));
-            let error = ours.iter().zip(cpu).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
-            assert!(error <= 1e-5 * scale, "{shape:?}, {what}: differs by {error:e} of {scale:e}");
-        }
-    }
-    let long: Vec<f32> = (0..10_007).map(|i| ((i * 37) % 101) as f32).collect();
-    let sum: f32 = long.iter().sum();
-    let there = Tensor::<1>::from_data(TensorData::new(long, [10_007]), &gpu.device);
-    assert_eq!(physics::total(there).into_scalar::<f32>(), sum);
 }
 
 #[test]

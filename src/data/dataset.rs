@@ -64,7 +64,8 @@ impl Dataset {
     /// patterns chosen with `seed` (A§2.2); of HDF5 files only those are read.
     ///
     /// # Errors
-    /// [`Error::BadInput`] if the file cannot be read, or exactly if a verdict of [`super::inspect_with`] fails.
+    /// [`Error::BadInput`] if the file cannot be read, exactly if a verdict of [`super::inspect_with`] fails, or if no pattern
+    /// is asked for.
     pub fn load(path: &Path, config: &DataConfig, seed: u64) -> Result<Self> {
         if config.n_subsample == Some(0) {
             return Err(Problem::new("n_subsample is 0")

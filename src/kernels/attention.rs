@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 const LANES: usize = 16;
 
 /// Sizes of one application.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AttentionShape {
     /// Images.
     pub n: usize,

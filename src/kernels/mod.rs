@@ -30,5 +30,6 @@ mod tile;
 pub mod upsample;
 
 pub use memory::keep_freed_memory;
-pub use ops::{BlockAttention, block_attention, convolution, max_pool2, upsample2};
+pub use ops::{BlockAttention, Curve, bent, block_attention, convolution, cut, join, leading_phasors, max_pool2};
+pub use ops::{total_on_gpu, upsample2};
 pub use overlap::overlap_product;

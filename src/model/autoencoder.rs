@@ -3,7 +3,7 @@
 use super::layers;
 use super::network::{Activation, Network};
 use super::plan::{Attention, Block, Conv, Decoder, End, Layer, Norm, Stage};
-use crate::kernels;
+use crate::kernels::{self, Curve};
 use burn::tensor::{Tensor, activation};
 use std::sync::PoisonError;
 
@@ -53,7 +53,7 @@ impl Network {
                 let centre = centre.pad((pad, pad, pad, pad), 0.0);
                 let Some((block, out)) = ring.as_ref().filter(|_| *ring_used) else { return centre };
                 let ring = kernels::upsample2(self.block(block, h.narrow(1, kept, *outer)));
-                let ring = activation::silu(self.linear(out, ring));
+                let ring = kernels::bent(self.linear(out, ring), Curve::Silu);
                 centre + if *masked { ring * self.border.clone() } else { ring }
             }
         }

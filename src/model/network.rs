@@ -7,6 +7,7 @@ use super::layers;
 use super::plan::{Body, Plan, Spec};
 use crate::config::{AmpActivation, Architecture, GeneratorOutput, InputTransform, ModelConfig, OutputMode};
 use crate::error::{Error, Problem, Result};
+use crate::kernels::{self, Curve};
 use crate::physics::{self, ComplexTensor, central_window};
 use burn::tensor::{Device, Gradients, Tensor, TensorData, activation};
 use ndarray::ArrayD;
@@ -49,13 +50,13 @@ pub(super) enum Activation {
 impl Activation {
     pub(super) fn apply(self, z: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Amplitude(AmpActivation::Sigmoid) => activation::sigmoid(z),
-            Self::Amplitude(AmpActivation::Silu) => activation::silu(z),
+            Self::Amplitude(AmpActivation::Sigmoid) => kernels::bent(z, Curve::Sigmoid),
+            Self::Amplitude(AmpActivation::Silu) => kernels::bent(z, Curve::Silu),
             Self::Amplitude(AmpActivation::Softplus) => activation::softplus(z, 1.0),
             Self::Amplitude(AmpActivation::Relu) => activation::relu(z),
-            Self::Phase => z.tanh() * PI,
-            Self::Real => z.tanh() + 0.2,
-            Self::Imaginary => z.tanh() * 1.2,
+            Self::Phase => kernels::bent(z, Curve::Tanh) * PI,
+            Self::Real => kernels::bent(z, Curve::Tanh) + 0.2,
+            Self::Imaginary => kernels::bent(z, Curve::Tanh) * 1.2,
             Self::Linear => z,
         }
     }
@@ -196,25 +197,21 @@ impl Network {
 
     /// All parameters as one vector without autodiff, layer by layer, weight before bias.
     pub fn flat_parameters(&self) -> Tensor<1> {
-        Tensor::cat(self.trained.iter().map(|t| t.clone().without_autodiff()).collect(), 0)
+        kernels::join(self.trained.iter().map(|t| t.clone().without_autodiff()).collect())
     }
 
     /// Gradients of a backward pass in the order of [`Self::flat_parameters`].
     pub fn flat_gradient(&self, gradients: &Gradients) -> Tensor<1> {
         let parts =
             self.trained.iter().map(|t| t.grad(gradients).unwrap_or_else(|| t.clone().without_autodiff().zeros_like()));
-        Tensor::cat(parts.collect(), 0)
+        kernels::join(parts.collect())
     }
 
     /// The same network with the parameters of `flat` (see [`Self::flat_parameters`]), not yet differentiated.
     #[must_use]
     pub fn with_parameters(mut self, flat: &Tensor<1>) -> Self {
-        let mut at = 0;
-        for tensor in &mut self.trained {
-            let size = tensor.dims()[0];
-            *tensor = flat.clone().narrow(0, at, size);
-            at += size;
-        }
+        let sizes: Vec<usize> = self.trained.iter().map(|tensor| tensor.dims()[0]).collect();
+        self.trained = kernels::cut(flat, &sizes);
         self
     }
 

@@ -1,6 +1,7 @@
 //! What Burn does not do as it should on every device, or not in one word.
 
 use crate::error::{Error, Result};
+use crate::kernels;
 use burn::tensor::{Device, Tensor};
 
 /// Values of a tensor, copied from its device; `what` is named if that fails.
@@ -24,7 +25,10 @@ pub fn sum_over<const D: usize>(tensor: Tensor<D>, dim: usize) -> Tensor<D> {
 /// Hazard: on a GPU Burn's own has one thread for it, or adds in an order that is another one every time. Remedy: there
 /// the values are summed in columns, which have a thread each, until few are left.
 pub fn total(values: Tensor<1>) -> Tensor<1> {
-    if values.device() == Device::flex() { values.sum() } else { sum_in_columns(values) }
+    if values.device() == Device::flex() {
+        return values.sum();
+    }
+    kernels::total_on_gpu(&values).unwrap_or_else(|| sum_in_columns(values))
 }
 
 /// Sums of images (k, N, M) over each of `groups` runs of them: (groups, 1); on a GPU as in [`total`].
@@ -35,6 +39,24 @@ pub fn sum_of_each(images: Tensor<3>, groups: usize) -> Tensor<2> {
         return images.reshape([groups, rows * m]).sum_dim(1);
     }
     sum_over(sum_over(images.reshape([groups, rows, m]), 1).reshape([groups, m]), 1)
+}
+
+/// `a · bᵀ` of matrices (k, pixels), k small: (k, k). On a GPU a product has work groups for its results alone, here one, so
+/// that there runs of pixels are multiplied side by side and their products added.
+pub fn products_of_rows(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+    const RUN: usize = 256;
+    let [k, pixels] = a.dims();
+    let runs = pixels / RUN;
+    if a.device() == Device::flex() || runs < 2 {
+        return a.matmul(b.swap_dims(0, 1));
+    }
+    let in_runs = |t: &Tensor<2>| t.clone().narrow(1, 0, runs * RUN).reshape([k, runs, RUN]).swap_dims(0, 1);
+    let products = in_runs(&a).matmul(in_runs(&b).swap_dims(1, 2)).sum_dim(0).reshape([k, k]);
+    let rest = pixels - runs * RUN;
+    if rest == 0 {
+        return products;
+    }
+    products + a.narrow(1, runs * RUN, rest).matmul(b.narrow(1, runs * RUN, rest).swap_dims(0, 1))
 }
 
 fn sum_in_columns(values: Tensor<1>) -> Tensor<1> {

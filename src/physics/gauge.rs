@@ -5,6 +5,8 @@
 //! overlaps, by power iteration. The phases carry no gradient.
 
 use super::ComplexTensor;
+use super::device::products_of_rows;
+use crate::kernels;
 use burn::tensor::Tensor;
 
 /// Power iterations; the overlap matrix of a neighbourhood has a clear leading eigenvector.
@@ -16,11 +18,14 @@ const ROUNDS: usize = 12;
 pub(super) fn gauge_phasors(placed: ComplexTensor<2>) -> ComplexTensor<2> {
     let units = placed.re.dims()[0];
     // overlap[a, b] = Σ z_a conj(z_b)
-    let (re_t, im_t) = (placed.re.clone().swap_dims(0, 1), placed.im.clone().swap_dims(0, 1));
+    let ComplexTensor { re, im } = placed;
     let overlap = ComplexTensor {
-        re: placed.re.clone().matmul(re_t.clone()) + placed.im.clone().matmul(im_t.clone()),
-        im: placed.im.matmul(re_t) - placed.re.matmul(im_t),
+        re: products_of_rows(re.clone(), re.clone()) + products_of_rows(im.clone(), im.clone()),
+        im: products_of_rows(im.clone(), re.clone()) - products_of_rows(re, im),
     };
+    if let Some([re, im]) = kernels::leading_phasors(&overlap.re, &overlap.im, ROUNDS) {
+        return ComplexTensor { re, im: im.neg() };
+    }
     let device = overlap.re.device();
     let mut phasor =
         ComplexTensor { re: Tensor::ones([units, 1], &device), im: Tensor::<2>::zeros([units, 1], &device) };

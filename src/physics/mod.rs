@@ -17,7 +17,7 @@ mod probe;
 mod translate;
 
 pub use complex::ComplexTensor;
-pub use device::{read, sum_of_each, sum_over, total};
+pub use device::{products_of_rows, read, sum_of_each, sum_over, total};
 pub use diffraction::Diffraction;
 pub use fourier::CenteredFourier;
 pub use loss::{

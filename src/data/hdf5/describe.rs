@@ -141,6 +141,20 @@ fn dtype_of(datatype: &DatatypeMessage, element: Element) -> String {
         Element::Float { bytes } => format!("{order}f{bytes}"),
         Element::Complex { bytes } => format!("<c{bytes}"),
         Element::Text => "text".into(),
-        Element::Other => datatype.to_string(),
+        Element::Other => told(datatype),
+    }
+}
+
+/// A type that is not read, in words. Hazard: the library's own text counts bits, and a file may claim so many bytes that
+/// their number overflows. Remedy: bytes are told here.
+fn told(datatype: &DatatypeMessage) -> String {
+    match datatype {
+        DatatypeMessage::FixedPoint { size, .. } => format!("integer of {size} bytes"),
+        DatatypeMessage::FloatingPoint { size, .. } => format!("floating point of {size} bytes"),
+        DatatypeMessage::BitField { size, .. } => format!("bit field of {size} bytes"),
+        DatatypeMessage::Enum { base, members } => format!("enumeration of {} values, {}", members.len(), told(base)),
+        DatatypeMessage::VarLenSequence { base } => format!("lists of {}", told(base)),
+        DatatypeMessage::Array { dims, base } => format!("array {dims:?} of {}", told(base)),
+        other => other.to_string(),
     }
 }

@@ -4,16 +4,19 @@
 //! its border, and the weights, in shared memory; a thread computes two pixels, one above the other, in up to 16 channels.
 
 use super::Layer;
-use super::launch::{ONLY_KEPT, Shader, bindings, launch};
+use super::launch::{GROUPS, LARGEST_GROUP, LOADS, SHARED, SMALLEST_GROUP, Shader, THREADS, bindings, launch};
 use burn_cubecl::tensor::CubeTensor;
 use std::fmt::Write;
 
-/// Bytes of shared memory that every device has.
-const SHARED: usize = 16_384;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Convolve {
-    pub layer: Layer,
+    layer: Layer,
+    kind: Kind,
+    plan: Plan,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Kind {
     /// Weights are those of the reversed layer.
     pub flipped: bool,
     pub bias: bool,
@@ -23,6 +26,7 @@ pub(super) struct Convolve {
 }
 
 /// How the work is shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Plan {
     /// Columns and rows of a tile; an even number of rows.
     columns: usize,
@@ -35,112 +39,190 @@ struct Plan {
     channels: usize,
 }
 
-impl Convolve {
-    fn plan(&self) -> Plan {
-        let Layer { channels_in, channels_out, h, w, .. } = self.layer;
+impl Plan {
+    /// Small batches of small images have little to do at once: then a thread has fewer channels, and a group fewer threads.
+    fn new(layer: Layer, n: usize) -> Self {
+        let Layer { channels_in, channels_out, h, w, .. } = layer;
         let (columns, rows) = (w.next_power_of_two().min(16), h.next_power_of_two().clamp(2, 16));
-        let fours = channels_out.div_ceil(4).next_power_of_two().min(4);
-        let pairs = columns * rows / 2;
-        // Small images have few tiles: more and smaller work groups keep more of the device busy.
-        let threads = if h * w >= 1024 { 256 } else { 128 };
-        let sets = (threads / pairs).clamp(1, channels_out.div_ceil(4 * fours));
-        let plan = |channels| Plan { columns, rows, fours, sets, channels };
-        let channels = (1..=channels_in.min(8)).rev().find(|&channels| self.shared(&plan(channels)) <= SHARED);
-        plan(channels.unwrap_or(1))
+        let (pairs, tiles) = (columns * rows / 2, h.div_ceil(rows) * w.div_ceil(columns));
+        let quads = channels_out.div_ceil(4);
+        let busy = |fours: &usize| n * tiles * pairs * quads.div_ceil(*fours) >= THREADS;
+        let fours = [4, 2].into_iter().filter(|fours| *fours < 2 * quads).find(busy).unwrap_or(1);
+        let most = (LARGEST_GROUP / pairs).clamp(1, quads.div_ceil(fours).next_power_of_two());
+        let enough =
+            |sets: &usize| sets * pairs <= SMALLEST_GROUP || n * tiles * quads.div_ceil(fours * sets) >= GROUPS;
+        let sets = (0..=most.ilog2()).rev().map(|power| 1 << power).find(enough).unwrap_or(1);
+        let plan = |channels| Self { columns, rows, fours, sets, channels };
+        let fits = |channels: &usize| {
+            let plan = plan(*channels);
+            let loads = plan.tile(layer).div_ceil(plan.threads()) + plan.weights(layer).div_ceil(plan.threads());
+            4 * (plan.tile(layer) + plan.weights(layer)) <= SHARED && loads <= LOADS
+        };
+        plan((1..=channels_in.min(8)).rev().find(fits).unwrap_or(1))
     }
 
-    fn shared(&self, plan: &Plan) -> usize {
-        let border = self.layer.side - 1;
-        let tile = (plan.rows + border) * (plan.columns + border);
-        4 * plan.channels * (tile + self.layer.taps() * 4 * plan.fours * plan.sets)
+    fn threads(&self) -> usize {
+        self.columns * self.rows / 2 * self.sets
+    }
+
+    /// Output channels of a work group.
+    fn block(&self) -> usize {
+        4 * self.fours * self.sets
+    }
+
+    /// Inputs that a work group keeps at a time.
+    fn tile(&self, layer: Layer) -> usize {
+        self.channels * (self.rows + layer.side - 1) * (self.columns + layer.side - 1)
+    }
+
+    /// Weights that a work group keeps at a time.
+    fn weights(&self, layer: Layer) -> usize {
+        self.channels * layer.taps() * self.block()
+    }
+}
+
+impl Convolve {
+    pub(super) fn new(layer: Layer, kind: Kind, n: usize) -> Self {
+        Self { layer, kind, plan: Plan::new(layer, n) }
     }
 
     pub(super) fn launch(self, n: usize, tensors: &[&CubeTensor]) {
-        let (plan, layer) = (self.plan(), self.layer);
+        let Self { layer, plan, .. } = self;
         let tiles = layer.h.div_ceil(plan.rows) * layer.w.div_ceil(plan.columns);
-        let blocks = layer.channels_out.div_ceil(4 * plan.fours * plan.sets);
-        launch(self, [tiles, blocks, n], tensors);
+        launch(self, [tiles, layer.channels_out.div_ceil(plan.block()), n], tensors);
     }
 }
 
 impl Shader for Convolve {
     fn threads(&self) -> usize {
-        let plan = self.plan();
-        plan.columns * plan.rows / 2 * plan.sets
+        self.plan.threads()
     }
 
     fn text(&self) -> String {
-        let plan = self.plan();
-        let Layer { channels_in, channels_out, h, w, side } = self.layer;
+        let Self { layer, kind: Kind { flipped, bias, relu, masked }, plan } = *self;
+        let Layer { channels_in, channels_out, h, w, side } = layer;
         let Plan { columns, rows, fours, sets, channels } = plan;
-        let (taps, radius, threads) = (self.layer.taps(), side / 2, self.threads());
+        let (taps, radius, threads) = (layer.taps(), side / 2, plan.threads());
         let (tile_columns, tile_rows) = (columns + side - 1, rows + side - 1);
         let (tile, quads, pairs) = (tile_rows * tile_columns, fours * sets, columns * rows / 2);
-        let tiles_across = w.div_ceil(columns);
+        let (inputs, weights) = (plan.tile(layer), plan.weights(layer));
+        let whole = channels_in.is_multiple_of(channels);
         let mut names = vec!["x", "weight", "y"];
-        names.extend(self.bias.then_some("bias"));
-        names.extend(self.masked.then_some("kept"));
+        names.extend(bias.then_some("bias"));
+        names.extend(masked.then_some("kept"));
         let mut text = String::new();
         let mut line = |written: std::fmt::Arguments<'_>| {
             let _never_fails = writeln!(text, "{written}");
         };
-        line(format_args!("{}", bindings(names.into_iter())));
-        line(format_args!("var<workgroup> tile: array<f32, {}>;", channels * tile));
-        line(format_args!("var<workgroup> taps: array<vec4<f32>, {}>;", channels * taps * quads));
-        let at = if self.flipped {
-            format!("(i * {channels_out}u + o) * {taps}u + {}u - tap", taps - 1)
-        } else {
-            format!("(o * {channels_in}u + i) * {taps}u + tap")
-        };
         line(format_args!(
-            "fn weight_of(i: u32, tap: u32, o: u32) -> f32 {{
-    if (i >= {channels_in}u || o >= {channels_out}u) {{ return 0.0; }}
-    return weight[{at}];
-}}
+            "{}var<workgroup> tile: array<f32, {inputs}>;
+var<workgroup> taps: array<vec4<f32>, {}>;
 @compute @workgroup_size({threads})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {{
-let top = (group.x / {tiles_across}u) * {rows}u;
-let left = (group.x % {tiles_across}u) * {columns}u;
-let first_out = group.y * {out_block}u;
+let top = (group.x / {across}u) * {rows}u;
+let left = (group.x % {across}u) * {columns}u;
+let first_out = group.y * {block}u;
 let pair = me % {pairs}u;
 let block = me / {pairs}u;
 let column = pair % {columns}u;
 let row = (pair / {columns}u) * 2u;",
-            out_block = 4 * quads
+            bindings(names.into_iter()),
+            weights / 4,
+            across = w.div_ceil(columns),
+            block = plan.block(),
         ));
         for q in 0..fours {
             line(format_args!("var a{q} = vec4<f32>(); var b{q} = vec4<f32>();"));
         }
-        let kept = if self.masked { ONLY_KEPT } else { "" };
+        // Where the inputs and weights that a thread brings stand; only the channel moves on.
+        for slot in 0..inputs.div_ceil(threads) {
+            line(format_args!(
+                "let i{slot} = me + {first}u;
+let ci{slot} = i{slot} / {tile}u;
+let ri{slot} = i32(top + (i{slot} / {tile_columns}u) % {tile_rows}u) - {radius};
+let li{slot} = i32(left + i{slot} % {tile_columns}u) - {radius};
+let oki{slot} = i{slot} < {inputs}u && ri{slot} >= 0 && ri{slot} < {h} && li{slot} >= 0 && li{slot} < {w};
+let ati{slot} = ((group.z * {channels_in}u + ci{slot}) * {h}u + u32(ri{slot})) * {w}u + u32(li{slot});
+var i{slot}_value = 0.0;",
+                first = slot * threads
+            ));
+        }
+        // Weights are taken in the order of memory: (out, in, tap), or (in, out, tap) of the reversed layer.
+        let (run, outer) = if flipped { (plan.block() * taps, taps) } else { (channels * taps, channels * taps) };
+        for slot in 0..weights.div_ceil(threads) {
+            let (channel, out, tap) = if flipped {
+                (
+                    format!("w{slot} / {run}u"),
+                    format!("(w{slot} % {run}u) / {outer}u"),
+                    format!("{}u - w{slot} % {taps}u", taps - 1),
+                )
+            } else {
+                (format!("(w{slot} % {run}u) / {taps}u"), format!("w{slot} / {run}u"), format!("w{slot} % {taps}u"))
+            };
+            let at = if flipped {
+                format!("(cw{slot} * {channels_out}u + first_out + ow{slot}) * {taps}u + w{slot} % {taps}u")
+            } else {
+                format!("((first_out + ow{slot}) * {channels_in}u + cw{slot}) * {taps}u + w{slot} % {taps}u")
+            };
+            line(format_args!(
+                "let w{slot} = me + {first}u;
+let cw{slot} = {channel};
+let ow{slot} = {out};
+let tow{slot} = (cw{slot} * {taps}u + {tap}) * {quads}u + ow{slot} / 4u;
+let okw{slot} = w{slot} < {weights}u && first_out + ow{slot} < {channels_out}u;
+let atw{slot} = {at};
+var w{slot}_value = 0.0;",
+                first = slot * threads
+            ));
+        }
+        // All loads of a thread are on the way at once, and while the channels before are computed.
+        let bring = |line: &mut dyn FnMut(std::fmt::Arguments<'_>), from: &str| {
+            let there = |name: &str, slot: usize| {
+                if whole {
+                    format!("ok{name}{slot}")
+                } else {
+                    format!("ok{name}{slot} && {from} + c{name}{slot} < {channels_in}u")
+                }
+            };
+            for slot in 0..inputs.div_ceil(threads) {
+                let (there, at) = (there("i", slot), format!("ati{slot} + {from} * {}u", h * w));
+                let kept = if masked { " & (kept[at] > 0.0)" } else { "" };
+                line(format_args!(
+                    "{{ let there = {there}; let at = select(0u, {at}, there); i{slot}_value = select(0.0, x[at], there{kept}); }}"
+                ));
+            }
+            let pace = if flipped { channels_out * taps } else { taps };
+            for slot in 0..weights.div_ceil(threads) {
+                let there = there("w", slot);
+                line(format_args!(
+                    "{{ let there = {there}; w{slot}_value = select(0.0, weight[select(0u, atw{slot} + {from} * {pace}u, there)], there); }}"
+                ));
+            }
+        };
+        bring(&mut line, "0u");
         line(format_args!(
-            "for (var first = 0u; first < {channels_in}u; first += {channels}u) {{
-workgroupBarrier();
-for (var i = me; i < {tile_count}u; i += {threads}u) {{
-    let channel = first + i / {tile}u;
-    let r = i32(top + (i / {tile_columns}u) % {tile_rows}u) - {radius};
-    let c = i32(left + i % {tile_columns}u) - {radius};
-    var value = 0.0;
-    if (channel < {channels_in}u && r >= 0 && r < {h} && c >= 0 && c < {w}) {{
-        let at = ((group.z * {channels_in}u + channel) * {h}u + u32(r)) * {w}u + u32(c);
-        value = x[at];
-        {kept}
-    }}
-    tile[i] = value;
-}}
-for (var i = me; i < {tap_count}u; i += {threads}u) {{
-    let channel = first + i / {tap_quads}u;
-    let tap = (i / {quads}u) % {taps}u;
-    let o = first_out + (i % {quads}u) * 4u;
-    taps[i] = vec4<f32>(weight_of(channel, tap, o), weight_of(channel, tap, o + 1u),
-        weight_of(channel, tap, o + 2u), weight_of(channel, tap, o + 3u));
-}}
-workgroupBarrier();
+            "for (var first = 0u; first < {channels_in}u; first += {channels}u) {{\nworkgroupBarrier();"
+        ));
+        for slot in 0..inputs.div_ceil(threads) {
+            let guard =
+                if (slot + 1) * threads > inputs { format!("if (i{slot} < {inputs}u) ") } else { String::new() };
+            line(format_args!("{guard}{{ tile[i{slot}] = i{slot}_value; }}"));
+        }
+        for slot in 0..weights.div_ceil(threads) {
+            let guard =
+                if (slot + 1) * threads > weights { format!("if (w{slot} < {weights}u) ") } else { String::new() };
+            line(format_args!("{guard}{{ taps[tow{slot}][ow{slot} % 4u] = w{slot}_value; }}"));
+        }
+        line(format_args!(
+            "workgroupBarrier();\nif (first + {channels}u < {channels_in}u) {{\nlet next = first + {channels}u;"
+        ));
+        bring(&mut line, "next");
+        line(format_args!(
+            "}}
 for (var channel = 0u; channel < {channels}u; channel++) {{
 let corner = channel * {tile}u + row * {tile_columns}u + column;
-let tap = channel * {tap_quads}u + block * {fours}u;",
-            tile_count = channels * tile,
-            tap_count = channels * taps * quads,
-            tap_quads = taps * quads,
+let tap = channel * {}u + block * {fours}u;",
+            taps * quads,
         ));
         for r in 0..=side {
             for c in 0..side {
@@ -165,10 +247,10 @@ let tap = channel * {tap_quads}u + block * {fours}u;",
             for channel in 0..4 * fours {
                 let part = ["x", "y", "z", "w"][channel % 4];
                 let mut value = format!("{name}{}.{part}", channel / 4);
-                if self.bias {
+                if bias {
                     value = format!("{value} + bias[o + {channel}u]");
                 }
-                if self.relu {
+                if relu {
                     value = format!("max({value}, 0.0)");
                 }
                 line(format_args!(

@@ -3,25 +3,26 @@
 //! A work group sums over some rows for up to 32 × 32 pairs of channels; a thread has up to 2 × 2 of them with all taps,
 //! and slides along the row. Where there are few pairs, several threads share the columns. A second kernel adds the sums.
 
-use super::launch::{ONLY_KEPT, Shader, bindings, launch};
-use super::{LARGEST_GRID, Layer, like};
+use super::add::Add;
+use super::launch::{SHARED, Shader, THREADS, bindings, launch};
+use super::{Layer, like};
 use burn_cubecl::tensor::CubeTensor;
 use std::fmt::Write;
 
 /// Channels of a work group, of either side.
 const BLOCK: usize = 32;
-/// Work groups that keep a large device busy.
-const GROUPS: usize = 512;
 /// Sums that are added, at most.
-const PARTS: usize = 512;
-/// Elements of the sums of all parts, at most: 64 MiB.
-const ELEMENTS: usize = 1 << 24;
+const PARTS: usize = 4096;
+/// Elements of the sums of all parts, at most: 16 MiB.
+const ELEMENTS: usize = 1 << 22;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Correlate {
     n: usize,
     layer: Layer,
     masked: bool,
+    /// Bytes that a work group shares, at most.
+    shared: usize,
 }
 
 /// How the work is shared out.
@@ -63,12 +64,17 @@ impl Correlate {
         let (out, input) = (channels_out.next_power_of_two().min(most), channels_in.next_power_of_two().min(most));
         let own = (out.min(most_own), input.min(most_own));
         let threads = (out / own.0, input / own.1);
-        let columns = w.next_power_of_two().clamp(4, 16);
+        // Many columns at a time where there are threads enough, and room.
+        let most_columns = if threads.0 * threads.1 >= 64 { 32 } else { 16 };
+        let room = |columns: &usize| 4 * (input * side * (columns + side - 1) + out * columns) <= self.shared;
+        let columns = w.next_power_of_two().clamp(4, most_columns);
+        let columns = [columns, 16, 8].into_iter().filter(|fewer| *fewer <= columns).find(room).unwrap_or(4);
         let lanes = (64 / (threads.0 * threads.1)).clamp(1, columns / 2);
         let tiles = channels_out.div_ceil(out) * channels_in.div_ceil(input);
         let all = self.n * h;
         let most = (PARTS / lanes).min(ELEMENTS / (elements(self.layer) * lanes)).max(1);
-        let rows = all.div_ceil(GROUPS.div_ceil(tiles).min(most));
+        let enough = (2 * THREADS).div_ceil(tiles * threads.0 * threads.1 * lanes);
+        let rows = all.div_ceil(enough.min(most));
         Plan { own, threads, lanes, columns, rows, splits: all.div_ceil(rows) }
     }
 }
@@ -91,7 +97,8 @@ impl Shader for Correlate {
             let _never_fails = writeln!(text, "{written}");
         };
         line(format_args!("{}", bindings(["x", "dy", "sums"].into_iter().chain(self.masked.then_some("kept")))));
-        let kept = if self.masked { ONLY_KEPT } else { "" };
+        let kept = if self.masked { " & (kept[at] > 0.0)" } else { "" };
+        let (xs, ds, tile, chunks) = (input * side * width, out * columns, side * width, w.div_ceil(columns));
         line(format_args!(
             "var<workgroup> xs: array<f32, {xs}>;
 var<workgroup> ds: array<f32, {ds}>;
@@ -102,8 +109,6 @@ let first_out = group.y * {out}u;
 let i = me % {ti}u;
 let o = (me / {ti}u) % {to}u;
 let lane = me / {tio}u;",
-            xs = input * side * width,
-            ds = out * columns,
             ti = threads.1,
             to = threads.0,
             tio = threads.0 * threads.1,
@@ -116,40 +121,71 @@ let lane = me / {tio}u;",
                 }
             }
         }
-        line(format_args!(
-            "let end = min((group.z + 1u) * {rows}u, {all}u);
-for (var row = group.z * {rows}u; row < end; row++) {{
+        // Where the values that a thread brings stand; only the row and the columns move on.
+        for slot in 0..xs.div_ceil(all_threads) {
+            line(format_args!(
+                "let x{slot} = me + {first}u;
+let cx{slot} = first_in + x{slot} / {tile}u;
+let rx{slot} = i32((x{slot} / {width}u) % {side}u) - {radius};
+let lx{slot} = i32(x{slot} % {width}u) - {radius};
+let okx{slot} = x{slot} < {xs}u && cx{slot} < {channels_in}u;
+var x{slot}_value = 0.0;",
+                first = slot * all_threads
+            ));
+        }
+        for slot in 0..ds.div_ceil(all_threads) {
+            line(format_args!(
+                "let y{slot} = me + {first}u;
+let cy{slot} = first_out + y{slot} / {columns}u;
+let ly{slot} = y{slot} % {columns}u;
+let oky{slot} = y{slot} < {ds}u && cy{slot} < {channels_out}u;
+var y{slot}_value = 0.0;",
+                first = slot * all_threads
+            ));
+        }
+        // All loads of a thread are on the way at once, and while the columns before are summed.
+        let bring = |line: &mut dyn FnMut(std::fmt::Arguments<'_>), step: &str| {
+            line(format_args!(
+                "let row = begin + {step} / {chunks}u;
+let left = ({step} % {chunks}u) * {columns}u;
 let image = row / {h}u;
-let line = row % {h}u;
-for (var left = 0u; left < {w}u; left += {columns}u) {{
-workgroupBarrier();
-for (var k = me; k < {xs}u; k += {all_threads}u) {{
-    let channel = first_in + k / {tile}u;
-    let r = i32(line + (k / {width}u) % {side}u) - {radius};
-    let c = i32(left + k % {width}u) - {radius};
-    var value = 0.0;
-    if (channel < {channels_in}u && r >= 0 && r < {h} && c >= 0 && c < {w}) {{
-        value = x[((image * {channels_in}u + channel) * {h}u + u32(r)) * {w}u + u32(c)];
-    }}
-    xs[k] = value;
-}}
-for (var k = me; k < {ds}u; k += {all_threads}u) {{
-    let channel = first_out + k / {columns}u;
-    let c = left + k % {columns}u;
-    var value = 0.0;
-    if (channel < {channels_out}u && c < {w}u) {{
-        let at = ((image * {channels_out}u + channel) * {h}u + line) * {w}u + c;
-        value = dy[at];
-        {kept}
-    }}
-    ds[k] = value;
-}}
-workgroupBarrier();
-let from_x = lane * {run}u + i * {tile}u;
-let from_d = lane * {run}u + o * {columns}u;",
-            xs = input * side * width,
-            ds = out * columns,
-            tile = side * width,
+let line = row % {h}u;"
+            ));
+            for slot in 0..xs.div_ceil(all_threads) {
+                line(format_args!(
+                    "{{ let r = i32(line) + rx{slot}; let c = i32(left) + lx{slot};
+let there = okx{slot} && r >= 0 && r < {h} && c >= 0 && c < {w};
+let at = select(0u, ((image * {channels_in}u + cx{slot}) * {h}u + u32(r)) * {w}u + u32(c), there);
+x{slot}_value = select(0.0, x[at], there); }}"
+                ));
+            }
+            for slot in 0..ds.div_ceil(all_threads) {
+                line(format_args!(
+                    "{{ let c = left + ly{slot};
+let there = oky{slot} && c < {w}u;
+let at = select(0u, ((image * {channels_out}u + cy{slot}) * {h}u + line) * {w}u + c, there);
+y{slot}_value = select(0.0, dy[at], there{kept}); }}"
+                ));
+            }
+        };
+        line(format_args!(
+            "let begin = group.z * {rows}u;
+let steps = (min(begin + {rows}u, {all}u) - begin) * {chunks}u;
+{{"
+        ));
+        bring(&mut line, "0u");
+        line(format_args!("}}\nfor (var step = 0u; step < steps; step++) {{\nworkgroupBarrier();"));
+        for (name, into, count) in [("x", "xs", xs), ("y", "ds", ds)] {
+            for slot in 0..count.div_ceil(all_threads) {
+                let last = (slot + 1) * all_threads > count;
+                let guard = if last { format!("if ({name}{slot} < {count}u) ") } else { String::new() };
+                line(format_args!("{guard}{{ {into}[{name}{slot}] = {name}{slot}_value; }}"));
+            }
+        }
+        line(format_args!("workgroupBarrier();\nif (step + 1u < steps) {{\nlet next = step + 1u;"));
+        bring(&mut line, "next");
+        line(format_args!(
+            "}}\nlet from_x = lane * {run}u + i * {tile}u;\nlet from_d = lane * {run}u + o * {columns}u;"
         ));
         // Columns of the input are read once and stay in registers for as long as the kernel covers them.
         let column = |line: &mut dyn FnMut(std::fmt::Arguments<'_>), k: usize| {
@@ -177,7 +213,7 @@ let from_d = lane * {run}u + o * {columns}u;",
                 }
             }
         }
-        line(format_args!("}}\n}}\nlet part = (group.z * {lanes}u + lane) * {count}u;"));
+        line(format_args!("}}\nlet part = (group.z * {lanes}u + lane) * {count}u;"));
         for a in 0..own.0 {
             line(format_args!("{{ let oo = first_out + o + {}u;\nif (oo < {channels_out}u) {{", a * threads.0));
             for b in 0..own.1 {
@@ -196,57 +232,6 @@ let from_d = lane * {run}u + o * {columns}u;",
     }
 }
 
-/// Adds the sums of all parts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Add {
-    parts: usize,
-    weights: usize,
-    biases: usize,
-}
-
-impl Add {
-    /// Elements of a work group.
-    const ELEMENTS: usize = 32;
-    /// Threads of an element.
-    const LANES: usize = 8;
-
-    fn groups(self) -> (usize, usize) {
-        let groups = (self.weights + self.biases).div_ceil(Self::ELEMENTS);
-        let across = groups.min(LARGEST_GRID / 2);
-        (across, groups.div_ceil(across))
-    }
-}
-
-impl Shader for Add {
-    fn threads(&self) -> usize {
-        Self::ELEMENTS * Self::LANES
-    }
-
-    fn text(&self) -> String {
-        let Self { parts, weights, biases } = *self;
-        let (threads, elements, lanes, across) = (self.threads(), Self::ELEMENTS, Self::LANES, self.groups().0);
-        let (count, bindings) = (weights + biases, bindings(["sums", "dw", "db"].into_iter()));
-        format!(
-            "{bindings}var<workgroup> of_lanes: array<f32, {threads}>;
-@compute @workgroup_size({threads})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {{
-let element = (group.y * {across}u + group.x) * {elements}u + me % {elements}u;
-var sum = 0.0;
-if (element < {count}u) {{
-    for (var part = me / {elements}u; part < {parts}u; part += {lanes}u) {{ sum += sums[part * {count}u + element]; }}
-}}
-of_lanes[me] = sum;
-workgroupBarrier();
-if (me < {elements}u && element < {count}u) {{
-    for (var lane = 1u; lane < {lanes}u; lane++) {{ sum += of_lanes[lane * {elements}u + me]; }}
-    if (element < {weights}u) {{ dw[element] = sum; }} else {{ db[element - {weights}u] = sum; }}
-}}
-}}
-"
-        )
-    }
-}
-
 /// Writes the gradients of weight and bias into `made`. `x` is the layer's input, `dy` the gradient of its output, which
 /// counts only where `kept` is positive.
 pub(super) fn gradients(
@@ -257,18 +242,14 @@ pub(super) fn gradients(
     kept: Option<&CubeTensor>,
     (dw, db): (&CubeTensor, &CubeTensor),
 ) {
-    let kernel = Correlate { n, layer, masked: kept.is_some() };
+    let shared = x.client.properties().hardware.max_shared_memory_size.max(SHARED);
+    let kernel = Correlate { n, layer, masked: kept.is_some(), shared };
     let plan = kernel.plan();
     let (out, input) = plan.block();
     let groups = [layer.channels_in.div_ceil(input), layer.channels_out.div_ceil(out), plan.splits];
     let sums = like(x, &[plan.parts(), elements(layer)]);
     let with: Vec<&CubeTensor> = [x, dy, &sums].into_iter().chain(kept).collect();
     launch(kernel, groups, &with);
-    let add = Add {
-        parts: plan.parts(),
-        weights: layer.channels_out * layer.channels_in * layer.taps(),
-        biases: layer.channels_out,
-    };
-    let (across, down) = add.groups();
-    launch(add, [across, down, 1], &[&sums, dw, db]);
+    let sizes = [layer.channels_out * layer.channels_in * layer.taps(), layer.channels_out];
+    Add { parts: plan.parts(), sizes }.launch(&sums, &[dw, db]);
 }

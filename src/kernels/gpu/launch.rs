@@ -16,8 +16,16 @@ pub(super) trait Shader: Debug + Clone + PartialEq + Eq + Hash + Send + Sync + '
     fn threads(&self) -> usize;
 }
 
-/// Lets a `value` at the place `at` count only where the tensor `kept` is positive there.
-pub(super) const ONLY_KEPT: &str = "if (kept[at] <= 0.0) { value = 0.0; }";
+/// Bytes of shared memory that every device has.
+pub(super) const SHARED: usize = 16_384;
+/// Threads of a work group, at most and, if there is a choice, at least.
+pub(super) const LARGEST_GROUP: usize = 256;
+pub(super) const SMALLEST_GROUP: usize = 64;
+/// Work groups, and threads of all of them, that keep a large device busy.
+pub(super) const GROUPS: usize = 128;
+pub(super) const THREADS: usize = 1 << 16;
+/// Values that a thread has on the way to shared memory, at most.
+pub(super) const LOADS: usize = 12;
 
 /// The tensors of these names as bindings 0, 1, …
 pub(super) fn bindings<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -8,18 +8,28 @@
 //!
 //! The text of a kernel is written for one shape of layer, so that its loops are unrolled and its indices are cheap.
 
+mod add;
+pub(super) mod attention;
 mod convolve;
 mod correlate;
+pub(super) mod curve;
+pub(super) mod flat;
 mod launch;
+pub(super) mod phases;
+pub(super) mod resample;
+pub(super) mod total;
 
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
+use convolve::{Convolve, Kind};
 
 /// Largest side of a kernel; larger ones would need more registers than a thread has.
 pub(super) const LARGEST_SIDE: usize = 7;
 /// Largest number of work groups in one direction that every device takes.
-const LARGEST_GRID: usize = 65_535;
+pub(super) const LARGEST_GRID: usize = 65_535;
+/// Largest number of hidden units of an attention whose values fit the shared memory.
+pub(super) const LARGEST_HIDDEN: usize = 1024;
 
 /// The layer: odd kernel side, stride 1, padded so that the size stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,8 +74,8 @@ pub(super) fn forward(x: CubeTensor, weight: CubeTensor, bias: CubeTensor, relu:
     let [x, weight, bias] = [x, weight, bias].map(into_contiguous);
     let (n, layer) = layer_of(&x, &weight);
     let y = like(&x, &[n, layer.channels_out, layer.h, layer.w]);
-    let kernel = convolve::Convolve { layer, flipped: false, bias: true, relu, masked: false };
-    kernel.launch(n, &[&x, &weight, &y, &bias]);
+    let kind = Kind { flipped: false, bias: true, relu, masked: false };
+    Convolve::new(layer, kind, n).launch(n, &[&x, &weight, &y, &bias]);
     y
 }
 
@@ -83,10 +93,9 @@ pub(super) fn backward(
     let (n, layer) = layer_of(&x, &weight);
     let dx = for_x.then(|| {
         let dx = like(&x, &[n, layer.channels_in, layer.h, layer.w]);
-        let masked = y.is_some();
-        let kernel = convolve::Convolve { layer: layer.reversed(), flipped: true, bias: false, relu: false, masked };
+        let kind = Kind { flipped: true, bias: false, relu: false, masked: y.is_some() };
         let with: Vec<&CubeTensor> = [&dy, &weight, &dx].into_iter().chain(&y).collect();
-        kernel.launch(n, &with);
+        Convolve::new(layer.reversed(), kind, n).launch(n, &with);
         dx
     });
     let dw = like(&weight, &[layer.channels_out, layer.channels_in, layer.side, layer.side]);
@@ -94,3 +103,6 @@ pub(super) fn backward(
     correlate::gradients(n, layer, &x, &dy, y.as_ref(), (&dw, &db));
     (dx, dw, db)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! The sum of all values of a tensor, by many threads and in an order that the count alone decides.
+
+use super::launch::{Shader, bindings, launch};
+use super::like;
+use burn_cubecl::tensor::CubeTensor;
+
+/// Threads of a work group.
+const THREADS: usize = 256;
+/// Work groups of the first of two passes, at most.
+const GROUPS: usize = 256;
+/// Values of a thread in it, at least.
+const VALUES: usize = 8;
+
+/// Sum of the values of `x`, contiguous: (1,).
+pub(in crate::kernels) fn total(x: &CubeTensor) -> CubeTensor {
+    let count = x.meta.num_elements();
+    let groups = count.div_ceil(THREADS * VALUES).clamp(1, GROUPS);
+    let sums = like(x, &[groups]);
+    launch(Total { count, groups }, [groups, 1, 1], &[x, &sums]);
+    if groups == 1 {
+        return sums;
+    }
+    let total = like(x, &[1]);
+    launch(Total { count: groups, groups: 1 }, [1, 1, 1], &[&sums, &total]);
+    total
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Total {
+    count: usize,
+    groups: usize,
+}
+
+impl Shader for Total {
+    fn threads(&self) -> usize {
+        THREADS
+    }
+
+    fn text(&self) -> String {
+        let Self { count, groups } = self;
+        format!(
+            "{}var<workgroup> sums: array<f32, {THREADS}>;
+@compute @workgroup_size({THREADS})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {{
+    var sum = 0.0;
+    for (var at = group.x * {THREADS}u + me; at < {count}u; at += {}u) {{ sum += x[at]; }}
+    sums[me] = sum;
+    for (var others = {}u; others > 0u; others /= 2u) {{
+        workgroupBarrier();
+        if (me < others) {{ sums[me] += sums[me + others]; }}
+    }}
+    if (me == 0u) {{ total[group.x] = sums[0]; }}
+}}
+",
+            bindings(["x", "total"].into_iter()),
+            groups * THREADS,
+            THREADS / 2,
+        )
+    }
+}
