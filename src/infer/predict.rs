@@ -7,11 +7,12 @@ use crate::data::{self, Dataset, Reconstruction};
 use crate::error::{Error, Problem, Result};
 use crate::kernels;
 use crate::model::{Network, Weights};
-use crate::physics::ComplexTensor;
+use crate::physics;
 use crate::train::{Control, Scaling, amplitude_factor, go_on, trained_probe};
 use burn::tensor::{Device, Tensor, TensorData};
-use ndarray::{Array3, Axis};
+use ndarray::{Array3, ArrayViewMut3, Axis};
 use num_complex::Complex32;
+use std::sync::mpsc::sync_channel;
 
 /// Predicted object patches.
 #[derive(Debug, Clone)]
@@ -51,21 +52,52 @@ pub fn predict(
     let factor = scaling.normalization as f32;
     let mut patches = Array3::<Complex32>::zeros((count * channels, n, n));
     let chunk = config.inference.batch_size.max(1);
-    for start in (0..count).step_by(chunk) {
-        wait(watch, start as f64 / count as f64)?;
+    let forward = |start: usize| {
         let end = (start + chunk).min(count);
         let mut values = Vec::with_capacity((end - start) * channels * n * n);
         for &pattern in groups.slice(ndarray::s![start..end, ..]).iter() {
             values.extend(dataset.diffraction.index_axis(Axis(0), pattern).iter().map(|v| v * factor));
         }
         let input = Tensor::<4>::from_data(TensorData::new(values, [end - start, channels, n, n]), device);
-        let output: ComplexTensor<3> = network.forward(input).map(|t| t.reshape([(end - start) * channels, n, n]));
-        patches.slice_mut(ndarray::s![start * channels..end * channels, .., ..]).assign(&output.into_array()?);
+        let output = network.forward(input).map(|t| t.reshape([(end - start) * channels, n, n]));
+        Tensor::cat(vec![output.re, output.im], 0)
+    };
+    let chunks = (0..count).step_by(chunk).zip(patches.axis_chunks_iter_mut(Axis(0), chunk * channels));
+    let mut next = |start: usize| wait(watch, start as f64 / count as f64);
+    if *device == Device::flex() {
+        for (start, into) in chunks {
+            next(start)?;
+            copy(forward(start), into)?;
+        }
+    } else {
+        // While a GPU computes a chunk, another thread waits for the one before.
+        std::thread::scope(|scope| {
+            let (predicted, received) = sync_channel(1);
+            let reader = scope.spawn(move || received.into_iter().try_for_each(|(output, into)| copy(output, into)));
+            for (start, into) in chunks {
+                next(start)?;
+                if predicted.send((forward(start), into)).is_err() {
+                    break;
+                }
+            }
+            drop(predicted);
+            reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
     }
     wait(watch, 1.0)?;
     let positions = groups.iter().map(|&p| dataset.positions[p]).collect();
     let group = (0..count).flat_map(|g| std::iter::repeat_n(g, channels)).collect();
     Ok(Patches { patches, positions, group })
+}
+
+/// Reads (2·k, N, N) from the device, real parts before imaginary ones, into (k, N, N).
+fn copy(output: Tensor<3>, mut into: ArrayViewMut3<'_, Complex32>) -> Result<()> {
+    let values = physics::read(output, "the patches")?;
+    let (re, im) = values.split_at(into.len());
+    for ((into, &re), &im) in into.iter_mut().zip(re).zip(im) {
+        *into = Complex32::new(re, im);
+    }
+    Ok(())
 }
 
 fn wait(watch: &mut dyn FnMut(f64) -> Control, done: f64) -> Result<()> {

@@ -9,10 +9,9 @@ const ELEMENTS: usize = 8;
 /// Threads of an element.
 const LANES: usize = 32;
 
-/// Adds `parts` rows of sums; the first of their elements make one tensor, the others, if there are any, another.
+/// Adds rows of sums; the first of their elements make one tensor, the others, if there are any, another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Add {
-    pub parts: usize,
     pub sizes: [usize; 2],
 }
 
@@ -40,7 +39,7 @@ impl Shader for Add {
     }
 
     fn text(&self) -> String {
-        let Self { parts, sizes: [first, second] } = *self;
+        let [first, second] = self.sizes;
         let (threads, across, count) = (self.threads(), self.groups().0, self.count());
         let names = ["sums", "first"].into_iter().chain((second > 0).then_some("second"));
         let rest = if second > 0 { format!("else {{ second[element - {first}u] = sum; }}") } else { String::new() };
@@ -49,9 +48,10 @@ impl Shader for Add {
 @compute @workgroup_size({threads})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {{
 let element = (group.y * {across}u + group.x) * {ELEMENTS}u + me % {ELEMENTS}u;
+let parts = arrayLength(&sums) / {count}u;
 var sum = 0.0;
 if (element < {count}u) {{
-    for (var part = me / {ELEMENTS}u; part < {parts}u; part += {LANES}u) {{ sum += sums[part * {count}u + element]; }}
+    for (var part = me / {ELEMENTS}u; part < parts; part += {LANES}u) {{ sum += sums[part * {count}u + element]; }}
 }}
 of_lanes[me] = sum;
 workgroupBarrier();

@@ -63,7 +63,7 @@ pub(in crate::kernels) fn backward(
     let parts = n * (h * w).div_ceil(CHUNK);
     let sums = like(x, &[parts, taps]);
     run(&KERNEL_GRADIENTS, &[&pixel_scores, maps, &sums]);
-    Add { parts, sizes: [taps, 0] }.launch(&sums, &[of_kernel]);
+    Add { sizes: [taps, 0] }.launch(&sums, &[of_kernel]);
     let channel_scores = like(x, &[n, channels]);
     run(&CHANNEL_SCORES, &[x, dy, gates, pixel_gates, maps, &of_maps, &channel_scores]);
     let (of_hidden, of_statistics) = (like(x, &[n, 2, units]), like(x, &[n, channels, 2]));
@@ -109,7 +109,8 @@ impl Step {
             Groups::Values => [(channels * h * w).div_ceil(THREADS), n, 1],
             Groups::Parameters => [((2 * units + 1) * channels + units).div_ceil(THREADS), 1, 1],
         };
-        launch(Attention { step: self, shape }, groups, tensors);
+        // The text is the same for every number of images.
+        launch(Attention { step: self, shape: AttentionShape { n: 0, ..shape } }, groups, tensors);
     }
 }
 
@@ -125,10 +126,9 @@ impl Shader for Attention {
     }
 
     fn text(&self) -> String {
-        let AttentionShape { n, channels, h, w, units, side } = self.shape;
+        let AttentionShape { channels, h, w, units, side, .. } = self.shape;
         format!(
-            "{}const IMAGES: u32 = {n}u;
-const CHANNELS: u32 = {channels}u;
+            "{}const CHANNELS: u32 = {channels}u;
 const HEIGHT: i32 = {h};
 const WIDTH: i32 = {w};
 const PIXELS: u32 = {pixels}u;
@@ -476,11 +476,12 @@ const PARAMETER_GRADIENTS: Step = Step {
     text: "const WEIGHTS: u32 = UNITS * CHANNELS;
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {
+    let images = arrayLength(&channel_scores) / CHANNELS;
     let at = group.x * 256u + me;
     var sum = 0.0;
     if (at < WEIGHTS) {
         let unit = at / CHANNELS;
-        for (var image = 0u; image < IMAGES; image++) {
+        for (var image = 0u; image < images; image++) {
             let channel = (image * CHANNELS + at % CHANNELS) * 3u;
             sum += of_hidden[image * BOTH + unit] * statistics[channel];
             sum += of_hidden[image * BOTH + UNITS + unit] * statistics[channel + 1u];
@@ -489,18 +490,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     } else if (at < 2u * WEIGHTS) {
         let channel = (at - WEIGHTS) / UNITS;
         let unit = (at - WEIGHTS) % UNITS;
-        for (var image = 0u; image < IMAGES; image++) {
+        for (var image = 0u; image < images; image++) {
             let units = hidden[image * BOTH + unit] + hidden[image * BOTH + UNITS + unit];
             sum += channel_scores[image * CHANNELS + channel] * units;
         }
         of_last_weight[at - WEIGHTS] = sum;
     } else if (at < 2u * WEIGHTS + CHANNELS) {
         let channel = at - 2u * WEIGHTS;
-        for (var image = 0u; image < IMAGES; image++) { sum += channel_scores[image * CHANNELS + channel]; }
+        for (var image = 0u; image < images; image++) { sum += channel_scores[image * CHANNELS + channel]; }
         of_last_bias[channel] = 2.0 * sum;
     } else if (at < 2u * WEIGHTS + CHANNELS + UNITS) {
         let unit = at - 2u * WEIGHTS - CHANNELS;
-        for (var image = 0u; image < IMAGES; image++) {
+        for (var image = 0u; image < images; image++) {
             sum += of_hidden[image * BOTH + unit] + of_hidden[image * BOTH + UNITS + unit];
         }
         of_hidden_bias[unit] = sum;

@@ -18,11 +18,12 @@ const ELEMENTS: usize = 1 << 22;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Correlate {
-    n: usize,
     layer: Layer,
     masked: bool,
     /// Bytes that a work group shares, at most.
     shared: usize,
+    /// Rows of all images that a work group sums over: a power of two, so that there are few texts for many numbers of images.
+    rows: usize,
 }
 
 /// How the work is shared out.
@@ -35,19 +36,12 @@ struct Plan {
     lanes: usize,
     /// Columns at a time.
     columns: usize,
-    /// Rows of all images that a work group sums over, and the number of such parts.
-    rows: usize,
-    splits: usize,
 }
 
 impl Plan {
     /// Channels of a work group: (out, in).
     fn block(&self) -> (usize, usize) {
         (self.own.0 * self.threads.0, self.own.1 * self.threads.1)
-    }
-
-    fn parts(&self) -> usize {
-        self.splits * self.lanes
     }
 }
 
@@ -57,8 +51,19 @@ fn elements(layer: Layer) -> usize {
 }
 
 impl Correlate {
+    /// For `n` images.
+    fn new(n: usize, layer: Layer, masked: bool, shared: usize) -> Self {
+        let kernel = Self { layer, masked, shared, rows: 1 };
+        let Plan { lanes, .. } = kernel.plan();
+        let (out, input) = kernel.plan().block();
+        let tiles = layer.channels_out.div_ceil(out) * layer.channels_in.div_ceil(input);
+        let most = (PARTS / lanes).min(ELEMENTS / (elements(layer) * lanes)).max(1);
+        let enough = (2 * THREADS).div_ceil(tiles * kernel.threads());
+        Self { rows: (n * layer.h).div_ceil(enough.min(most)).next_power_of_two(), ..kernel }
+    }
+
     fn plan(&self) -> Plan {
-        let Layer { channels_in, channels_out, h, w, side } = self.layer;
+        let Layer { channels_in, channels_out, w, side, .. } = self.layer;
         // A larger kernel keeps more rows in shared memory, and more sums in a thread.
         let (most, most_own) = if side <= 3 { (BLOCK, 2) } else { (4, 1) };
         let (out, input) = (channels_out.next_power_of_two().min(most), channels_in.next_power_of_two().min(most));
@@ -70,12 +75,7 @@ impl Correlate {
         let columns = w.next_power_of_two().clamp(4, most_columns);
         let columns = [columns, 16, 8].into_iter().filter(|fewer| *fewer <= columns).find(room).unwrap_or(4);
         let lanes = (64 / (threads.0 * threads.1)).clamp(1, columns / 2);
-        let tiles = channels_out.div_ceil(out) * channels_in.div_ceil(input);
-        let all = self.n * h;
-        let most = (PARTS / lanes).min(ELEMENTS / (elements(self.layer) * lanes)).max(1);
-        let enough = (2 * THREADS).div_ceil(tiles * threads.0 * threads.1 * lanes);
-        let rows = all.div_ceil(enough.min(most));
-        Plan { own, threads, lanes, columns, rows, splits: all.div_ceil(rows) }
+        Plan { own, threads, lanes, columns }
     }
 }
 
@@ -88,10 +88,11 @@ impl Shader for Correlate {
     fn text(&self) -> String {
         let plan = self.plan();
         let Layer { channels_in, channels_out, h, w, side } = self.layer;
-        let Plan { own, threads, lanes, columns, rows, .. } = plan;
+        let Plan { own, threads, lanes, columns } = plan;
+        let rows = self.rows;
         let (taps, radius, all_threads) = (self.layer.taps(), side / 2, self.threads());
         let ((out, input), width) = (plan.block(), columns + side - 1);
-        let (all, count, run) = (self.n * h, elements(self.layer), columns / lanes);
+        let (count, run) = (elements(self.layer), columns / lanes);
         let mut text = String::new();
         let mut line = |written: std::fmt::Arguments<'_>| {
             let _never_fails = writeln!(text, "{written}");
@@ -170,8 +171,10 @@ y{slot}_value = select(0.0, dy[at], there{kept}); }}"
         };
         line(format_args!(
             "let begin = group.z * {rows}u;
-let steps = (min(begin + {rows}u, {all}u) - begin) * {chunks}u;
-{{"
+let all = arrayLength(&dy) / {}u;
+let steps = (min(begin + {rows}u, all) - begin) * {chunks}u;
+{{",
+            channels_out * w
         ));
         bring(&mut line, "0u");
         line(format_args!("}}\nfor (var step = 0u; step < steps; step++) {{\nworkgroupBarrier();"));
@@ -243,13 +246,14 @@ pub(super) fn gradients(
     (dw, db): (&CubeTensor, &CubeTensor),
 ) {
     let shared = x.client.properties().hardware.max_shared_memory_size.max(SHARED);
-    let kernel = Correlate { n, layer, masked: kept.is_some(), shared };
+    let kernel = Correlate::new(n, layer, kept.is_some(), shared);
     let plan = kernel.plan();
     let (out, input) = plan.block();
-    let groups = [layer.channels_in.div_ceil(input), layer.channels_out.div_ceil(out), plan.splits];
-    let sums = like(x, &[plan.parts(), elements(layer)]);
+    let splits = (n * layer.h).div_ceil(kernel.rows);
+    let groups = [layer.channels_in.div_ceil(input), layer.channels_out.div_ceil(out), splits];
+    let sums = like(x, &[splits * plan.lanes, elements(layer)]);
     let with: Vec<&CubeTensor> = [x, dy, &sums].into_iter().chain(kept).collect();
     launch(kernel, groups, &with);
     let sizes = [layer.channels_out * layer.channels_in * layer.taps(), layer.channels_out];
-    Add { parts: plan.parts(), sizes }.launch(&sums, &[dw, db]);
+    Add { sizes }.launch(&sums, &[dw, db]);
 }

@@ -11,14 +11,14 @@ const THREADS: usize = 256;
 /// The curve at each value of `x`, contiguous.
 pub(in crate::kernels) fn forward(x: &CubeTensor, curve: Curve) -> CubeTensor {
     let y = alike(x);
-    run(Bend { curve, gradient: false, count: count(x) }, &[x, &y]);
+    run(Bend { curve, gradient: false }, &[x, &y]);
     y
 }
 
 /// Gradient of `x` from that of the curve's values, `dy`.
 pub(in crate::kernels) fn backward(x: &CubeTensor, dy: &CubeTensor, curve: Curve) -> CubeTensor {
     let dx = alike(x);
-    run(Bend { curve, gradient: true, count: count(x) }, &[x, dy, &dx]);
+    run(Bend { curve, gradient: true }, &[x, dy, &dx]);
     dx
 }
 
@@ -27,28 +27,16 @@ fn alike(x: &CubeTensor) -> CubeTensor {
     like(x, &dims)
 }
 
-fn count(x: &CubeTensor) -> usize {
-    x.meta.num_elements()
-}
-
 fn run(bend: Bend, tensors: &[&CubeTensor]) {
-    let (across, down) = bend.groups();
-    launch(bend, [across, down, 1], tensors);
+    let groups = tensors.first().map_or(0, |x| x.meta.num_elements()).div_ceil(THREADS);
+    let across = groups.min(LARGEST_GRID);
+    launch(bend, [across, groups.div_ceil(across), 1], tensors);
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Bend {
     curve: Curve,
     gradient: bool,
-    count: usize,
-}
-
-impl Bend {
-    fn groups(&self) -> (usize, usize) {
-        let groups = self.count.div_ceil(THREADS);
-        let across = groups.min(LARGEST_GRID);
-        (across, groups.div_ceil(across))
-    }
 }
 
 impl Shader for Bend {
@@ -57,7 +45,7 @@ impl Shader for Bend {
     }
 
     fn text(&self) -> String {
-        let Self { curve, gradient, count } = *self;
+        let Self { curve, gradient } = *self;
         let logistic = "let s = 1.0 / (1.0 + exp(-v));";
         // Beyond 20 it is 1 to the last bit, and some devices overflow.
         let tangent = "let t = tanh(clamp(v, -20.0, 20.0));";
@@ -70,16 +58,19 @@ impl Shader for Bend {
         let result = if gradient { format!("dx[at] = dy[at] * ({slope});") } else { format!("y[at] = {value};") };
         format!(
             "{}@compute @workgroup_size({THREADS})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {{
-let at = (group.y * {}u + group.x) * {THREADS}u + me;
-if (at >= {count}u) {{ return; }}
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) me: u32,
+) {{
+let at = (group.y * groups.x + group.x) * {THREADS}u + me;
+if (at >= arrayLength(&x)) {{ return; }}
 let v = x[at];
 {before}
 {result}
 }}
 ",
             bindings(names.iter().copied()),
-            self.groups().0,
         )
     }
 }

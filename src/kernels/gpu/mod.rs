@@ -59,6 +59,16 @@ pub(super) fn takes(n: usize, layer: Layer) -> bool {
     odd && n <= LARGEST_GRID && n * channels * layer.h * layer.w < 1 << 31
 }
 
+/// The tensor with its values one after the other, and no longer a binding than they are: kernels ask for its length.
+pub(super) fn contiguous(tensor: CubeTensor) -> CubeTensor {
+    let mut tensor = into_contiguous(tensor);
+    let spare = tensor.handle.size_in_used().saturating_sub(4 * tensor.meta.num_elements() as u64);
+    if spare > 0 {
+        tensor.handle = tensor.handle.offset_end(spare);
+    }
+    tensor
+}
+
 fn layer_of(x: &CubeTensor, weight: &CubeTensor) -> (usize, Layer) {
     let (x, weight) = (x.meta.shape(), weight.meta.shape());
     (x[0], Layer { channels_in: x[1], channels_out: weight[0], h: x[2], w: x[3], side: weight[2] })
@@ -71,7 +81,7 @@ fn like(of: &CubeTensor, shape: &[usize]) -> CubeTensor {
 
 /// `x` (n, c_in, h, w), `weight` (c_out, c_in, k, k), `bias` (c_out); gives (n, c_out, h, w), after a ReLU if `relu`.
 pub(super) fn forward(x: CubeTensor, weight: CubeTensor, bias: CubeTensor, relu: bool) -> CubeTensor {
-    let [x, weight, bias] = [x, weight, bias].map(into_contiguous);
+    let [x, weight, bias] = [x, weight, bias].map(contiguous);
     let (n, layer) = layer_of(&x, &weight);
     let y = like(&x, &[n, layer.channels_out, layer.h, layer.w]);
     let kind = Kind { flipped: false, bias: true, relu, masked: false };
@@ -88,8 +98,8 @@ pub(super) fn backward(
     dy: CubeTensor,
     for_x: bool,
 ) -> (Option<CubeTensor>, CubeTensor, CubeTensor) {
-    let [x, weight, dy] = [x, weight, dy].map(into_contiguous);
-    let y = y.map(into_contiguous);
+    let [x, weight, dy] = [x, weight, dy].map(contiguous);
+    let y = y.map(contiguous);
     let (n, layer) = layer_of(&x, &weight);
     let dx = for_x.then(|| {
         let dx = like(&x, &[n, layer.channels_in, layer.h, layer.w]);

@@ -14,13 +14,12 @@ pub(in crate::kernels) const MOST_UNITS: usize = SHARED / 16;
 pub(in crate::kernels) fn leading_phasors(re: &CubeTensor, im: &CubeTensor, rounds: usize) -> (CubeTensor, CubeTensor) {
     let [units, _] = re.meta.shape().dims();
     let (phasor_re, phasor_im) = (like(re, &[units, 1]), like(re, &[units, 1]));
-    launch(Phases { units, rounds }, [1, 1, 1], &[re, im, &phasor_re, &phasor_im]);
+    launch(Phases { rounds }, [1, 1, 1], &[re, im, &phasor_re, &phasor_im]);
     (phasor_re, phasor_im)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Phases {
-    units: usize,
     rounds: usize,
 }
 
@@ -30,28 +29,29 @@ impl Shader for Phases {
     }
 
     fn text(&self) -> String {
-        let Self { units, rounds } = self;
+        let Self { rounds } = self;
         format!(
-            "{}var<workgroup> before: array<vec2<f32>, {units}>;
-var<workgroup> after: array<vec2<f32>, {units}>;
+            "{}var<workgroup> before: array<vec2<f32>, {MOST_UNITS}>;
+var<workgroup> after: array<vec2<f32>, {MOST_UNITS}>;
 @compute @workgroup_size({THREADS})
 fn main(@builtin(local_invocation_index) me: u32) {{
-    for (var unit = me; unit < {units}u; unit += {THREADS}u) {{ before[unit] = vec2<f32>(1.0, 0.0); }}
+    let units = arrayLength(&phasor_re);
+    for (var unit = me; unit < units; unit += {THREADS}u) {{ before[unit] = vec2<f32>(1.0, 0.0); }}
     for (var turn = 0u; turn < {rounds}u; turn++) {{
         workgroupBarrier();
-        for (var unit = me; unit < {units}u; unit += {THREADS}u) {{
+        for (var unit = me; unit < units; unit += {THREADS}u) {{
             var sum = vec2<f32>();
-            for (var other = 0u; other < {units}u; other++) {{
-                let m = vec2<f32>(re[unit * {units}u + other], im[unit * {units}u + other]);
+            for (var other = 0u; other < units; other++) {{
+                let m = vec2<f32>(re[unit * units + other], im[unit * units + other]);
                 let p = before[other];
                 sum += vec2<f32>(m.x * p.x - m.y * p.y, m.x * p.y + m.y * p.x);
             }}
             after[unit] = sum / max(length(sum), 1e-20);
         }}
         workgroupBarrier();
-        for (var unit = me; unit < {units}u; unit += {THREADS}u) {{ before[unit] = after[unit]; }}
+        for (var unit = me; unit < units; unit += {THREADS}u) {{ before[unit] = after[unit]; }}
     }}
-    for (var unit = me; unit < {units}u; unit += {THREADS}u) {{
+    for (var unit = me; unit < units; unit += {THREADS}u) {{
         phasor_re[unit] = before[unit].x;
         phasor_im[unit] = before[unit].y;
     }}

@@ -16,20 +16,17 @@ pub(in crate::kernels) fn total(x: &CubeTensor) -> CubeTensor {
     let count = x.meta.num_elements();
     let groups = count.div_ceil(THREADS * VALUES).clamp(1, GROUPS);
     let sums = like(x, &[groups]);
-    launch(Total { count, groups }, [groups, 1, 1], &[x, &sums]);
+    launch(Total, [groups, 1, 1], &[x, &sums]);
     if groups == 1 {
         return sums;
     }
     let total = like(x, &[1]);
-    launch(Total { count: groups, groups: 1 }, [1, 1, 1], &[&sums, &total]);
+    launch(Total, [1, 1, 1], &[&sums, &total]);
     total
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Total {
-    count: usize,
-    groups: usize,
-}
+struct Total;
 
 impl Shader for Total {
     fn threads(&self) -> usize {
@@ -37,13 +34,16 @@ impl Shader for Total {
     }
 
     fn text(&self) -> String {
-        let Self { count, groups } = self;
         format!(
             "{}var<workgroup> sums: array<f32, {THREADS}>;
 @compute @workgroup_size({THREADS})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {{
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) me: u32,
+) {{
     var sum = 0.0;
-    for (var at = group.x * {THREADS}u + me; at < {count}u; at += {}u) {{ sum += x[at]; }}
+    for (var at = group.x * {THREADS}u + me; at < arrayLength(&x); at += groups.x * {THREADS}u) {{ sum += x[at]; }}
     sums[me] = sum;
     for (var others = {}u; others > 0u; others /= 2u) {{
         workgroupBarrier();
@@ -53,7 +53,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }}
 ",
             bindings(["x", "total"].into_iter()),
-            groups * THREADS,
             THREADS / 2,
         )
     }

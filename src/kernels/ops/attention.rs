@@ -12,7 +12,6 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, FlexDevice, TensorMetadata, backend_extension};
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_cubecl::CubeBackend;
-use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -155,7 +154,7 @@ impl Attending for CubeBackend {
         kernel: CubeTensor,
     ) -> CubeTensor {
         let parameters = [hidden_weight, hidden_bias, last_weight, last_bias, kernel];
-        Self::weigh(&into_contiguous(x), &parameters.map(into_contiguous)).0
+        Self::weigh(&gpu::contiguous(x), &parameters.map(gpu::contiguous)).0
     }
 }
 
@@ -163,7 +162,7 @@ impl Attends for CubeBackend {
     type Kept = gpu::attention::State;
 
     fn contiguous(tensor: CubeTensor) -> CubeTensor {
-        into_contiguous(tensor)
+        gpu::contiguous(tensor)
     }
 
     fn weigh(x: &CubeTensor, parameters: &[CubeTensor; 5]) -> (CubeTensor, Self::Kept) {
@@ -176,7 +175,7 @@ impl Attends for CubeBackend {
         kept: &Self::Kept,
         dy: CubeTensor,
     ) -> (CubeTensor, [CubeTensor; 5]) {
-        gpu::attention::backward(shape_of(x, parameters), x, parameters, kept, &into_contiguous(dy))
+        gpu::attention::backward(shape_of(x, parameters), x, parameters, kept, &gpu::contiguous(dy))
     }
 }
 

@@ -10,7 +10,6 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{Tensor, activation};
 use burn_cubecl::CubeBackend;
-use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 /// A curve.
@@ -44,7 +43,7 @@ trait Bending: Backend {
 
 impl Bending for CubeBackend {
     fn bent(x: CubeTensor, curve: Curve) -> CubeTensor {
-        gpu::curve::forward(&into_contiguous(x), curve)
+        gpu::curve::forward(&gpu::contiguous(x), curve)
     }
 }
 
@@ -60,7 +59,7 @@ impl Backward<CubeBackend, 1> for BentBackward {
         let dy = gradients.consume::<CubeBackend>(&ops.node);
         if let Some(node) = parent {
             let (x, curve) = ops.state;
-            let dx = gpu::curve::backward(&x, &into_contiguous(dy), curve);
+            let dx = gpu::curve::backward(&x, &gpu::contiguous(dy), curve);
             gradients.register::<CubeBackend>(node.id, dx);
         }
     }
@@ -69,7 +68,7 @@ impl Backward<CubeBackend, 1> for BentBackward {
 impl<C: CheckpointStrategy> Bending for Autodiff<CubeBackend, C> {
     fn bent(x: FloatTensor<Self>, curve: Curve) -> FloatTensor<Self> {
         let node = x.node();
-        let x = into_contiguous(x.into_primitive());
+        let x = gpu::contiguous(x.into_primitive());
         let y = gpu::curve::forward(&x, curve);
         match BentBackward.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => prepared.finish((x, curve), y),

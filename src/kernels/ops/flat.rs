@@ -1,10 +1,9 @@
 //! Vectors: many as one and back, and the sum of one.
 
 use super::{Place, place};
-use crate::kernels::gpu::{flat, total::total};
+use crate::kernels::gpu::{self, flat, total::total};
 use burn::tensor::Tensor;
 use burn_cubecl::CubeBackend;
-use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 /// Vectors, one after the other. Without gradients this takes few launches on a GPU, however many vectors there are.
@@ -47,5 +46,5 @@ pub fn total_on_gpu(x: &Tensor<1>) -> Option<Tensor<1>> {
 /// The tensor on a GPU, if it is there and records no gradients.
 pub(super) fn on_gpu<const D: usize>(x: &Tensor<D>) -> Option<CubeTensor> {
     let ours = place(x) == Some(Place::Gpu) && !x.is_autodiff();
-    ours.then(|| x.clone().try_into_primitive::<CubeBackend>().ok().map(into_contiguous)).flatten()
+    ours.then(|| x.clone().try_into_primitive::<CubeBackend>().ok().map(gpu::contiguous)).flatten()
 }

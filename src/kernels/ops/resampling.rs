@@ -12,7 +12,6 @@ use burn::tensor::Tensor;
 use burn::tensor::module::{interpolate, max_pool2d};
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn_cubecl::CubeBackend;
-use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 /// Largest value of each 2×2 block: (n, c, h, w) gives (n, c, h / 2, w / 2). The gradient goes to the first largest
@@ -83,21 +82,21 @@ impl Resamples for Flex {
 
 impl Resampling for CubeBackend {
     fn max_pool2(x: CubeTensor) -> CubeTensor {
-        gpu::resample::max_pool2(&into_contiguous(x))
+        gpu::resample::max_pool2(&gpu::contiguous(x))
     }
 
     fn upsample2(x: CubeTensor) -> CubeTensor {
-        gpu::resample::upsample2(&into_contiguous(x))
+        gpu::resample::upsample2(&gpu::contiguous(x))
     }
 }
 
 impl Resamples for CubeBackend {
     fn max_pool2_backward(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
-        gpu::resample::max_pool2_backward(&into_contiguous(x), &into_contiguous(dy))
+        gpu::resample::max_pool2_backward(&gpu::contiguous(x), &gpu::contiguous(dy))
     }
 
     fn upsample2_backward(dy: CubeTensor) -> CubeTensor {
-        gpu::resample::upsample2_backward(&into_contiguous(dy))
+        gpu::resample::upsample2_backward(&gpu::contiguous(dy))
     }
 }
 
