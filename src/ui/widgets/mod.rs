@@ -48,7 +48,7 @@ pub fn letters_in(width: f32) -> usize {
     (width / 8.5) as usize
 }
 
-/// A time in seconds as a person says it: `8 s`, `3 min 20 s`, `2 h 5 min`.
+/// A time in seconds as a person says it: `8 s`, `3 min 20 s`, `2 h 5 min`, `3 days 4 h`.
 pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "unknown".to_owned();
@@ -57,7 +57,8 @@ pub fn duration(seconds: f64) -> String {
     match whole {
         0..60 => format!("{whole} s"),
         60..3600 => format!("{} min {} s", whole / 60, whole % 60),
-        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+        3600..172_800 => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+        _ => format!("{} days {} h", whole / 86_400, whole % 86_400 / 3600),
     }
 }
 
@@ -74,6 +75,7 @@ mod tests {
         assert_eq!(super::duration(7.6), "8 s");
         assert_eq!(super::duration(200.0), "3 min 20 s");
         assert_eq!(super::duration(7500.0), "2 h 5 min");
+        assert_eq!(super::duration(273_700.0), "3 days 4 h");
         assert_eq!(super::duration(f64::NAN), "unknown");
     }
 }
