@@ -257,7 +257,7 @@ pub fn short(value: f64) -> String {
 /// A value as a tick: as few digits as it needs.
 fn tick(value: f64) -> String {
     let size = value.abs();
-    if size == 0.0 || (1e-3..1e6).contains(&size) {
+    if size == 0.0 || (1e-4..1e6).contains(&size) {
         // Rounded to six digits, so that 10^-0.69897 reads 0.2.
         let scale = if size == 0.0 { 1.0 } else { 10f64.powi(5 - size.log10().floor() as i32) };
         return signed(format!("{}", (value * scale).round() / scale));
@@ -345,8 +345,8 @@ mod tests {
         let written: Vec<_> = [0.012_345, 1.234_5, 123.45, 12_345.0, 1.2345e-5, 0.0].map(short).into();
         assert_eq!(written, ["0.0123", "1.23", "123", "12345", "1.23e−5", "0"]);
         assert_eq!(short(f64::NAN), "not a number");
-        let ticks: Vec<_> = [0.0, 10f64.powf(-0.698_970_004), 500.0, 2e-7, 3e8].map(tick).into();
-        assert_eq!(ticks, ["0", "0.2", "500", "2e−7", "3e8"]);
+        let ticks: Vec<_> = [0.0, 10f64.powf(-0.698_970_004), 500.0, 5e-4, 2e-7, 3e8].map(tick).into();
+        assert_eq!(ticks, ["0", "0.2", "500", "0.0005", "2e−7", "3e8"]);
     }
 
     #[test]

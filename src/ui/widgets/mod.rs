@@ -32,6 +32,12 @@ pub fn leading_button(ui: &mut egui::Ui, text: &str, reason: Option<&str>) -> eg
     }
 }
 
+/// Whether Escape was pressed that no dialog in front of the other windows takes.
+pub fn escaped(context: &egui::Context) -> bool {
+    context.memory(|memory| memory.top_modal_layer().is_none())
+        && context.input(|input| input.key_pressed(egui::Key::Escape))
+}
+
 /// A long name without its middle: names of runs tell datasets apart by how they begin, and runs by how they end.
 pub fn elided(name: &str, most: usize) -> String {
     let length = name.chars().count();

@@ -2,7 +2,12 @@
 
 /// A number as text with the sign U+2212 that belongs before it, also in its exponent.
 pub fn signed(text: impl AsRef<str>) -> String {
-    text.as_ref().replace('-', "−")
+    let text = text.as_ref();
+    // What is rounded to zero has no sign.
+    match text.strip_prefix('-') {
+        Some(zero) if zero.contains('0') && !zero.contains(|c: char| ('1'..='9').contains(&c)) => zero.to_owned(),
+        _ => text.replace('-', "−"),
+    }
 }
 
 /// A whole number with its thousands set apart: `1 087`.
@@ -78,6 +83,7 @@ mod tests {
         assert_eq!(short(0.012_345), "0.01235");
         assert_eq!((short(2.0), short(0.0), short(-0.5)), ("2".into(), "0".into(), "−0.5".into()));
         assert_eq!((plain(short(-1234.4)), signed("-1.5e-7")), ("−1 234".into(), "−1.5e−7".into()));
+        assert_eq!((signed("-0.000"), signed("-0.001")), ("0.000".into(), "−0.001".into()));
         assert_eq!((short(1.234e9), short(1e-5)), ("1.23e9".into(), "1.00e−5".into()));
         assert_eq!(
             (plain(in_words(12_300.0)), in_words(1.87e8), in_words(2.44e9)),

@@ -98,6 +98,11 @@ fn epoch_bar(ui: &mut Ui, progress: &Progress, history: &[EpochPoint]) {
     bar.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Epoch progress"));
 }
 
+/// A speed with a digit after the point at most, unless it is very slow.
+fn speed(rate: f64) -> String {
+    if rate < 1.0 { short(rate) } else { short((10.0 * rate).round() / 10.0) }
+}
+
 /// Speed, time, device and memory in one row that wraps.
 fn numbers(ui: &mut Ui, job: &Session, resident: Option<u64>) {
     let palette = theme::palette(ui);
@@ -114,10 +119,10 @@ fn numbers(ui: &mut Ui, job: &Session, resident: Option<u64>) {
             ui.add_space(14.0);
         };
         if let Some(rate) = recent_rate(&job.curve) {
-            item("Steps per second", short(rate), "Of the last seconds, without the slow start");
+            item("Steps per second", speed(rate), "Of the last seconds, without the slow start");
         }
         if let Some(rate) = progress.patterns_per_second {
-            item("Patterns per second", short(rate), "Since the start of the stage");
+            item("Patterns per second", speed(rate), "Since the start of the stage");
         }
         if progress.elapsed_s > 0.0 {
             item("Elapsed", duration(progress.elapsed_s), "Pauses do not count");
