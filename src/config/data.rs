@@ -482,7 +482,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "data.seed_in_group",
         label: "Seed in its group",
-        help: "Whether the seed pattern belongs to its own group; the reference leaves it out.",
+        help: "Whether the seed pattern belongs to its own group; PtychoPINN leaves it out.",
         unit: "",
         flag: None,
         kind: Kind::Flag,

@@ -55,7 +55,7 @@ pub(super) const FIELDS: &[Field] = &[
         kind: Kind::Choice {
             options: &[
                 ("probe", "|P|²: what was well lit counts more"),
-                ("central_crop", "1 inside the central window of side `crop`, 0 outside: the reference's"),
+                ("central_crop", "1 inside the central window of side `crop`, 0 outside: PtychoPINN's"),
                 ("whole", "1 on the whole patch"),
             ],
             aliases: &[("uniform", "central_crop")],

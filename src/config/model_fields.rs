@@ -73,7 +73,7 @@ pub(super) const FIELDS: &[Field] = &[
                 ("standardize", "(X - mean) / (spread + floor), pixel by pixel over the training patterns"),
                 ("dual", "two channels for each pattern: sqrt and standardize"),
                 ("instance_norm", "(X - mean) / spread over the pixels of each pattern: its contrast alone"),
-                ("none", "X, as the reference"),
+                ("none", "X, as PtychoPINN"),
             ],
             aliases: &[("log1p", "log"), ("instancenorm", "instance_norm")],
         },
@@ -87,7 +87,7 @@ pub(super) const FIELDS: &[Field] = &[
         kind: choice(&[
             ("he", "He normal, zero bias; the last convolution of each decoder scaled by 0.1"),
             ("glorot", "Glorot uniform, zero bias"),
-            ("torch", "uniform in ±1/sqrt(fan in), weights and biases: the reference's"),
+            ("torch", "uniform in ±1/sqrt(fan in), weights and biases: PtychoPINN's"),
         ]),
     },
     Field {
@@ -100,12 +100,9 @@ pub(super) const FIELDS: &[Field] = &[
             options: &[
                 ("auto", "border_mask for a probe whose light falls into the central window, else full_frame"),
                 ("full_frame", "upsample and convolve: every pixel of the patch is predicted alike"),
-                (
-                    "border_mask",
-                    "the reference's: the central half of the frame in full resolution, the border coarsely",
-                ),
-                ("border_unmasked", "the reference's of autumn 2025: the border path is added on the whole frame"),
-                ("border_narrow", "the reference's in TensorFlow: a border path of 4 channels"),
+                ("border_mask", "PtychoPINN's: the central half of the frame in full resolution, the border coarsely"),
+                ("border_unmasked", "PtychoPINN's of autumn 2025: the border path is added on the whole frame"),
+                ("border_narrow", "PtychoPINN's in TensorFlow: a border path of 4 channels"),
             ],
             aliases: &[("head", "border_mask"), ("oct", "border_unmasked"), ("tf", "border_narrow")],
         },
@@ -127,8 +124,8 @@ pub(super) const FIELDS: &[Field] = &[
         flag: None,
         kind: choice(&[
             ("energy", "a unit-transmission object of amplitude object_scale reproduces the normalised energy"),
-            ("mean_amplitude", "the reference's: P / (probe_scale · mean |P|)"),
-            ("fixed", "P / probe_scale: what the reference's PyTorch training really does"),
+            ("mean_amplitude", "PtychoPINN's: P / (probe_scale · mean |P|)"),
+            ("fixed", "P / probe_scale: what PtychoPINN's PyTorch training really does"),
         ]),
     },
     Field {
@@ -156,11 +153,8 @@ pub(super) const FIELDS: &[Field] = &[
         kind: Kind::Choice {
             options: &[
                 ("probe", "|P|²: what was well lit counts more"),
-                (
-                    "central_window",
-                    "1 inside the central half-side window, with 0.001 added to the sum: the reference's",
-                ),
-                ("uniform", "the same window without that number: the reference's 'uniform'"),
+                ("central_window", "1 inside the central half-side window, with 0.001 added to the sum: PtychoPINN's"),
+                ("uniform", "the same window without that number: PtychoPINN's 'uniform'"),
             ],
             aliases: &[("central_mask", "central_window")],
         },

@@ -294,7 +294,7 @@ pub(super) const FIELDS: &[Field] = &[
         kind: choice(&[
             ("same", "the texture of the amplitude"),
             ("independent", "a second draw of the same kind; a picture or a star is turned"),
-            ("tanh", "tanh((Y - max Y / 2) / (3 mean Y)) of the amplitude's texture Y: the reference's"),
+            ("tanh", "tanh((Y - max Y / 2) / (3 mean Y)) of the amplitude's texture Y: PtychoPINN's"),
         ]),
     },
     Field {
@@ -304,7 +304,7 @@ pub(super) const FIELDS: &[Field] = &[
         unit: "",
         flag: Some("--probe"),
         kind: choice(&[
-            ("default", "the reference's blurred disk of radius 0.17 N"),
+            ("default", "PtychoPINN's blurred disk of radius 0.17 N"),
             ("gaussian", "a Gaussian"),
             ("disk", "a disk with a soft edge"),
             ("zone_plate", "the focus of a zone plate with a central stop"),
@@ -415,7 +415,7 @@ pub(super) const FIELDS: &[Field] = &[
         unit: "",
         flag: Some("--scan"),
         kind: choice(&[
-            ("random", "uniformly at random: the reference's"),
+            ("random", "uniformly at random: PtychoPINN's"),
             ("raster", "rows and columns"),
             ("jittered_raster", "rows and columns, each point displaced at random"),
             ("spiral", "Fermat spiral"),

@@ -275,11 +275,8 @@ pub(super) const FIELDS: &[Field] = &[
         kind: Kind::Choice {
             options: &[
                 ("normalized", "of normalised patterns, a mean over pixels, whatever the photons"),
-                ("legacy_v1", "the reference's: a sum over the pixels of a group in photons, over the mean amplitude"),
-                (
-                    "ci_intensity_v2",
-                    "the reference's for counts: over their mean, of an object in the units of the data",
-                ),
+                ("legacy_v1", "PtychoPINN's: a sum over the pixels of a group in photons, over the mean amplitude"),
+                ("ci_intensity_v2", "PtychoPINN's for counts: over their mean, of an object in the units of the data"),
             ],
             aliases: &[("normalized_amplitude", "legacy_v1"), ("count_intensity", "ci_intensity_v2")],
         },
@@ -350,7 +347,7 @@ pub(super) const FIELDS: &[Field] = &[
         path: "training.overlap_weight",
         label: "Overlap weight",
         help: "Share of the loss that judges the merged neighbourhood of a batch instead of each patch alone; 0 shuffles \
-               freely and judges patches alone, as the reference does.",
+               freely and judges patches alone, as PtychoPINN does.",
         unit: "",
         flag: Some("--overlap-weight"),
         kind: Kind::Real { min: 0.0, min_included: true, max: 1.0, optional: false },

@@ -336,7 +336,7 @@ impl State {
                 effects.push(Effect::Control(Control::Run));
                 effects.push(Effect::Attention);
                 let (level, text) = match summary.outcome {
-                    JobOutcome::Completed => (Level::Success, "Done"),
+                    JobOutcome::Completed => (Level::Success, completed(&self.job.name)),
                     JobOutcome::Stopped => (Level::Success, "Stopped; the result so far is kept"),
                     JobOutcome::Discarded => (Level::Info, "Stopped; nothing was kept"),
                     JobOutcome::RestoredAfterNan => {
@@ -735,6 +735,17 @@ impl State {
         self.recent.retain(|known| *known != path);
         self.recent.insert(0, path);
         self.recent.truncate(RECENT);
+    }
+}
+
+/// What is said when a job has come to its end.
+fn completed(job: &str) -> &'static str {
+    match job {
+        "simulate" => "The dataset is simulated",
+        "train" => "The training is done",
+        "polish" => "The object is polished",
+        "watch" => "The watch has ended",
+        _ => "The reconstruction is done",
     }
 }
 

@@ -98,7 +98,7 @@ fn a_folder_is_watched_with_the_loaded_model_and_each_file_is_told() {
     assert!(state.is_watching() && state.why_not_start().is_some());
     let effects = state.hear(&event(1, EventKind::Finished(Box::default())));
     assert!(!effects.iter().any(|e| matches!(e, Effect::Show(_) | Effect::Read(_))), "{effects:?}");
-    assert_eq!(state.log.last().unwrap().text, "The watch has ended: 0 reconstructed, 1 bad");
+    assert_eq!(state.log.last().unwrap().text, "The watch has ended: 0 reconstructed, 1 not usable");
 }
 
 #[test]

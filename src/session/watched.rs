@@ -67,7 +67,7 @@ impl Watched {
         if let Some(each) = self.ms_per_pattern() {
             words += &format!(" ({} patterns, {each:.2} ms each)", self.patterns);
         }
-        words += &format!(", {} bad", self.bad);
+        words += &format!(", {} not usable", self.bad);
         if self.before > 0 {
             words += &format!(", {} done before", self.before);
         }
@@ -104,7 +104,7 @@ mod tests {
         let names: Vec<_> = watched.files.iter().map(|file| file.path.display().to_string()).collect();
         assert_eq!(names, ["a", "b", "c"]);
         assert_eq!(watched.files[1].fate, done(100, 0.6), "a file that was mended is no longer a bad one in the list");
-        assert_eq!(watched.words(), "2 reconstructed (200 patterns, 5.00 ms each), 1 bad, 1 done before");
+        assert_eq!(watched.words(), "2 reconstructed (200 patterns, 5.00 ms each), 1 not usable, 1 done before");
     }
 
     #[test]

@@ -130,7 +130,7 @@ fn pictures_of_the_window_in_every_situation() {
     act(&mut window, Action::ChooseWatchFolder(incoming));
     act(&mut window, Action::Watch);
     command(&mut window, Command::ShowWatch);
-    until(&mut window, "a watched file", |app| app.desk.state.job.watched.words().contains("1 bad"));
+    until(&mut window, "a watched file", |app| app.desk.state.job.watched.words().contains("1 not usable"));
     photograph(&mut window, "watch");
     act(&mut window, Action::Steer(Control::Stop));
     until(&mut window, "the end", |app| !app.desk.state.is_busy());

@@ -29,7 +29,7 @@ pub(super) fn until(harness: &mut Harness<'static, App>, what: &str, holds: impl
     let began = Instant::now();
     while !holds(harness.state()) {
         let said = harness.state().desk.state.log.last();
-        assert!(began.elapsed() < Duration::from_secs(90), "{what} does not come; the last word was {said:?}");
+        assert!(began.elapsed() < Duration::from_secs(300), "{what} does not come; the last word was {said:?}");
         std::thread::sleep(Duration::from_millis(5));
         harness.step();
     }

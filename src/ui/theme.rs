@@ -1,6 +1,8 @@
 //! Every colour and measure of the window, dark and light.
 
+use super::widgets::numbers::signed;
 use crate::session::Level;
+use eframe::egui::style::NumberFormatter;
 use eframe::egui::{self, Color32, CornerRadius, FontFamily, FontId, Stroke, TextStyle, Theme, vec2};
 
 /// Colours with a meaning, for one theme.
@@ -142,7 +144,12 @@ pub fn install(context: &egui::Context) {
             ] {
                 state.corner_radius = corner;
             }
+            // Fields of numbers read this sign, too.
+            style.number_formatter = NumberFormatter::new(|value, decimals| {
+                signed(egui::emath::format_with_decimals_in_range(value, decimals))
+            });
             style.spacing.item_spacing = vec2(8.0, 6.0);
+            style.spacing.menu_margin = egui::Margin::same(9);
             style.spacing.button_padding = vec2(9.0, 4.0);
             style.spacing.interact_size.y = 24.0;
             style.text_styles.insert(TextStyle::Heading, FontId::new(19.0, FontFamily::Proportional));

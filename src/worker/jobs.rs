@@ -166,6 +166,12 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
         ));
     }
 
+    // A wish to stop the training has been met, also where it ended by itself at that moment; the picture of what was learnt
+    // is part of the result.
+    let switch = &recorder.context().switch;
+    if switch.get() == Control::Stop {
+        switch.set(Control::Run);
+    }
     recorder.emit(EventKind::Stage { stage: Stage::Saving });
     let mut complete = bundle_of(trained.weights.clone(), trained.history.clone(), outcome_name(trained.outcome));
     complete.manifest.steps = trained.steps;
@@ -183,8 +189,6 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
     fill_training(&mut summary, &trained);
     if reconstruct {
         if trained.outcome == Outcome::Stopped {
-            // The wish to stop has been met; the picture of what was learnt is part of the result.
-            recorder.context().switch.set(Control::Run);
             recorder.note("Training was stopped; the object is reconstructed with what was learnt so far.");
         }
         let done = reconstruct_into(

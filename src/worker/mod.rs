@@ -310,6 +310,48 @@ mod tests {
         println!("{jobs} jobs, {dropped} workers dropped on the way");
     }
 
+    /// The wish is set between the last step and the end of a training that nothing else cuts short.
+    #[test]
+    fn a_wish_to_stop_that_comes_as_a_training_ends_by_itself_does_not_cost_the_picture() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = crate::config::Config::default();
+        for (field, value) in [
+            ("execution.accelerator", "cpu"),
+            ("model.n_filters_scale", "1"),
+            ("model.head_filters", "2"),
+            ("data.n_subsample", "8"),
+            ("training.teacher_share", "0"),
+            ("training.epochs", "1"),
+            ("training.time_budget_s", "none"),
+        ] {
+            config.set(field, value).unwrap();
+        }
+        let dataset = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/siemens_star_n64.npz").into();
+        let output_dir = Some(folder.path().join("run")).into();
+        let job = Job::Run { dataset, validation: None, output_dir, config: Box::new(config) };
+        let (event_in, event_out) = channel::<Event>();
+        let switch = Switch::default();
+        let its_switch = switch.clone();
+        let wake: Wake = Box::new(move || {
+            if event_out.try_iter().any(|event| matches!(event.kind, EventKind::Epoch(_))) {
+                its_switch.set(Control::Stop);
+            }
+        });
+        let context = Context {
+            job: 1,
+            started: Instant::now(),
+            events: &event_in,
+            wake: &wake,
+            switch: switch.clone(),
+            pictures: Slot::default(),
+            pace: Pace::default(),
+        };
+        let summary = jobs::perform(&job, &context).unwrap();
+        assert_eq!(switch.get(), Control::Run, "the wish was never set, or has not been met");
+        assert_eq!(summary.outcome, JobOutcome::Completed);
+        assert!(folder.path().join("run/reconstruction.npz").exists());
+    }
+
     #[test]
     fn dropping_the_worker_stops_its_job_and_joins_the_thread() {
         let worker = spawn_with(Box::new(|| ()), body).unwrap();

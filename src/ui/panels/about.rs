@@ -2,6 +2,7 @@
 
 use crate::session::State;
 use crate::ui::theme;
+use crate::ui::widgets::escaped;
 use eframe::egui::{self, RichText, ScrollArea, TextEdit};
 
 /// Every crate the program is built from, one a line: name, version, licence, set apart by tabs.
@@ -102,6 +103,10 @@ impl About {
             .pivot(egui::Align2::CENTER_CENTER)
             .default_pos(middle)
             .show(context, |ui| self.licences(ui));
+        // The one in front first.
+        if (open || licences_open) && escaped(context) {
+            (open, licences_open) = (open && licences_open, false);
+        }
         (self.open, self.licences_open) = (open, licences_open);
     }
 
@@ -209,6 +214,12 @@ mod tests {
         window.run_ok();
         window.get_by_label("1 libraries");
         window.get_by_label("MIT OR Apache-2.0");
+        window.key_press(egui::Key::Escape);
+        window.run_ok();
+        assert!(window.query_by_label("Copy list").is_none() && window.query_by_label("Copy diagnostics").is_some());
+        window.key_press(egui::Key::Escape);
+        window.run_ok();
+        assert!(window.query_by_label("Copy diagnostics").is_none());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Commands by name, and the sheet of shortcuts.
 
 use crate::ui::commands::Command;
+use crate::ui::widgets::escaped;
 use eframe::egui::{self, Key, Modal, RichText};
 
 /// The list of commands that match what is typed.
@@ -113,6 +114,9 @@ pub fn shortcut_sheet(context: &egui::Context, open: &mut bool) {
             }
         });
     });
+    if *open && escaped(context) {
+        *open = false;
+    }
 }
 
 #[cfg(test)]

@@ -407,7 +407,7 @@ mod tests {
     #[test]
     fn each_file_is_listed_with_its_state_and_a_result_is_one_click_away() {
         let mut panel = bench(watching(), [1256.0, 690.0], egui::Theme::Dark);
-        panel.get_by_label_contains("2 reconstructed (1032 patterns, 3.29 ms each), 1 bad, 1 done before");
+        panel.get_by_label_contains("2 reconstructed (1032 patterns, 3.29 ms each), 1 not usable, 1 done before");
         for label in ["scan_0006.npz", "Being written", "Not usable", "Done before", "Latest: scan_0004.npz"] {
             panel.get_by_label(label);
         }

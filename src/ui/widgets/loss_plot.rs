@@ -3,6 +3,7 @@
 //! The plot library has no logarithmic axis: the logarithm is plotted, and the ticks are written as values.
 
 use super::decimate::decimate;
+use super::numbers::signed;
 use eframe::egui::{self, Color32, Response, RichText, Ui, WidgetInfo};
 use egui_plot::{
     AxisHints, GridInput, GridMark, Legend, Line, LineStyle, MarkerShape, Plot, PlotPoint, PlotPoints, Points,
@@ -176,7 +177,8 @@ impl<'a> CurvePlot<'a> {
             plot.set_plot_bounds_x(left - margin..=right + margin);
             plot.set_plot_bounds_y(low..=high);
             for (index, (curve, points)) in curves.iter().zip(lines).enumerate() {
-                if curve.dots {
+                // A line of one point is not seen.
+                if curve.dots || points.len() == 1 {
                     let dots = Points::new("", PlotPoints::Owned(points.clone()))
                         .id(("dots", index))
                         .allow_hover(false)
@@ -246,23 +248,23 @@ pub fn short(value: f64) -> String {
         return "0".to_owned();
     }
     if !(1e-3..1e5).contains(&size) {
-        return format!("{value:.2e}");
+        return signed(format!("{value:.2e}"));
     }
     let decimals = (2 - size.log10().floor() as i32).clamp(0, 5) as usize;
-    format!("{value:.decimals$}")
+    signed(format!("{value:.decimals$}"))
 }
 
 /// A value as a tick: as few digits as it needs.
 fn tick(value: f64) -> String {
     let size = value.abs();
-    if size == 0.0 || (1e-3..1e6).contains(&size) {
+    if size == 0.0 || (1e-4..1e6).contains(&size) {
         // Rounded to six digits, so that 10^-0.69897 reads 0.2.
         let scale = if size == 0.0 { 1.0 } else { 10f64.powi(5 - size.log10().floor() as i32) };
-        return format!("{}", (value * scale).round() / scale);
+        return signed(format!("{}", (value * scale).round() / scale));
     }
     let exponent = size.log10().floor();
     let digits = (value / 10f64.powf(exponent) * 100.0).round() / 100.0;
-    format!("{digits}e{exponent}")
+    signed(format!("{digits}e{exponent}"))
 }
 
 /// Grid lines of an axis that shows log10: decades with 2 and 5 between them, or round values where less than a decade
@@ -320,7 +322,8 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 }
 
 fn padded((low, high): (f64, f64), log: bool) -> (f64, f64) {
-    let least = if log { 0.02 } else { 1e-3 * low.abs().max(high.abs()).max(1e-12) };
+    // So much that ticks of three digits differ.
+    let least = if log { 0.02 } else { 0.02 * low.abs().max(high.abs()).max(1e-12) };
     let pad = (0.07 * (high - low)).max(least);
     (low - pad, high + pad)
 }
@@ -340,10 +343,10 @@ mod tests {
     #[test]
     fn numbers_have_three_digits_and_ticks_no_more_than_they_need() {
         let written: Vec<_> = [0.012_345, 1.234_5, 123.45, 12_345.0, 1.2345e-5, 0.0].map(short).into();
-        assert_eq!(written, ["0.0123", "1.23", "123", "12345", "1.23e-5", "0"]);
+        assert_eq!(written, ["0.0123", "1.23", "123", "12345", "1.23e−5", "0"]);
         assert_eq!(short(f64::NAN), "not a number");
-        let ticks: Vec<_> = [0.0, 10f64.powf(-0.698_970_004), 500.0, 2e-7, 3e8].map(tick).into();
-        assert_eq!(ticks, ["0", "0.2", "500", "2e-7", "3e8"]);
+        let ticks: Vec<_> = [0.0, 10f64.powf(-0.698_970_004), 500.0, 5e-4, 2e-7, 3e8].map(tick).into();
+        assert_eq!(ticks, ["0", "0.2", "500", "0.0005", "2e−7", "3e8"]);
     }
 
     #[test]

@@ -32,6 +32,12 @@ pub fn leading_button(ui: &mut egui::Ui, text: &str, reason: Option<&str>) -> eg
     }
 }
 
+/// Whether Escape was pressed that no dialog in front of the other windows takes.
+pub fn escaped(context: &egui::Context) -> bool {
+    context.memory(|memory| memory.top_modal_layer().is_none())
+        && context.input(|input| input.key_pressed(egui::Key::Escape))
+}
+
 /// A long name without its middle: names of runs tell datasets apart by how they begin, and runs by how they end.
 pub fn elided(name: &str, most: usize) -> String {
     let length = name.chars().count();
@@ -48,7 +54,7 @@ pub fn letters_in(width: f32) -> usize {
     (width / 8.5) as usize
 }
 
-/// A time in seconds as a person says it: `8 s`, `3 min 20 s`, `2 h 5 min`.
+/// A time in seconds as a person says it: `8 s`, `3 min 20 s`, `2 h 5 min`, `3 days 4 h`.
 pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "unknown".to_owned();
@@ -57,7 +63,8 @@ pub fn duration(seconds: f64) -> String {
     match whole {
         0..60 => format!("{whole} s"),
         60..3600 => format!("{} min {} s", whole / 60, whole % 60),
-        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+        3600..172_800 => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+        _ => format!("{} days {} h", whole / 86_400, whole % 86_400 / 3600),
     }
 }
 
@@ -74,6 +81,7 @@ mod tests {
         assert_eq!(super::duration(7.6), "8 s");
         assert_eq!(super::duration(200.0), "3 min 20 s");
         assert_eq!(super::duration(7500.0), "2 h 5 min");
+        assert_eq!(super::duration(273_700.0), "3 days 4 h");
         assert_eq!(super::duration(f64::NAN), "unknown");
     }
 }

@@ -1,5 +1,15 @@
 //! Numbers as a person reads them.
 
+/// A number as text with the sign U+2212 that belongs before it, also in its exponent.
+pub fn signed(text: impl AsRef<str>) -> String {
+    let text = text.as_ref();
+    // What is rounded to zero has no sign.
+    match text.strip_prefix('-') {
+        Some(zero) if zero.contains('0') && !zero.contains(|c: char| ('1'..='9').contains(&c)) => zero.to_owned(),
+        _ => text.replace('-', "−"),
+    }
+}
+
 /// A whole number with its thousands set apart: `1 087`.
 pub fn grouped(value: u64) -> String {
     let digits = value.to_string();
@@ -17,21 +27,33 @@ pub fn grouped(value: u64) -> String {
 /// A number with about four significant digits: `1 234`, `0.01235`, `1.2e9`.
 pub fn short(value: f64) -> String {
     if !value.is_finite() {
-        return if value.is_nan() { "not a number".to_owned() } else { format!("{value}") };
+        return if value.is_nan() { "not a number".to_owned() } else { signed(format!("{value}")) };
     }
     let size = value.abs();
     if size == 0.0 {
         "0".to_owned()
     } else if (1000.0..1e7).contains(&size) {
-        let sign = if value < 0.0 { "-" } else { "" };
+        let sign = if value < 0.0 { "−" } else { "" };
         format!("{sign}{}", grouped(size.round() as u64))
     } else if (1e-3..1000.0).contains(&size) {
         let decimals = (3 - size.log10().floor() as i32).clamp(0, 6) as usize;
-        let text = format!("{value:.decimals$}");
+        let text = signed(format!("{value:.decimals$}"));
         if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
     } else {
-        format!("{value:.2e}")
+        signed(format!("{value:.2e}"))
     }
+}
+
+/// A large number with three digits and its power of a thousand in a word: `187 million`.
+pub fn in_words(value: f64) -> String {
+    for (word, size) in [("thousand million", 1e9), ("million", 1e6)] {
+        if value >= size {
+            let amount = value / size;
+            let decimals = if amount < 10.0 { 1 } else { 0 };
+            return format!("{amount:.decimals$} {word}");
+        }
+    }
+    grouped(value.round() as u64)
 }
 
 /// A size in bytes: `12 MB`.
@@ -59,8 +81,14 @@ mod tests {
         assert_eq!(plain(short(1234.4)), "1 234");
         assert_eq!(short(59.169_25), "59.17");
         assert_eq!(short(0.012_345), "0.01235");
-        assert_eq!((short(2.0), short(0.0), short(-0.5)), ("2".into(), "0".into(), "-0.5".into()));
-        assert_eq!((short(1.234e9), short(1e-5)), ("1.23e9".into(), "1.00e-5".into()));
+        assert_eq!((short(2.0), short(0.0), short(-0.5)), ("2".into(), "0".into(), "−0.5".into()));
+        assert_eq!((plain(short(-1234.4)), signed("-1.5e-7")), ("−1 234".into(), "−1.5e−7".into()));
+        assert_eq!((signed("-0.000"), signed("-0.001")), ("0.000".into(), "−0.001".into()));
+        assert_eq!((short(1.234e9), short(1e-5)), ("1.23e9".into(), "1.00e−5".into()));
+        assert_eq!(
+            (plain(in_words(12_300.0)), in_words(1.87e8), in_words(2.44e9)),
+            ("12 300".into(), "187 million".into(), "2.4 thousand million".into())
+        );
         assert_eq!(
             (bytes(999), bytes(1_500_000), bytes(52_000_000)),
             ("999 bytes".into(), "1.5 MB".into(), "52 MB".into())

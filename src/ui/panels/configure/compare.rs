@@ -112,7 +112,7 @@ impl Compare {
 impl Against {
     fn name(&self, state: &State) -> String {
         match self {
-            Self::Start => format!("the start ({})", state.draft.base_name()),
+            Self::Start => format!("preset {}", state.draft.base_name()),
             Self::Defaults => "the defaults".to_owned(),
             Self::Preset(name) => name.clone(),
             Self::Run(folder) => file_name(folder),

@@ -3,6 +3,7 @@
 use super::rows::Row;
 use crate::config::{Choice, Kind};
 use crate::ui::theme;
+use crate::ui::widgets::numbers::signed;
 use eframe::egui::{self, FontId, Response, RichText, TextFormat, text::LayoutJob};
 
 /// Whole numbers with at most this many values get a slider.
@@ -57,8 +58,8 @@ pub(in crate::ui::panels) fn edit(
             let speed = (value.abs() * 0.01).max(1e-4);
             let drag = egui::DragValue::new(&mut value)
                 .speed(speed)
-                .custom_formatter(|value, _| number(value))
-                .custom_parser(|text| text.trim().parse().ok());
+                .custom_formatter(|value, _| signed(number(value)))
+                .custom_parser(|text| text.trim().replace('−', "-").parse().ok());
             let response = ui.add_sized([width, ui.spacing().interact_size.y], drag).labelled_by(label);
             let least = if min_included { min } else { min + speed };
             changed_to(&response, || value.to_string(), || value.clamp(least, max).to_string())

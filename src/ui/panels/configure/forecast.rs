@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::session::State;
 use crate::ui::theme;
 use crate::ui::widgets::duration;
-use crate::ui::widgets::numbers::{bytes, grouped, short};
+use crate::ui::widgets::numbers::{bytes, grouped, in_words, short};
 use crate::worker::message::{Basis, Estimate, Measured, RunInfo, estimate};
 use eframe::egui::{self, RichText};
 use std::path::PathBuf;
@@ -103,7 +103,7 @@ impl Forecast {
             );
             line(
                 "Work",
-                format!("{} multiplications per group", short(estimate.network.multiply_adds as f64)),
+                format!("{} multiplications per group", in_words(estimate.network.multiply_adds as f64)),
                 "Multiplications of the convolutions for one prediction",
             );
             line(

@@ -37,7 +37,6 @@ impl View {
         self.rows.follow(&state.draft);
         self.forecast.follow(state, self.rows.version);
         self.presets.show(ui, state, self.rows.modified, outbox, actions);
-        method::choose(ui, state, actions);
         ui.horizontal_wrapped(|ui| {
             let label = ui.label("Search");
             let field =
@@ -315,13 +314,17 @@ mod tests {
     }
 
     #[test]
-    fn the_method_is_chosen_on_top_and_names_the_button_that_starts() {
+    fn the_method_is_chosen_once_and_names_the_button_that_starts() {
         let mut panel = small(opened(&fixture("siemens_star_n64.npz")));
         panel.get_by_label("Start training");
-        panel.get_by_role_and_label(Role::Button, "Direct solver").click();
+        panel.get_by_role_and_label(Role::ComboBox, "Method").click();
+        panel.run_ok();
+        panel.get_by_role_and_label(Role::Button, "Direct").click();
         panel.run_ok();
         assert_eq!(panel.state().state.draft.text("training.method").unwrap(), "direct");
         panel.get_by_label("Start solving");
+        panel.get_by_role_and_label(Role::ComboBox, "Method").click();
+        panel.run_ok();
         panel.get_by_role_and_label(Role::Button, "Network").click();
         panel.run_ok();
         assert_eq!(panel.state().state.draft.text("training.method").unwrap(), "network");

@@ -6,7 +6,7 @@ use crate::imaging::Colormap;
 use crate::session::Action;
 use crate::ui::theme;
 use crate::ui::widgets::image_view::{Drag, ImageResponse, ImageView, Viewport};
-use crate::ui::widgets::numbers::{grouped, short};
+use crate::ui::widgets::numbers::{grouped, short, signed};
 use crate::worker::message::Patterns;
 use eframe::egui::{self, Color32, ColorImage, Mesh, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
 use ndarray::{Array2, Axis};
@@ -253,7 +253,10 @@ impl Browser {
             Which::One => {
                 let counts = patterns.counts.get(index).copied().unwrap_or_default();
                 let [x, y] = patterns.dataset.positions.get(index).copied().unwrap_or_default();
-                format!("Pattern {index} · {} counts · at x {x:.1}, y {y:.1} px{marks}", short(counts))
+                {
+                    let place = signed(format!("x {x:.1}, y {y:.1}"));
+                    format!("Pattern {index} · {} counts · at {place} px{marks}", short(counts))
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::session::{Action, OpenDataset};
 use crate::ui::theme;
 use crate::ui::widgets::background::Background;
 use crate::ui::widgets::image_view::{ImageResponse, ImageView};
-use crate::ui::widgets::numbers::short;
+use crate::ui::widgets::numbers::{short, signed};
 use crate::worker::message::{Look, Patterns};
 use eframe::egui::{self, Color32, ColorImage, RichText, vec2};
 use ndarray::{Array2, ArrayView2, Axis};
@@ -144,7 +144,8 @@ impl ObjectView {
         let first_look = dataset.preview.as_ref();
         let known = patterns.dataset.object.as_ref();
         let weak = theme::palette(ui).weak;
-        let mut show_known = known.is_some() && (self.show_known || first_look.is_none());
+        // What was found here is shown, once there is something; the choice is the person's alone.
+        let show_known = known.is_some() && (self.show_known || first_look.is_none());
         ui.scope(|ui| {
             // As high as the titles beside it.
             ui.spacing_mut().interact_size.y = 16.0;
@@ -167,9 +168,9 @@ impl ObjectView {
                     .width(72.0)
                     .selected_text(source(show_known))
                     .show_ui(ui, |ui| {
-                        ui.selectable_value(&mut show_known, false, source(false))
+                        ui.selectable_value(&mut self.show_known, false, source(false))
                             .on_hover_text("A quick solution of a few seconds, without a network");
-                        ui.selectable_value(&mut show_known, true, source(true))
+                        ui.selectable_value(&mut self.show_known, true, source(true))
                             .on_hover_text("The object that the file brings, only to compare with");
                     });
                 combo.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Object shown"));
@@ -181,7 +182,6 @@ impl ObjectView {
             }
             aspects(ui, aspect, true);
         });
-        self.show_known = show_known;
         let aspect = *aspect;
         match (known, first_look) {
             (Some(object), _) if show_known => {
@@ -319,7 +319,7 @@ pub(in crate::ui::panels) fn draw(
     let text = match shown.as_ref().and_then(|shown| shown.hovered) {
         Some([x, y]) => {
             let value = at(y, x);
-            format!("x {x}, y {y} · amplitude {} · phase {:.2} rad", short(value.norm().into()), value.arg())
+            signed(format!("x {x}, y {y} · amplitude {} · phase {:.2} rad", short(value.norm().into()), value.arg()))
         }
         None => caption.to_owned(),
     };

@@ -580,6 +580,28 @@ mod tests {
     }
 
     #[test]
+    fn a_first_look_takes_the_place_of_the_object_in_the_file_until_that_is_chosen() {
+        let mut state = opened(&fixture("siemens_star_n64.npz"));
+        let look = state.dataset.as_mut().unwrap().preview.take();
+        assert!(look.is_some(), "the bench takes a first look");
+        let mut panel = bench(state, [1800.0, 900.0], egui::Theme::Dark);
+        panel.get_by_label_contains("In the file, 402 × 405 px");
+        panel.state_mut().state.dataset.as_mut().unwrap().preview = look;
+        panel.run_ok();
+        panel.get_by_label_contains("Before any training");
+        panel.get_by_role_and_label(egui::Role::ComboBox, "Object shown").click();
+        panel.run_ok();
+        panel.get_by_role_and_label(egui::Role::Button, "In the file").click();
+        panel.run_ok();
+        panel.get_by_label_contains("In the file, 402 × 405 px");
+        panel.get_by_role_and_label(egui::Role::ComboBox, "Object shown").click();
+        panel.run_ok();
+        panel.get_by_role_and_label(egui::Role::Button, "First look").click();
+        panel.run_ok();
+        panel.get_by_label_contains("Before any training");
+    }
+
+    #[test]
     fn a_file_that_cannot_be_used_says_so_at_the_top() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("broken.npz");

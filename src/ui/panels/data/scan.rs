@@ -10,7 +10,7 @@ use crate::data;
 use crate::imaging::{Colormap, Limits, robust_limits};
 use crate::session::Action;
 use crate::ui::theme;
-use crate::ui::widgets::numbers::{grouped, short};
+use crate::ui::widgets::numbers::{grouped, short, signed};
 use crate::worker::message::Patterns;
 use eframe::egui::{self, Color32, Mesh, Pos2, Rect, RichText, Sense, Shape, Stroke, vec2};
 use egui_plot::{AxisHints, Plot, PlotPoint, PlotTransform};
@@ -80,7 +80,8 @@ impl Scan {
         let height = (ui.available_height() - below).max(120.0);
         let Some(colored) = &self.colored else { return None };
         let [left, right, top, bottom] = colored.extent;
-        let margin = 0.04 * (right - left).max(bottom - top).max(1.0);
+        // The circle of the probe is seen whole, at the edge too.
+        let margin = (0.04 * (right - left).max(bottom - top).max(1.0)).max(0.55 * patterns.probe_diameter);
         let palette = theme::palette(ui);
         let plot = Plot::new("scan positions")
             .width(width)
@@ -97,8 +98,10 @@ impl Scan {
             .custom_x_axes(vec![
                 AxisHints::new_x()
                     .label(RichText::new("x (pixels)").small().color(palette.weak))
+                    .formatter(|mark, _| short(mark.value))
                     .label_spacing(26.0..=46.0),
             ])
+            .y_axis_formatter(|mark, _| short(mark.value))
             .y_axis_label(RichText::new("y (pixels)").small().color(palette.weak));
         let shown = plot.show(ui, |_| ());
         let transform = shown.transform;
@@ -132,8 +135,10 @@ impl Scan {
             }
             let [x, y] = patterns.dataset.positions.get(hit).copied().unwrap_or_default();
             let counts = patterns.counts.get(hit).copied().unwrap_or_default();
-            response
-                .on_hover_text_at_pointer(format!("Pattern {hit}\nx {x:.2}, y {y:.2} px\n{} counts", short(counts)));
+            response.on_hover_text_at_pointer(signed(format!(
+                "Pattern {hit}\nx {x:.2}, y {y:.2} px\n{} counts",
+                short(counts)
+            )));
         }
         self.legend(ui, patterns);
         hit

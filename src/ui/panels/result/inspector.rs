@@ -10,8 +10,9 @@ use crate::metrics::{FrcThreshold, RingCorrelation};
 use crate::ui::theme;
 use crate::ui::widgets::elided;
 use crate::ui::widgets::histogram::{self, colour_strip};
-use eframe::egui::{self, ComboBox, DragValue, Grid, RichText, Sense, Ui, vec2};
-use egui_plot::{HLine, Line, Plot, PlotPoints};
+use crate::ui::widgets::numbers::signed;
+use eframe::egui::{self, ComboBox, DragValue, FontId, Grid, RichText, Sense, Ui, vec2};
+use egui_plot::{AxisHints, HLine, Line, LineStyle, Plot, PlotPoints};
 
 /// A section with a title that can be folded away.
 pub fn section(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui)) {
@@ -89,7 +90,7 @@ pub fn colours(ui: &mut Ui, controls: &mut Controls, plane: &Plane, tone: &Tone,
             let mut changed = false;
             for (name, value) in [("From", &mut low), ("to", &mut high)] {
                 let label = ui.label(name);
-                let text = |value: f64, _: std::ops::RangeInclusive<usize>| short_number(value);
+                let text = |value: f64, _: std::ops::RangeInclusive<usize>| signed(short_number(value));
                 let field = DragValue::new(value).speed(speed).custom_formatter(text);
                 changed |= ui.add(field).labelled_by(label.id).changed();
             }
@@ -136,7 +137,7 @@ pub fn phase(ui: &mut Ui, options: &mut Options, scene: &Scene) {
     let palette = theme::palette(ui);
     Grid::new("phase").num_columns(2).spacing([10.0, 6.0]).show(ui, |ui| {
         let help = "The data determine neither the mean of the phase nor a linear ramp over the field";
-        row(ui, "Take off", help, |ui| {
+        row(ui, "Remove", help, |ui| {
             let combo = ComboBox::from_id_salt("gauge").width(150.0).selected_text(options.gauge.label());
             combo
                 .show_ui(ui, |ui| {
@@ -150,14 +151,14 @@ pub fn phase(ui: &mut Ui, options: &mut Options, scene: &Scene) {
     ui.checkbox(&mut options.unwrap, "Unwrap").on_hover_text("Takes out jumps of 2π, best pixels first");
     if options.gauge != Gauge::Stored {
         let fit = scene.fit;
-        let mut text = format!("Taken off {:.2} rad", fit.offset);
+        let mut text = format!("Removed {:.2} rad", fit.offset);
         if options.gauge == Gauge::Ramp {
             text += &format!(", {:+.4} rad/px in x, {:+.4} in y", fit.slope_x, fit.slope_y);
         }
         if let Some(other) = &scene.other {
             text += &format!("; matched to {}", if other.name == "Truth" { "the truth" } else { &other.name });
         }
-        ui.label(RichText::new(text).small().color(palette.weak));
+        ui.label(RichText::new(signed(text)).small().color(palette.weak));
     }
 }
 
@@ -191,7 +192,7 @@ pub fn profile(ui: &mut Ui, controls: &mut Controls, scene: &Scene, marks: &mut 
         .allow_drag(false)
         .allow_boxed_zoom(false)
         .x_axis_label(if per_pixel.is_some() { "Distance in µm" } else { "Distance in pixels" })
-        .y_axis_formatter(|mark, _| short_number(mark.value));
+        .y_axis_formatter(|mark, _| signed(short_number(mark.value)));
     if lines.len() > 1 {
         plot = plot.legend(egui_plot::Legend::default());
     }
@@ -270,12 +271,12 @@ pub fn region(
             ("Smallest", |s| number(s.min)),
             ("Largest", |s| number(s.max)),
             ("Pixels", |s| s.count.to_string()),
-            ("Not numbers", |s| s.not_numbers.to_string()),
+            ("Not a number (NaN)", |s| s.not_numbers.to_string()),
         ];
         for (name, of) in rows {
             ui.label(name);
             for (_, statistics) in statistics {
-                ui.monospace(statistics.as_ref().map_or_else(|| "-".to_owned(), of));
+                ui.monospace(statistics.as_ref().map_or_else(|| "–".to_owned(), of));
             }
             ui.end_row();
         }
@@ -289,10 +290,10 @@ fn number(value: f64) -> String {
     }
     let magnitude = value.abs().log10().floor();
     if !(-4.0..6.0).contains(&magnitude) {
-        return format!("{value:.3e}");
+        return signed(format!("{value:.3e}"));
     }
     let decimals = (3.0 - magnitude).clamp(0.0, 7.0) as usize;
-    format!("{value:.decimals$}")
+    signed(format!("{value:.decimals$}"))
 }
 
 /// The table of agreement with the truth or another run.
@@ -315,7 +316,7 @@ pub fn agreement(ui: &mut Ui, scene: &Scene) {
     }
     if let Some(Ok(agreement)) = &scene.agreement {
         let [w, h] = agreement.size;
-        let lower = if name == "Truth" { "the truth" } else { name };
+        let lower = if name == "Truth" { "the truth".to_owned() } else { elided(name, 24) };
         let place = if agreement.is_scan { "inside the scan" } else { "on the largest rectangle seen in both" };
         let mut text = format!("Result against {lower} {place}, {w} × {h} px.");
         if (scene.amplitude_scale - 1.0).abs() > 5e-4 {
@@ -340,14 +341,29 @@ fn ring_plot(ui: &mut Ui, rings: &RingCorrelation, pixel_size_m: Option<f64>) {
         .allow_zoom(false)
         .allow_drag(false)
         .allow_boxed_zoom(false)
-        .x_axis_label("Cycles per pixel");
+        .custom_x_axes(vec![
+            AxisHints::new_x()
+                .label(RichText::new("Cycles per pixel").small())
+                .label_spacing(18.0..=34.0)
+                .tick_label_font(FontId::proportional(11.0)),
+        ])
+        .custom_y_axes(vec![
+            AxisHints::new_y()
+                .formatter(|mark, _| signed(short_number(mark.value)))
+                .tick_label_font(FontId::proportional(11.0)),
+        ]);
+    let thresholds = [
+        ("1/2", FrcThreshold::Half, 0.5, palette.lines[1]),
+        ("1/7", FrcThreshold::OneSeventh, 1.0 / 7.0, palette.lines[2]),
+    ];
     let shown = plot.show(ui, |ui| {
-        ui.hline(HLine::new("1/2", 0.5).color(palette.weak).width(1.0));
-        ui.hline(HLine::new("1/7", 1.0 / 7.0).color(palette.weak).width(1.0));
+        for (name, _, value, color) in thresholds {
+            ui.hline(HLine::new(name, value).color(color).width(1.0).style(LineStyle::dashed_dense()));
+        }
         ui.line(Line::new("Ring correlation", PlotPoints::from(points)).color(palette.accent).width(1.5));
     });
     shown.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Fourier ring correlation"));
-    for (name, threshold) in [("1/2", FrcThreshold::Half), ("1/7", FrcThreshold::OneSeventh)] {
+    for (name, threshold, _, color) in thresholds {
         let text = match (finest_period(rings, threshold), pixel_size_m) {
             (None, _) => format!("Below {name} at every fineness"),
             (Some(period), Some(size)) => {
@@ -355,7 +371,8 @@ fn ring_plot(ui: &mut Ui, rings: &RingCorrelation, pixel_size_m: Option<f64>) {
             }
             (Some(period), None) => format!("Above {name} down to a period of {period:.1} px"),
         };
-        ui.label(RichText::new(text).color(palette.weak));
+        // In the colour of its line.
+        ui.label(RichText::new(text).color(color));
     }
 }
 
@@ -364,22 +381,22 @@ fn table(ui: &mut Ui, agreement: &Agreement) {
         (
             "Correlation",
             "Pearson correlation; 1 is perfect",
-            [agreement.amplitude, agreement.phase].map(|v| format!("{:.4}", v.correlation)),
+            [agreement.amplitude, agreement.phase].map(|v| signed(format!("{:.4}", v.correlation))),
         ),
         (
-            "Mean error",
+            "MAE",
             "Mean absolute error; of the phase in radians",
             [agreement.amplitude, agreement.phase].map(|v| number(v.mae)),
         ),
         (
             "PSNR",
             "Peak signal-to-noise ratio; the span of the other is the peak; more is better",
-            [agreement.amplitude, agreement.phase].map(|v| format!("{:.1} dB", v.psnr)),
+            [agreement.amplitude, agreement.phase].map(|v| signed(format!("{:.1} dB", v.psnr))),
         ),
         (
             "SSIM",
             "Structural similarity; 1 is perfect",
-            [agreement.amplitude, agreement.phase].map(|v| format!("{:.3}", v.ssim)),
+            [agreement.amplitude, agreement.phase].map(|v| signed(format!("{:.3}", v.ssim))),
         ),
     ];
     Grid::new("agreement").num_columns(3).spacing([18.0, 3.0]).striped(true).show(ui, |ui| {
@@ -403,7 +420,7 @@ mod tests {
     fn numbers_have_four_digits() {
         assert_eq!(
             [0.0, 1.0, -0.012_345, 123.456, 1e9].map(super::number),
-            ["0", "1.000", "-0.01235", "123.5", "1.000e9"]
+            ["0", "1.000", "−0.01235", "123.5", "1.000e9"]
         );
     }
 }

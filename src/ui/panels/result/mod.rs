@@ -27,6 +27,7 @@ use crate::ui::theme;
 use crate::ui::widgets::background::{Background, key_of};
 use crate::ui::widgets::elided;
 use crate::ui::widgets::image_view::Viewport;
+use crate::ui::widgets::numbers::signed;
 use crate::worker::message::ResultData;
 use eframe::egui::{self, ColorImage, ComboBox, RichText, Ui, vec2};
 use export::{Export, Product};
@@ -34,6 +35,7 @@ use look::Look;
 use pane::{Marks, Pane, Shown, Source, Tool};
 use scene::{Against, Gauge, Options, Quantity, Scene};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Width of the inspector, and the panel width from which on it stands beside the pictures.
@@ -475,12 +477,12 @@ impl View {
         let mut parts = vec![format!("x {:>4}  y {:>4}", at.1 + scene.corner[0], at.0 + scene.corner[1])];
         if let Some(size) = scene.pixel_size_m.filter(|size| *size > 0.0) {
             let place = [at.1 + scene.corner[0], at.0 + scene.corner[1]].map(|v| v as f64 * size * 1e6);
-            parts.push(format!("{:.3}, {:.3} µm", place[0], place[1]));
+            parts.push(signed(format!("{:.3}, {:.3} µm", place[0], place[1])));
         }
         let layers = [Some(&scene.result), scene.other.as_ref().filter(|_| self.controls.compare != Compare::Off)];
         for (i, layer) in layers.into_iter().flatten().enumerate() {
             if i > 0 {
-                parts.push(layer.name.clone());
+                parts.push(elided(&layer.name, NAME));
             }
             if !layer.seen.get(at).copied().unwrap_or(false) {
                 parts.push("not seen".to_owned());
@@ -490,7 +492,8 @@ impl View {
                 let needed = matches!(quantity, Quantity::Amplitude | Quantity::Phase)
                     || self.controls.quantities().contains(&quantity);
                 if let Some(value) = layer.plane(quantity).filter(|_| needed).and_then(|plane| plane.values.get(at)) {
-                    parts.push(format!("{} {value:.4} {}", quantity.label().to_lowercase(), quantity.unit()));
+                    let value = signed(format!("{value:.4}"));
+                    parts.push(format!("{} {value} {}", quantity.label().to_lowercase(), quantity.unit()));
                 }
             }
         }
@@ -508,6 +511,13 @@ impl View {
         let difference = self.controls.is_difference(self.controls.active) && scene.difference.is_some();
         let source = if difference { Source::Difference } else { Source::Result };
         let active = self.controls.active;
+        // What is being drawn is read without scrolling.
+        let tool = self.controls.tool;
+        match tool {
+            Tool::Pan => {}
+            Tool::Profile => self.profile(ui, scene),
+            Tool::Region => self.region(ui, key, scene),
+        }
         inspector::section(ui, "Colours", |ui| {
             let shown = self.controls.quantities();
             if shown.len() > 1 {
@@ -531,16 +541,29 @@ impl View {
         if comparing {
             self.comparison(ui, scene);
         }
+        if tool != Tool::Profile {
+            self.profile(ui, scene);
+        }
+        if tool != Tool::Region {
+            self.region(ui, key, scene);
+        }
+        if !comparing {
+            self.comparison(ui, scene);
+        }
+    }
+
+    fn profile(&mut self, ui: &mut Ui, scene: &Scene) {
         inspector::section(ui, "Line profile", |ui| {
             inspector::profile(ui, &mut self.controls, scene, &mut self.marks);
         });
+    }
+
+    fn region(&mut self, ui: &mut Ui, key: u64, scene: &Arc<Scene>) {
+        let active = self.controls.active;
         let statistics = self.statistics(ui, key, scene, active);
         inspector::section(ui, "Statistics", |ui| {
             inspector::region(ui, active, scene, &mut self.marks, &statistics);
         });
-        if !comparing {
-            self.comparison(ui, scene);
-        }
     }
 
     fn comparison(&mut self, ui: &mut Ui, scene: &Scene) {
@@ -707,14 +730,16 @@ fn compare(ui: &mut Ui, controls: &mut Controls, state: &State, actions: &mut Ve
             if ui.selectable_label(is(Against::Run), name(run).unwrap_or_default()).clicked() {
                 controls.against = Against::Run;
             }
-            if ui.button("Take the other run away").clicked() {
+            if ui.button("Close the other run").clicked() {
                 actions.push(Action::ClearBeside);
             }
         }
         ui.separator();
         let own = state.result.as_ref().map(|result| &result.folder);
-        let others = state.runs.iter().filter(|run| run.has_result && Some(&run.folder) != own).take(12);
-        let mut any = false;
+        let beside = state.beside.as_ref().map(|result| &result.folder);
+        let listed = |folder: &PathBuf| Some(folder) != own && Some(folder) != beside;
+        let others = state.runs.iter().filter(|run| run.has_result && listed(&run.folder)).take(12);
+        let mut any = beside.is_some();
         for run in others {
             any = true;
             if ui.button(&run.name).clicked() {

@@ -7,6 +7,7 @@ use crate::ui::theme;
 use crate::ui::widgets::background::{Background, key_of};
 use crate::ui::widgets::histogram::colour_strip;
 use crate::ui::widgets::image_view::{Drag, ImageResponse, ImageView, Viewport};
+use crate::ui::widgets::numbers::signed;
 use crate::ui::widgets::{elided, letters_in};
 use eframe::egui::{
     self, Align, Align2, Color32, ColorImage, CursorIcon, FontId, Layout, PointerButton, Pos2, Rect, RichText, Sense,
@@ -288,9 +289,9 @@ fn title(ui: &mut egui::Ui, shown: &Shown<'_>, layer: &Layer) {
     }
     let tone = shown.tone;
     line.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        let text = |value: f64| RichText::new(short_number(value)).small().color(palette.weak);
+        let text = |value: f64| RichText::new(signed(short_number(value))).small().color(palette.weak);
         let unit = shown.quantity.unit();
-        let high = format!("{} {unit}", short_number(tone.limits.high));
+        let high = signed(format!("{} {unit}", short_number(tone.limits.high)));
         ui.label(RichText::new(high.trim_end()).small().color(palette.weak));
         let wide = (ui.available_width() - 60.0).clamp(40.0, 130.0);
         let (bar, _) = ui.allocate_exact_size(vec2(wide, 10.0), Sense::hover());
@@ -387,7 +388,7 @@ fn curtain(ui: &mut egui::Ui, image: &ImageResponse, column: &mut f32, scene: &S
 
 fn scale_bar(painter: &egui::Painter, image: &ImageResponse, pixel_size_m: Option<f64>, palette: &theme::Palette) {
     let seen = image.response.rect;
-    let longest = 0.3 * f64::from(seen.width() / image.scale);
+    let longest = 0.2 * f64::from(seen.width() / image.scale);
     let Some(bar) = imaging::scale_bar(longest, pixel_size_m) else { return };
     let length = bar.pixels as f32 * image.scale;
     let galley = painter.layout_no_wrap(bar.text, FontId::proportional(12.0), palette.over_light);

@@ -2,6 +2,7 @@
 
 use super::metrics::judge_misfit;
 use crate::ui::theme;
+use crate::ui::widgets::numbers::{grouped, signed};
 use crate::ui::widgets::{duration, elided};
 use crate::worker::message::ResultData;
 use eframe::egui::{self, RichText};
@@ -22,7 +23,8 @@ pub fn facts(result: &ResultData) -> Vec<(String, Option<u8>, &'static str)> {
         facts.push((text, level, "How the run ended"));
     }
     if let Some(steps) = summary.get("steps").and_then(Value::as_u64) {
-        facts.push((format!("{steps} steps"), None, "Steps of the optimiser"));
+        let steps = if steps == 1 { "1 step".to_owned() } else { format!("{} steps", grouped(steps)) };
+        facts.push((steps, None, "Steps of the optimiser"));
     }
     if let Some(seconds) = number("train_seconds").or_else(|| number("infer_seconds")) {
         facts.push((duration(seconds), None, "Time of training, or of the reconstruction where nothing was trained"));
@@ -39,7 +41,7 @@ pub fn facts(result: &ResultData) -> Vec<(String, Option<u8>, &'static str)> {
             Some(amplitude) => format!("correlation: phase {phase:.3}, amplitude {amplitude:.3}"),
             None => format!("correlation: phase {phase:.3}"),
         };
-        facts.push((text, Some(level), "Agreement with the object the dataset brings; 1 is perfect"));
+        facts.push((signed(text), Some(level), "Agreement with the object the dataset brings; 1 is perfect"));
     }
     if let Some(r) = number("consistency_r") {
         let (words, level) = judge_misfit(r);
@@ -92,7 +94,7 @@ mod tests {
             "phase_correlation": 0.965, "amplitude_correlation": 0.517, "consistency_r": 0.0147,
         }));
         let texts: Vec<String> = facts(&result).into_iter().map(|(text, ..)| text).collect();
-        assert_eq!(texts[..3], ["completed", "1194 steps", "1 min 50 s"]);
+        assert_eq!(texts[..3], ["completed", "1\u{a0}194 steps", "1 min 50 s"]);
         assert!(texts[3].contains("phase 0.965, amplitude 0.517"), "{texts:?}");
         assert!(texts[4].contains("0.0147") && texts[4].contains("well"), "{texts:?}");
     }

@@ -166,6 +166,8 @@ fn a_dragged_line_and_a_dragged_region_are_measured() {
     drag(&mut harness, rect.center() - Vec2::new(80.0, 0.0), rect.center() + Vec2::new(80.0, 0.0));
     let [from, to] = harness.state().view.marks.profile.unwrap();
     assert!(to.x - from.x > 5.0 && (to.y - from.y).abs() < 0.5, "{from:?} {to:?}");
+    let plot = harness.get_by_role_and_label(Role::Image, "Line profile").rect();
+    assert!(plot.top() > 0.0 && plot.bottom() < 350.0, "what is drawn is read without scrolling: {plot:?}");
     click(&mut harness, Role::Button, "Region");
     drag(&mut harness, rect.center() - Vec2::new(60.0, 50.0), rect.center() + Vec2::new(60.0, 50.0));
     let [left, top, right, bottom] = harness.state().view.marks.region.unwrap();
@@ -221,7 +223,7 @@ fn another_run_comes_beside_by_itself_and_can_be_taken_away() {
     state.learn(Reply::Result { result: Arc::new(run), beside: true });
     let mut harness = harness(state, WIDE_WINDOW, Theme::Dark);
     assert!(harness.query_by_role_and_label(Role::Image, "Amplitude of second").is_some());
-    choose(&mut harness, "with", "Take the other run away");
+    choose(&mut harness, "with", "Close the other run");
     assert_eq!(harness.state().actions, [Action::ClearBeside]);
     let _effects = harness.state_mut().state.act(Action::ClearBeside);
     settle(&mut harness);

@@ -211,7 +211,7 @@ impl View {
                             if column == Column::Note {
                                 self.note(ui, run, actions);
                             } else {
-                                cell(ui, run, column, outcome);
+                                cell(ui, run, column, outcome, place.is_some());
                             }
                         });
                     }
@@ -433,10 +433,12 @@ fn empty(ui: &mut Ui) {
     });
 }
 
-fn cell(ui: &mut Ui, run: &RunInfo, column: Column, outcome: Outcome) {
+fn cell(ui: &mut Ui, run: &RunInfo, column: Column, outcome: Outcome, selected: bool) {
     let palette = theme::palette(ui);
     let text = column.text(run, outcome);
     let color = match (column, outcome) {
+        // Colours are hard to read on that of a selected row.
+        _ if selected => None,
         (Column::Outcome, Outcome::Interrupted | Outcome::Broken) => Some(palette.warning),
         (Column::Outcome, Outcome::Running) => Some(palette.accent),
         (Column::Outcome, Outcome::Ended) if run.outcome == "completed" => Some(palette.good),

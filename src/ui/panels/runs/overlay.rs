@@ -4,7 +4,7 @@ use crate::ui::theme;
 use crate::ui::widgets::duration;
 use crate::ui::widgets::loss_plot::{Curve, CurvePlot, nearest, short};
 use crate::worker::message::{EpochPoint, RunInfo};
-use eframe::egui::{Color32, Ui};
+use eframe::egui::{Color32, Label, RichText, TextStyle, Ui};
 
 /// What the horizontal axis is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,14 +84,24 @@ impl Overlay {
                 if axis == Axis::Time { duration(x.max(0.0)) } else { format!("{} {:.0}", axis.label(), x.max(0.0)) };
             (!values.is_empty()).then(|| format!("{place}\n{}", values.join("\n")))
         };
+        // The row of options, and what is said below.
+        let line = ui.text_style_height(&TextStyle::Body) + ui.spacing().item_spacing.y;
+        let below =
+            34.0 + line * f32::from(u8::from(!runs.is_empty() && runs.iter().any(|(run, _)| run.history.is_empty())));
         let label = if axis == Axis::Time { "Time in seconds" } else { axis.label() };
-        let _response = CurvePlot::new("Loss curves of the selected runs", (height - 34.0).max(120.0))
+        let _response = CurvePlot::new("Loss curves of the selected runs", (height - below).max(120.0))
             .log(self.log)
             .x_label(label)
             .legend(true)
             .empty("Select runs that were trained to compare their losses")
             .readout(readout)
             .show(ui, &curves);
+        let without: Vec<&str> =
+            runs.iter().filter(|(run, _)| run.history.is_empty()).map(|(run, _)| run.name.as_str()).collect();
+        if !without.is_empty() {
+            let text = format!("Not trained, so without a curve: {}", without.join(", "));
+            ui.add(Label::new(RichText::new(text).weak()).truncate());
+        }
         if curves.len() > theme::palette(ui).lines.len() {
             ui.weak("Colours repeat after six runs");
         }

@@ -7,6 +7,7 @@ use crate::ui::panels::result;
 use crate::ui::theme;
 use crate::ui::widgets::background::{Background, key_of};
 use crate::ui::widgets::image_view::{Drag, ImageView, Viewport};
+use crate::ui::widgets::numbers::signed;
 use crate::ui::widgets::{elided, letters_in};
 use crate::worker::message::{RunInfo, RunObject};
 use eframe::egui::{self, Align, Color32, ColorImage, Label, Layout, RichText, Ui, vec2};
@@ -149,7 +150,7 @@ impl Pictures {
             None => "Point at a picture to read values. Scroll to zoom, drag to pan, double-click to fit.".to_owned(),
             Some(at) => {
                 let value = |value: Option<f32>| match value {
-                    Some(value) if value.is_finite() => format!("{value:.4}"),
+                    Some(value) if value.is_finite() => signed(format!("{value:.4}")),
                     _ => "not seen".to_owned(),
                 };
                 let each: Vec<String> = said.iter().map(|(name, found)| format!("{} {name}", value(*found))).collect();
@@ -190,8 +191,8 @@ fn title(ui: &mut Ui, run: &RunInfo, color: Color32) {
         let (dot, _) = ui.allocate_exact_size(vec2(10.0, 10.0), egui::Sense::hover());
         ui.painter().circle_filled(dot.center(), 4.0, color);
         let score = match (run.phase_correlation, run.consistency_r) {
-            (Some(phase), _) => format!("phase {phase:.3}"),
-            (None, Some(r)) => format!("misfit {r:.4}"),
+            (Some(phase), _) => signed(format!("phase correlation {phase:.3}")),
+            (None, Some(r)) => format!("misfit R {r:.4}"),
             (None, None) => String::new(),
         };
         let name = elided(&run.name, letters_in(ui.available_width() - 80.0));

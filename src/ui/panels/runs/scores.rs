@@ -103,7 +103,7 @@ pub(super) fn scores(runs: &[&RunInfo]) -> Vec<Line> {
                 &|r| r.amplitude_correlation,
                 &number,
             ),
-            score("Misfit", "Σ(|F| − √I)² / ΣI; smaller is better", Some(false), &|r| r.consistency_r, &number),
+            score("Misfit R", "Σ(|F| − √I)² / ΣI; smaller is better", Some(false), &|r| r.consistency_r, &number),
             score(
                 "Training loss",
                 "Of the last epoch; losses of different kinds cannot be compared",
@@ -224,7 +224,7 @@ mod tests {
         let (a, b, c) = (run(Some(0.9), 0.02), run(None, 0.01), run(Some(0.95), f64::NAN));
         let lines = scores(&[&a, &b, &c]);
         let best = |name: &str| lines.iter().find(|line| line.name == name).and_then(|line| line.best);
-        assert_eq!((best("Phase correlation"), best("Misfit")), (Some(2), Some(1)));
+        assert_eq!((best("Phase correlation"), best("Misfit R")), (Some(2), Some(1)));
         let twins = scores(&[&a, &a]);
         assert_eq!(twins.iter().find_map(|line| line.best), None, "equal runs have no best");
         assert!(!lines.iter().any(|line| line.name == "Amplitude correlation"), "none of them has one");

@@ -1,7 +1,10 @@
 //! The table of runs: columns, order, cells.
 
 use crate::checkpoint::Utc;
+use crate::config::Config;
 use crate::session::{Session, Status};
+use crate::ui::panels::configure::editor::human;
+use crate::ui::widgets::numbers::signed;
 use crate::ui::widgets::{duration, loss_plot::short};
 use crate::worker::message::RunInfo;
 use std::cmp::Ordering;
@@ -72,8 +75,8 @@ impl Column {
             Self::Time => "Time of training",
             Self::Loss => "Training loss of the last epoch",
             Self::Misfit => "Σ(|F| − √I)² / ΣI of the stitched object against the data; smaller is better",
-            Self::Phase => "Correlation of the phase with the object that the file brings",
-            Self::Amplitude => "Correlation of the amplitude with the object that the file brings",
+            Self::Phase => "Correlation of the phase with the object that the file brings; 1 is perfect",
+            Self::Amplitude => "Correlation of the amplitude with the object that the file brings; 1 is perfect",
             Self::Settings => "What differs from the default configuration",
             Self::Note => "Your own words, kept in note.txt",
         }
@@ -119,7 +122,7 @@ impl Column {
             Self::Outcome => state.label(run).to_owned(),
             Self::Time => number.map(duration).unwrap_or_default(),
             Self::Loss | Self::Misfit => number.map(short).unwrap_or_default(),
-            Self::Phase | Self::Amplitude => number.map(|value| format!("{:.1} %", 100.0 * value)).unwrap_or_default(),
+            Self::Phase | Self::Amplitude => number.map(|value| signed(format!("{value:.3}"))).unwrap_or_default(),
             Self::Settings => run.settings.iter().map(|setting| shortened(setting)).collect::<Vec<_>>().join(", "),
             Self::Note => run.note.trim().to_owned(),
         }
@@ -179,6 +182,12 @@ impl Outcome {
     fn label(self, run: &RunInfo) -> &str {
         match self {
             Self::Ended if run.outcome.is_empty() => "unknown",
+            Self::Ended if run.outcome == "completed" => match run.command.as_str() {
+                "polish" => "polished",
+                "infer" => "reconstructed",
+                _ => "completed",
+            },
+            Self::Ended if run.outcome == "restored_after_nan" => "ended early",
             Self::Ended => &run.outcome,
             Self::Running => "running",
             Self::Interrupted => "interrupted",
@@ -218,11 +227,11 @@ pub(super) fn dataset(run: &RunInfo) -> String {
     }
 }
 
-/// `training.epochs = 5` as `epochs 5`.
+/// `data.n_subsample = 64` as `Patterns kept 64`: as the form names it, where it does.
 fn shortened(setting: &str) -> String {
     let (path, value) = setting.split_once(" = ").unwrap_or((setting, ""));
-    let name = path.rsplit('.').next().unwrap_or(path).replace('_', " ");
-    format!("{name} {}", value.trim_matches('"')).trim_end().to_owned()
+    let name = Config::field(path).map_or(path, |field| field.label);
+    format!("{name} {}", human(value.trim_matches('"'))).trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -257,8 +266,8 @@ mod tests {
         let text = |column: Column| column.text(&run, Outcome::Ended);
         assert_eq!(text(Column::Date), "2026-01-31 23:59");
         assert_eq!(text(Column::Dataset), "siemens_star_n64");
-        assert_eq!((text(Column::Time), text(Column::Phase)), ("3 min 20 s".into(), "95.3 %".into()));
-        assert_eq!(text(Column::Settings), "epochs 5, last stage split");
+        assert_eq!((text(Column::Time), text(Column::Phase)), ("3 min 20 s".into(), "0.953".into()));
+        assert_eq!(text(Column::Settings), "Epochs 5, Last stage Split");
         assert_eq!((text(Column::Note), text(Column::Loss)), ("best so far".into(), String::new()));
     }
 

@@ -48,6 +48,11 @@ impl Curves {
         let top = ui.cursor().top();
         self.options(ui);
         let rest = height - (ui.cursor().top() - top);
+        // Without a network there is neither a learning rate nor a gradient of it.
+        if job.curve.is_empty() && !job.history.is_empty() {
+            self.loss(ui, job, (rest - 16.0).max(170.0));
+            return;
+        }
         let small = (rest * 0.28).clamp(90.0, 170.0);
         // Two captions, and the space between the rows.
         let large = (rest - small - 44.0).max(170.0);

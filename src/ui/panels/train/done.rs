@@ -7,6 +7,7 @@ use crate::session::{Action, Level, Session, State, Status, Step};
 use crate::system::file_name;
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
+use crate::ui::widgets::numbers::{grouped, signed};
 use crate::ui::widgets::{duration, loss_plot::short};
 use crate::worker::message::JobOutcome;
 use eframe::egui::{self, Frame, RichText, Ui};
@@ -41,7 +42,7 @@ pub(super) fn before(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
             ui.with_layout(egui::Layout::top_down(egui::Align::Min), |ui| method::choose(ui, state, actions));
         });
         ui.add_space(14.0);
-        steer::start(ui, state, method::start_text(state), actions);
+        steer::start(ui, state, method::start_text(state), true, actions);
         ui.add_space(4.0);
         let found = if direct { "found" } else { "learnt" };
         let hint =
@@ -55,13 +56,14 @@ fn plan(state: &State) -> String {
     let config = state.draft.config();
     let end = match (config.training.epochs, config.training.time_budget_s) {
         _ if config.training.method == Method::Direct => format!("{} passes over the patterns", config.direct.epochs),
-        (Some(epochs), Some(seconds)) => format!("{epochs} epochs, at most {}", duration(seconds)),
-        (Some(epochs), None) => format!("{epochs} epochs"),
+        (Some(epochs), Some(seconds)) => format!("{} epochs, at most {}", grouped(epochs as u64), duration(seconds)),
+        (Some(epochs), None) => format!("{} epochs", grouped(epochs as u64)),
         (None, Some(seconds)) => format!("Trains for {}", duration(seconds)),
         (None, None) => "Trains until it is stopped".to_owned(),
     };
     let modified = state.draft.differences().len();
     match modified {
+        1 => format!("{end}, 1 setting differs from {}", state.draft.base_name()),
         0 => format!("{end}, otherwise as in {}", state.draft.base_name()),
         _ => format!("{end}, {modified} settings differ from {}", state.draft.base_name()),
     }
@@ -133,28 +135,37 @@ pub(super) fn after(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     });
 }
 
-fn has_object(job: &Session) -> bool {
+/// Whether the latest job made an object to look at.
+pub(super) fn has_object(job: &Session) -> bool {
     job.saved.iter().any(|path| path.ends_with("reconstruction.npz"))
 }
 
 /// The numbers of the summary, each over its name.
 fn figures(ui: &mut Ui, job: &Session) {
     let Some(summary) = &job.summary else { return };
-    let percent = |value: f64| format!("{:.1} %", 100.0 * value);
+    let correlation = |value: f64| signed(format!("{value:.3}"));
     let figures: Vec<(&str, String, &str)> = [
         ("Training time", summary.train_seconds.map(duration), "Pauses do not count"),
         ("Stitching time", summary.infer_seconds.map(duration), "Prediction of every pattern and stitching"),
-        ("Epochs", summary.epochs.map(|epochs| epochs.to_string()), "Epochs completed"),
+        ("Epochs", summary.epochs.map(|epochs| grouped(epochs as u64)), "Epochs completed"),
         ("Training loss", summary.final_train_loss.map(short), "Mean of the last epoch"),
         ("Validation loss", summary.val_loss.map(short), "At the end of the last epoch"),
         ("Simulation time", summary.simulate_seconds.map(duration), "Calculation and writing"),
         (
-            "Misfit",
+            "Misfit R",
             summary.consistency_r.map(short),
             "Σ(|F| − √I)² / ΣI of the object against the data; smaller is better",
         ),
-        ("Phase correlation", summary.phase_correlation.map(percent), "With the object that the file brings"),
-        ("Amplitude correlation", summary.amplitude_correlation.map(percent), "With the object that the file brings"),
+        (
+            "Phase correlation",
+            summary.phase_correlation.map(correlation),
+            "With the object that the file brings; 1 is perfect",
+        ),
+        (
+            "Amplitude correlation",
+            summary.amplitude_correlation.map(correlation),
+            "With the object that the file brings; 1 is perfect",
+        ),
     ]
     .into_iter()
     .filter_map(|(name, value, about)| Some((name, value?, about)))

@@ -8,6 +8,7 @@ use crate::session::{Action, State};
 use crate::ui::theme;
 use crate::ui::widgets::background::Background;
 use crate::ui::widgets::image_view::ImageView;
+use crate::ui::widgets::numbers::signed;
 use crate::worker::message::{LivePace, Picture};
 use eframe::egui::{self, Color32, ColorImage, RichText, Slider, Ui, vec2};
 use ndarray::{Array2, ArrayView2};
@@ -326,7 +327,7 @@ fn pair(ui: &mut Ui, views: [&mut ImageView; 2], key: u64, developed: &Developed
 /// How often a picture is taken.
 fn pace(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     ui.horizontal_wrapped(|ui| {
-        ui.strong("Object so far");
+        ui.strong(if state.is_busy() { "Object so far" } else { "Object" });
         ui.add_space(6.0);
         for pace in LivePace::ALL {
             let about = match pace {
@@ -360,9 +361,12 @@ fn bar(ui: &mut Ui, name: &str, limits: Limits, map: Colormap, unit: &str) {
     ui.horizontal(|ui| {
         ui.set_height(22.0);
         ui.label(name);
+        // So many decimals that the two differ.
+        let span = (limits.high - limits.low).max(1e-6);
+        let decimals = (1.0 - span.log10().floor()).clamp(2.0, 6.0) as usize;
         let text = |value: f64| {
             let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
-            RichText::new(format!("{value:.2}{unit}")).small().weak()
+            RichText::new(signed(format!("{value:.decimals$}{unit}"))).small().weak()
         };
         ui.label(text(limits.low));
         let width = (ui.available_width() - 62.0).clamp(20.0, 110.0);

@@ -2,6 +2,7 @@
 
 use crate::session::{CurvePoint, Session, State, Status};
 use crate::ui::theme;
+use crate::ui::widgets::numbers::{grouped, short};
 use crate::ui::widgets::{duration, memory};
 use crate::worker::message::{Control, EpochPoint, Progress, Stage};
 use eframe::egui::{self, ProgressBar, RichText, Ui};
@@ -26,7 +27,8 @@ pub(in crate::ui::panels) fn remaining(state: &State) -> Option<f64> {
 fn time_left(progress: &Progress, curve: &[CurvePoint], history: &[EpochPoint]) -> Option<f64> {
     let by_average = progress.remaining_s?;
     let Some(epochs) = progress.epochs else { return Some(by_average) };
-    let Some(rate) = recent_rate(curve) else { return Some(by_average) };
+    // The average has the slow start in it.
+    let rate = recent_rate(curve)?;
     let total = match history.last().filter(|point| point.epoch > 0) {
         Some(point) => point.step as f64 / point.epoch as f64 * epochs as f64,
         None => progress.step as f64 / progress.fraction.max(1e-9),
@@ -83,7 +85,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, resident: Option<u64>) {
 }
 
 fn epoch_bar(ui: &mut Ui, progress: &Progress, history: &[EpochPoint]) {
-    let of = progress.epochs.map_or_else(String::new, |epochs| format!(" of {epochs}"));
+    let of = progress.epochs.map_or_else(String::new, |epochs| format!(" of {}", grouped(epochs as u64)));
     let epoch = progress.epoch.max(1);
     let (fraction, steps) = match epoch_steps(progress, history) {
         Some((done, each)) => (done as f32 / each.max(1) as f32, format!(", step {done} of {each}")),
@@ -94,6 +96,11 @@ fn epoch_bar(ui: &mut Ui, progress: &Progress, history: &[EpochPoint]) {
     let bar = ProgressBar::new(fraction).desired_height(16.0).fill(fill).corner_radius(4.0).text(text);
     let bar = ui.add(bar);
     bar.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Epoch progress"));
+}
+
+/// A speed with a digit after the point at most, unless it is very slow.
+fn speed(rate: f64) -> String {
+    if rate < 1.0 { short(rate) } else { short((10.0 * rate).round() / 10.0) }
 }
 
 /// Speed, time, device and memory in one row that wraps.
@@ -111,11 +118,11 @@ fn numbers(ui: &mut Ui, job: &Session, resident: Option<u64>) {
             }
             ui.add_space(14.0);
         };
-        if let Some(rate) = recent_rate(&job.curve).or(progress.steps_per_second) {
-            item("Steps per second", format!("{rate:.1}"), "Of the last seconds, without the slow start");
+        if let Some(rate) = recent_rate(&job.curve) {
+            item("Steps per second", speed(rate), "Of the last seconds, without the slow start");
         }
         if let Some(rate) = progress.patterns_per_second {
-            item("Patterns per second", format!("{rate:.0}"), "Since the start of the stage");
+            item("Patterns per second", speed(rate), "Since the start of the stage");
         }
         if progress.elapsed_s > 0.0 {
             item("Elapsed", duration(progress.elapsed_s), "Pauses do not count");
@@ -171,6 +178,7 @@ mod tests {
         };
         let left = time_left(&progress, &curve, &[epoch(1, 100), epoch(2, 200)]).unwrap();
         assert!((left - 80.0).abs() < 1e-6, "{left}");
+        assert_eq!(time_left(&progress, &curve[..1], &[]), None, "one report says nothing of the speed");
         let before_the_first_epoch_ends = time_left(&progress, &curve, &[]).unwrap();
         assert!((before_the_first_epoch_ends - 80.0).abs() < 1e-6);
     }

@@ -1,6 +1,7 @@
 //! Start, pause, resume, stop.
 
 use super::super::{Outbox, method};
+use super::done;
 use crate::config::Method;
 use crate::session::{Action, State, Step};
 use crate::ui::theme;
@@ -24,7 +25,8 @@ impl Steer {
                 true => "Train again",
                 false => method::start_text(state),
             };
-            start(ui, state, text, actions);
+            // What came of the last training is looked at before the next one is begun.
+            start(ui, state, text, !done::has_object(&state.job), actions);
             let reason = state.why_not_reconstruct();
             if state.bundle.is_some() {
                 let button = ui.add_enabled(reason.is_none(), Button::new("Reconstruct with the loaded model"));
@@ -126,10 +128,11 @@ fn kept(stage: Option<Stage>) -> &'static str {
 }
 
 /// A button that starts the training, or says why it cannot.
-pub(super) fn start(ui: &mut Ui, state: &State, text: &str, actions: &mut Vec<Action>) {
+pub(super) fn start(ui: &mut Ui, state: &State, text: &str, leading: bool, actions: &mut Vec<Action>) {
     match state.why_not_start() {
         None => {
-            if primary(ui, text).clicked() {
+            let button = if leading { primary(ui, text) } else { ui.button(text) };
+            if button.clicked() {
                 actions.push(Action::Start);
             }
         }

@@ -231,7 +231,7 @@ fn a_large_picture_is_made_while_the_window_goes_on() {
 #[test]
 fn what_came_of_a_training_is_told_and_leads_to_the_result() {
     let mut harness = usual(Desk { state: finished(JobOutcome::Completed), ..Desk::default() });
-    for text in ["Done", "1 min 35 s", "95.7 %", "0.0434"] {
+    for text in ["Done", "1 min 35 s", "0.957", "0.0434"] {
         assert!(harness.query_by_label(text).is_some(), "{text}");
     }
     harness.get_by_label("See the result").click();
