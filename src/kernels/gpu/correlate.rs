@@ -11,6 +11,8 @@ use std::fmt::Write;
 
 /// Channels of a work group, of either side.
 const BLOCK: usize = 32;
+/// Columns that a thread slides along without a jump; a power of two.
+const STRETCH: usize = 8;
 /// Sums that are added, at most.
 const PARTS: usize = 4096;
 /// Elements of the sums of all parts, at most: 16 MiB.
@@ -187,8 +189,12 @@ let steps = (min(begin + {rows}u, all) - begin) * {chunks}u;
         }
         line(format_args!("workgroupBarrier();\nif (step + 1u < steps) {{\nlet next = step + 1u;"));
         bring(&mut line, "next");
+        // Drivers take long to compile many columns at once.
+        let stretch = run.min(STRETCH);
         line(format_args!(
-            "}}\nlet from_x = lane * {run}u + i * {tile}u;\nlet from_d = lane * {run}u + o * {columns}u;"
+            "}}\nfor (var done = 0u; done < {run}u; done += {stretch}u) {{
+let from_x = lane * {run}u + i * {tile}u + done;
+let from_d = lane * {run}u + o * {columns}u + done;"
         ));
         // Columns of the input are read once and stay in registers for as long as the kernel covers them.
         let column = |line: &mut dyn FnMut(std::fmt::Arguments<'_>), k: usize| {
@@ -202,7 +208,7 @@ let steps = (min(begin + {rows}u, all) - begin) * {chunks}u;
         for k in 0..side - 1 {
             column(&mut line, k);
         }
-        for k in 0..run {
+        for k in 0..stretch {
             column(&mut line, k + side - 1);
             for a in 0..own.0 {
                 line(format_args!("let g{a}_{k} = ds[from_d + {}u];\ns{a} += g{a}_{k};", a * threads.0 * columns + k));
@@ -216,7 +222,7 @@ let steps = (min(begin + {rows}u, all) - begin) * {chunks}u;
                 }
             }
         }
-        line(format_args!("}}\nlet part = (group.z * {lanes}u + lane) * {count}u;"));
+        line(format_args!("}}\n}}\nlet part = (group.z * {lanes}u + lane) * {count}u;"));
         for a in 0..own.0 {
             line(format_args!("{{ let oo = first_out + o + {}u;\nif (oo < {channels_out}u) {{", a * threads.0));
             for b in 0..own.1 {
