@@ -36,6 +36,10 @@ pub(in crate::data) struct Hdf5Array {
     pub(super) reader: Reader,
 }
 
+/// Bytes of a chunk that are unpacked whatever the size of its array. Hazard: a chunk is unpacked as a whole, so that a
+/// small file with a tiny array can ask for much memory. Remedy: above this, chunks have to have about the size of their array.
+const LARGE_CHUNK: u64 = 64 << 20;
+
 /// Describes the array at a path.
 pub(super) fn describe(file: &H5File, path: &str) -> Hdf5Array {
     let mut array = Hdf5Array {
@@ -82,6 +86,12 @@ pub(super) fn describe(file: &H5File, path: &str) -> Hdf5Array {
             }
         }
         Err(error) => array.problem = Some(error.to_string()),
+    }
+    let chunk = dataset.chunk_dims().unwrap_or_default();
+    let chunk = chunk.iter().fold(dataset.element_size() as u64, |bytes, &side| bytes.saturating_mul(side as u64));
+    if chunk > LARGE_CHUNK.max(array.bytes.saturating_mul(4)) {
+        array.storage = Storage::Unsupported;
+        array.problem = Some(format!("its chunks have {chunk} bytes, far more than the array itself"));
     }
     array
 }
