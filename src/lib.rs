@@ -10,7 +10,7 @@
 //! | [`config`] | one struct per stage; fields with help, range and group; presets; TOML, YAML, JSON; those of PtychoPINN |
 //! | [`system`] | which programs run; files that are whole or not there, and their names; threads that let others come first |
 //! | [`data`] | dataset files, their contract, grouping, normalisation, the stitched object as a file |
-//! | [`kernels`] | convolution on CPU and GPU; pooling, upsampling and attention on the CPU; the only room with `unsafe` |
+//! | [`kernels`] | convolution, pooling, upsampling and attention on CPU and GPU; the only room with `unsafe` |
 //! | [`simulate`] | datasets made by calculation: object, probe, scan, noise |
 //! | [`physics`] | illumination, propagation, translation, merging, losses on tensors |
 //! | [`model`] | the networks and their weights |
@@ -30,12 +30,12 @@
 //!
 //! # Import rule
 //! `error`, `config`, `fourier` and `system` may be read by every room. `data`, `metrics`, `imaging` and `kernels` read
-//! nothing else; `physics` reads `kernels`; `simulate` reads `data`, `direct` that and `physics`; `model` reads `kernels` and `physics`; `train` reads `data`, `direct`
-//! and `model` and what they read; `infer` reads `train` (for its scaling and control types); `checkpoint` reads `data`,
-//! `model`, `train`; `worker` reads all of these; `session` reads the worker's messages, and the summaries of `data` and
-//! `checkpoint` through them; `report` reads `checkpoint`, `data`, `metrics`, `imaging`; `ui`
-//! reads those, `data`, `metrics` and `imaging`; `cli` and `bench` read all. Burn appears only in
-//! `kernels`, `physics`, `model`, `train`, `direct`, `infer`, `worker` and `bench`; egui only in `ui`; clap and indicatif only in `cli`.
+//! nothing else; `physics` reads `kernels`; `simulate` reads `data`, `direct` that and `physics`; `model` reads `kernels` and
+//! `physics`; `train` reads `data`, `direct` and `model` and what they read; `infer` reads `train` (for its scaling and control
+//! types); `checkpoint` reads `data`, `model`, `train`; `worker` reads all of these; `session` reads the worker's messages, and
+//! the summaries of `data` and `checkpoint` through them; `report` reads `checkpoint`, `data`, `metrics`, `imaging`; `ui`
+//! reads those, `data`, `metrics` and `imaging`; `cli` and `bench` read all. Burn appears only in `kernels`, `physics`, `model`,
+//! `train`, `direct`, `infer`, `worker` and `bench`; egui only in `ui`; clap and indicatif only in `cli`.
 //! `tests/house.rs` holds this.
 //!
 //! # Conventions

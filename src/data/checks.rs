@@ -16,6 +16,8 @@ const FEWEST_SQUARES: usize = 100;
 const LEAST_OVERLAP: f64 = 0.4;
 /// Scans larger than this cannot be meant in pixels.
 const LARGEST_EXTENT_PX: f64 = 32_768.0;
+/// Farther from the origin the fractions of a pixel are lost in the numbers.
+const FARTHEST_PX: f64 = 1e9;
 /// Scans smaller than this cannot be meant in pixels.
 const SMALLEST_EXTENT_PX: f64 = 0.1;
 
@@ -298,6 +300,15 @@ pub(super) fn scan(
             Verdict::fail("scan extent", format!("The scan covers {width:.4e} × {height:.4e} px (x, y)"))
                 .expected(format!("at most {LARGEST_EXTENT_PX} px"))
                 .advice(format!("They may be in nanometres; give {in_pixels}")),
+        );
+        return;
+    }
+    let farthest = positions.iter().flatten().fold(0.0, |most: f64, at| most.max(at.abs()));
+    if farthest > FARTHEST_PX {
+        verdicts.push(
+            Verdict::fail("scan extent", format!("The scan lies {farthest:.3e} px from the origin"))
+                .expected(format!("at most {FARTHEST_PX:e} px, so that fractions of a pixel count"))
+                .advice("Subtract the offset of the stage from all positions"),
         );
         return;
     }

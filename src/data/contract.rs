@@ -257,6 +257,8 @@ mod tests {
         assert_eq!(status_of(&metres, "scan extent"), Status::Fail);
         let nanometres = inspected(|data| data.positions.iter_mut().flatten().for_each(|v| *v *= 1e4));
         assert_eq!(status_of(&nanometres, "scan extent"), Status::Fail);
+        let far_away = inspected(|data| data.positions.iter_mut().for_each(|position| position[1] = 1e30));
+        assert_eq!(status_of(&far_away, "scan extent"), Status::Fail);
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! Convolutions for graphics processors.
+//! Kernels for graphics processors, in WGSL, which every graphics interface takes.
 //!
-//! Hazard: without a search at the start, Burn computes the gradient of a convolution's weights with one thread for each
-//! weight and of its bias with one for each channel, whatever the number of pixels and patterns. A GPU has thousands of
-//! threads, and most of them have nothing to do; on one, the time of a training step grew in proportion to the batch.
-//! Remedy: own kernels in WGSL, which every graphics interface takes. Many work groups each sum over some rows of some
-//! patterns, and a second kernel adds their sums, in an order that the shapes alone decide.
+//! Hazard: a GPU has thousands of threads, and a launch costs it some microseconds however little there is to do. Without a
+//! search at the start Burn gives a thread to each result of a sum, however long, and puts an attention or a curve together
+//! from dozens of launches. Remedy: own kernels for what a step of training does often: many work groups each sum a part,
+//! and a second launch adds the parts, in an order that the shapes alone decide; values are on their way to shared memory
+//! while those before are used; small batches of small images are shared out finely.
 //!
-//! The text of a kernel is written for one shape of layer, so that its loops are unrolled and its indices are cheap.
+//! The text of a kernel is written for one shape of layer, so that its loops are unrolled and its indices are cheap, but for
+//! any number of images, which it takes from the length of a buffer: drivers take long to compile.
 
 mod add;
 pub(super) mod attention;
