@@ -105,7 +105,8 @@ fn element_of(datatype: &DatatypeMessage) -> Element {
             Element::Integer { bytes: *size as usize, signed: false }
         }
         DatatypeMessage::Enum { base, .. } => element_of(base),
-        DatatypeMessage::FloatingPoint { .. } => match datatype.ieee_format() {
+        // The library multiplies the size, and a file may claim one that overflows.
+        DatatypeMessage::FloatingPoint { size: 2 | 4 | 8, .. } => match datatype.ieee_format() {
             Some(IeeeFormat::Binary16) => Element::Float { bytes: 2 },
             Some(IeeeFormat::Binary32) => Element::Float { bytes: 4 },
             Some(IeeeFormat::Binary64) => Element::Float { bytes: 8 },
