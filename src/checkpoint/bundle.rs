@@ -309,6 +309,10 @@ fn probe_to_npy(probe: &Array3<Complex32>) -> Result<Vec<u8>> {
 /// Reads what [`probe_to_npy`] writes.
 fn probe_from_npy(bytes: &[u8]) -> Result<Array3<Complex32>> {
     let broken = |what: String| damaged(format!("probe.npy of the model cannot be read: {what}"));
+    // Later versions of the format give the length of the header four bytes, and the library makes room for it at once.
+    if bytes.get(6) != Some(&1) {
+        return Err(broken("its header is not of version 1".to_owned()));
+    }
     let mut rest = bytes;
     let header = npyz::NpyHeader::from_reader(&mut rest).map_err(|error| broken(error.to_string()))?;
     let sides: Vec<usize> = header.shape().iter().filter_map(|side| usize::try_from(*side).ok()).collect();
