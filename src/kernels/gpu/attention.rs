@@ -148,6 +148,19 @@ const TAPS: u32 = {taps}u;
     }
 }
 
+/// Gradient of a value that was weighted with its channel's gate: of what the pixel's gate made of it, and of the maps.
+macro_rules! gradient_of_weighted {
+    () => {
+        "fn gradient_of_weighted(image: u32, channel: u32, pixel: u32) -> f32 {
+    let at = (image * CHANNELS + channel) * PIXELS + pixel;
+    let mean = of_maps[(image * 2u + 1u) * PIXELS + pixel] / f32(CHANNELS);
+    let leads = u32(maps[(image * 3u + 2u) * PIXELS + pixel]) == channel;
+    return dy[at] * pixel_gates[image * PIXELS + pixel] + mean + select(0.0, of_maps[image * 2u * PIXELS + pixel], leads);
+}
+"
+    };
+}
+
 const STATISTICS: Step = Step {
     name: "statistics",
     tensors: &["x", "statistics"],
@@ -398,19 +411,16 @@ const CHANNEL_SCORES: Step = Step {
     name: "gradient of the channels' scores",
     tensors: &["x", "dy", "gates", "pixel_gates", "maps", "of_maps", "channel_scores"],
     groups: Groups::Channels,
-    text: "var<workgroup> sums: array<f32, 256>;
+    text: concat!(
+        gradient_of_weighted!(),
+        "var<workgroup> sums: array<f32, 256>;
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {
     let image = group.y;
     let channel = image * CHANNELS + group.x;
     var sum = 0.0;
     for (var pixel = me; pixel < PIXELS; pixel += 256u) {
-        let at = channel * PIXELS + pixel;
-        var gradient = dy[at] * pixel_gates[image * PIXELS + pixel];
-        gradient += of_maps[(image * 2u + 1u) * PIXELS + pixel] / f32(CHANNELS);
-        let leads = u32(maps[(image * 3u + 2u) * PIXELS + pixel]) == group.x;
-        gradient += select(0.0, of_maps[image * 2u * PIXELS + pixel], leads);
-        sum += gradient * x[at];
+        sum += gradient_of_weighted(image, group.x, pixel) * x[channel * PIXELS + pixel];
     }
     sums[me] = sum;
     for (var others = 128u; others > 0u; others /= 2u) {
@@ -419,7 +429,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     if (me == 0u) { channel_scores[channel] = sums[0] * gates[channel] * (1.0 - gates[channel]); }
 }
-",
+"
+    ),
 };
 
 const STATISTICS_GRADIENTS: Step = Step {
@@ -514,21 +525,20 @@ const INPUT_GRADIENT: Step = Step {
     name: "gradient of the input",
     tensors: &["dy", "gates", "pixel_gates", "maps", "of_maps", "statistics", "of_statistics", "dx"],
     groups: Groups::Values,
-    text: "@compute @workgroup_size(256)
+    text: concat!(
+        gradient_of_weighted!(),
+        "@compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {
     let place = group.x * 256u + me;
     if (place >= CHANNELS * PIXELS) { return; }
     let image = group.y;
     let pixel = place % PIXELS;
     let channel = image * CHANNELS + place / PIXELS;
-    let at = channel * PIXELS + pixel;
-    var gradient = dy[at] * pixel_gates[image * PIXELS + pixel];
-    gradient += of_maps[(image * 2u + 1u) * PIXELS + pixel] / f32(CHANNELS);
-    let leads = u32(maps[(image * 3u + 2u) * PIXELS + pixel]) == place / PIXELS;
-    gradient += select(0.0, of_maps[image * 2u * PIXELS + pixel], leads);
+    let gradient = gradient_of_weighted(image, place / PIXELS, pixel);
     let tops = u32(statistics[channel * 3u + 2u]) == pixel;
-    dx[at] = gradient * gates[channel] + of_statistics[channel * 2u] / f32(PIXELS)
+    dx[channel * PIXELS + pixel] = gradient * gates[channel] + of_statistics[channel * 2u] / f32(PIXELS)
         + select(0.0, of_statistics[channel * 2u + 1u], tops);
 }
-",
+"
+    ),
 };
