@@ -42,10 +42,11 @@ fn trained(dataset: &Dataset, config: &Config, accelerator: Accelerator) -> Opti
 #[test]
 fn the_network_learns_the_siemens_star_from_its_diffraction_alone() {
     let dataset = siemens(None);
-    let config = epochs(5);
+    // After half as many the correlation still depends much on the last bits of the numbers.
+    let config = epochs(10);
     let result = trained(&dataset, &config, Accelerator::Cpu).unwrap();
     let losses: Vec<f64> = result.history.0.iter().map(|record| record.train_loss).collect();
-    assert!(losses[4] < 0.6 * losses[0], "{losses:?}");
+    assert!(losses[9] < 0.4 * losses[0], "{losses:?}");
     let (config, _) = train::adapt(&config, &dataset);
     let cpu = device::select(Accelerator::Cpu).unwrap();
     let object =
@@ -55,7 +56,7 @@ fn the_network_learns_the_siemens_star_from_its_diffraction_alone() {
     let found =
         metrics::phase_correlation(object.object.view(), object.origin_xy, truth.view(), &dataset.positions).unwrap();
     println!("losses {losses:?}, phase correlation {:.3}", found.phase);
-    assert!(found.phase > 0.8, "{}", found.phase);
+    assert!(found.phase > 0.93, "{}", found.phase);
 
     // The same from parts of the scan, none of which knows the others.
     let parts = infer::in_parts(516, 130, &mut |range| {

@@ -54,10 +54,28 @@ fn whole(path: &Path) -> Result<Vec<u8>> {
 }
 
 fn png(bytes: &[u8]) -> std::result::Result<ArrayD<f64>, String> {
+    if !palettes_are_whole(bytes) {
+        return Err("its palette is damaged".into());
+    }
     let picture = image::load_from_memory_with_format(bytes, image::ImageFormat::Png).map_err(|e| e.to_string())?;
     let gray = picture.to_luma16();
     let shape = vec![gray.height() as usize, gray.width() as usize];
     ArrayD::from_shape_vec(shape, gray.into_raw().into_iter().map(f64::from).collect()).map_err(|e| e.to_string())
+}
+
+/// Hazard: the decoder (png 0.18.1) panics at a palette that is no whole number of colours.
+/// Remedy: the lengths of all palettes are looked at before.
+fn palettes_are_whole(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    // length, type, data, checksum
+    while let Some((&[a, b, c, d, ref kind @ ..], _)) = rest.split_first_chunk::<8>() {
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if kind == b"PLTE" && !length.is_multiple_of(3) {
+            return false;
+        }
+        rest = rest.get(length.saturating_add(12)..).unwrap_or_default();
+    }
+    true
 }
 
 /// The mask of a dataset, or the only array of an archive.

@@ -3,8 +3,9 @@
 //! Hazard: most users train without a GPU, and there Burn's processor backend spends most of its time around the
 //! convolutions rather than in them (copies into matrices, transpositions, gradients by generic code): a training step
 //! took three times as long as with a prototype of these kernels.
-//! Remedy: direct kernels for the only convolution this network has (3×3, stride 1, padding 1), for 2×2 max pooling,
-//! for nearest ×2 upsampling and for block attention, registered with Burn in [`ops`].
+//! Remedy: own kernels for the only convolution this network has (3×3, stride 1, padding 1), direct for few channels and
+//! with fewer multiplications for many, for 2×2 max pooling, for nearest ×2 upsampling and for block attention,
+//! registered with Burn in [`ops`].
 //! On a GPU the convolutions are our own, too (see `gpu`); the other operations there are Burn's.
 //!
 //! Hazard: such kernels need raw pointers and processor-specific instructions.
@@ -20,13 +21,11 @@ pub mod attention;
 mod buffer;
 pub mod conv3x3;
 mod gpu;
-mod layout;
 mod memory;
 pub mod ops;
 mod overlap;
 pub mod pool;
 pub mod simd;
-mod tile;
 pub mod upsample;
 
 pub use memory::keep_freed_memory;

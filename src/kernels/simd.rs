@@ -118,6 +118,8 @@ pub(super) trait Lanes: Copy {
     unsafe fn store(p: *mut f32, v: Self::V);
     unsafe fn store_halves(lo: *mut f32, hi: *mut f32, v: Self::V);
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `max(v, 0)`; a NaN stays a NaN, so that a diverged network is seen.
@@ -127,9 +129,22 @@ pub(super) trait Lanes: Copy {
     unsafe fn sum4(p: *const f32) -> [f32; 4];
 }
 
+/// Squares of numbers that are transposed in registers.
+///
+/// # Safety
+/// The instructions of the implementor must be available; `from` must be valid for SIDE rows `from_step` apart of SIDE
+/// consecutive `f32` each, `mask` likewise, and `to` for SIDE rows `to_step` apart; no alignment is required.
+pub(super) trait Square {
+    const SIDE: usize;
+    /// Copies a square with rows and columns exchanged.
+    unsafe fn transpose(from: *const f32, from_step: usize, to: *mut f32, to_step: usize);
+    /// As `transpose`, with zeros where the mask is not positive; a NaN in the mask lets pass.
+    unsafe fn transpose_masked(from: *const f32, mask: *const f32, from_step: usize, to: *mut f32, to_step: usize);
+}
+
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86 {
-    use super::Lanes;
+    use super::{Lanes, Square};
     use std::arch::x86_64::*;
 
     #[derive(Clone, Copy)]
@@ -175,6 +190,14 @@ pub(super) mod x86 {
             unsafe { _mm512_add_ps(a, b) }
         }
         #[inline(always)]
+        unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_mul_ps(a, b) }
+        }
+        #[inline(always)]
         unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
             unsafe { _mm512_fmadd_ps(a, b, c) }
         }
@@ -199,6 +222,31 @@ pub(super) mod x86 {
                 let mut out = [0.0; 4];
                 _mm_storeu_ps(out.as_mut_ptr(), _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, v)));
                 out
+            }
+        }
+    }
+
+    /// Stores eight rows of eight as columns.
+    ///
+    /// # Safety
+    /// AVX2 must be available, and `to` valid for 8 rows `to_step` apart of 8 floats each.
+    #[inline(always)]
+    pub unsafe fn transpose8(row: impl Fn(usize) -> __m256, to: *mut f32, to_step: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let v: [__m256; 8] = std::array::from_fn(row);
+            let pairs: [__m256; 8] = std::array::from_fn(|i| {
+                let (a, b) = (v[i / 2 * 2], v[i / 2 * 2 + 1]);
+                if i % 2 == 0 { _mm256_unpacklo_ps(a, b) } else { _mm256_unpackhi_ps(a, b) }
+            });
+            // columns 0, 4 | 1, 5 | 2, 6 | 3, 7 of four rows
+            let fours: [__m256; 8] = std::array::from_fn(|i| {
+                let (a, b) = (pairs[i / 4 * 4 + i % 4 / 2], pairs[i / 4 * 4 + i % 4 / 2 + 2]);
+                if i % 2 == 0 { _mm256_shuffle_ps::<0x44>(a, b) } else { _mm256_shuffle_ps::<0xEE>(a, b) }
+            });
+            for i in 0..4 {
+                _mm256_storeu_ps(to.add(i * to_step), _mm256_permute2f128_ps::<0x20>(fours[i], fours[i + 4]));
+                _mm256_storeu_ps(to.add((i + 4) * to_step), _mm256_permute2f128_ps::<0x31>(fours[i], fours[i + 4]));
             }
         }
     }
@@ -242,6 +290,14 @@ pub(super) mod x86 {
             unsafe { _mm256_add_ps(a, b) }
         }
         #[inline(always)]
+        unsafe fn sub(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_mul_ps(a, b) }
+        }
+        #[inline(always)]
         unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
             unsafe { _mm256_fmadd_ps(a, b, c) }
         }
@@ -267,6 +323,27 @@ pub(super) mod x86 {
                 let sums = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
                 _mm_storeu_ps(out.as_mut_ptr(), sums);
                 out
+            }
+        }
+    }
+
+    impl Square for Avx2 {
+        const SIDE: usize = 8;
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+            // SAFETY: the contract of the trait.
+            unsafe { transpose8(|row| _mm256_loadu_ps(from.add(row * from_step)), to, to_step) }
+        }
+        #[inline(always)]
+        unsafe fn transpose_masked(from: *const f32, mask: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+            // SAFETY: the contract of the trait.
+            unsafe {
+                let row = |row: usize| {
+                    let (v, mask) =
+                        (_mm256_loadu_ps(from.add(row * from_step)), _mm256_loadu_ps(mask.add(row * from_step)));
+                    _mm256_andnot_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(mask, _mm256_setzero_ps()), v)
+                };
+                transpose8(row, to, to_step);
             }
         }
     }
@@ -317,6 +394,14 @@ impl Lanes for Portable {
         std::array::from_fn(|i| a[i] + b[i])
     }
     #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] * b[i])
+    }
+    #[inline(always)]
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         // `mul_add` is one instruction on ARM and a slow library call on plain x86-64
         if cfg!(target_arch = "aarch64") {
@@ -336,6 +421,26 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn sum4(p: *const f32) -> [f32; 4] {
         unsafe { std::array::from_fn(|i| Self::sum(Self::load(p.add(i * PORTABLE)))) }
+    }
+}
+
+// SAFETY of the blocks below: reads and writes inside the squares that the trait's contract declares valid.
+impl Square for Portable {
+    const SIDE: usize = 4;
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+        for i in 0..Self::SIDE * Self::SIDE {
+            let (row, column) = (i % Self::SIDE, i / Self::SIDE);
+            unsafe { *to.add(column * to_step + row) = *from.add(row * from_step + column) };
+        }
+    }
+    #[inline(always)]
+    unsafe fn transpose_masked(from: *const f32, mask: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+        for i in 0..Self::SIDE * Self::SIDE {
+            let (row, column) = (i % Self::SIDE, i / Self::SIDE);
+            let at = row * from_step + column;
+            unsafe { *to.add(column * to_step + row) = if *mask.add(at) <= 0.0 { 0.0 } else { *from.add(at) } };
+        }
     }
 }
 
@@ -380,9 +485,32 @@ mod tests {
             assert_eq!(fma, values[..T::L].iter().map(|x| 3.0 * x + 1.0).collect::<Vec<_>>());
             assert_eq!(get(T::relu(v), &mut out), values[..T::L].iter().map(|x| x.max(0.0)).collect::<Vec<_>>());
             assert!(get(T::relu(T::splat(f32::NAN)), &mut out).iter().all(|x| x.is_nan()));
+            let twice = get(T::sub(T::mul(v, T::splat(3.0)), v), &mut out);
+            assert_eq!(twice, values[..T::L].iter().map(|x| 2.0 * x).collect::<Vec<_>>());
             let sums: Vec<f32> = values.chunks(T::L).map(|c| c.iter().sum()).collect();
             assert_eq!(T::sum(v), sums[0]);
             assert_eq!(T::sum4(p).to_vec(), sums);
+        }
+    }
+
+    /// Transposes a square out of longer rows, plainly and with a mask.
+    ///
+    /// # Safety
+    /// The instructions of `S` must be available.
+    unsafe fn check_square<S: Square>() {
+        let (side, from_step, to_step) = (S::SIDE, S::SIDE + 3, S::SIDE + 1);
+        let values: Vec<f32> = (0..side * from_step).map(|i| i as f32 + 1.0).collect();
+        let mask: Vec<f32> = (0..side * from_step).map(|i| [1.0, 0.0, -1.0, f32::NAN][i % 4]).collect();
+        let (mut plain, mut masked) = (vec![0.0; side * to_step], vec![0.0; side * to_step]);
+        // SAFETY: the caller's promise; `side` rows of at least `side` numbers each.
+        unsafe {
+            S::transpose(values.as_ptr(), from_step, plain.as_mut_ptr(), to_step);
+            S::transpose_masked(values.as_ptr(), mask.as_ptr(), from_step, masked.as_mut_ptr(), to_step);
+        }
+        for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
+            let at = row * from_step + column;
+            assert_eq!(plain[column * to_step + row], values[at]);
+            assert_eq!(masked[column * to_step + row], if mask[at] <= 0.0 { 0.0 } else { values[at] });
         }
     }
 
@@ -396,7 +524,11 @@ mod tests {
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma")]
         unsafe fn avx2() {
-            unsafe { check::<x86::Avx2>() } // SAFETY: enabled here
+            // SAFETY: enabled here
+            unsafe {
+                check::<x86::Avx2>();
+                check_square::<x86::Avx2>();
+            }
         }
         for level in Level::available() {
             match level.kind() {
@@ -407,7 +539,10 @@ mod tests {
                 #[cfg(target_arch = "x86_64")]
                 Kind::Avx2 => unsafe { avx2() },
                 // SAFETY: needs no special instructions.
-                Kind::Portable => unsafe { check::<Portable>() },
+                Kind::Portable => unsafe {
+                    check::<Portable>();
+                    check_square::<Portable>();
+                },
             }
         }
     }

@@ -18,6 +18,11 @@ use std::sync::{Arc, Mutex};
 
 /// Largest array that is read in one piece.
 const MAX_WHOLE_BYTES: usize = 1 << 31;
+/// Hazard: chunks that were never written count as zeros, so that a file of a few kilobytes can claim gigabytes.
+/// Remedy: above the first number of bytes (of f64), an array read in one piece may claim at most so many times the
+/// size of its file; gzip packs 1032 bytes into one at best, and only if all are alike.
+const LARGE_BYTES: usize = 256 << 20;
+const MAX_CLAIM: u64 = 4000;
 /// Most arrays a file may have.
 const MAX_ARRAYS: usize = 100_000;
 
@@ -294,7 +299,21 @@ impl Hdf5File {
                 .hint("Check that the right array was named")
                 .into());
         }
+        if bytes.is_some_and(|bytes| bytes > LARGE_BYTES && self.is_almost_empty(path, bytes as u64)) {
+            return Err(self
+                .problem(&array.path, format!("of shape {} is almost wholly missing", shape_text(&array.shape)))
+                .expected("an array whose numbers were written")
+                .hint("Check that the file was copied completely and that the right array was named")
+                .into());
+        }
         Ok(array)
+    }
+
+    /// Whether the file cannot hold an array of so many bytes; what a virtual array shows lies in other files.
+    fn is_almost_empty(&self, path: &str, bytes: u64) -> bool {
+        let held = std::fs::metadata(&self.path).map_or(u64::MAX, |file| file.len());
+        let is_virtual = || self.dataset(path).is_ok_and(|d| d.virtual_mappings().is_ok_and(|m| !m.is_empty()));
+        held < bytes / MAX_CLAIM && !is_virtual()
     }
 
     fn problem(&self, path: &str, what: String) -> Problem {

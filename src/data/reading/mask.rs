@@ -143,11 +143,14 @@ fn of_file(
     for (part, key) in std::iter::once(first).chain(&roles.more_masks).enumerate() {
         let info = source.array(key);
         let shape = info.as_ref().map(|info| info.shape.clone()).unwrap_or_default();
-        let fits = matches!(shape[..], [.., h, w] if shape.len() <= 3 && (h, w) == (frames.height, frames.width));
+        // More masks than patterns belong to something else, and a file can claim any number of them.
+        let few = shape.len() < 3 || shape[0] <= frames.count;
+        let fits =
+            few && matches!(shape[..], [.., h, w] if shape.len() <= 3 && (h, w) == (frames.height, frames.width));
         if !fits && info.is_some_and(|info| info.numeric) {
             verdicts.push(unusable(
                 Verdict::warn(CHECK, format!("The mask {key:?} has shape {}", shape_text(&shape)))
-                    .expected(format!("({}, {})", frames.height, frames.width)),
+                    .expected(format!("({0}, {1}) or ({2}, {0}, {1})", frames.height, frames.width, frames.count)),
             ));
             continue;
         }

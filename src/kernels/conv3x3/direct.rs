@@ -1,4 +1,4 @@
-//! Direct 3×3 convolution, stride 1, padding 1, of `f32` images in (n, c, h, w) order, with its gradients.
+//! Direct 3×3 convolution.
 //!
 //! Hazard: convolution as matrix product (im2col) writes and reads each pixel nine times, and libraries that do so
 //! spend more time on that than on arithmetic. Remedy: a group of images about as large as the second-level cache is
@@ -8,106 +8,22 @@
 //! the runs are added in order, so results have the same bits whatever the number of threads. Threads beyond the
 //! number of groups share out the channels of a group instead.
 
-use super::buffer::{Scratch, Shared};
 use super::layout::{Geometry, Group, Layout};
-use super::simd::Level;
 use super::tile::{ConvBlock, Kernels, WeightGradient, kernels};
+use super::{ConvGradients, ConvShape};
+use crate::kernels::buffer::{Scratch, Shared};
+use crate::kernels::simd::Level;
 use rayon::prelude::*;
 use std::cell::RefCell;
 
-/// Shape of a convolution: input (n, channels_in, h, w), weight (channels_out, channels_in, 3, 3), output
-/// (n, channels_out, h, w).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvShape {
-    /// Images.
-    pub n: usize,
-    /// Channels of the input.
-    pub channels_in: usize,
-    /// Channels of the output.
-    pub channels_out: usize,
-    /// Rows.
-    pub h: usize,
-    /// Columns.
-    pub w: usize,
-}
-
-impl ConvShape {
-    /// Floats in the input.
-    pub fn input_len(&self) -> usize {
-        self.n * self.channels_in * self.h * self.w
-    }
-    /// Floats in the output.
-    pub fn output_len(&self) -> usize {
-        self.n * self.channels_out * self.h * self.w
-    }
-    /// Floats in the weight.
-    pub fn weight_len(&self) -> usize {
-        self.channels_out * self.channels_in * 9
-    }
-    /// Floating-point operations of one pass (a multiplication and an addition count as two); the forward pass is
-    /// one, the gradients for input and weight are one each.
-    pub fn operations(&self) -> f64 {
-        2.0 * (self.weight_len() * self.n * self.h * self.w) as f64
-    }
-}
-
-/// Gradients of a convolution.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ConvGradients {
-    /// For the input, (n, channels_in, h, w), if asked for.
-    pub input: Option<Vec<f32>>,
-    /// For the weight, (channels_out, channels_in, 3, 3).
-    pub weight: Vec<f32>,
-    /// For the bias, (channels_out).
-    pub bias: Vec<f32>,
-}
-
-/// `y = x * weight + bias`, then `max(y, 0)` if `relu`; the kernel is not flipped, as everywhere in machine learning.
-///
-/// # Panics
-/// If a length does not fit the shape.
-pub fn forward(shape: ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, relu: bool) -> Vec<f32> {
-    forward_at(Level::current(), shape, x, weight, bias, relu)
-}
-
-/// Gradients from the output gradient `dy`. If the forward pass had a ReLU, `relu_output` is its output.
-///
-/// # Panics
-/// If a length does not fit the shape.
-pub fn backward(
-    shape: ConvShape,
-    x: &[f32],
-    weight: &[f32],
-    dy: &[f32],
-    relu_output: Option<&[f32]>,
-    input_wanted: bool,
-) -> ConvGradients {
-    backward_at(Level::current(), shape, x, weight, dy, relu_output, input_wanted)
-}
-
-/// [`forward`] with the instructions of `level`.
-///
-/// # Panics
-/// If a length does not fit the shape.
-pub fn forward_at(
-    level: Level,
-    shape: ConvShape,
-    x: &[f32],
-    weight: &[f32],
-    bias: Option<&[f32]>,
-    relu: bool,
-) -> Vec<f32> {
-    assert_eq!(x.len(), shape.input_len(), "input of {shape:?}");
-    assert_eq!(weight.len(), shape.weight_len(), "weight of {shape:?}");
-    let bias = bias.map_or_else(|| vec![0.0; shape.channels_out], <[f32]>::to_vec);
-    assert_eq!(bias.len(), shape.channels_out, "bias of {shape:?}");
-
+/// As [`super::forward`].
+pub(super) fn forward(level: Level, shape: ConvShape, x: &[f32], weight: &[f32], bias: &[f32], relu: bool) -> Vec<f32> {
     let kernels = kernels(level.for_width(shape.w));
     let layout = Layout::new(kernels, &shape, shape.channels_in);
     let weights = PackedWeights::new(kernels, weight, shape.channels_out, shape.channels_in, Direction::Forward);
     let mut y = Vec::with_capacity(shape.output_len());
     let out = Shared::new(&mut y);
-    let conv = GroupConv { kernels, layout: &layout, weights: &weights, bias: &bias, relu };
+    let conv = GroupConv { kernels, layout: &layout, weights: &weights, bias, relu };
     let parts = parts(layout.groups.len(), weights.blocks.len());
     (0..layout.groups.len() * parts).into_par_iter().for_each(|item| {
         let (group, part) = (&layout.groups[item / parts], item % parts);
@@ -126,11 +42,8 @@ pub fn forward_at(
     y
 }
 
-/// [`backward`] with the instructions of `level`.
-///
-/// # Panics
-/// If a length does not fit the shape.
-pub fn backward_at(
+/// As [`super::backward`].
+pub(super) fn backward(
     level: Level,
     shape: ConvShape,
     x: &[f32],
@@ -139,11 +52,6 @@ pub fn backward_at(
     relu_output: Option<&[f32]>,
     input_wanted: bool,
 ) -> ConvGradients {
-    assert_eq!(x.len(), shape.input_len(), "input of {shape:?}");
-    assert_eq!(weight.len(), shape.weight_len(), "weight of {shape:?}");
-    assert_eq!(dy.len(), shape.output_len(), "output gradient of {shape:?}");
-    assert!(relu_output.is_none_or(|y| y.len() == shape.output_len()), "output of {shape:?}");
-
     let (c_in, c_out) = (shape.channels_in, shape.channels_out);
     let kernels = kernels(level.for_width(shape.w));
     let layout = Layout::new(kernels, &shape, c_in + c_out);
@@ -184,15 +92,15 @@ pub fn backward_at(
             }
         });
     });
-    // SAFETY: as in `forward_at`: groups and parts cover the whole of `dx`, if it is wanted.
+    // SAFETY: as in `forward`: groups and parts cover the whole of `dx`, if it is wanted.
     unsafe { dx.set_len(if input_wanted { shape.input_len() } else { 0 }) };
     let (weight, bias) = add_runs(&shape, &blocks, &partial, partial_len);
     ConvGradients { input: input_wanted.then_some(dx), weight, bias }
 }
 
 /// Partial sums of the weight gradient, and floats in all of them together.
-const MAX_RUNS: usize = 16;
-const MAX_PARTIAL: usize = 4 << 20;
+pub(super) const MAX_RUNS: usize = 16;
+pub(super) const MAX_PARTIAL: usize = 4 << 20;
 
 #[derive(Default)]
 struct Buffers {
@@ -269,8 +177,9 @@ fn cut_channels(channels: usize, largest: usize) -> Vec<Block> {
     blocks
 }
 
+/// Which way a weight is used: as it is, or transposed and flipped for the gradient of the input.
 #[derive(Clone, Copy, PartialEq)]
-enum Direction {
+pub(super) enum Direction {
     Forward,
     Backward,
 }
@@ -357,13 +266,13 @@ impl GroupConv<'_> {
 }
 
 /// Into how many parts the channel blocks of a group are cut, for threads that would find no group to work on.
-fn parts(groups: usize, blocks: usize) -> usize {
+pub(super) fn parts(groups: usize, blocks: usize) -> usize {
     let threads = rayon::current_num_threads();
     if threads < 2 || groups == 0 { 1 } else { (2 * threads).div_ceil(groups).min(blocks).max(1) }
 }
 
 /// Share number `i` of `0..n` in `k` nearly equal shares.
-fn share(n: usize, i: usize, k: usize) -> std::ops::Range<usize> {
+pub(super) fn share(n: usize, i: usize, k: usize) -> std::ops::Range<usize> {
     i * n / k..(i + 1) * n / k
 }
 
@@ -393,180 +302,4 @@ fn add_runs(shape: &ConvShape, blocks: &[Block], partial: &[f32], partial_len: u
     });
     let bias = (0..shape.channels_out).map(|c| total(shape.weight_len() + c)).collect();
     (weight, bias)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
-    use super::*;
-
-    /// Seeded numbers in [-0.5, 0.5).
-    fn numbers(n: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
-        };
-        (0..n).map(|_| next()).collect()
-    }
-
-    fn naive(s: ConvShape, x: &[f32], weight: &[f32], bias: &[f32], relu: bool) -> Vec<f64> {
-        let mut y = Vec::new();
-        for n in 0..s.n {
-            for co in 0..s.channels_out {
-                for row in 0..s.h {
-                    for col in 0..s.w {
-                        let mut sum = f64::from(bias[co]);
-                        for ci in 0..s.channels_in {
-                            for (k, w) in weight[(co * s.channels_in + ci) * 9..][..9].iter().enumerate() {
-                                let (r, c) = (row + k / 3, col + k % 3);
-                                if (1..=s.h).contains(&r) && (1..=s.w).contains(&c) {
-                                    let i = ((n * s.channels_in + ci) * s.h + r - 1) * s.w + c - 1;
-                                    sum += f64::from(x[i]) * f64::from(*w);
-                                }
-                            }
-                        }
-                        y.push(if relu { sum.max(0.0) } else { sum });
-                    }
-                }
-            }
-        }
-        y
-    }
-
-    fn dot(a: &[f32], b: impl IntoIterator<Item = f64>) -> f64 {
-        a.iter().zip(b).map(|(a, b)| f64::from(*a) * b).sum()
-    }
-
-    fn wide(v: &[f32]) -> impl Iterator<Item = f64> + '_ {
-        v.iter().map(|x| f64::from(*x))
-    }
-
-    /// Forward against plain loops; gradients through `<dy, J v> = <gradient, v>` for random directions `v`.
-    fn check(level: Level, s: ConvShape, relu: bool, seed: u64) {
-        let x = numbers(s.input_len(), seed);
-        let weight = numbers(s.weight_len(), seed + 1);
-        let bias = numbers(s.channels_out, seed + 2);
-        let dy = numbers(s.output_len(), seed + 3);
-        let what = format!("{} {s:?} relu {relu}", level.name());
-
-        let y = forward_at(level, s, &x, &weight, Some(&bias), relu);
-        let expected = naive(s, &x, &weight, &bias, relu);
-        let error = y.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
-        let tolerance = 1e-6 * (4.0 + (s.channels_in * 9) as f64).sqrt();
-        assert!(error < tolerance, "{what}: forward differs by {error:e}, allowed {tolerance:e}");
-
-        // with a ReLU, J is the Jacobian of the active part
-        let active: Vec<f32> = dy.iter().zip(&y).map(|(d, y)| if relu && *y <= 0.0 { 0.0 } else { *d }).collect();
-        let g = backward_at(level, s, &x, &weight, &dy, relu.then_some(&y), true);
-        let (no_bias, no_weight) = (vec![0.0; s.channels_out], vec![0.0; s.weight_len()]);
-        for repeat in 0..2 {
-            let [vx, vw, vb] =
-                [x.len(), weight.len(), bias.len()].map(|n| numbers(n, seed + 10 + 100 * repeat + n as u64));
-            let close = |name: &str, left: f64, gradient: &[f32], direction: &[f32]| {
-                let right = dot(gradient, wide(direction));
-                let scale = (dot(&active, wide(&active)) + 1.0).sqrt()
-                    * (dot(direction, wide(direction)) + 1.0).sqrt()
-                    * (s.channels_in * 9) as f64;
-                assert!((left - right).abs() < 1e-6 * scale, "{what}: {name} {left} against {right}");
-            };
-            let dx = g.input.as_deref().unwrap_or_default();
-            close("input", dot(&active, naive(s, &vx, &weight, &no_bias, false)), dx, &vx);
-            close("weight", dot(&active, naive(s, &x, &vw, &no_bias, false)), &g.weight, &vw);
-            close("bias", dot(&active, naive(s, &x, &no_weight, &vb, false)), &g.bias, &vb);
-        }
-        assert_eq!(g.input.as_ref().map(Vec::len), Some(x.len()));
-        let without = backward_at(level, s, &x, &weight, &dy, relu.then_some(&y), false);
-        assert_eq!((without.input, without.weight, without.bias), (None, g.weight, g.bias), "{what}");
-    }
-
-    fn shape(n: usize, channels_in: usize, channels_out: usize, h: usize, w: usize) -> ConvShape {
-        ConvShape { n, channels_in, channels_out, h, w }
-    }
-
-    #[test]
-    fn agrees_with_plain_loops_on_random_small_shapes() {
-        for case in 0..120u64 {
-            let pick = |k: u64, n: u64| 1 + (numbers(1, case * 7 + k)[0] + 0.5).mul_add(n as f32, 0.0) as usize;
-            let s = shape(pick(1, 5), pick(2, 9), pick(3, 9), pick(4, 20), pick(5, 37));
-            for level in Level::available() {
-                check(level, s, case % 2 == 0, case);
-            }
-        }
-    }
-
-    #[test]
-    fn agrees_with_plain_loops_where_layout_changes() {
-        let shapes = [
-            shape(1, 1, 1, 1, 1),
-            shape(3, 2, 3, 5, 8),   // half vectors, odd number
-            shape(1, 17, 16, 7, 8), // one group, odd half vectors
-            shape(2, 8, 12, 8, 16), // whole vectors
-            shape(2, 9, 31, 9, 17), // overlapping vectors
-            shape(17, 1, 8, 6, 4),  // groups of several images, the last one smaller
-            shape(5, 64, 4, 8, 8),
-            shape(1, 40, 44, 50, 50),  // strips, ragged rows
-            shape(2, 130, 2, 40, 32),  // strips, whole vectors
-            shape(1, 300, 20, 37, 13), // strips of overlapping vectors
-            shape(1, 200, 20, 37, 5),  // strips of half vectors
-            shape(1, 400, 60, 35, 3),
-            shape(2, 2, 40, 64, 33),
-        ];
-        for s in shapes {
-            for level in Level::available() {
-                check(level, s, true, 5);
-            }
-        }
-    }
-
-    #[test]
-    fn results_have_the_same_bits_for_any_number_of_threads() {
-        for s in [shape(16, 16, 24, 8, 8), shape(7, 3, 9, 20, 12), shape(1, 40, 44, 50, 50), shape(33, 20, 5, 24, 32)] {
-            let x = numbers(s.input_len(), 1);
-            let weight = numbers(s.weight_len(), 2);
-            let dy = numbers(s.output_len(), 3);
-            for level in Level::available() {
-                let run = |threads: usize| {
-                    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                    pool.install(|| {
-                        let y = forward_at(level, s, &x, &weight, None, true);
-                        let g = backward_at(level, s, &x, &weight, &dy, Some(&y), true);
-                        [y, g.input.unwrap_or_default(), g.weight, g.bias]
-                            .map(|v| v.into_iter().map(f32::to_bits).collect::<Vec<_>>())
-                    })
-                };
-                let one = run(1);
-                for threads in [2, 3, 16] {
-                    assert!(one == run(threads), "{} {s:?}: {threads} threads", level.name());
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_nan_passes_the_relu_and_its_gradient() {
-        let s = shape(1, 1, 1, 8, 16);
-        let mut x = vec![1.0; s.input_len()];
-        x[20] = f32::NAN;
-        for level in Level::available() {
-            let y = forward_at(level, s, &x, &[1.0; 9], Some(&[0.0]), true);
-            assert_eq!(y.iter().filter(|y| y.is_nan()).count(), 9);
-            let g = backward_at(level, s, &x, &[1.0; 9], &y, Some(&y), true);
-            assert!(g.weight.iter().all(|w| w.is_nan()));
-        }
-    }
-
-    #[test]
-    fn an_empty_batch_gives_an_empty_output_and_zero_gradients() {
-        let s = shape(0, 3, 2, 8, 8);
-        assert!(forward(s, &[], &[1.0; 54], None, false).is_empty());
-        let g = backward(s, &[], &[1.0; 54], &[], None, true);
-        assert_eq!(g, ConvGradients { input: Some(vec![]), weight: vec![0.0; 54], bias: vec![0.0; 2] });
-    }
-
-    #[test]
-    #[should_panic(expected = "weight of")]
-    fn a_wrong_length_is_refused() {
-        forward(shape(1, 2, 2, 4, 4), &[0.0; 32], &[0.0; 35], None, false);
-    }
 }

@@ -1,8 +1,8 @@
 //! How a batch of images is cut into groups, and where each pixel of a group lies in the padded planes (see `tile`).
 
-use super::buffer::{LINE, Scratch};
-use super::conv3x3::ConvShape;
+use super::ConvShape;
 use super::tile::{Kernels, Padding, Unit};
+use crate::kernels::buffer::{LINE, Scratch};
 
 /// Floats in the padded planes of a group: about the second-level cache of a current processor (256 to 384 thousand
 /// were equally fast, 160 thousand slower). Tests use small groups, so that small images are cut into strips too.

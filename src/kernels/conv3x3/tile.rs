@@ -5,7 +5,7 @@
 //! Work is cut into units: runs of pixels of one row, as long as a vector, or half a vector where rows are shorter.
 #![allow(clippy::needless_range_loop)] // indices keep the unrolled loops alike
 
-use super::simd::{Kind, Lanes, Level, Portable};
+use crate::kernels::simd::{Kind, Lanes, Level, Portable};
 
 /// A run of pixels of one row.
 #[derive(Clone, Copy, Debug, PartialEq)]
