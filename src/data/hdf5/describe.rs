@@ -40,8 +40,19 @@ pub(in crate::data) struct Hdf5Array {
 /// small file with a tiny array can ask for much memory. Remedy: above this, chunks have to have about the size of their array.
 const LARGE_CHUNK: u64 = 64 << 20;
 
-/// Describes the array at a path.
-pub(super) fn describe(file: &H5File, path: &str) -> Hdf5Array {
+/// Hazard: what was never written counts as zeros, so that a file of a few kilobytes can claim gigabytes.
+/// Remedy: above the first number of bytes, what is read in one piece may be at most so many times the size of its
+/// file; gzip packs 1032 bytes into one at best, and only if all are alike.
+const LARGE_BYTES: u64 = 256 << 20;
+const MAX_CLAIM: u64 = 4000;
+
+/// Whether a file of this length holds next to nothing of so many bytes.
+pub(super) fn is_almost_empty(length: u64, bytes: u64) -> bool {
+    bytes > LARGE_BYTES && bytes / MAX_CLAIM > length
+}
+
+/// Describes the array at a path of a file of this length.
+pub(super) fn describe(file: &H5File, length: u64, path: &str) -> Hdf5Array {
     let mut array = Hdf5Array {
         path: path.to_owned(),
         shape: Vec::new(),
@@ -89,9 +100,14 @@ pub(super) fn describe(file: &H5File, path: &str) -> Hdf5Array {
     }
     let chunk = dataset.chunk_dims().unwrap_or_default();
     let chunk = chunk.iter().fold(dataset.element_size() as u64, |bytes, &side| bytes.saturating_mul(side as u64));
-    if chunk > LARGE_CHUNK.max(array.bytes.saturating_mul(4)) {
+    let beyond = match chunk {
+        _ if chunk > LARGE_CHUNK.max(array.bytes.saturating_mul(4)) => Some("the array itself"),
+        _ if is_almost_empty(length, chunk) => Some("the file"),
+        _ => None,
+    };
+    if let Some(beyond) = beyond {
         array.storage = Storage::Unsupported;
-        array.problem = Some(format!("its chunks have {chunk} bytes, far more than the array itself"));
+        array.problem = Some(format!("its chunks have {chunk} bytes, far more than {beyond}"));
     }
     array
 }

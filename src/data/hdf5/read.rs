@@ -5,7 +5,7 @@ use super::super::npz::shape_text;
 use super::super::root_attributes::{self, RootAttribute};
 use super::chunk_index::ChunkIndex;
 use super::chunks;
-use super::describe::{Element, Hdf5Array, describe};
+use super::describe::{Element, Hdf5Array, describe, is_almost_empty};
 use super::filters::Reader;
 use super::virtual_stack;
 use crate::error::{Error, Problem, Result};
@@ -18,11 +18,8 @@ use std::sync::{Arc, Mutex};
 
 /// Largest array that is read in one piece.
 const MAX_WHOLE_BYTES: usize = 1 << 31;
-/// Hazard: chunks that were never written count as zeros, so that a file of a few kilobytes can claim gigabytes.
-/// Remedy: above the first number of bytes (of f64), an array read in one piece may claim at most so many times the
-/// size of its file; gzip packs 1032 bytes into one at best, and only if all are alike.
-const LARGE_BYTES: usize = 256 << 20;
-const MAX_CLAIM: u64 = 4000;
+/// Largest array of texts that is read.
+const MAX_TEXT_BYTES: u64 = 1 << 20;
 /// Most arrays a file may have.
 const MAX_ARRAYS: usize = 100_000;
 
@@ -30,6 +27,8 @@ const MAX_ARRAYS: usize = 100_000;
 pub(in crate::data) struct Hdf5File {
     path: PathBuf,
     file: H5File,
+    /// Bytes of the file.
+    length: u64,
     arrays: Vec<Hdf5Array>,
     root: Vec<RootAttribute>,
     is_matlab: bool,
@@ -83,10 +82,12 @@ impl Hdf5File {
                 .at(path)
                 .into());
         }
-        let arrays = names.iter().map(|name| describe(&file, name)).collect();
+        let length = std::fs::metadata(path).map_or(u64::MAX, |file| file.len());
+        let arrays = names.iter().map(|name| describe(&file, length, name)).collect();
         Ok(Self {
             path: path.to_path_buf(),
             file,
+            length,
             arrays,
             root: root_attributes::read(path),
             is_matlab: is_matlab(path),
@@ -128,7 +129,7 @@ impl Hdf5File {
         if let Some(found) = self.arrays.iter().find(|array| array.path == path) {
             return Some(found.clone());
         }
-        self.file.dataset(path).ok().map(|_| describe(&self.file, path))
+        self.file.dataset(path).ok().map(|_| describe(&self.file, self.length, path))
     }
 
     /// The first of these paths that leads to an array.
@@ -220,6 +221,10 @@ impl Hdf5File {
 
     /// The first text of a text array.
     pub fn text(&self, path: &str) -> Option<String> {
+        // The library reads all of it for the first one.
+        if self.array(path).is_none_or(|array| array.problem.is_some() || array.bytes > MAX_TEXT_BYTES) {
+            return None;
+        }
         let dataset = self.dataset(plain(path)).ok()?;
         dataset.read_strings_lossy().ok()?.into_iter().next()
     }
@@ -299,7 +304,7 @@ impl Hdf5File {
                 .hint("Check that the right array was named")
                 .into());
         }
-        if bytes.is_some_and(|bytes| bytes > LARGE_BYTES && self.is_almost_empty(path, bytes as u64)) {
+        if bytes.is_some_and(|bytes| is_almost_empty(self.length, bytes as u64)) && !self.is_virtual(path) {
             return Err(self
                 .problem(&array.path, format!("of shape {} is almost wholly missing", shape_text(&array.shape)))
                 .expected("an array whose numbers were written")
@@ -309,11 +314,9 @@ impl Hdf5File {
         Ok(array)
     }
 
-    /// Whether the file cannot hold an array of so many bytes; what a virtual array shows lies in other files.
-    fn is_almost_empty(&self, path: &str, bytes: u64) -> bool {
-        let held = std::fs::metadata(&self.path).map_or(u64::MAX, |file| file.len());
-        let is_virtual = || self.dataset(path).is_ok_and(|d| d.virtual_mappings().is_ok_and(|m| !m.is_empty()));
-        held < bytes / MAX_CLAIM && !is_virtual()
+    /// Whether the array shows what lies elsewhere.
+    fn is_virtual(&self, path: &str) -> bool {
+        self.dataset(path).is_ok_and(|dataset| dataset.virtual_mappings().is_ok_and(|mappings| !mappings.is_empty()))
     }
 
     fn problem(&self, path: &str, what: String) -> Problem {
