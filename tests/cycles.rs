@@ -11,7 +11,7 @@ use common::TINY;
 use ptychoscope::checkpoint::Bundle;
 use ptychoscope::config::Config;
 use ptychoscope::data::{Reconstruction, inspect};
-use ptychoscope::ui::widgets::memory::resident_bytes;
+use ptychoscope::system::resident_memory;
 use ptychoscope::worker::message::{EventKind, Job};
 use ptychoscope::worker::{self, Worker};
 use std::path::Path;
@@ -33,7 +33,7 @@ impl Held {
     fn now() -> Self {
         let count = |folder: &str| std::fs::read_dir(folder).unwrap().count();
         Self {
-            megabytes: resident_bytes().unwrap() as f64 / 1e6,
+            megabytes: resident_memory().unwrap() as f64 / 1e6,
             threads: count("/proc/self/task"),
             files: count("/proc/self/fd"),
         }

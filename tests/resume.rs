@@ -10,7 +10,7 @@ use ptychoscope::config::{Accelerator, ClipAlgorithm, Config, DataConfig, LossKi
 use ptychoscope::data::{Dataset, Reconstruction};
 use ptychoscope::error::Result;
 use ptychoscope::model::Weights;
-use ptychoscope::train::{self, Control, EpochRecord, History, Observer, Resume, Snapshot, Start};
+use ptychoscope::train::{self, Control, EpochRecord, History, Material, Observer, Resume, Snapshot, Start};
 use ptychoscope::worker::device;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -94,19 +94,58 @@ fn a_training_that_is_cut_off_after_any_epoch_ends_with_the_same_bits() {
     ] {
         let (config, _) = train::adapt(&config, &dataset);
         let mut keeper = Keeper::default();
-        let whole = train::train_sets(Start::Untrained, sets, validation, &config, &cpu, &mut keeper).unwrap();
+        let material = Material { validation, ..Material::whole(sets) };
+        let whole = train::train_material(Start::Untrained, &material, &config, &cpu, &mut keeper).unwrap();
         assert_eq!(keeper.kept.len(), 6);
         for resume in keeper.kept {
             let epoch = resume.history.0.len();
             let mut after = Keeper { history: resume.history.clone(), kept: Vec::new() };
             let start = Start::Resumed(Box::new(resume));
-            let resumed = train::train_sets(start, sets, validation, &config, &cpu, &mut after).unwrap();
+            let resumed = train::train_material(start, &material, &config, &cpu, &mut after).unwrap();
             assert_eq!(resumed.weights, whole.weights, "{name}, after epoch {epoch}");
             assert_eq!(losses(&resumed.history), losses(&whole.history), "{name}, after epoch {epoch}");
             assert_eq!((resumed.steps, resumed.patterns), (whole.steps, whole.patterns), "{name}");
             assert!(resumed.history.0.windows(2).all(|pair| pair[0].seconds <= pair[1].seconds), "{name}");
         }
     }
+}
+
+#[test]
+fn a_training_part_by_part_sees_all_parts_and_goes_on_with_the_same_bits() {
+    let whole = siemens(24);
+    let parts: Vec<Dataset> =
+        (0..3).map(|part| whole.subset(&(8 * part..8 * (part + 1)).collect::<Vec<_>>())).collect();
+    let mut config = Config::default();
+    (config.training.time_budget_s, config.training.epochs) = (None, Some(5));
+    (config.model.n_filters_scale, config.direct.epochs) = (1, 3);
+    let (config, _) = train::adapt(&config, &parts[0]);
+    let cpu = device::select(Accelerator::Cpu).unwrap().device;
+    let read = std::cell::RefCell::new(Vec::new());
+    let part = |epoch: usize| {
+        read.borrow_mut().push(epoch);
+        Ok(parts[epoch % 3].clone())
+    };
+    let datasets = [&parts[0]];
+    let material = Material { part: Some(&part), ..Material::whole(&datasets) };
+    let train = |start, keeper: &mut Keeper| train::train_material(start, &material, &config, &cpu, keeper).unwrap();
+    let mut keeper = Keeper::default();
+    let through = train(Start::Untrained, &mut keeper);
+    assert_eq!(*read.borrow(), [1, 2, 3, 4], "the first part is there");
+    assert_eq!((through.epochs, through.patterns), (5, 40));
+    let alone = train::train(&parts[0], None, &config, &cpu, &mut Keeper::default()).unwrap();
+    assert_eq!(losses(&through.history)[0], losses(&alone.history)[0]);
+    assert_ne!(losses(&through.history)[1], losses(&alone.history)[1]);
+    assert_eq!(keeper.kept.len(), 5);
+    for resume in keeper.kept {
+        let epoch = resume.history.0.len();
+        let mut after = Keeper { history: resume.history.clone(), kept: Vec::new() };
+        let resumed = train(Start::Resumed(Box::new(resume)), &mut after);
+        assert_eq!(resumed.weights, through.weights, "after epoch {epoch}");
+    }
+    let uneven = |_: usize| Ok(parts[1].subset(&[0, 1]));
+    let material = Material { part: Some(&uneven), ..material };
+    let error = train::train_material(Start::Untrained, &material, &config, &cpu, &mut Keeper::default()).unwrap_err();
+    assert!(error.to_string().contains("2 groups"), "{error}");
 }
 
 #[test]

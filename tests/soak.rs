@@ -7,8 +7,8 @@ mod common;
 
 use common::tiny_dataset;
 use ptychoscope::session::{Action, State, Status};
+use ptychoscope::system::resident_memory;
 use ptychoscope::ui::Desk;
-use ptychoscope::ui::widgets::memory::resident_bytes;
 use ptychoscope::worker::message::{Control, JobOutcome, LivePace};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -102,7 +102,7 @@ fn two_hundred_trainings_leave_memory_and_threads_as_they_were() {
             std::fs::remove_dir_all(&run).unwrap();
         }
         desk.act(Action::ClearLog);
-        let now = resident_bytes().unwrap() as f64 / 1e6;
+        let now = resident_memory().unwrap() as f64 / 1e6;
         megabytes.push(now);
         if cycle == WARM {
             settled_threads = threads();

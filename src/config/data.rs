@@ -258,7 +258,7 @@ pub struct DataConfig {
     /// Number of patterns kept before grouping; none = all.
     #[serde(with = "super::optional")]
     pub n_subsample: Option<usize>,
-    /// Memory for the patterns and what is made of them, GB; none = as much as it takes.
+    /// Memory for the patterns and what is made of them, GB; none = half of the machine's.
     #[serde(with = "super::optional")]
     pub max_memory: Option<f64>,
     /// Number of groups built; none = one for each pattern kept.
@@ -430,8 +430,8 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         path: "data.max_memory",
         label: "Memory",
-        help: "Memory for the patterns and what is made of them: of a larger dataset a part, chosen at random, is trained on, \
-               and the object is reconstructed part by part; none takes as much as it needs.",
+        help: "Memory for the patterns and what is made of them: a larger dataset is trained on and reconstructed part by \
+               part; none grants half of the machine's.",
         unit: "GB",
         flag: Some("--max-memory"),
         kind: Kind::Real { min: 0.0, min_included: false, max: 1e6, optional: true },

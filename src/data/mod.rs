@@ -13,7 +13,7 @@
 //! * `reading`, `checks`, `contract`: keys, axis order and units; checks of values; verdicts (A§1).
 //! * `mask_file`, `tiff`, `inpaint`: a mask from another file; values for the network where there are none.
 //! * `training_folder`: Ptychodus' export. `dataset`: a scan in memory; `truth`: patches of a known object for it.
-//! * `neighbors`, `grouping`, `split`, `random`: which patterns are reconstructed together (A§2).
+//! * `neighbors`, `neighbourhood`, `grouping`, `split`, `random`: which patterns are reconstructed together (A§2).
 //! * `normalize`: scaling of the patterns (A§3.1).
 //! * `canvas`: where patches land, and how they are cut out again.
 //! * `prepare`: tools that change a dataset and record it; `export`: a result in the formats of others.
@@ -39,6 +39,7 @@ mod inpaint;
 mod mask_file;
 mod modes;
 mod neighbors;
+mod neighbourhood;
 mod normalize;
 mod npy;
 mod npz;
@@ -71,6 +72,7 @@ pub use dataset::{Dataset, fingerprint};
 pub use grouping::{GroupCoordinates, Groups, group, group_around, group_coordinates};
 pub use modes::{orthogonalize, with_modes};
 pub use neighbors::{nearest_distances, nearest_neighbors};
+pub use neighbourhood::{neighbourhoods, neighbourhoods_of};
 pub use normalize::{mean_counts, normalization_factor};
 pub use npz::{Member, NpyArray, NpzArchive, Storage, npy_bytes, npz_bytes, write_npz};
 pub use npz_writer::NpzWriter;
@@ -78,6 +80,7 @@ pub use placing::reorient;
 pub use prepare::{metadata_of, record};
 pub use probe_mask::probe_mask;
 pub use product::Product;
+pub use random::subsample;
 pub use reconstruction::Reconstruction;
 pub use refined::{Change, Refined};
 pub use split::{Split, split, split_along};

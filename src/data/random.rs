@@ -31,7 +31,7 @@ pub(super) fn choose(rng: &mut ChaCha8Rng, from: usize, count: usize) -> Vec<usi
 ///
 /// # Errors
 /// NumPy's generator does not take the seed.
-pub(super) fn subsample(generated_by: RandomGenerator, seed: u64, from: usize, count: usize) -> Result<Vec<usize>> {
+pub fn subsample(generated_by: RandomGenerator, seed: u64, from: usize, count: usize) -> Result<Vec<usize>> {
     let mut chosen = match generated_by {
         RandomGenerator::Chacha => choose(&mut generator(seed, 0), from, count),
         RandomGenerator::Numpy => NumpyRandom::new(numpy_seed(seed)?).choose(from, count),

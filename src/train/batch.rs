@@ -135,9 +135,20 @@ impl Resident {
             Some([Stack::new(patches, |z| z.norm() * factor, device), Stack::new(patches, |z| z.arg(), device)]);
     }
 
+    /// Whether there is a teacher.
+    pub fn is_taught(&self) -> bool {
+        self.taught.is_some()
+    }
+
     /// Lets the teacher go.
     pub fn dismiss_teacher(&mut self) {
         self.taught = None;
+    }
+
+    /// Lets all images go, so that there is room for those of another dataset; there is no batch any more.
+    pub fn make_room(&mut self) {
+        (self.taught, self.labels) = (None, None);
+        self.amplitude.pieces.clear();
     }
 
     /// Number of groups.

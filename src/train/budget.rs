@@ -44,6 +44,11 @@ impl Budget {
         self.before + (self.started.elapsed().saturating_sub(self.paused)).as_secs_f64()
     }
 
+    /// Seconds left of the time budget, if there is one.
+    pub(super) fn left(&self) -> Option<f64> {
+        self.seconds.map(|seconds| (seconds - self.elapsed()).max(0.0))
+    }
+
     /// Share done after `step` steps of `steps_per_epoch` each epoch; 1 or more when the training is over.
     pub(super) fn fraction(&self, step: usize, steps_per_epoch: usize) -> f64 {
         self.share(self.epochs(), step, steps_per_epoch)

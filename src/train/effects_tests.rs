@@ -1,7 +1,7 @@
 //! Every setting of a training changes it: the weights at the end are others, or so are the losses that are told.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use super::{Silent, Start, train, train_sets};
+use super::{Control, EpochRecord, Material, Observer, Progress, Silent, Snapshot, Start, train, train_material};
 use crate::config::{Config, DataConfig};
 use crate::data::Dataset;
 use burn::tensor::Device;
@@ -52,8 +52,10 @@ fn patterns(count: usize, seed: u64) -> Dataset {
 fn a_training_learns_from_all_its_datasets_and_begins_where_it_is_told() {
     let (first, second) = (patterns(6, 1), patterns(5, 2));
     let config = config(&[]);
-    let of =
-        |start: Start, sets: &[&Dataset]| train_sets(start, sets, None, &config, &Device::flex(), &mut Silent).unwrap();
+    let with = |start: Start, sets: &[&Dataset], config: &Config| {
+        train_material(start, &Material::whole(sets), config, &Device::flex(), &mut Silent)
+    };
+    let of = |start: Start, sets: &[&Dataset]| with(start, sets, &config).unwrap();
     let (one, both) = (of(Start::Untrained, &[&first]), of(Start::Untrained, &[&first, &second]));
     assert_ne!(one.weights, both.weights);
     // Three epochs of two batches, and of two and two.
@@ -65,14 +67,37 @@ fn a_training_learns_from_all_its_datasets_and_begins_where_it_is_told() {
     let mut resting = config.clone();
     resting.training.freeze_encoder = true;
     let start = Start::Trained(Box::new(one.weights.clone()));
-    let rested = train_sets(start, &[&second], None, &resting, &Device::flex(), &mut Silent).unwrap();
+    let rested = with(start, &[&second], &resting).unwrap();
     for (name, values) in &rested.weights.0 {
         assert_eq!(*values == one.weights.0[name], name.starts_with("encoder."), "{name}");
     }
     let mut lit = config.clone();
     lit.model.probe_trainable = true;
-    let error = train_sets(Start::Untrained, &[&first, &second], None, &lit, &Device::flex(), &mut Silent);
+    let error = with(Start::Untrained, &[&first, &second], &lit);
     assert!(error.unwrap_err().to_string().contains("probe_trainable"));
+}
+
+#[test]
+fn a_teacher_leaves_most_of_a_time_budget_to_the_network() {
+    #[derive(Default)]
+    struct Notes(Vec<String>);
+    impl Observer for Notes {
+        fn control(&mut self) -> Control {
+            Control::Run
+        }
+        fn progress(&mut self, _: &Progress, _: &dyn Fn() -> crate::error::Result<crate::model::Weights>) {}
+        fn epoch(&mut self, _: &EpochRecord, _: &Snapshot<'_>) {}
+        fn note(&mut self, text: &str) {
+            self.0.push(text.to_owned());
+        }
+    }
+    let dataset = patterns(24, 1);
+    let mut config = config(&[("training.epochs", "none"), ("training.time_budget_s", "0.5")]);
+    (config.training.teacher_share, config.direct.epochs) = (0.8, 100_000);
+    let mut notes = Notes::default();
+    let trained = train(&dataset, None, &config, &Device::flex(), &mut notes).unwrap();
+    assert!(trained.steps > 0);
+    assert!(notes.0.iter().any(|note| note.contains("of 100000 epochs")), "{:?}", notes.0);
 }
 
 #[test]

@@ -2,11 +2,10 @@
 
 use super::batch::Resident;
 use super::forward::Forward;
-use super::neighbourhood::neighbourhoods;
 use super::scaling::Scaling;
 use super::trainer::{prepare, scaling_of};
 use crate::config::Config;
-use crate::data::Dataset;
+use crate::data::{Dataset, neighbourhoods};
 use crate::error::{Error, Problem, Result};
 use crate::model::{Weights, untrained_weights};
 use burn::tensor::Device;
@@ -20,6 +19,16 @@ pub(super) struct Set {
     pub forward: Forward,
     pub scaling: Scaling,
     centers: Vec<[f64; 2]>,
+}
+
+impl Set {
+    /// Uploads a dataset.
+    fn new(dataset: &Dataset, config: &Config, scaling: Scaling, device: &Device) -> Result<Self> {
+        let (resident, largest) = prepare(dataset, config, &scaling, device)?;
+        let forward = Forward::new(dataset, config, &scaling, largest, device);
+        let centers = resident.centers();
+        Ok(Self { resident, forward, scaling, centers })
+    }
 }
 
 /// All of them, in their order.
@@ -41,11 +50,7 @@ impl Sets {
                         .at(&dataset.path),
                 ));
             }
-            let scaling = scaling_of(dataset, config)?;
-            let (resident, largest) = prepare(dataset, config, &scaling, device)?;
-            let forward = Forward::new(dataset, config, &scaling, largest, device);
-            let centers = resident.centers();
-            Ok(Set { resident, forward, scaling, centers })
+            Set::new(dataset, config, scaling_of(dataset, config)?, device)
         };
         if datasets.len() > 1 && config.model.trains_physics() {
             return Err(Error::BadInput(
@@ -56,6 +61,28 @@ impl Sets {
             ));
         }
         datasets.iter().map(set).collect::<Result<_>>().map(Self)
+    }
+
+    /// Another part of the first dataset takes the place of the one before, in the same units: the network is one.
+    ///
+    /// # Errors
+    /// `load` fails, or gives a part with another number of groups.
+    pub fn exchange(
+        &mut self,
+        load: impl FnOnce() -> Result<Dataset>,
+        config: &Config,
+        device: &Device,
+    ) -> Result<Dataset> {
+        let Some(first) = self.0.first_mut() else { return load() };
+        first.resident.make_room();
+        let part = load()?;
+        let set = Set::new(&part, config, first.scaling, device)?;
+        let (before, now) = (first.resident.len(), set.resident.len());
+        if before != now {
+            return Err(Error::failed(format!("A part of the dataset has {now} groups, the one before had {before}")));
+        }
+        *first = set;
+        Ok(part)
     }
 
     /// Groups of all datasets.

@@ -5,23 +5,20 @@ use super::batch::Resident;
 use super::budget::Budget;
 use super::forward::{Forward, Mix};
 use super::jitter;
-use super::neighbourhood::neighbourhoods;
 use super::objective::Objective;
 use super::optimizer::{Accumulation, Adam, Clip, Rules};
 use super::scaling::Scaling;
 use super::schedule::{has_stalled, learning_rate, warmup};
 use super::sets::{Set, Sets};
-use super::{Control, EpochRecord, History, Observer, Position, Progress, Resume, Snapshot, TrainingState, go_on};
-use crate::config::{Config, DirectConfig, ModelType, ScaleContract};
+use super::teacher::teacher;
+use super::{Control, EpochRecord, History, Material, Observer, Position, Progress, Resume, Snapshot, TrainingState};
+use crate::config::{Config, ModelType, ScaleContract};
 use crate::data::{self, Dataset, GroupCoordinates};
-use crate::direct;
 use crate::error::{Error, Problem, Result};
 use crate::kernels;
 use crate::model::{Network, Weights};
 use crate::physics;
 use burn::tensor::{Device, Tensor};
-use ndarray::Array3;
-use num_complex::Complex32;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -135,7 +132,7 @@ pub fn train(
     device: &Device,
     observer: &mut dyn Observer,
 ) -> Result<Trained> {
-    train_sets(Start::Untrained, &[dataset], validation, config, device, observer)
+    train_from(None, dataset, validation, config, device, observer)
 }
 
 /// As [`train`], from where a training with the same dataset and configuration was cut off. On the CPU the weights at the
@@ -153,7 +150,7 @@ pub fn train_from(
     observer: &mut dyn Observer,
 ) -> Result<Trained> {
     let start = resume.map_or(Start::Untrained, |resume| Start::Resumed(Box::new(resume)));
-    train_sets(start, &[dataset], validation, config, device, observer)
+    train_material(start, &Material { datasets: &[dataset], validation, part: None }, config, device, observer)
 }
 
 /// Where a training begins.
@@ -167,18 +164,19 @@ pub enum Start {
     Resumed(Box<Resume>),
 }
 
-/// As [`train`], on one or several datasets together, from anywhere. The scaling that is given back is that of the first.
+/// As [`train`], on one or several datasets together or part by part, from anywhere. The scaling that is given back is that
+/// of the first.
 ///
 /// # Errors
-/// As [`train`] and [`train_from`], and if the datasets do not go together.
-pub fn train_sets(
+/// As [`train`] and [`train_from`], and if the datasets do not go together, or a part cannot be read.
+pub fn train_material(
     start: Start,
-    datasets: &[&Dataset],
-    validation: Option<&Dataset>,
+    material: &Material<'_>,
     config: &Config,
     device: &Device,
     observer: &mut dyn Observer,
 ) -> Result<Trained> {
+    let &Material { datasets, validation, part } = material;
     let Some(dataset) = datasets.first().copied() else {
         return Err(Error::bad_input("There is no dataset to train on"));
     };
@@ -192,7 +190,8 @@ pub fn train_sets(
         ));
     }
     let scaling = scaling_of(dataset, config)?;
-    let mut sets = Sets::new(datasets, config, &device.clone().autodiff())?;
+    let with_gradient = device.clone().autodiff();
+    let mut sets = Sets::new(datasets, config, &with_gradient)?;
     let held_back = match validation {
         Some(set) => {
             let (resident, largest) = prepare(set, config, &scaling, device)?;
@@ -251,22 +250,33 @@ pub fn train_sets(
     let mut outcome = Outcome::Completed;
     let mut reported = Instant::now();
 
-    // A training that goes on needs no teacher that has fallen silent.
-    let silent = resumed && Mix::after(budget.planned_fraction(step, steps_per_epoch), epoch, settings).teacher <= 0.0;
-    if settings.teacher_share > 0.0 && !silent {
-        let seconds = budget.elapsed();
-        for (dataset, set) in datasets.iter().zip(&mut sets.0) {
-            let Some(patches) = teacher(dataset, config, &set.scaling, observer)? else {
-                return Err(Error::failed("Training was stopped before its first step"));
-            };
-            set.resident.teach(patches.view());
-        }
-        if resumed {
-            // The teacher was counted once.
-            budget.resume(seconds);
-        }
-    }
     'training: while budget.fraction(step, steps_per_epoch) < 1.0 {
+        let exchanged = match part {
+            Some(load) if epoch > 0 => Some(sets.exchange(|| load(epoch), config, &with_gradient)?),
+            _ => None,
+        };
+        // A training that goes on needs no teacher that has fallen silent.
+        let teaches = Mix::after(budget.planned_fraction(step, steps_per_epoch), epoch, settings).teacher > 0.0;
+        if teaches && sets.0.iter().any(|set| !set.resident.is_taught()) {
+            let seconds = budget.elapsed();
+            let present = exchanged.iter().chain(datasets.iter().copied().skip(exchanged.iter().len()));
+            for (dataset, set) in present.zip(&mut sets.0).filter(|(_, set)| !set.resident.is_taught()) {
+                let tells = exchanged.is_none();
+                let Some(patches) = teacher(dataset, config, &set.scaling, budget.left(), tells, observer)? else {
+                    if step == 0 {
+                        return Err(Error::failed("Training was stopped before its first step"));
+                    }
+                    outcome = Outcome::Stopped;
+                    break 'training;
+                };
+                set.resident.teach(patches.view());
+            }
+            if resumed && exchanged.is_none() {
+                // The teacher was counted once.
+                budget.resume(seconds);
+            }
+        }
+        drop(exchanged);
         let mix = Mix::after(budget.planned_fraction(step, steps_per_epoch), epoch, settings);
         let fine_tuning = settings.planned_epochs().is_some_and(|planned| epoch >= planned);
         adam.move_only((settings.freeze_encoder || fine_tuning).then_some(&others[..]));
@@ -436,31 +446,6 @@ fn config_of_kind(config: &Config) -> Config {
     config
 }
 
-/// Patches (n, N, N) of the direct solution, in the network's units; none if it was stopped.
-fn teacher(
-    dataset: &Dataset,
-    config: &Config,
-    scaling: &Scaling,
-    observer: &mut dyn Observer,
-) -> Result<Option<Array3<Complex32>>> {
-    let began = Instant::now();
-    let mut watch = |_: f64, _: Option<f64>| go_on(|| observer.control());
-    // The network's physics knows the probe and the positions of the dataset: its teacher shall have no others.
-    let settings =
-        DirectConfig { refine_probe: false, refine_positions: false, refine_intensity: false, ..config.direct.clone() };
-    let solved = direct::solve(dataset, &settings, &direct::Start::Flat, &mut watch)?;
-    if solved.stopped {
-        return Ok(None);
-    }
-    let misfit = solved.misfits.last().copied().unwrap_or(f64::NAN);
-    observer.note(&format!(
-        "The teacher, a direct solution, took {:.1} s; its misfit is {misfit:.4}",
-        began.elapsed().as_secs_f64()
-    ));
-    let to_network = (scaling.normalization / scaling.probe_factor) as f32;
-    Ok(Some(solved.reconstruction.patches(&dataset.positions, dataset.patch_size()).mapv(|value| value * to_network)))
-}
-
 fn evaluate(
     network: &Network,
     set: &Resident,
@@ -471,7 +456,7 @@ fn evaluate(
     // The same batches every time, so that values of different epochs can be compared.
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut sum = 0.0;
-    for groups in neighbourhoods(&set.centers(), batch_size, &mut rng) {
+    for groups in data::neighbourhoods(&set.centers(), batch_size, &mut rng) {
         sum += read(forward.loss(
             network,
             set.batch(&groups),

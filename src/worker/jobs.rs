@@ -5,7 +5,7 @@
 use super::device::{self, Selected};
 use super::guard::guarded;
 use super::live::{Live, picture_of};
-use super::memory::Large;
+use super::memory::{Large, Purpose};
 use super::message::{AdapterKind, Control, DatasetSummary, EventKind, Job, Progress, Stage};
 use super::recorder::Recorder;
 use super::resuming::{self, Unfinished};
@@ -18,13 +18,13 @@ use crate::checkpoint::{
     self, Bundle, DatasetInfo, Destination, JobRecord, Manifest, RunFolder, RunLog, SavedTraining, Utc,
 };
 use crate::config::{Config, Method};
-use crate::data::{self, Dataset, Reconstruction, Refined};
+use crate::data::{self, Dataset, Reconstruction, Refined, Split};
 use crate::error::{Error, Problem, Result};
 use crate::imaging;
 use crate::infer;
 use crate::metrics;
 use crate::model::Weights;
-use crate::train::{self, History, Outcome, Scaling, Start, Trained};
+use crate::train::{self, History, Material, Outcome, Scaling, Start, Trained};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -71,14 +71,27 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
         return Err(Error::failed("This job trains nothing"));
     };
     config.validate()?;
-    let large = Large::of(path, config)?;
+    let large = Large::of(path, config, Purpose::Training)?;
+    let mut pinned = config.as_ref().clone();
+    if let Some(large) = &large {
+        pinned.data.max_memory = Some(large.limit);
+    }
+    let config = &pinned;
     let whole = load_part(recorder, path, config, large.as_ref())?;
+    if let Some(large) = &large {
+        recorder.note(format!(
+            "The network is trained on one part of {} patterns in each epoch, from about {} places of the scan; {} epochs \
+             see all of them.",
+            large.part_size(),
+            large.places(),
+            large.parts.len()
+        ));
+    }
     let beside = data::test_file(path).filter(|_| validation.is_none());
-    let (dataset, held_back) = match validation.as_deref().or(beside.as_deref()) {
+    let (dataset, validation_set) = match validation.as_deref().or(beside.as_deref()) {
         Some(path) => (None, Some(load_validation(recorder, path, config, &whole)?)),
         None if config.data.validation_fraction > 0.0 => {
-            let fraction = config.data.validation_fraction;
-            let split = data::split(whole.len(), fraction, config.execution.seeds.subsample)?;
+            let split = held_back(whole.len(), config)?;
             recorder.note(format!("{} patterns are held back for the validation loss.", split.validation.len()));
             (Some(whole.subset(&split.train)), Some(whole.subset(&split.validation)))
         }
@@ -97,7 +110,8 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
     for remark in remarks {
         recorder.note(format!("{remark}."));
     }
-    for source in trained_on.iter().copied().chain(held_back.as_ref()).map(|set| train::check_labels(set, config)) {
+    for source in trained_on.iter().copied().chain(validation_set.as_ref()).map(|set| train::check_labels(set, config))
+    {
         if let Some(source) = source? {
             recorder.note(format!("The network learns from {source}."));
         }
@@ -144,7 +158,18 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
         (None, Some(weights)) => Start::Trained(Box::new(weights)),
         (None, None) => Start::Untrained,
     };
-    let trained = train::train_sets(start, &trained_on, held_back.as_ref(), config, &selected.device, &mut watch)?;
+    let read_part = |epoch: usize| {
+        let rows = large.as_ref().map_or(&[][..], |large| large.part(epoch));
+        let part = Dataset::load_rows(path, &config.data, rows, Some(&whole.fingerprint))?;
+        // What is held back of each part is never trained on.
+        Ok(if dataset.is_some() { part.subset(&held_back(part.len(), config)?.train) } else { part })
+    };
+    let material = Material {
+        datasets: &trained_on,
+        validation: validation_set.as_ref(),
+        part: large.as_ref().map(|_| &read_part as &dyn Fn(usize) -> Result<Dataset>),
+    };
+    let trained = train::train_material(start, &material, config, &selected.device, &mut watch)?;
     if recorder.context().switch.get() == Control::Discard {
         recorder.discard(&folder, &[newest, history, folder.job()]);
         for place in logged.iter().filter_map(|path| path.parent()).flat_map(|place| place.ancestors().take(2)) {
@@ -220,6 +245,11 @@ fn training(recorder: &Recorder<'_, '_>, job: &Job, unfinished: Option<&Unfinish
     Ok(summary)
 }
 
+/// Which patterns of so many are trained on and which are held back.
+fn held_back(count: usize, config: &Config) -> Result<Split> {
+    data::split(count, config.data.validation_fraction, config.execution.seeds.subsample)
+}
+
 /// The further datasets of a training, each read as the first.
 fn further(recorder: &Recorder<'_, '_>, config: &Config) -> Result<Vec<Dataset>> {
     let read = |path: &Path| {
@@ -292,7 +322,7 @@ fn inference(
     config.data.n_groups = None;
     config.data.max_memory = None;
     set_for_inference(&mut config, settings)?;
-    let large = Large::of(path, &config)?;
+    let large = Large::of(path, &config, Purpose::Inference)?;
     let dataset = load_part(recorder, path, &config, large.as_ref())?;
     if dataset.patch_size() != bundle.manifest.dataset.patch_size {
         return Err(Error::BadInput(
@@ -354,16 +384,15 @@ fn tell_of(recorder: &Recorder<'_, '_>, dataset: &Dataset) {
 fn load_part(recorder: &Recorder<'_, '_>, path: &Path, config: &Config, large: Option<&Large>) -> Result<Dataset> {
     let Some(large) = large else { return load(recorder, path, config) };
     recorder.emit(EventKind::Stage { stage: Stage::Loading });
-    let dataset = Dataset::load_rows(path, &config.data, &large.part, None)?;
+    let dataset = Dataset::load_rows(path, &config.data, large.part(0), None)?;
     tell_of(recorder, &dataset);
     recorder.note(format!(
-        "More than {} GB (--max-memory) would be needed for all {} patterns: a network is trained and the object judged on \
-         {} of them, from {} places of the scan, and the object is reconstructed from all, {} at a time.",
-        config.data.max_memory.unwrap_or_default(),
+        "More than {} would be needed for all {} patterns at once: an object is reconstructed from all of them, {} at a \
+         time, and judged on {}.",
+        large.granted,
         large.count,
+        large.at_once.min(large.count),
         dataset.len(),
-        large.places,
-        large.at_once.min(large.count)
     ));
     Ok(dataset)
 }

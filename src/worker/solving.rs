@@ -2,7 +2,7 @@
 
 use super::device::{AdapterKind, Selected};
 use super::jobs::{choose_device, consistency, finish, keep_object, load, set_for_inference, summary_of};
-use super::memory::Large;
+use super::memory::{Large, Purpose};
 use super::message::{EpochPoint, EventKind, Job, Progress, Stage};
 use super::recorder::Recorder;
 use super::summary::{JobOutcome, Summary};
@@ -25,10 +25,10 @@ pub(super) fn solve(
     output_dir: &Destination,
     config: &Config,
 ) -> Result<Summary> {
-    if let Some(large) = Large::of(path, config)? {
+    if let Some(large) = Large::of(path, config, Purpose::Training)? {
         return Err(Error::BadInput(
             Problem::new(format!("The direct method takes all {} patterns in memory at once", large.count))
-                .expected("a dataset that fits into what --max-memory grants")
+                .expected(format!("a dataset that fits into {}", large.granted))
                 .hint("Use a part of the patterns with --n-subsample, or the method pinn")
                 .at(path),
         ));

@@ -1,4 +1,4 @@
-//! Batches of neighbours.
+//! A scan cut into patches of neighbours: the batches of a training, and the parts of a dataset too large for the memory.
 //!
 //! Hazard: patches predicted one by one need not fit together; where a pattern alone allows several patches (a flat
 //! symmetric probe allows the twin image), each picks its own.
@@ -12,10 +12,19 @@ use rand_chacha::ChaCha8Rng;
 
 /// Cuts the groups with these centres, `(x, y)`, into batches of neighbours: as many as `len / size` rounded up, equal in
 /// size up to one, in random order.
-pub(super) fn neighbourhoods(centers: &[[f64; 2]], size: usize, rng: &mut ChaCha8Rng) -> Vec<Vec<usize>> {
-    let count = centers.len().div_ceil(size.max(1));
+pub fn neighbourhoods(centers: &[[f64; 2]], size: usize, rng: &mut ChaCha8Rng) -> Vec<Vec<usize>> {
+    neighbourhoods_of((0..centers.len()).collect(), centers.len().div_ceil(size.max(1)), centers, rng)
+}
+
+/// As [`neighbourhoods`], of some of the groups, in so many batches.
+pub fn neighbourhoods_of(
+    groups: Vec<usize>,
+    count: usize,
+    centers: &[[f64; 2]],
+    rng: &mut ChaCha8Rng,
+) -> Vec<Vec<usize>> {
     let mut batches = Vec::with_capacity(count);
-    bisect((0..centers.len()).collect(), count, centers, rng, &mut batches);
+    bisect(groups, count, centers, rng, &mut batches);
     batches.shuffle(rng);
     batches
 }
