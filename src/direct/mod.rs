@@ -20,4 +20,4 @@ mod variation;
 mod wave;
 
 pub use orientation::{OrientationScore, Orientations, score_orientations};
-pub use solver::{Direct, Start, solve, solve_on};
+pub use solver::{Direct, Start, solve, solve_on, solve_where_faster};

@@ -14,6 +14,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array2, Array3, Axis, s};
 use num_complex::Complex32;
 use std::f32::consts::TAU;
+use std::time::Instant;
 
 /// Most patterns that are worked on together.
 const PIECE: usize = 256;
@@ -22,6 +23,8 @@ const VALUES: usize = 16 << 20;
 /// The object there, and the parts of it that pieces see, begin and end at multiples of this: few shapes occur, and rows
 /// begin where vectors may.
 const STEP: usize = 16;
+/// Pieces by which the speed of the device is measured.
+const TIMED_PIECES: usize = 3;
 /// How far device and CPU may be apart.
 const AGREEMENT: f64 = 1e-3;
 
@@ -249,28 +252,42 @@ impl OnDevice {
     }
 
     /// Compares what the first piece says with what it says on the CPU, at an object in which no two pixels are alike: where
-    /// light cancels, the direction of a gradient is a matter of rounding.
+    /// light cancels, the direction of a gradient is a matter of rounding. Gives how many times as fast as the CPU the device
+    /// does an epoch, as a few pieces show.
     ///
     /// # Errors
     /// When they differ, with the advice to use the CPU.
-    pub fn agrees_with_cpu(&self, solver: &Solver<'_>) -> Result<()> {
-        let Some(first) = self.pieces.first() else { return Ok(()) };
+    pub fn agrees_with_cpu(&self, solver: &Solver<'_>) -> Result<f64> {
+        let Some(first) = self.pieces.first() else { return Ok(1.0) };
         let mut object = solver.object.clone();
         for (at, value) in object.iter_mut().enumerate() {
             let wave = |frequency: f32| (frequency * (at % 7919) as f32).sin();
             *value *= Complex32::from_polar(1.0 + 0.3 * wave(0.7), 0.5 * wave(1.3));
         }
-        let ours = self.said_by(std::slice::from_ref(first), solver, &object, false, &mut |_| true)?;
-        let Some(ours) = ours else { return Ok(()) };
+        let few = self.pieces.len().min(TIMED_PIECES);
+        let said = |count: usize| {
+            let began = Instant::now();
+            let said = self.said_by(&self.pieces[..count], solver, &object, false, &mut |_| true)?;
+            Ok::<_, Error>((said, began.elapsed().as_secs_f64()))
+        };
+        // Kernels are made the first time that they are used.
+        said(few)?;
+        let ((ours, of_one), (_, of_few)) = (said(1)?, said(few)?);
+        let Some(ours) = ours else { return Ok(1.0) };
+        let began = Instant::now();
         let answers = solver.answers(&first.patterns, &object, false);
         let mut gradient = Array2::zeros(object.dim());
         solver.gather(&first.patterns, &answers, &mut gradient);
+        let on_cpu = began.elapsed().as_secs_f64() * solver.positions.len() as f64 / first.patterns.len() as f64;
+        // What is done once an epoch is in both times of the device.
+        let of_another = (of_few - of_one).max(0.0) / (few.max(2) - 1) as f64;
+        let on_device = of_one + of_another * (self.pieces.len() - 1) as f64;
         let misfit: f64 = answers.iter().map(|answer| answer.misfit).sum();
         let square = |values: &Array2<Complex32>| values.iter().map(|v| f64::from(v.norm_sqr())).sum::<f64>();
         let of_gradient = (square(&(&ours.gradient - &gradient)) / square(&gradient)).sqrt();
         let of_misfit = (ours.misfit - misfit).abs() / misfit;
         if of_gradient <= AGREEMENT && of_misfit <= AGREEMENT {
-            return Ok(());
+            return Ok(on_cpu / on_device.max(f64::MIN_POSITIVE));
         }
         Err(Error::Failed(
             Problem::new(format!(
@@ -488,7 +505,7 @@ fn complex(re: &Array2<f32>, im: &Array2<f32>) -> Array2<Complex32> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use super::super::solver::{Direct, Start, solve, solve_on};
+    use super::super::solver::{Direct, Start, solve, solve_on, solve_where_faster};
     use crate::config::{DataConfig, DirectConfig, DirectLoss};
     use crate::data::Dataset;
     use burn::tensor::Device;
@@ -505,6 +522,19 @@ mod tests {
         let pairs = a.reconstruction.object.iter().zip(&b.reconstruction.object);
         let apart: f32 = pairs.clone().map(|(a, b)| (a - b).norm_sqr()).sum();
         (apart / pairs.map(|(a, _)| a.norm_sqr()).sum::<f32>()).sqrt()
+    }
+
+    #[test]
+    fn the_faster_of_device_and_cpu_is_found_and_does_the_work() {
+        let dataset = part_of_a_real_scan();
+        let config = DirectConfig { epochs: 3, refine_probe: true, ..DirectConfig::default() };
+        let (found, speed) =
+            solve_where_faster(&Device::flex(), &dataset, &config, &Start::Flat, &mut |_, _| true).unwrap();
+        assert!(speed > 0.0 && speed.is_finite(), "{speed}");
+        // Either is right; which one it was shows in the last bits.
+        let by_cpu = solve(&dataset, &config, &Start::Flat, &mut |_, _| true).unwrap();
+        assert_eq!(found.reconstruction == by_cpu.reconstruction, speed < 1.0, "{speed}");
+        assert!(distance(&found, &by_cpu) < 2e-3);
     }
 
     #[test]

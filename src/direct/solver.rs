@@ -85,6 +85,27 @@ pub fn solve_on(
     run(solver, watch)
 }
 
+/// As [`solve_on`], but on the CPU if that is faster, as some patterns show on both. Beside the result: how many times as fast
+/// as the CPU the device is.
+///
+/// # Errors
+/// As [`solve_on`].
+pub fn solve_where_faster(
+    device: &Device,
+    dataset: &Dataset,
+    config: &DirectConfig,
+    start: &Start<'_>,
+    watch: &mut dyn FnMut(f64, Option<f64>) -> bool,
+) -> Result<(Direct, f64)> {
+    let mut solver = Solver::new(dataset, config, start, Some(device))?;
+    let speed = solver.device.as_ref().map_or(Ok(1.0), |on_device| on_device.agrees_with_cpu(&solver))?;
+    if speed < 1.0 {
+        solver.device = None;
+        solver.shine()?;
+    }
+    Ok((run(solver, watch)?, speed))
+}
+
 fn run(mut solver: Solver<'_>, watch: &mut dyn FnMut(f64, Option<f64>) -> bool) -> Result<Direct> {
     let config = solver.config;
     let mut misfits: Vec<f64> = Vec::new();
@@ -135,6 +156,8 @@ pub(super) struct Solver<'a> {
     pub(super) spectra: Vec<Complex32>,
     /// The light at the sub-pixel place of each pattern, where there is memory for it.
     probes: Option<Vec<Array3<Complex32>>>,
+    /// Bytes that they may take.
+    most_kept: usize,
     /// Σ |P|² at each pixel over all patterns.
     illumination: Array2<f32>,
     /// Whether light, spectra, probes and illumination have to be made anew.
@@ -203,6 +226,7 @@ impl<'a> Solver<'a> {
             light: probe.clone(),
             spectra: Vec::new(),
             probes: None,
+            most_kept: KEPT_PROBES,
             illumination: Array2::zeros(object.dim()),
             stale: true,
             previous: object.clone(),
@@ -246,23 +270,29 @@ impl<'a> Solver<'a> {
             return Ok(());
         }
         let bytes = self.positions.len() * self.light.len() * size_of::<Complex32>();
-        let probes: Vec<Array3<Complex32>> = if bytes <= KEPT_PROBES {
-            (0..self.positions.len()).into_par_iter().map(|index| self.shifted(index)).collect()
-        } else {
-            Vec::new()
-        };
+        let keeps = bytes <= self.most_kept;
+        let mut kept = Vec::with_capacity(if keeps { self.positions.len() } else { 0 });
         self.illumination.fill(0.0);
-        let base = probe_intensity(self.light.view());
-        for index in 0..self.positions.len() {
-            let here = match probes.get(index) {
-                Some(probe) => probe_intensity(probe.view()),
-                None => base.mapv(|value| value * self.factors[index] * self.factors[index]),
-            };
-            let (top, left, _) = self.place(index);
-            let mut window = self.illumination.slice_mut(ndarray::s![top..top + self.side, left..left + self.side]);
-            window += &here;
+        let all: Vec<usize> = (0..self.positions.len()).collect();
+        for piece in all.chunks(PIECE) {
+            let probes: Vec<(Array3<Complex32>, Array2<f32>)> = piece
+                .par_iter()
+                .map(|&index| {
+                    let probe = self.shifted(index);
+                    let lit = probe_intensity(probe.view());
+                    (probe, lit)
+                })
+                .collect();
+            for (&index, (probe, lit)) in piece.iter().zip(probes) {
+                let (top, left, _) = self.place(index);
+                let mut window = self.illumination.slice_mut(ndarray::s![top..top + self.side, left..left + self.side]);
+                window += &lit;
+                if keeps {
+                    kept.push(probe);
+                }
+            }
         }
-        self.probes = (!probes.is_empty()).then_some(probes);
+        self.probes = keeps.then_some(kept);
         Ok(())
     }
 
@@ -510,6 +540,22 @@ mod tests {
         assert_eq!(once.reconstruction, twice.reconstruction);
         let stopped = solve(&dataset, &config, &Start::Flat, &mut |share, _| share < 0.6).unwrap();
         assert!(stopped.stopped && stopped.misfits.len() < 4 && !stopped.misfits.is_empty());
+    }
+
+    #[test]
+    fn a_scan_too_large_to_keep_its_probes_is_solved_as_any_other() {
+        let dataset = siemens().subset(&(0..300).collect::<Vec<_>>());
+        let config = DirectConfig { epochs: 5, ..DirectConfig::default() };
+        let solved = |most_kept: usize| {
+            let mut solver = Solver::new(&dataset, &config, &Start::Flat, None).unwrap();
+            solver.most_kept = most_kept;
+            solver.shine().unwrap();
+            assert_eq!(solver.probes.is_some(), most_kept > 0);
+            run(solver, &mut |_, _| true).unwrap()
+        };
+        let (kept, made_anew) = (solved(KEPT_PROBES), solved(0));
+        assert_eq!(kept.reconstruction, made_anew.reconstruction);
+        assert_eq!(kept.misfits, made_anew.misfits);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::message::{EpochPoint, EventKind, Job, Progress, Stage};
 use super::recorder::Recorder;
 use super::summary::{JobOutcome, Summary};
 use crate::checkpoint::{Destination, RunFolder};
-use crate::config::{Config, DirectConfig};
+use crate::config::{Accelerator, Config, DirectConfig};
 use crate::data::{Dataset, Reconstruction, Refined};
 use crate::direct::{self, Direct, Start};
 use crate::error::{Error, Problem, Result};
@@ -40,7 +40,7 @@ pub(super) fn solve(
     recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
     recorder.emit(EventKind::Stage { stage: Stage::Training });
     let began = Instant::now();
-    let solved = watched(recorder, &dataset, &config.direct, &Start::Flat, &selected)?;
+    let solved = watched(recorder, &dataset, config, &config.direct, &Start::Flat, &selected)?;
     let mut summary = summary_of(job, &dataset, path, &selected, &folder);
     let seconds = began.elapsed().as_secs_f64();
     summary.outcome = if solved.stopped { JobOutcome::Stopped } else { JobOutcome::Completed };
@@ -68,7 +68,7 @@ pub(super) fn polish(
         epochs => epochs,
     };
     let settings = DirectConfig { epochs, ..config.direct.clone() };
-    let solved = watched(recorder, dataset, &settings, &Start::From(object), selected)?;
+    let solved = watched(recorder, dataset, config, &settings, &Start::From(object), selected)?;
     if let (Some(first), Some(last)) = (solved.misfits.first(), solved.misfits.last()) {
         recorder.note(format!(
             "The object was polished in {} epochs ({:.1} s): misfit {first:.4} before, {last:.4} after.",
@@ -149,10 +149,11 @@ fn dataset_of(folder: &RunFolder) -> Result<PathBuf> {
         .into())
 }
 
-/// Solves, and tells how far it is.
+/// Solves, and tells how far it is. Where the best device shall be taken, that is the one which is faster at this.
 fn watched(
     recorder: &Recorder<'_, '_>,
     dataset: &Dataset,
+    asked: &Config,
     config: &DirectConfig,
     start: &Start<'_>,
     selected: &Selected,
@@ -197,5 +198,16 @@ fn watched(
         // Burn's processor backend is slower than the solver's own code.
         return direct::solve(dataset, config, start, &mut watch);
     }
-    direct::solve_on(&selected.device, dataset, config, start, &mut watch)
+    if asked.execution.accelerator != Accelerator::Auto {
+        return direct::solve_on(&selected.device, dataset, config, start, &mut watch);
+    }
+    let (solved, speed) = direct::solve_where_faster(&selected.device, dataset, config, start, &mut watch)?;
+    if speed < 1.0 {
+        recorder.note(format!(
+            "The direct solver worked on the processor, which is {:.1} times as fast at it as {}.",
+            speed.recip(),
+            selected.info.name
+        ));
+    }
+    Ok(solved)
 }
