@@ -9,6 +9,10 @@ use std::ops::Range;
 /// Elements of an HDF5 array that are read at a time.
 const BLOCK_ELEMENTS: usize = 1 << 23;
 
+/// Entries between two wanted ones that are read along with them: another read of an HDF5 array looks through its whole index
+/// of chunks first.
+const MOST_UNWANTED: usize = 32;
+
 /// A shape without axes of length 1 at its end, while there are more than three.
 pub(super) fn squeezed(shape: &[usize]) -> Vec<usize> {
     let mut squeezed = shape.to_vec();
@@ -115,7 +119,9 @@ fn hdf5_blocks(
         let first = rows.get(at).copied().unwrap_or_default();
         // A block ends with its row of the grid.
         let end = first.saturating_add(step).min((first / columns).saturating_add(1).saturating_mul(columns));
-        let until = at + rows.get(at..).unwrap_or_default().partition_point(|&row| row < end);
+        let left = rows.get(at..).unwrap_or_default();
+        let near = left.windows(2).take_while(|pair| pair[1] < end && pair[1] - pair[0] <= MOST_UNWANTED).count() + 1;
+        let until = at + near;
         let wanted = rows.get(at..until).unwrap_or_default();
         let last = wanted.last().copied().unwrap_or(first);
         if last >= length {

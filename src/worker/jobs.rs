@@ -588,7 +588,7 @@ fn reconstruct_into(
             before.apply(seen.to_mut());
         }
         summary.consistency_r_before = consistency(&seen, &reconstruction).ok();
-        let solved = solving::polish(recorder, &seen, config, &reconstruction, selected)?;
+        let (solved, _) = solving::polish(recorder, &seen, config, &reconstruction, selected)?;
         if solved.stopped {
             summary.outcome = JobOutcome::Stopped;
         }

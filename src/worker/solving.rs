@@ -1,6 +1,6 @@
 //! The object without a network, and the polish of an object: jobs of the direct solver.
 
-use super::device::{AdapterKind, Selected};
+use super::device::{self, AdapterKind, Selected};
 use super::jobs::{choose_device, consistency, finish, keep_object, load, set_for_inference, summary_of};
 use super::memory::{Large, Purpose};
 use super::message::{EpochPoint, EventKind, Job, Progress, Stage};
@@ -40,8 +40,8 @@ pub(super) fn solve(
     recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
     recorder.emit(EventKind::Stage { stage: Stage::Training });
     let began = Instant::now();
-    let solved = watched(recorder, &dataset, config, &config.direct, &Start::Flat, &selected)?;
-    let mut summary = summary_of(job, &dataset, path, &selected, &folder);
+    let (solved, instead) = watched(recorder, &dataset, config, &config.direct, &Start::Flat, &selected)?;
+    let mut summary = summary_of(job, &dataset, path, instead.as_ref().unwrap_or(&selected), &folder);
     let seconds = began.elapsed().as_secs_f64();
     summary.outcome = if solved.stopped { JobOutcome::Stopped } else { JobOutcome::Completed };
     summary.epochs = Some(solved.misfits.len());
@@ -54,21 +54,21 @@ pub(super) fn solve(
     finish(recorder, summary, &folder)
 }
 
-/// Improves an object by some epochs on the data.
+/// Improves an object by some epochs on the data. Beside it: the processor, if it did the work instead of the device.
 pub(super) fn polish(
     recorder: &Recorder<'_, '_>,
     dataset: &Dataset,
     config: &Config,
     object: &Reconstruction,
     selected: &Selected,
-) -> Result<Direct> {
+) -> Result<(Direct, Option<Selected>)> {
     let began = Instant::now();
     let epochs = match config.inference.polish_epochs {
         0 => config.direct.epochs,
         epochs => epochs,
     };
     let settings = DirectConfig { epochs, ..config.direct.clone() };
-    let solved = watched(recorder, dataset, config, &settings, &Start::From(object), selected)?;
+    let (solved, instead) = watched(recorder, dataset, config, &settings, &Start::From(object), selected)?;
     if let (Some(first), Some(last)) = (solved.misfits.first(), solved.misfits.last()) {
         recorder.note(format!(
             "The object was polished in {} epochs ({:.1} s): misfit {first:.4} before, {last:.4} after.",
@@ -76,7 +76,7 @@ pub(super) fn polish(
             began.elapsed().as_secs_f64()
         ));
     }
-    Ok(solved)
+    Ok((solved, instead))
 }
 
 /// Improves the object of a finished run on the dataset it came from, and writes it into a run folder of its own.
@@ -117,7 +117,10 @@ pub(super) fn polish_run(
     summary.consistency_r_before = consistency(&seen, &start).ok();
     recorder.emit(EventKind::Stage { stage: Stage::Reconstructing });
     let began = Instant::now();
-    let solved = polish(recorder, &seen, &config, &start, &selected)?;
+    let (solved, instead) = polish(recorder, &seen, &config, &start, &selected)?;
+    if let Some(processor) = instead {
+        summary.device = processor.info;
+    }
     summary.outcome = if solved.stopped { JobOutcome::Stopped } else { JobOutcome::Completed };
     summary.epochs = Some(solved.misfits.len());
     summary.infer_seconds = Some(began.elapsed().as_secs_f64());
@@ -149,7 +152,8 @@ fn dataset_of(folder: &RunFolder) -> Result<PathBuf> {
         .into())
 }
 
-/// Solves, and tells how far it is. Where the best device shall be taken, that is the one which is faster at this.
+/// Solves, and tells how far it is. Where the best device shall be taken, that is the one which is faster at this: beside the
+/// result the processor, if it was.
 fn watched(
     recorder: &Recorder<'_, '_>,
     dataset: &Dataset,
@@ -157,7 +161,7 @@ fn watched(
     config: &DirectConfig,
     start: &Start<'_>,
     selected: &Selected,
-) -> Result<Direct> {
+) -> Result<(Direct, Option<Selected>)> {
     let began = Instant::now();
     let mut reported: Option<Instant> = None;
     let mut epochs_done = 0;
@@ -196,18 +200,19 @@ fn watched(
     };
     if selected.info.kind == AdapterKind::Cpu {
         // Burn's processor backend is slower than the solver's own code.
-        return direct::solve(dataset, config, start, &mut watch);
+        return Ok((direct::solve(dataset, config, start, &mut watch)?, None));
     }
     if asked.execution.accelerator != Accelerator::Auto {
-        return direct::solve_on(&selected.device, dataset, config, start, &mut watch);
+        return Ok((direct::solve_on(&selected.device, dataset, config, start, &mut watch)?, None));
     }
     let (solved, speed) = direct::solve_where_faster(&selected.device, dataset, config, start, &mut watch)?;
-    if speed < 1.0 {
-        recorder.note(format!(
-            "The direct solver worked on the processor, which is {:.1} times as fast at it as {}.",
-            speed.recip(),
-            selected.info.name
-        ));
+    if speed >= 1.0 {
+        return Ok((solved, None));
     }
-    Ok(solved)
+    recorder.note(format!(
+        "The direct solver worked on the processor, which is {:.1} times as fast at it as {}.",
+        speed.recip(),
+        selected.info.name
+    ));
+    Ok((solved, Some(device::select(Accelerator::Cpu)?)))
 }

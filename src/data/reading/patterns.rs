@@ -17,6 +17,8 @@ use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, IxDyn, Zip, s};
 
 /// Patterns of an HDF5 or a large NPZ file that are read to inspect it, in f32 values.
 const INSPECTED_VALUES: usize = 1 << 26;
+/// How many of them stand next to each other: reading here and there is slow.
+const RUN: usize = 16;
 
 /// Patterns that tell counts from amplitudes.
 const TELLING_PATTERNS: usize = 64;
@@ -275,12 +277,20 @@ fn wanted(source: &Source, frames: &Frames, fit: &Fit, want: Want, notes: &mut V
         }
         Want::Listed(rows) => rows.iter().copied().filter(|&row| row < count).collect(),
         Want::Sample if count * fit.size * fit.size > INSPECTED_VALUES => {
-            let kept = (INSPECTED_VALUES / (fit.size * fit.size)).max(1);
-            notes.push(format!("Only {kept} of {count} patterns, evenly spread, were read to judge the values"));
-            (0..kept).map(|at| at * count / kept).collect()
+            let kept = spread(count, (INSPECTED_VALUES / (fit.size * fit.size)).max(1));
+            let read = kept.len();
+            notes.push(format!("Only {read} of {count} patterns, evenly spread, were read to judge the values"));
+            kept
         }
         _ => (0..count).collect(),
     }
+}
+
+/// About so many of `count` numbers, ascending, in short runs that are evenly spread.
+fn spread(count: usize, kept: usize) -> Vec<usize> {
+    let runs = kept.div_ceil(RUN);
+    let length = (kept / runs).min(count / runs);
+    (0..runs).flat_map(|run| (0..length).map(move |at| run * count / runs + at)).collect()
 }
 
 /// Values that are no counts, and where they were found.
@@ -359,5 +369,20 @@ fn counts(unit: DiffractionUnit, info: &ArrayInfo) -> bool {
         DiffractionUnit::Auto => info.integer,
         DiffractionUnit::Amplitude => false,
         DiffractionUnit::Counts => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_spread_over_all_in_short_runs() {
+        for (count, kept) in [(100_000, 4096), (4097, 4096), (17, 16), (300, 5), (1000, 100)] {
+            let rows = spread(count, kept);
+            assert!(rows.is_sorted_by(|a, b| a < b) && rows.last() < Some(&count), "{count} {kept}");
+            assert!(rows.len() <= kept && rows.len() * 4 >= kept * 3, "{} of {kept}", rows.len());
+            assert!(kept <= RUN || rows.last() > Some(&(count * 4 / 5)), "{count} {kept}");
+        }
     }
 }
