@@ -27,7 +27,7 @@ pub(super) fn choose(rng: &mut ChaCha8Rng, from: usize, count: usize) -> Vec<usi
     all
 }
 
-/// Patterns that are kept of `from`, ascending: the choice of [`choose`], or that of NumPy's generator (A§2.2).
+/// Patterns that are kept of `from`, ascending: that of the own generator, or that of NumPy's generator (A§2.2).
 ///
 /// # Errors
 /// NumPy's generator does not take the seed.
