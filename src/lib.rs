@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`error`] | [`error::Error`] and [`error::Problem`]: what a person is shown |
 //! | [`config`] | one struct per stage; fields with help, range and group; presets; TOML, YAML, JSON; those of PtychoPINN |
-//! | [`system`] | which programs run; files that are whole or not there, and their names; threads that let others come first |
+//! | [`system`] | which programs run; files that are whole or not there, and their names; threads that let others come first; main memory |
 //! | [`data`] | dataset files, their contract, grouping, normalisation, the stitched object as a file |
 //! | [`kernels`] | convolution, pooling, upsampling and attention on CPU and GPU; the only room with `unsafe` |
 //! | [`simulate`] | datasets made by calculation: object, probe, scan, noise |

@@ -9,8 +9,8 @@ use std::ops::Range;
 /// Elements of an HDF5 array that are read at a time.
 const BLOCK_ELEMENTS: usize = 1 << 23;
 
-/// Entries between two wanted ones that are read along with them: another read of an HDF5 array looks through its whole index
-/// of chunks first.
+/// Entries from one wanted one to the next that are read along with them, or as many as a chunk has: another read of an HDF5
+/// array looks through its whole index of chunks first, and unpacks whole chunks.
 const MOST_UNWANTED: usize = 32;
 
 /// A shape without axes of length 1 at its end, while there are more than three.
@@ -105,7 +105,7 @@ fn hdf5_blocks(
     [height, width]: [Range<usize>; 2],
     mut consume: impl FnMut(usize, ArrayD<f32>) -> Result<()>,
 ) -> Result<()> {
-    let stored = file.array(key).map(|array| array.shape).unwrap_or_default();
+    let (stored, chunk) = file.array(key).map(|array| (array.shape, array.chunk)).unwrap_or_default();
     let shape = squeezed(&stored);
     // Columns of a grid; of a plain stack there is one row, as long as it is.
     let (columns, length) = match shape[..] {
@@ -114,13 +114,15 @@ fn hdf5_blocks(
     };
     let frame = height.len().saturating_mul(width.len()).max(1);
     let step = (BLOCK_ELEMENTS / frame).max(1);
+    let of_chunk = chunk.get(if shape.len() == 4 { 1 } else { axis }).copied().unwrap_or_default();
+    let gap = MOST_UNWANTED.max(of_chunk);
     let mut at = 0;
     while at < rows.len() {
         let first = rows.get(at).copied().unwrap_or_default();
         // A block ends with its row of the grid.
         let end = first.saturating_add(step).min((first / columns).saturating_add(1).saturating_mul(columns));
         let left = rows.get(at..).unwrap_or_default();
-        let near = left.windows(2).take_while(|pair| pair[1] < end && pair[1] - pair[0] <= MOST_UNWANTED).count() + 1;
+        let near = left.windows(2).take_while(|pair| pair[1] < end && pair[1] - pair[0] <= gap).count() + 1;
         let until = at + near;
         let wanted = rows.get(at..until).unwrap_or_default();
         let last = wanted.last().copied().unwrap_or(first);

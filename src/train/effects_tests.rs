@@ -92,7 +92,7 @@ fn a_teacher_leaves_most_of_a_time_budget_to_the_network() {
         }
     }
     let dataset = patterns(24, 1);
-    let mut config = config(&[("training.epochs", "none"), ("training.time_budget_s", "0.5")]);
+    let mut config = config(&[("training.epochs", "none"), ("training.time_budget_s", "4")]);
     (config.training.teacher_share, config.direct.epochs) = (0.8, 100_000);
     let mut notes = Notes::default();
     let trained = train(&dataset, None, &config, &Device::flex(), &mut notes).unwrap();

@@ -71,15 +71,11 @@ impl Large {
         let machine = if machine > 0.0 { machine } else { f64::INFINITY };
         let granted = config.data.max_memory.map_or(machine, |limit| limit * 1e9);
         let count = positions.len();
-        let rows: Vec<usize> = match config.data.n_subsample {
-            Some(kept) if kept < count => {
-                data::subsample(config.data.rng, config.execution.seeds.subsample, count, kept)?
-            }
-            _ => (0..count).collect(),
-        };
-        if fitting(granted, images) >= rows.len() {
+        let used = config.data.n_subsample.map_or(count, |kept| kept.min(count));
+        if fitting(granted, images) >= used {
             return Ok(None);
         }
+        let rows = data::subsample(config.data.rng, config.execution.seeds.subsample, count, used)?;
         let (limit, granted) = match config.data.max_memory {
             Some(limit) => (limit, format!("{limit} GB (--max-memory)")),
             None => {

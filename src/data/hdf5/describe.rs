@@ -31,6 +31,8 @@ pub(in crate::data) struct Hdf5Array {
     pub dtype: String,
     pub storage: Storage,
     pub bytes: u64,
+    /// Sides of its chunks; none where it is in one piece.
+    pub chunk: Vec<usize>,
     pub problem: Option<String>,
     /// Who unpacks it.
     pub(super) reader: Reader,
@@ -60,6 +62,7 @@ pub(super) fn describe(file: &H5File, length: u64, path: &str) -> Hdf5Array {
         dtype: "?".into(),
         storage: Storage::Unsupported,
         bytes: 0,
+        chunk: Vec::new(),
         problem: None,
         reader: Reader::Library,
     };
@@ -98,8 +101,9 @@ pub(super) fn describe(file: &H5File, length: u64, path: &str) -> Hdf5Array {
         }
         Err(error) => array.problem = Some(error.to_string()),
     }
-    let chunk = dataset.chunk_dims().unwrap_or_default();
-    let chunk = chunk.iter().fold(dataset.element_size() as u64, |bytes, &side| bytes.saturating_mul(side as u64));
+    array.chunk = dataset.chunk_dims().unwrap_or_default();
+    let chunk =
+        array.chunk.iter().fold(dataset.element_size() as u64, |bytes, &side| bytes.saturating_mul(side as u64));
     let beyond = match chunk {
         _ if chunk > LARGE_CHUNK.max(array.bytes.saturating_mul(4)) => Some("the array itself"),
         _ if is_almost_empty(length, chunk) => Some("the file"),
