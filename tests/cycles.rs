@@ -57,7 +57,7 @@ fn config() -> Config {
 
 /// Does a job to its end, which has to be a good one.
 fn done(worker: &Worker, job: Job) {
-    let name = job.name();
+    let name = job.kind().name();
     worker.submit(job).unwrap();
     loop {
         match worker.events().recv_timeout(Duration::from_secs(120)).unwrap().kind {

@@ -8,7 +8,8 @@ use common::{TINY, fixture, program, tiny_dataset, tiny_flags};
 use ptychoscope::checkpoint::{Bundle, SavedTraining};
 use ptychoscope::config::Config;
 use ptychoscope::data::Reconstruction;
-use ptychoscope::session::Session;
+use ptychoscope::session::JobProgress;
+use ptychoscope::worker::message::JobKind;
 use ptychoscope::worker::message::{Control, Event, EventKind, Job, JobOutcome};
 use ptychoscope::worker::{self, Worker};
 use rand::{RngExt, SeedableRng};
@@ -84,7 +85,7 @@ fn a_disk_that_fills_up_on_the_way_costs_the_autosave_and_not_the_training() {
     let folder = disk.0.join("run");
     let output = train(&folder, &data, 3).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert_eq!(said(&output).matches("could not be saved on the way").count(), 1, "{}", said(&output));
+    assert_eq!(said(&output).matches("Cannot autosave").count(), 1, "{}", said(&output));
     let weights = |folder: &Path| Bundle::load(folder.join("model.ptycho")).unwrap().weights;
     assert_eq!(weights(&folder), weights(&whole));
     assert_eq!(temporary_files(&folder), 0);
@@ -160,8 +161,8 @@ fn a_run_folder_that_vanishes_is_made_again_with_what_was_learnt() {
     until("the end of the folder", || std::fs::remove_dir_all(&folder).is_ok() || !folder.exists());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert!(said(&output).contains("could not be saved on the way"), "{}", said(&output));
-    assert!(said(&output).contains("had gone and was made again"), "{}", said(&output));
+    assert!(said(&output).contains("Cannot autosave"), "{}", said(&output));
+    assert!(said(&output).contains("had been deleted and was recreated"), "{}", said(&output));
     assert_eq!(Bundle::load(folder.join("model.ptycho")).unwrap().manifest.epochs, 60);
     for name in ["best.ptycho", "history.csv", "config.toml", "summary.json"] {
         assert!(folder.join(name).is_file(), "{name}");
@@ -178,12 +179,12 @@ fn busy(folder: &Path, data: &Path) -> Child {
 
 #[test]
 fn a_second_program_in_a_run_folder_is_told_whose_it_is_and_the_lock_of_a_dead_one_is_taken_over() {
-    use ptychoscope::worker::message::{Reply, Request};
+    use ptychoscope::library::{Reply, Request};
     let (root, data) = place(8);
     let folder = root.path().join("run");
     let mut first = busy(&folder, &data);
     let runs = || {
-        let reader = worker::reader::Reader::spawn(Box::new(|| ())).unwrap();
+        let reader = ptychoscope::library::Library::spawn(Box::new(|| ())).unwrap();
         reader.request(Request::Runs { parent: root.path().to_path_buf() });
         let Reply::Runs(runs) = reader.replies().recv_timeout(Duration::from_secs(20)).unwrap() else { panic!() };
         runs.into_iter().next().unwrap()
@@ -196,7 +197,7 @@ fn a_second_program_in_a_run_folder_is_told_whose_it_is_and_the_lock_of_a_dead_o
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{}", said(&output));
         let owner = format!("process {} on ", first.id());
-        assert!(said(&output).contains("Another program works in this run folder"), "{}", said(&output));
+        assert!(said(&output).contains("Another program uses this run folder"), "{}", said(&output));
         assert!(said(&output).contains(&owner), "{}", said(&output));
     }
     first.kill().unwrap();
@@ -207,10 +208,10 @@ fn a_second_program_in_a_run_folder_is_told_whose_it_is_and_the_lock_of_a_dead_o
     assert!(folder.join("run.lock").exists(), "a killed program leaves its lock");
     let output = program().args(["train", "--epochs", "1", "--resume"]).arg(&folder).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
-    assert!(said(&output).contains("was ended at its work (process"), "{}", said(&output));
+    assert!(said(&output).contains("was killed (process"), "{}", said(&output));
     assert_eq!(temporary_files(&folder), 0);
     let shown = runs();
-    assert!(!shown.resumable && !shown.is_interrupted() && shown.command == "train");
+    assert!(!shown.resumable && !shown.is_interrupted() && shown.command == Some(JobKind::Train));
 }
 
 #[cfg(unix)]
@@ -306,7 +307,7 @@ fn a_training_that_loses_its_device_can_be_resumed_in_the_same_program() {
     worker.submit(resume).unwrap();
     let second = events(&worker);
     let EventKind::Finished(summary) = &second.last().unwrap().kind else { panic!("{:?}", second.last()) };
-    assert_eq!((summary.outcome, summary.command.as_str()), (JobOutcome::Completed, "run"));
+    assert_eq!((summary.outcome, summary.command), (JobOutcome::Completed, JobKind::Run));
     let epochs: Vec<usize> = second
         .iter()
         .filter_map(|event| if let EventKind::Epoch(point) = &event.kind { Some(point.epoch) } else { None })
@@ -341,7 +342,7 @@ fn each_job_that_starts_ends_once_whatever_is_asked_for() {
                 })
                 .unwrap();
         }
-        let mut session = Session::default();
+        let mut session = JobProgress::default();
         let (mut starts, mut ends) = (0, 0);
         while ends < count {
             let controls =

@@ -8,7 +8,7 @@ mod common;
 use common::tiny_dataset;
 use ptychoscope::session::{Action, State, Status};
 use ptychoscope::system::resident_memory;
-use ptychoscope::ui::Desk;
+use ptychoscope::ui::AppCore;
 use ptychoscope::worker::message::{Control, JobOutcome, LivePace};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -29,19 +29,19 @@ fn threads() -> usize {
 }
 
 /// Listens until something holds.
-fn until(desk: &mut Desk, woken: &Receiver<()>, what: &str, holds: impl Fn(&State) -> bool) {
+fn until(core: &mut AppCore, woken: &Receiver<()>, what: &str, holds: impl Fn(&State) -> bool) {
     let began = Instant::now();
     loop {
-        desk.listen();
-        let _wishes = desk.wishes();
-        if holds(&desk.state) {
+        core.poll();
+        let _requests = core.take_requests();
+        if holds(&core.state) {
             return;
         }
-        let failure = desk.state.job.failure.as_ref().map(|failure| failure.message.clone());
+        let failure = core.state.job.failure.as_ref().map(|failure| failure.message.clone());
         assert!(
             failure.is_none() && began.elapsed() < Duration::from_secs(20),
             "{what}: {failure:?} {:?}",
-            desk.state.log.last()
+            core.state.log.last()
         );
         let _timeout = woken.recv_timeout(Duration::from_millis(20));
     }
@@ -55,7 +55,7 @@ fn two_hundred_trainings_leave_memory_and_threads_as_they_were() {
     tiny_dataset(&dataset, COUNT);
     let (wake, woken) = channel();
     let state = State { runs_folder: "runs".into(), pace: LivePace::Live, ..State::default() };
-    let mut desk = Desk::new(state, move || {
+    let mut core = AppCore::new(state, move || {
         let _gone = wake.send(());
     })
     .unwrap();
@@ -70,38 +70,38 @@ fn two_hundred_trainings_leave_memory_and_threads_as_they_were() {
         ("training.teacher_share", "0"),
         ("inference.polish_epochs", "0"),
     ] {
-        desk.act(Action::SetField { path: path.into(), text: text.into() });
+        core.dispatch(Action::SetField { path: path.into(), text: text.into() });
     }
-    assert_eq!(desk.state.draft.problems(), [] as [String; 0]);
+    assert_eq!(core.state.draft.problems(), [] as [String; 0]);
 
     let began = Instant::now();
     let (mut megabytes, mut settled_threads) = (Vec::new(), 0);
     for cycle in 1..=CYCLES {
-        desk.act(Action::Open(dataset.clone()));
-        until(&mut desk, &woken, "reading", |state| state.why_not_start().is_none());
-        desk.act(Action::Start);
+        core.dispatch(Action::Open(dataset.clone()));
+        until(&mut core, &woken, "reading", |state| state.why_not_start().is_none());
+        core.dispatch(Action::Start);
         let number = cycle as u64;
-        until(&mut desk, &woken, "training", |state| state.job.job == number && state.job.progress.step > 0);
+        until(&mut core, &woken, "training", |state| state.job.job == number && state.job.progress.step > 0);
         // Every fifth one is discarded, every third one finishes its epoch.
         let (control, outcome) = match cycle {
             _ if cycle % 5 == 0 => (Control::Discard, JobOutcome::Discarded),
             _ if cycle % 3 == 0 => (Control::StopAfterEpoch, JobOutcome::Stopped),
             _ => (Control::Stop, JobOutcome::Stopped),
         };
-        desk.act(Action::Steer(control));
-        until(&mut desk, &woken, "stopping", |state| state.job.status == Status::Finished(outcome));
-        let run = desk.state.job.output_dir.clone().unwrap();
+        core.dispatch(Action::Steer(control));
+        until(&mut core, &woken, "stopping", |state| state.job.status == Status::Finished(outcome));
+        let run = core.state.job.output_dir.clone().unwrap();
         if outcome == JobOutcome::Discarded {
             assert!(!run.exists(), "a discarded run leaves nothing");
         } else {
             let model = run.join("model.ptycho");
-            until(&mut desk, &woken, "result and model", |state| {
+            until(&mut core, &woken, "result and model", |state| {
                 let shown = state.result.as_ref().is_some_and(|result| result.folder == run);
                 shown && state.bundle.as_ref().is_some_and(|bundle| bundle.path == model)
             });
             std::fs::remove_dir_all(&run).unwrap();
         }
-        desk.act(Action::ClearLog);
+        core.dispatch(Action::ClearLog);
         let now = resident_memory().unwrap() as f64 / 1e6;
         megabytes.push(now);
         if cycle == WARM {

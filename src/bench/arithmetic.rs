@@ -1,38 +1,34 @@
-//! The arithmetic rate of a device, and how much of it the convolutions reach.
+//! Arithmetic rate of a device, and the fraction of it that the convolutions reach.
 
 use super::{Quantity, Setup, median, repeat};
 use crate::error::{Error, Result};
 use crate::kernels::conv3x3::{ConvShape, backward, forward};
-use crate::model::conv_shapes;
+use crate::model::convolution_shapes;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::time::Instant;
 
-/// Side of the square matrices whose product is timed.
+/// Side of the square matrices that are multiplied.
 const SIDE: usize = 2048;
-/// Products in a row, so that a device that works ahead is kept busy.
+/// Consecutive products, so that an asynchronous device is kept busy.
 const PRODUCTS: usize = 4;
 
-/// Matrix peak of the device; on the CPU also the rate of the network's convolutions, forward and backward. What is
-/// counted are the operations of direct convolutions; those of many channels need 2.25 times fewer, so that the rate can
-/// be above the peak.
+/// Rate of the matrix product on the device; on the CPU also that of the network's convolutions, forward and backward. The
+/// operations of direct convolutions are counted; convolutions of many channels need 2.25 times fewer (Winograd), so that
+/// their rate can exceed that of the matrix product.
 pub(super) fn measure(setup: &Setup, device: &Device, is_cpu: bool) -> Result<Vec<Quantity>> {
-    // The CPU backend spreads a stack of products over its threads, not one product.
+    // The CPU backend distributes a stack of products over its threads, but not a single product.
     let stack = if is_cpu { std::thread::available_parallelism().map_or(1, std::num::NonZero::get) } else { 1 };
     let peak = matrix_peak(setup.seconds / 4.0, stack, device)?;
     let mut quantities = vec![Quantity::new("matrix product", peak / 1e9, "GFLOP/s")];
     if is_cpu {
         let rate = convolutions(setup)?;
         quantities.push(Quantity::new("convolutions, counted as direct", rate / 1e9, "GFLOP/s"));
-        quantities.push(Quantity::new(
-            "convolutions, counted as direct, of the matrix product",
-            100.0 * rate / peak,
-            "%",
-        ));
+        quantities.push(Quantity::new("convolutions, relative to the matrix product", 100.0 * rate / peak, "%"));
     }
     Ok(quantities)
 }
 
-/// Operations per second of the best of several products of stacks of square matrices.
+/// Operations per second of the fastest of several products of stacks of square matrices.
 fn matrix_peak(seconds: f64, stack: usize, device: &Device) -> Result<f64> {
     let values = |phase: usize| -> Vec<f32> {
         (0..stack * SIDE * SIDE).map(|i| ((i * 7 + phase) % 13) as f32 / 13.0 / SIDE as f32).collect()
@@ -41,7 +37,7 @@ fn matrix_peak(seconds: f64, stack: usize, device: &Device) -> Result<f64> {
     let b = Tensor::<3>::from_data(TensorData::new(values(3), [stack, SIDE, SIDE]), device);
     let times = repeat(seconds, || {
         let product = (0..PRODUCTS).fold(a.clone(), |product, _| product.matmul(b.clone()));
-        // One number read back waits for all of it.
+        // Reading back one value waits for all products.
         let last = product.slice([0..1, 0..1, 0..1]).reshape([1]).try_into_scalar::<f32>();
         last.map(|_| ()).map_err(|e| Error::failed(format!("Cannot read from the device ({e:?})")))
     })?;
@@ -51,21 +47,21 @@ fn matrix_peak(seconds: f64, stack: usize, device: &Device) -> Result<f64> {
 
 /// Operations per second of all convolutions of the network, forward and backward, for one batch.
 fn convolutions(setup: &Setup) -> Result<f64> {
-    let layers = conv_shapes(setup.patch, &setup.config().model)?;
+    let layers = convolution_shapes(setup.patch, &setup.config().model)?;
     let (mut operations, mut seconds) = (0.0, 0.0);
     let share = setup.seconds / layers.len() as f64;
     for (i, &[outputs, inputs, side]) in layers.iter().enumerate() {
         let shape = ConvShape { n: setup.batch, channels_in: inputs, channels_out: outputs, h: side, w: side };
         let wave = |n: usize| -> Vec<f32> { (0..n).map(|i| ((i * 5) % 17) as f32 / 17.0 - 0.4).collect() };
         let (x, weight, dy) = (wave(shape.input_len()), wave(shape.weight_len()), wave(shape.output_len()));
-        // The first layer's input is data and needs no gradient.
-        let input_wanted = i > 0;
-        operations += shape.operations() * if input_wanted { 3.0 } else { 2.0 };
+        // The input of the first layer is data and needs no gradient.
+        let input_gradient = i > 0;
+        operations += shape.operations() * if input_gradient { 3.0 } else { 2.0 };
         let mut times = Vec::new();
         repeat(share, || {
             let start = Instant::now();
             let y = forward(shape, &x, &weight, None, true);
-            std::hint::black_box(backward(shape, &x, &weight, &dy, Some(&y), input_wanted));
+            std::hint::black_box(backward(shape, &x, &weight, &dy, Some(&y), input_gradient));
             times.push(start.elapsed().as_secs_f64());
             Ok(())
         })?;

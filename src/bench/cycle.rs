@@ -1,4 +1,4 @@
-//! A whole small job as a user would do it: train, save, load, infer, stitch (A§15: the reference's integration test).
+//! A complete small job: train, save, load, infer, stitch (A§15: the integration test of PtychoPINN).
 
 use super::scan::Scan;
 use super::{Quantity, Setup, machine};
@@ -6,12 +6,12 @@ use crate::error::{Error, Result};
 use crate::worker::{self, EventKind, Job};
 use std::time::Instant;
 
-/// Patterns, epochs and batch of the reference's integration test.
+/// Patterns, epochs and batch size of PtychoPINN's integration test.
 const PATTERNS: usize = 64;
 const EPOCHS: usize = 2;
 const BATCH: usize = 4;
 
-/// Seconds and processor seconds of the cycle, in this process.
+/// Duration and processor time of the cycle.
 pub(super) fn measure(setup: &Setup) -> Result<Vec<Quantity>> {
     let setup = Setup { patterns: PATTERNS, batch: BATCH, ..*setup };
     let scan = Scan::new(&setup)?;
@@ -50,12 +50,16 @@ pub(super) fn measure(setup: &Setup) -> Result<Vec<Quantity>> {
     }
     let mut quantities = vec![Quantity::new("train and infer 64 patterns", began.elapsed().as_secs_f64(), "s")];
     if let (Some(before), Some(after)) = (cpu_before, machine::cpu_seconds()) {
-        quantities.push(Quantity::new("the same, processor time", (after - before).max(0.01), "CPU-s"));
+        quantities.push(Quantity::new(
+            "train and infer 64 patterns, processor time",
+            (after - before).max(0.01),
+            "CPU-s",
+        ));
     }
     Ok(quantities)
 }
 
-/// The device of the setup as text of its field.
+/// Device of the setup as the value of its configuration field.
 fn accelerator(setup: &Setup) -> Result<String> {
     let mut config = crate::config::Config::default();
     config.execution.accelerator = setup.accelerator;

@@ -13,19 +13,19 @@ use ndarray::Array3;
 use num_complex::Complex32;
 use std::time::Instant;
 
-/// Operations of a training step relative to one prediction: there, and back for input and weights.
+/// Operations of a training step relative to a prediction: forward, and backward for input and weights.
 const TRAINING_FACTOR: f64 = 3.0;
 
-/// Watches a training for some seconds: the steps and times of its reports.
-struct Watch {
+/// Records steps and times of the progress reports, and stops the training after some seconds.
+struct StepTimer {
     began: Instant,
     seconds: f64,
     reports: Vec<(usize, f64)>,
 }
 
-impl Observer for Watch {
+impl Observer for StepTimer {
     fn control(&mut self) -> Control {
-        // Compilation of kernels at the first step is no part of the rate, so the clock starts at the first report.
+        // The first step compiles kernels, so the clock starts at the first report.
         let over = self.reports.len() >= 3 && self.began.elapsed().as_secs_f64() > self.seconds;
         if over { Control::Stop } else { Control::Run }
     }
@@ -42,21 +42,21 @@ impl Observer for Watch {
     fn note(&mut self, _: &str) {}
 }
 
-/// Steps per second between the first report and the last.
+/// Steps per second between the first and the last report.
 fn steps_per_second(dataset: &Dataset, config: &Config, seconds: f64, device: &Device) -> Result<f64> {
-    let mut watch = Watch { began: Instant::now(), seconds, reports: Vec::new() };
-    train::train(dataset, None, config, device, &mut watch)?;
-    match (watch.reports.first(), watch.reports.last()) {
+    let mut timer = StepTimer { began: Instant::now(), seconds, reports: Vec::new() };
+    train::train(dataset, None, config, device, &mut timer)?;
+    match (timer.reports.first(), timer.reports.last()) {
         (Some(first), Some(last)) if last.0 > first.0 => Ok((last.0 - first.0) as f64 / (last.1 - first.1).max(1e-9)),
         _ => Err(Error::failed("The training was too short to be measured")),
     }
 }
 
-/// Steps per second of the plain step (each patch alone) and of the recipe's (the merged neighbourhood judged too).
+/// Steps per second without and with the overlap term (loss of the merged neighborhood) of the recipe.
 pub(super) fn training(setup: &Setup, device: &Device) -> Result<Vec<Quantity>> {
     let dataset = Scan::new(setup)?.load(setup)?;
     let mut config = setup.config();
-    // More epochs than are ever reached, so that every report is of the same kind of step.
+    // More epochs than are ever reached, so that all steps are of the same kind.
     config.training.epochs = Some(1_000_000);
     config.training.time_budget_s = None;
     config.training.overlap_weight = 0.0;
@@ -72,21 +72,21 @@ pub(super) fn training(setup: &Setup, device: &Device) -> Result<Vec<Quantity>> 
     ];
     config.training.overlap_weight = Config::default().training.overlap_weight;
     config.training.epochs = None;
-    // The merged neighbourhood counts in full after half of the budget: the second half is what is measured.
+    // The overlap term reaches its full weight after half of the budget: the second half is measured.
     config.training.time_budget_s = Some(2.0 * setup.seconds.max(1.0));
-    let mut watch = Watch { began: Instant::now(), seconds: f64::INFINITY, reports: Vec::new() };
-    train::train(&dataset, None, &config, device, &mut watch)?;
-    let half = watch.reports.iter().find(|report| report.1 >= setup.seconds.max(1.0));
-    if let (Some(first), Some(last)) = (half, watch.reports.last())
+    let mut timer = StepTimer { began: Instant::now(), seconds: f64::INFINITY, reports: Vec::new() };
+    train::train(&dataset, None, &config, device, &mut timer)?;
+    let half = timer.reports.iter().find(|report| report.1 >= setup.seconds.max(1.0));
+    if let (Some(first), Some(last)) = (half, timer.reports.last())
         && last.0 > first.0
     {
         let rate = (last.0 - first.0) as f64 / (last.1 - first.1).max(1e-9);
-        quantities.push(Quantity::new("training with merged neighbourhoods", rate, "steps/s"));
+        quantities.push(Quantity::new("training with overlap term", rate, "steps/s"));
     }
     Ok(quantities)
 }
 
-/// Seconds of one whole epoch.
+/// Duration of one epoch.
 pub(super) fn epoch(setup: &Setup, device: &Device) -> Result<Vec<Quantity>> {
     let dataset = Scan::new(setup)?.load(setup)?;
     let mut config = setup.config();
@@ -98,11 +98,11 @@ pub(super) fn epoch(setup: &Setup, device: &Device) -> Result<Vec<Quantity>> {
     let seconds = began.elapsed().as_secs_f64();
     Ok(vec![
         Quantity::new("one epoch", seconds, "s"),
-        Quantity::new("one epoch, each pattern", 1e3 * seconds / setup.patterns as f64, "ms"),
+        Quantity::new("one epoch, per pattern", 1e3 * seconds / setup.patterns as f64, "ms"),
     ])
 }
 
-/// Patterns per second of the bare prediction.
+/// Patterns per second of the prediction alone.
 pub(super) fn prediction(setup: &Setup, device: &Device) -> Result<Vec<Quantity>> {
     let dataset = Scan::new(setup)?.load(setup)?;
     let config = setup.config();
@@ -115,7 +115,7 @@ pub(super) fn prediction(setup: &Setup, device: &Device) -> Result<Vec<Quantity>
     Ok(vec![Quantity::new("prediction", setup.patterns as f64 / median(times), "patterns/s")])
 }
 
-/// Patterns per second of phase synchronisation and of stitching.
+/// Patterns per second of phase synchronization and of stitching.
 pub(super) fn stitching(setup: &Setup) -> Result<Vec<Quantity>> {
     let n = setup.patch;
     let positions = positions(setup.patterns);
@@ -129,7 +129,7 @@ pub(super) fn stitching(setup: &Setup) -> Result<Vec<Quantity>> {
     let weight = patch_weight(&setup.config().inference, probe.view())?;
     let unit: Vec<usize> = (0..setup.patterns).collect();
     let (mut synchronizing, mut stitching) = (Vec::new(), Vec::new());
-    // Large scans are measured once: they take long enough.
+    // Large scans are measured once, being slow enough.
     for _ in 0..if setup.patterns > 10_000 { 1 } else { 3 } {
         let start = Instant::now();
         std::hint::black_box(synchronize(patches.view(), &positions, weight.view(), &unit));
@@ -140,19 +140,19 @@ pub(super) fn stitching(setup: &Setup) -> Result<Vec<Quantity>> {
     }
     let rate = |times| setup.patterns as f64 / median(times);
     Ok(vec![
-        Quantity::new("phase synchronisation", rate(synchronizing), "patterns/s"),
+        Quantity::new("phase synchronization", rate(synchronizing), "patterns/s"),
         Quantity::new("stitching", rate(stitching), "patterns/s"),
     ])
 }
 
-/// A jittered raster with about eight pixels between neighbours.
+/// Positions of a jittered raster, neighbors about 8 px apart.
 fn positions(count: usize) -> Vec<[f64; 2]> {
     let columns = (count as f64).sqrt().ceil() as usize;
     let jitter = |i: usize| ((i * 2_654_435_761) % 1000) as f64 / 1000.0 * 3.0;
     (0..count).map(|i| [(i % columns) as f64 * 8.0 + jitter(i), (i / columns) as f64 * 8.0 + jitter(i + 1)]).collect()
 }
 
-/// Positions per second of grouping with gridsize 2, or that of the setup if it is larger.
+/// Positions per second of grouping with grid size 2, or that of the setup if larger.
 pub(super) fn grouping(setup: &Setup) -> Result<Vec<Quantity>> {
     let positions = positions(setup.patterns);
     let config = setup.config();
@@ -165,7 +165,7 @@ pub(super) fn grouping(setup: &Setup) -> Result<Vec<Quantity>> {
     Ok(vec![Quantity::new("grouping", setup.patterns as f64 / median(times), "positions/s")])
 }
 
-/// Megabytes of patterns per second from a compressed file to checked arrays.
+/// Megabytes of patterns per second, from a compressed file to validated arrays.
 pub(super) fn loading(setup: &Setup) -> Result<Vec<Quantity>> {
     let scan = Scan::new(setup)?;
     let times = repeat(setup.seconds / 8.0, || scan.load(setup).map(|_| ()))?;

@@ -1,9 +1,9 @@
-//! What the system says about this process; only Linux is asked.
+//! Memory and processor time of this process, on Linux only.
 
-/// Ticks per second in `/proc/self/stat`, the same on every Linux a program is built for.
+/// Clock ticks per second in `/proc/self/stat`, the same on all supported Linux platforms.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Largest resident memory of this process so far, bytes.
+/// Peak resident memory of this process so far, in bytes.
 pub(super) fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -11,10 +11,10 @@ pub(super) fn peak_memory() -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Processor seconds of all threads of this process so far, its own and the system's on its behalf.
+/// Processor time of all threads of this process so far in seconds, user and system.
 pub(super) fn cpu_seconds() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The name of the program stands in parentheses and may hold anything; fields 14 and 15 are counted behind it.
+    // The program name, in parentheses, can contain any character; user and system time are fields 14 and 15.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let user: f64 = fields.next()?.parse().ok()?;
     let system: f64 = fields.next()?.parse().ok()?;
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_takes_processor_time_and_memory() {
+    fn work_uses_processor_time_and_memory() {
         let before = cpu_seconds().unwrap();
         let began = std::time::Instant::now();
         let mut block = vec![1u8; 64 << 20];

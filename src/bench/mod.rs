@@ -1,12 +1,12 @@
-//! How fast the program is on this machine: what users quote.
+//! Measurements of the speed of the program on this machine, for users to publish.
 //!
-//! Hazard: a speed without its machine says nothing, and a time measured beside other work says little. Remedy: every
-//! run measures the machine's own matrix product too, rates are medians or best of several, and each [`Stage`] runs in a
-//! process of its own, so that its peak memory is its own.
+//! Hazard: a speed means nothing without the machine, and little if other programs were running. Remedy: the matrix product
+//! of the machine is measured as well, rates are medians or the best of several, and the command line runs each [`Stage`] in
+//! its own process, so that the peak memory belongs to that stage.
 //!
 //! * `machine`: memory and processor time of this process. * `arithmetic`: matrix product and convolutions.
-//! * `scan`: a simulated dataset to work on. * `engine`: training, prediction, stitching, grouping, loading.
-//! * `cycle`: train, save, load, infer, stitch, as a user would.
+//! * `scan`: simulated dataset. * `engine`: training, prediction, stitching, grouping, loading.
+//! * `cycle`: train, save, load, infer and stitch, as a user does.
 
 mod arithmetic;
 mod cycle;
@@ -20,19 +20,19 @@ use crate::worker::device::{self, AdapterKind, DeviceInfo, Selected};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
-/// What is measured, each in a process of its own.
+/// A measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Matrix product, and the convolutions of the network against it.
+    /// Matrix product, and the convolutions of the network relative to it.
     Arithmetic,
-    /// Steps of a training.
+    /// Training steps.
     Train,
-    /// One epoch over all patterns, preparations included.
+    /// One epoch over all patterns, including preparation.
     Epoch,
     /// Prediction of patches.
     Predict,
-    /// Phase synchronisation and stitching of patches.
+    /// Phase synchronization and stitching of patches.
     Stitch,
     /// Grouping of positions.
     Group,
@@ -43,34 +43,34 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Every stage that is measured unless others are asked for, in the order in which they are shown.
+    /// Stages measured by default, in display order.
     pub const ALL: [Self; 7] =
         [Self::Arithmetic, Self::Train, Self::Predict, Self::Stitch, Self::Group, Self::Load, Self::Cycle];
 
-    /// Whether the device matters; what only uses the processor is measured once.
+    /// True if the stage runs on the selected device; other stages use only the processor and are measured once.
     pub fn uses_device(self) -> bool {
         !matches!(self, Self::Stitch | Self::Group | Self::Load)
     }
 }
 
-/// On what it is measured.
+/// Device, network and dataset of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Setup {
-    /// The device.
+    /// Device.
     pub accelerator: Accelerator,
-    /// The named starting point of the configuration.
+    /// Preset of the configuration.
     pub preset: Preset,
     /// Side N of the patterns, in pixels.
     pub patch: usize,
-    /// Gridsize: a group has gridsize² patterns.
+    /// Grid size: a group has gridsize² patterns.
     pub gridsize: usize,
-    /// Groups in a step.
+    /// Groups per step.
     pub batch: usize,
-    /// Factor of the network's filters.
+    /// Scale factor of the number of filters in the network.
     pub n_filters_scale: usize,
-    /// Patterns of the simulated dataset.
+    /// Patterns in the simulated dataset.
     pub patterns: usize,
-    /// About how long one measurement may take, in seconds.
+    /// Approximate duration of one measurement, in seconds.
     pub seconds: f64,
 }
 
@@ -90,7 +90,7 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// The configuration of this setup: its preset without a teacher, whose cost is a fixed one.
+    /// Configuration of this setup: its preset without a teacher, whose cost is fixed.
     fn config(&self) -> Config {
         let mut config = self.preset.config();
         config.model.gridsize = self.gridsize;
@@ -105,14 +105,14 @@ impl Setup {
     }
 }
 
-/// One number.
+/// A measured value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Quantity {
-    /// What it is.
+    /// Name.
     pub name: String,
-    /// Its value.
+    /// Value in `unit`.
     pub value: f64,
-    /// Its unit.
+    /// Unit.
     pub unit: String,
 }
 
@@ -122,35 +122,35 @@ impl Quantity {
     }
 }
 
-/// What one stage came to.
+/// Result of one stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
-    /// What was measured.
+    /// The stage.
     pub stage: Stage,
-    /// On what.
+    /// The setup.
     pub setup: Setup,
-    /// Name and backend of the device; none where only the processor works.
+    /// Name and backend of the device; `None` for stages that use only the processor.
     pub device: Option<String>,
-    /// The numbers.
+    /// Measured values.
     pub quantities: Vec<Quantity>,
-    /// Largest resident memory of the process, bytes, where the system tells it.
+    /// Peak resident memory of the process in bytes, if the system reports it.
     pub peak_memory: Option<u64>,
-    /// Seconds of the whole stage.
+    /// Duration of the whole stage, in seconds.
     pub wall_seconds: f64,
-    /// Processor seconds of the whole stage over all threads, where the system tells them.
+    /// Processor time of the whole stage over all threads in seconds, if the system reports it.
     pub cpu_seconds: Option<f64>,
 }
 
-/// Devices that are measured for what was asked: the CPU and the best GPU for `auto`, else the one that was named.
-pub fn devices(asked: Accelerator) -> Vec<Accelerator> {
-    if asked != Accelerator::Auto {
-        return vec![asked];
+/// Devices to measure: the CPU and the best GPU for `auto`, otherwise the requested one.
+pub fn devices(requested: Accelerator) -> Vec<Accelerator> {
+    if requested != Accelerator::Auto {
+        return vec![requested];
     }
     let gpu = device::list().iter().any(|adapter| adapter.usable && adapter.kind.is_hardware());
     if gpu { vec![Accelerator::Cpu, Accelerator::Gpu] } else { vec![Accelerator::Cpu] }
 }
 
-/// The processor of this machine.
+/// Name of the processor, and the instructions that the CPU backend uses.
 pub fn processor() -> String {
     device::select(Accelerator::Cpu)
         .map_or_else(|_| "unknown processor".to_owned(), |cpu| format!("{} ({})", cpu.info.name, cpu.info.driver))
@@ -159,7 +159,7 @@ pub fn processor() -> String {
 /// Measures one stage in this process.
 ///
 /// # Errors
-/// The device is missing, or what is measured fails.
+/// The device is not available, or the measured operation fails.
 pub fn measure(stage: Stage, setup: &Setup) -> Result<Measurement> {
     let began = Instant::now();
     let selected = if stage.uses_device() { Some(device::select(setup.accelerator)?) } else { None };
@@ -179,7 +179,7 @@ pub fn measure(stage: Stage, setup: &Setup) -> Result<Measurement> {
     Ok(Measurement {
         stage,
         setup: *setup,
-        device: selected.map(|selected| name(&selected.info)),
+        device: selected.map(|selected| device_label(&selected.info)),
         quantities,
         peak_memory: machine::peak_memory(),
         wall_seconds: began.elapsed().as_secs_f64(),
@@ -187,17 +187,17 @@ pub fn measure(stage: Stage, setup: &Setup) -> Result<Measurement> {
     })
 }
 
-fn name(info: &DeviceInfo) -> String {
+fn device_label(info: &DeviceInfo) -> String {
     format!("{} ({})", info.name, info.backend)
 }
 
-/// Median of some times; NaN of none.
+/// Median of the values; NaN if there are none.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Calls until `seconds` are over, at least three times after one that does not count; gives back the seconds of each.
+/// Calls `work` once to warm up, then for `seconds` but at least three times; returns the duration of each call in seconds.
 fn repeat(seconds: f64, mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
     work()?;
     let began = Instant::now();
@@ -211,7 +211,6 @@ fn repeat(seconds: f64, mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
 
@@ -220,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn every_stage_measures_something_that_is_a_number() {
+    fn every_stage_yields_finite_values() {
         for stage in Stage::ALL.into_iter().chain([Stage::Epoch]) {
             let found = measure(stage, &small()).unwrap();
             assert!(!found.quantities.is_empty(), "{stage:?}");
@@ -232,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_measurement_survives_the_way_between_two_processes() {
+    fn a_measurement_survives_serialization() {
         let setup = Setup { patterns: 10, ..small() };
         let found = measure(Stage::Group, &setup).unwrap();
         let text = serde_json::to_string(&found).unwrap();
@@ -240,14 +239,14 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_was_named_is_the_only_one_measured() {
+    fn a_requested_device_is_the_only_one_measured() {
         assert_eq!(devices(Accelerator::Cpu), [Accelerator::Cpu]);
         assert_eq!(devices(Accelerator::Wgpu), [Accelerator::Wgpu]);
         assert_eq!(devices(Accelerator::Auto)[0], Accelerator::Cpu);
     }
 
     #[test]
-    fn the_median_of_times_is_not_moved_by_one_that_was_disturbed() {
+    fn the_median_of_times_ignores_an_outlier() {
         assert_eq!(median(vec![1.0, 100.0, 1.1]), 1.1);
         assert!(median(Vec::new()).is_nan());
     }

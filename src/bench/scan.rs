@@ -1,4 +1,4 @@
-//! A simulated dataset to work on.
+//! Simulated dataset for the measurements.
 
 use super::Setup;
 use crate::data::Dataset;
@@ -7,32 +7,32 @@ use crate::simulate::{Sources, simulate};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// A simulated file in a folder that goes away with it.
+/// A simulated dataset in a temporary folder, deleted on drop.
 pub(super) struct Scan {
     folder: TempDir,
 }
 
 impl Scan {
-    /// Simulates the dataset of a setup: the same to the bit every time.
+    /// Simulates the dataset of a setup, bit-identical every time.
     pub fn new(setup: &Setup) -> Result<Self> {
         let folder =
-            tempfile::tempdir().map_err(|e| Error::failed(format!("No temporary folder can be made ({e})")))?;
+            tempfile::tempdir().map_err(|e| Error::failed(format!("Cannot create a temporary folder ({e})")))?;
         let scan = Self { folder };
         simulate(&setup.config(), &Sources::default(), &scan.path(), &mut |_, _| true)?;
         Ok(scan)
     }
 
-    /// The file.
+    /// Path of the dataset.
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("scan.npz")
     }
 
-    /// A folder for results.
+    /// Path of a folder for results.
     pub fn folder(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The dataset in memory.
+    /// Loads the dataset.
     pub fn load(&self, setup: &Setup) -> Result<Dataset> {
         let config = setup.config();
         Dataset::load(&self.path(), &config.data, config.execution.seeds.subsample)

@@ -1,19 +1,75 @@
-//! `bench`: each measurement in a process of its own, and a table of what they came to.
+//! `bench`: each measurement in its own process, and a table of the results.
 
-use super::args::BenchArgs;
-use super::{print_error, print_line};
+use super::console::{print_error, print_line};
 use crate::bench::{self, Measurement, Setup, Stage};
+use crate::config::{Accelerator, Config, Preset};
 use crate::error::{Error, Problem, Result};
 use std::process::{Command, Stdio};
 
-/// Numbers of patterns of the table that shows how cost grows.
+/// Arguments of `bench`.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct BenchArgs {
+    /// Only these measurements, separated by commas
+    #[arg(long, value_name = "STAGES", value_delimiter = ',', value_parser = stage)]
+    pub only: Vec<Stage>,
+    /// Device; auto measures the CPU and the best GPU
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = accelerator)]
+    pub accelerator: Accelerator,
+    /// Preset to start from: recipe or reference
+    #[arg(long, value_name = "NAME", default_value = "recipe", value_parser = preset)]
+    pub preset: Preset,
+    /// Side of the patterns: 64, 128 or 256
+    #[arg(long = "size", short = 'N', value_name = "PIXELS", default_value_t = 64)]
+    pub patch: usize,
+    /// Grid size: gridsize² patterns per group
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub gridsize: usize,
+    /// Groups per step; several values separated by commas
+    #[arg(long, value_name = "N", default_value = "16", value_delimiter = ',')]
+    pub batch_size: Vec<usize>,
+    /// Scale factor of the number of filters in the network
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub filters: usize,
+    /// Patterns in the simulated dataset
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    pub patterns: usize,
+    /// Approximate duration of one measurement
+    #[arg(long, value_name = "SECONDS", default_value_t = 8.0)]
+    pub seconds: f64,
+    /// Measure the cost as a function of the number of patterns, from 250 to 16 000
+    #[arg(long)]
+    pub scaling: bool,
+    /// Print JSON, one measurement per line
+    #[arg(long)]
+    pub json: bool,
+    /// Stage and setup of one measurement as JSON, for the process that performs it.
+    #[arg(long, hide = true)]
+    pub one: Option<String>,
+}
+
+fn stage(text: &str) -> std::result::Result<Stage, String> {
+    serde_json::from_value(serde_json::Value::String(text.to_ascii_lowercase()))
+        .map_err(|_| "expected arithmetic, train, epoch, predict, stitch, group, load or cycle".to_owned())
+}
+
+fn preset(text: &str) -> std::result::Result<Preset, String> {
+    Preset::from_name(text).map_err(|error| error.to_string())
+}
+
+fn accelerator(text: &str) -> std::result::Result<Accelerator, String> {
+    let mut config = Config::default();
+    config.set("execution.accelerator", text).map_err(|error| error.to_string())?;
+    Ok(config.execution.accelerator)
+}
+
+/// Numbers of patterns for `--scaling`.
 const SCALING: [usize; 4] = [250, 1000, 4000, 16_000];
 
-/// Measures and prints; gives back the exit code.
+/// Runs all measurements and prints them; returns the exit code.
 pub(super) fn bench(args: &BenchArgs) -> Result<u8> {
     if let Some(text) = &args.one {
         let (stage, setup): (Stage, Setup) =
-            serde_json::from_str(text).map_err(|e| Error::bad_input(format!("--one cannot be read ({e})")))?;
+            serde_json::from_str(text).map_err(|e| Error::bad_input(format!("Invalid value of --one ({e})")))?;
         print_line(&json(&bench::measure(stage, &setup)?)?);
         return Ok(0);
     }
@@ -27,20 +83,22 @@ pub(super) fn bench(args: &BenchArgs) -> Result<u8> {
     };
     if !args.json {
         print_line(&format!("Processor: {}", bench::processor()));
-        print_line("Other work on the machine makes every number worse; quote runs on a quiet one.");
+        print_line(
+            "Other programs running on this machine slow down every measurement; publish only results from an idle machine.",
+        );
     }
     let mut failed = false;
     let devices = bench::devices(args.accelerator);
     for setup in setups {
-        for (place, &device) in devices.iter().enumerate() {
+        for (number, &device) in devices.iter().enumerate() {
             for &stage in &stages {
-                // What only uses the processor is measured once, beside the first device.
-                if !stage.uses_device() && place > 0 {
+                // Stages that use only the processor are measured once, with the first device.
+                if !stage.uses_device() && number > 0 {
                     continue;
                 }
-                match in_a_process_of_its_own(stage, &Setup { accelerator: device, ..setup }) {
-                    Ok(found) if args.json => print_line(&json(&found)?),
-                    Ok(found) => print_line(&rows(&found, args.scaling)),
+                match measure_in_subprocess(stage, &Setup { accelerator: device, ..setup }) {
+                    Ok(measurement) if args.json => print_line(&json(&measurement)?),
+                    Ok(measurement) => print_line(&rows(&measurement, args.scaling)),
                     Err(error) => {
                         failed = true;
                         print_error(&error);
@@ -52,7 +110,7 @@ pub(super) fn bench(args: &BenchArgs) -> Result<u8> {
     Ok(u8::from(failed))
 }
 
-/// One setup for each combination of batch and number of patterns.
+/// One setup per combination of batch size and number of patterns.
 fn setups(args: &BenchArgs) -> Vec<Setup> {
     let patterns = if args.scaling { SCALING.to_vec() } else { vec![args.patterns] };
     let with = |patterns: usize, batch: usize| Setup {
@@ -68,38 +126,37 @@ fn setups(args: &BenchArgs) -> Vec<Setup> {
     patterns.iter().flat_map(|&n| args.batch_size.iter().map(move |&batch| with(n, batch))).collect()
 }
 
-fn in_a_process_of_its_own(stage: Stage, setup: &Setup) -> Result<Measurement> {
-    let program =
-        std::env::current_exe().map_err(|e| Error::failed(format!("The program does not find itself ({e})")))?;
+fn measure_in_subprocess(stage: Stage, setup: &Setup) -> Result<Measurement> {
+    let program = std::env::current_exe()
+        .map_err(|e| Error::failed(format!("Cannot locate the ptychoscope executable ({e})")))?;
     let child = Command::new(program)
         .args(["bench", "--one", &json(&(stage, setup))?])
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .output()
-        .map_err(|e| Error::failed(format!("A process for {stage:?} could not be started ({e})")))?;
-    let told = String::from_utf8_lossy(&child.stdout);
-    serde_json::from_str(told.trim()).map_err(|_| {
-        let said = String::from_utf8_lossy(&child.stderr);
-        let said = said.trim().trim_start_matches("Error: ");
-        let title =
-            format!("{stage:?} could not be measured: {}", if said.is_empty() { "it said nothing" } else { said });
-        Error::Failed(Problem::new(title))
+        .map_err(|e| Error::failed(format!("Cannot start a process for {stage:?} ({e})")))?;
+    let output = String::from_utf8_lossy(&child.stdout);
+    serde_json::from_str(output.trim()).map_err(|_| {
+        let message = String::from_utf8_lossy(&child.stderr);
+        let message = message.trim().trim_start_matches("Error: ");
+        let reason = if message.is_empty() { "the process printed nothing" } else { message };
+        Error::Failed(Problem::new(format!("{stage:?} could not be measured: {reason}")))
     })
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|e| Error::failed(format!("Cannot be written as JSON ({e})")))
+    serde_json::to_string(value).map_err(|e| Error::failed(format!("Cannot write the result as JSON ({e})")))
 }
 
-/// The rows of one measurement.
-fn rows(found: &Measurement, with_patterns: bool) -> String {
-    let setup = &found.setup;
+/// One measurement as text: a heading, then one row per quantity.
+fn rows(measurement: &Measurement, with_patterns: bool) -> String {
+    let setup = &measurement.setup;
     let mut lines = Vec::new();
-    let mut head = format!("{:?}", found.stage);
-    if let Some(device) = &found.device {
+    let mut head = format!("{:?}", measurement.stage);
+    if let Some(device) = &measurement.device {
         head += &format!(" on {device}");
     }
-    head += &match found.stage {
+    head += &match measurement.stage {
         Stage::Arithmetic | Stage::Train | Stage::Epoch | Stage::Predict => format!(
             ", {} network, N={} gridsize={} batch={} filters={}",
             setup.preset.name(),
@@ -111,20 +168,20 @@ fn rows(found: &Measurement, with_patterns: bool) -> String {
         Stage::Cycle => String::new(),
         Stage::Stitch | Stage::Group | Stage::Load => format!(", N={} patterns={}", setup.patch, setup.patterns),
     };
-    if with_patterns && found.stage.uses_device() {
+    if with_patterns && measurement.stage.uses_device() {
         head += &format!(" patterns={}", setup.patterns);
     }
     lines.push(head);
-    for quantity in &found.quantities {
+    for quantity in &measurement.quantities {
         lines.push(format!("  {:<42} {:>12} {}", quantity.name, number(quantity.value), quantity.unit));
     }
-    if let Some(bytes) = found.peak_memory {
+    if let Some(bytes) = measurement.peak_memory {
         lines.push(format!("  {:<42} {:>12} MB", "peak memory", number(bytes as f64 / 1e6)));
     }
     lines.join("\n")
 }
 
-/// Three or four significant digits.
+/// Up to three significant digits below 1000, four decimals below 1.
 fn number(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),
@@ -135,12 +192,11 @@ fn number(value: f64) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_combination_is_measured() {
+    fn every_combination_has_a_setup() {
         let args = BenchArgs { batch_size: vec![16, 64], ..BenchArgs::default() };
         assert_eq!(setups(&args).iter().map(|s| s.batch).collect::<Vec<_>>(), [16, 64]);
         let args = BenchArgs { scaling: true, ..args };
@@ -148,9 +204,10 @@ mod tests {
     }
 
     #[test]
-    fn rows_hold_the_numbers_with_their_units() {
-        let found = bench::measure(Stage::Group, &Setup { patterns: 50, seconds: 0.01, ..Setup::default() }).unwrap();
-        let text = rows(&found, false);
+    fn rows_contain_numbers_and_units() {
+        let measurement =
+            bench::measure(Stage::Group, &Setup { patterns: 50, seconds: 0.01, ..Setup::default() }).unwrap();
+        let text = rows(&measurement, false);
         assert!(text.starts_with("Group, N=64 patterns=50") && text.contains("positions/s"), "{text}");
     }
 }

@@ -1,61 +1,72 @@
-//! `compare`: trained bundles on one test set, each reconstructing it, then judged side by side.
+//! `compare`: several models applied to one test set, and the results evaluated side by side.
 
-use super::args::CompareArgs;
-use super::evaluate::{check_outputs, deliver, request};
+use super::evaluate::{EvaluationArgs, check_outputs, request, write_results};
 use super::jobs::Jobs;
+use super::paths::{file_stem, model_file};
 use crate::checkpoint::{Destination, RunFolder};
 use crate::error::{Error, Problem, Result};
 use crate::report;
 use crate::worker::message::Job;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// Reconstructs the dataset with every bundle and judges the results; gives back the exit code.
+/// Arguments of `compare`.
+#[derive(Debug, clap::Args)]
+pub(super) struct CompareArgs {
+    /// Trained models (model.ptycho, or their run folders), then the dataset
+    #[arg(value_name = "MODEL... DATASET", required = true, num_args = 3..)]
+    pub files: Vec<PathBuf>,
+    /// Folder for one run folder per model, the report and the metrics [default: a new folder below runs/]
+    #[arg(long, value_name = "FOLDER")]
+    pub output_dir: Option<PathBuf>,
+    /// Device: auto, cpu, gpu or wgpu
+    #[arg(long, value_name = "DEVICE")]
+    pub accelerator: Option<String>,
+    /// Evaluation.
+    #[command(flatten)]
+    pub evaluation: EvaluationArgs,
+}
+
+/// Reconstructs the dataset with each model and evaluates the results; returns the exit code.
 pub(super) fn compare(args: &CompareArgs) -> Result<u8> {
     let Some((dataset, models)) = args.files.split_last().filter(|(_, models)| models.len() > 1) else {
         return Err(Error::BadInput(
-            Problem::new("Nothing can be compared")
-                .expected("at least two bundles, then the dataset")
+            Problem::new("Too few files to compare")
+                .expected("at least two models, then the dataset")
                 .hint("See --help"),
         ));
     };
-    let bundles: Vec<PathBuf> = models.iter().map(|model| bundle_in(model)).collect();
-    if let Some(absent) = bundles.iter().chain([dataset]).find(|path| !path.exists()) {
+    let model_files: Vec<PathBuf> = models.iter().map(|model| model_file(model)).collect();
+    if let Some(absent) = model_files.iter().chain([dataset]).find(|path| !path.exists()) {
         return Err(Error::reading(absent, &std::io::Error::from(std::io::ErrorKind::NotFound)));
     }
-    check_outputs(&args.judging)?;
-    // Known to be usable before any work: an unknown --align or unit.
-    request(Vec::new(), None, &args.judging)?;
-    let mut jobs = Jobs::start(args.judging.json || args.judging.quiet)?;
+    check_outputs(&args.evaluation)?;
+    // Rejects an unknown --align or unit before any work.
+    request(Vec::new(), None, &args.evaluation)?;
+    let mut jobs = Jobs::start(args.evaluation.is_silent())?;
     let folder = RunFolder::create(&args.output_dir.clone().into(), dataset)?;
     let mut outputs = Vec::new();
-    for (name, bundle) in names(models).iter().zip(&bundles) {
+    for (name, model) in names(models).iter().zip(&model_files) {
         let output = folder.path().join(name);
-        jobs.say(&format!("Reconstructing with {}", bundle.display()));
-        let mut settings = vec![("data.diffraction_unit".to_owned(), args.judging.diffraction_unit.clone())];
+        jobs.print(&format!("Reconstructing with {}", model.display()));
+        let mut settings = vec![("data.diffraction_unit".to_owned(), args.evaluation.diffraction_unit.clone())];
         settings.extend(args.accelerator.iter().map(|name| ("execution.accelerator".to_owned(), name.clone())));
-        jobs.run_whole(Job::Infer {
-            model: bundle.clone(),
+        jobs.run_to_completion(Job::Infer {
+            model: model.clone(),
             dataset: dataset.clone(),
             output_dir: Destination::Folder(output.clone()),
             settings,
         })?;
         outputs.push(output);
     }
-    let comparison = report::judge(&request(outputs, Some(dataset.clone()), &args.judging)?)?;
-    let mut judging = args.judging.clone();
-    judging.html.get_or_insert_with(|| folder.path().join("comparison.html"));
-    judging.csv.get_or_insert_with(|| folder.path().join("metrics.csv"));
-    let stem = dataset.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    deliver(&comparison, &judging, &format!("Bundles compared on {stem}"))?;
+    let comparison = report::compare(&request(outputs, Some(dataset.clone()), &args.evaluation)?)?;
+    let mut evaluation = args.evaluation.clone();
+    evaluation.html.get_or_insert_with(|| folder.path().join("comparison.html"));
+    evaluation.csv.get_or_insert_with(|| folder.path().join("metrics.csv"));
+    write_results(&comparison, &evaluation, &format!("Comparison of models on {}", file_stem(dataset)))?;
     Ok(0)
 }
 
-/// The bundle in a run folder, or the file itself.
-pub(super) fn bundle_in(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join("model.ptycho") } else { path.to_path_buf() }
-}
-
-/// Folder names, one for each bundle and each different: of the run folder, else of the file.
+/// Folder names, unique, one per model: the name of the run folder, otherwise of the file.
 fn names(models: &[PathBuf]) -> Vec<String> {
     let short = |path: &PathBuf| {
         let usual = path.file_name().is_some_and(|name| name == "model.ptycho");
@@ -82,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_bundle_has_a_folder_of_its_own() {
+    fn every_model_has_its_own_folder() {
         let models = ["runs/a/model.ptycho", "runs/b/best.ptycho", "old/a/model.ptycho", "c/best.ptycho"];
         assert_eq!(names(&models.map(PathBuf::from)), ["a", "best", "a-2", "best-2"]);
     }

@@ -1,56 +1,114 @@
-//! `evaluate`: how good reconstructions are, as a table, JSON, CSV and an HTML page.
+//! `evaluate`: the quality of reconstructions as a table, JSON, CSV and an HTML page.
 
-use super::args::{EvaluateArgs, JudgingArgs};
+use super::console::{print_json, print_line, print_message};
 use super::jobs::Jobs;
-use super::{halves, print_line, tell};
+use super::paths::file_stem;
+use super::split_half;
 use crate::checkpoint;
 use crate::config::Config;
 use crate::error::{Error, Problem, Result};
 use crate::metrics::Placement;
-use crate::report::{self, Comparison, Request};
+use crate::report::{self, Comparison, ComparisonRequest};
 use std::path::{Path, PathBuf};
 
-/// Judges what is named; gives back the exit code.
+/// Arguments of `evaluate`.
+#[derive(Debug, clap::Args)]
+pub(super) struct EvaluateArgs {
+    /// Reconstructions (reconstruction.npz, or their run folders) and their dataset, in any order [default dataset: that of
+    /// the first run]
+    #[arg(value_name = "RECONSTRUCTION... [DATASET]", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Also reconstruct even and odd patterns separately with the model of each run, and report their agreement (FRC)
+    #[arg(long)]
+    pub split_half: bool,
+    /// Device for --split-half: auto, cpu, gpu or wgpu
+    #[arg(long, value_name = "DEVICE", requires = "split_half")]
+    pub accelerator: Option<String>,
+    /// Evaluation.
+    #[command(flatten)]
+    pub evaluation: EvaluationArgs,
+}
+
+/// Method of evaluation, and destination of the results.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct EvaluationArgs {
+    /// Reference instead of the dataset's object: a reconstruction, a run folder or a dataset
+    #[arg(long, value_name = "OTHER")]
+    pub reference: Option<PathBuf>,
+    /// Alignment with the reference object: registered (by cross-correlation) or origin (by coordinates)
+    #[arg(long, value_name = "HOW", default_value = "registered")]
+    pub align: String,
+    /// Quantity stored in the diffraction array: auto, amplitude or counts
+    #[arg(long, value_name = "UNIT", default_value = "auto")]
+    pub diffraction_unit: String,
+    /// Write a self-contained HTML report with images and curves
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write the metrics as a table: model, metric, amplitude, phase, object
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Print the complete result as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print only errors
+    #[arg(long, conflicts_with = "json")]
+    pub quiet: bool,
+}
+
+impl EvaluationArgs {
+    /// True if neither text nor progress is printed.
+    pub(super) fn is_silent(&self) -> bool {
+        self.quiet || self.json
+    }
+}
+
+/// Evaluates the given reconstructions; returns the exit code.
 pub(super) fn evaluate(args: &EvaluateArgs) -> Result<u8> {
     let (reconstructions, dataset) = sort(&args.files)?;
-    check_outputs(&args.judging)?;
-    let mut comparison = report::judge(&request(reconstructions.clone(), dataset, &args.judging)?)?;
+    check_outputs(&args.evaluation)?;
+    let mut comparison = report::compare(&request(reconstructions.clone(), dataset, &args.evaluation)?)?;
     if args.split_half {
-        let mut jobs = Jobs::start(args.judging.json || args.judging.quiet)?;
+        let mut jobs = Jobs::start(args.evaluation.is_silent())?;
         let Some(dataset) = comparison.dataset.as_ref().map(|dataset| dataset.path.clone()) else {
-            return Err(Error::BadInput(Problem::new("The halves of the data need the dataset").hint("Name it last")));
+            return Err(Error::BadInput(
+                Problem::new("--split-half needs the dataset").hint("Give it as the last file"),
+            ));
         };
         for (path, one) in reconstructions.iter().zip(&mut comparison.reconstructions) {
-            one.split_half = Some(halves::split_half(&mut jobs, path, &dataset, args.accelerator.as_deref())?);
+            one.split_half = Some(split_half::split_half(&mut jobs, path, &dataset, args.accelerator.as_deref())?);
         }
     }
-    deliver(&comparison, &args.judging, &title(&comparison))?;
+    write_results(&comparison, &args.evaluation, &title(&comparison))?;
     Ok(0)
 }
 
-/// Reconstructions, and the dataset, which is the one file that is no reconstruction.
+/// Separates the reconstructions from the dataset, the only file that is not a reconstruction.
 fn sort(files: &[PathBuf]) -> Result<(Vec<PathBuf>, Option<PathBuf>)> {
     if let Some(absent) = files.iter().find(|path| !path.exists()) {
         return Err(Error::reading(absent, &std::io::Error::from(std::io::ErrorKind::NotFound)));
     }
     let (reconstructions, rest): (Vec<PathBuf>, Vec<PathBuf>) =
         files.iter().cloned().partition(|path| path.is_dir() || report::is_reconstruction(path));
-    let expected = "reconstructions (a reconstruction.npz, or the folder of a run) and at most one dataset";
+    let expected = "reconstructions (reconstruction.npz, or their run folders) and at most one dataset";
     if let [_, second, ..] = &rest[..] {
-        return Err(Problem::new("More than one file is no reconstruction").expected(expected).at(second).into());
+        return Err(Problem::new("More than one file is not a reconstruction").expected(expected).at(second).into());
     }
     if reconstructions.is_empty() {
         let lone = rest.first().map_or_else(PathBuf::new, Clone::clone);
-        return Err(Problem::new("There is no reconstruction among the files").expected(expected).at(lone).into());
+        return Err(Problem::new("None of the files is a reconstruction").expected(expected).at(lone).into());
     }
     Ok((reconstructions, rest.into_iter().next()))
 }
 
-/// What shall be judged, as the judge takes it.
+/// The request for [`report::compare()`].
 ///
 /// # Errors
 /// An unknown unit or alignment.
-pub(super) fn request(reconstructions: Vec<PathBuf>, dataset: Option<PathBuf>, args: &JudgingArgs) -> Result<Request> {
+pub(super) fn request(
+    reconstructions: Vec<PathBuf>,
+    dataset: Option<PathBuf>,
+    args: &EvaluationArgs,
+) -> Result<ComparisonRequest> {
     let mut config = Config::default();
     config.set("data.diffraction_unit", &args.diffraction_unit)?;
     let placement = match args.align.as_str() {
@@ -60,7 +118,7 @@ pub(super) fn request(reconstructions: Vec<PathBuf>, dataset: Option<PathBuf>, a
             return Err(Error::BadInput(Problem::new(format!("--align {other}")).expected("registered or origin")));
         }
     };
-    Ok(Request {
+    Ok(ComparisonRequest {
         reconstructions,
         dataset,
         reference: args.reference.clone(),
@@ -69,21 +127,21 @@ pub(super) fn request(reconstructions: Vec<PathBuf>, dataset: Option<PathBuf>, a
     })
 }
 
-/// Says before any work that a file cannot be written.
-pub(super) fn check_outputs(args: &JudgingArgs) -> Result<()> {
+/// Rejects output files that cannot be written, before any work.
+pub(super) fn check_outputs(args: &EvaluationArgs) -> Result<()> {
     for path in [&args.html, &args.csv].into_iter().flatten() {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !folder.is_dir() || path.is_dir() {
             return Err(Error::BadInput(
-                Problem::new("The file cannot be written there").expected("a file in a folder that is there").at(path),
+                Problem::new("The file cannot be written there").expected("a file in an existing folder").at(path),
             ));
         }
     }
     Ok(())
 }
 
-/// Writes files, then prints table or JSON.
-pub(super) fn deliver(comparison: &Comparison, args: &JudgingArgs, title: &str) -> Result<()> {
+/// Writes the requested files, then prints the table or JSON.
+pub(super) fn write_results(comparison: &Comparison, args: &EvaluationArgs, title: &str) -> Result<()> {
     if let Some(path) = &args.csv {
         checkpoint::write_atomic(path, report::csv(comparison).as_bytes())?;
     }
@@ -91,30 +149,22 @@ pub(super) fn deliver(comparison: &Comparison, args: &JudgingArgs, title: &str) 
         checkpoint::write_atomic(path, report::html(comparison, title)?.as_bytes())?;
     }
     if args.json {
-        let text = serde_json::to_string_pretty(comparison)
-            .map_err(|error| Error::failed(format!("The result cannot be written as JSON ({error})")))?;
-        print_line(&text);
+        print_json(comparison)?;
     } else if !args.quiet {
         print_line(&report::metrics_table(comparison));
-        let notes = comparison.notes.iter().cloned();
-        let of_each = comparison.reconstructions.iter();
-        let of_each = of_each.flat_map(|one| one.notes.iter().map(|note| format!("{}: {note}", one.name)));
-        notes.chain(of_each).for_each(|note| tell(&note));
+        comparison.all_notes().iter().for_each(|note| print_message(note));
         for path in [&args.csv, &args.html].into_iter().flatten() {
-            tell(&format!("Wrote {}", path.display()));
+            print_message(&format!("Wrote {}", path.display()));
         }
     }
     Ok(())
 }
 
-/// Heading of the page: what was judged.
+/// Heading of the HTML page.
 fn title(comparison: &Comparison) -> String {
     match (&comparison.reconstructions[..], &comparison.dataset) {
         ([one], _) => format!("Reconstruction {}", one.name),
-        (_, Some(dataset)) => {
-            let stem = dataset.path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-            format!("Reconstructions of {stem}")
-        }
+        (_, Some(dataset)) => format!("Reconstructions of {}", file_stem(&dataset.path)),
         _ => "Reconstructions".to_owned(),
     }
 }

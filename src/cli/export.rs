@@ -1,17 +1,56 @@
-//! `export`: reconstructions in the formats of others.
+//! `export`: reconstructions in common formats.
 
-use super::args::{ExportArgs, ExportFormat};
-use super::{print_line, settings};
+use super::console::print_line;
+use super::paths::file_stem;
+use super::settings;
 use crate::checkpoint::write_atomic;
 use crate::data::{Dataset, NpyArray, Reconstruction, Refined, npy_bytes};
 use crate::error::{Error, Problem, Result};
 use crate::imaging;
 use std::path::{Path, PathBuf};
 
-/// Fraction of the covered values outside the limits of a 16-bit picture, at either end.
+/// An output format of `export`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ExportFormat {
+    /// Amplitude and phase as 32-bit floating-point TIFF, with the pixel size.
+    Tiff,
+    /// Amplitude and phase as 16-bit grayscale PNG.
+    Png,
+    /// The complex object as one NumPy array.
+    Npy,
+    /// The complex object as image 1 of a CXI file.
+    Cxi,
+    /// Positions, probe and object as a Ptychodus product (needs --dataset and a pixel size).
+    Product,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ExportArgs {
+    /// Reconstructions (reconstruction.npz, or their run folders)
+    #[arg(value_name = "RECONSTRUCTION", required = true)]
+    pub reconstructions: Vec<PathBuf>,
+    /// Formats, separated by commas
+    #[arg(long, value_name = "FORMATS", value_enum, value_delimiter = ',', default_value = "tiff")]
+    pub format: Vec<ExportFormat>,
+    /// Output folder [default: that of each reconstruction]
+    #[arg(long, value_name = "FOLDER")]
+    pub output_dir: Option<PathBuf>,
+    /// Reconstructed dataset: supplies positions and probe of a product, and the pixel size if the reconstruction has none
+    #[arg(long, value_name = "DATASET")]
+    pub dataset: Option<PathBuf>,
+    /// Side of an object pixel in meters; overrides that of the files
+    #[arg(long, value_name = "METERS")]
+    pub pixel_size: Option<f64>,
+    /// Set how the dataset is read: a configuration field of the group data; repeatable
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Fraction of the covered values outside the limits of a 16-bit image, at each end.
 const TAIL: f64 = 0.0005;
 
-/// Writes every reconstruction in every format; gives back the exit code.
+/// Exports every reconstruction in every format; returns the exit code.
 pub(super) fn export(args: &ExportArgs) -> Result<u8> {
     let config = settings::data_config(crate::config::Config::default(), &args.set, Vec::new())?;
     let dataset = match &args.dataset {
@@ -35,7 +74,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<u8> {
     Ok(0)
 }
 
-/// Writes one reconstruction in one format; gives back the files.
+/// Writes one reconstruction in one format; returns the files written.
 fn write(
     format: ExportFormat,
     reconstruction: &Reconstruction,
@@ -43,15 +82,15 @@ fn write(
     file: &Path,
     args: &ExportArgs,
 ) -> Result<Vec<PathBuf>> {
-    let target = |what: &str, extension: &str| target(file, args, what, extension);
+    let target = |quantity: &str, extension: &str| target(file, args, quantity, extension);
     let object = &reconstruction.object;
     let covered = imaging::covered_mask(reconstruction.coverage.view(), imaging::COVERED_FRACTION);
     let images = || [("amplitude", object.mapv(|v| v.norm())), ("phase", object.mapv(|v| v.arg()))];
     match format {
         ExportFormat::Tiff => {
             let mut written = Vec::new();
-            for (what, image) in images() {
-                let path = target(what, "tif");
+            for (quantity, image) in images() {
+                let path = target(quantity, "tif");
                 write_atomic(&path, &imaging::encode_tiff_f32(image.view(), reconstruction.pixel_size_m)?)?;
                 written.push(path);
             }
@@ -59,8 +98,8 @@ fn write(
         }
         ExportFormat::Png => {
             let mut written = Vec::new();
-            for (what, image) in images() {
-                let path = target(what, "png");
+            for (quantity, image) in images() {
+                let path = target(quantity, "png");
                 let limits = imaging::robust_limits(image.view(), covered.view(), TAIL, 1.0 - TAIL);
                 write_atomic(&path, &imaging::encode_gray16(image.view(), covered.view(), limits)?)?;
                 written.push(path);
@@ -81,37 +120,37 @@ fn write(
             let path = target("product", "h5");
             let Some(dataset) = dataset else {
                 return Err(Problem::new("A product needs the positions and the probe of the dataset")
-                    .hint("Give the dataset that was reconstructed with --dataset")
+                    .hint("Specify the reconstructed dataset with --dataset")
                     .at(file)
                     .into());
             };
             let Some(pixel) = reconstruction.pixel_size_m.filter(|size| size.is_finite() && *size > 0.0) else {
-                return Err(Problem::new("A product needs the size of an object pixel, which neither file knows")
-                    .expected("a length in metres")
-                    .hint("Give it with --pixel-size, for example --pixel-size 1.6e-8")
+                return Err(Problem::new("A product needs the size of an object pixel, which neither file contains")
+                    .expected("a length in meters")
+                    .hint("Specify it with --pixel-size, for example --pixel-size 1.6e-8")
                     .at(file)
                     .into());
             };
             let mut dataset = dataset.clone();
             Refined::load(file)?.apply(&mut dataset);
-            let name = dataset.path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-            reconstruction.to_product(&dataset, pixel, &name).save(&path)?;
+            reconstruction.to_product(&dataset, pixel, &file_stem(&dataset.path)).save(&path)?;
             Ok(vec![path])
         }
     }
 }
 
-/// `FOLDER_amplitude.tif` in the output folder, or `amplitude_f32.tif` beside the reconstruction: never a file of the run.
-fn target(file: &Path, args: &ExportArgs, what: &str, extension: &str) -> PathBuf {
-    let stem = file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+/// Output path: `STEM_QUANTITY.EXTENSION` beside the reconstruction or in the output folder, there preceded by the name of
+/// the run folder if several reconstructions are exported. Never the name of a file of the run.
+fn target(file: &Path, args: &ExportArgs, quantity: &str, extension: &str) -> PathBuf {
+    let stem = file_stem(file);
     let beside = file.parent().unwrap_or(Path::new("."));
     let folder = args.output_dir.as_deref().unwrap_or(beside);
     let name = match beside.file_name() {
-        // Several runs may go to one folder.
+        // Several runs can share one output folder.
         Some(run) if args.reconstructions.len() > 1 && args.output_dir.is_some() => {
             format!("{}_{stem}", run.to_string_lossy())
         }
         _ => stem,
     };
-    folder.join(format!("{name}_{what}.{extension}"))
+    folder.join(format!("{name}_{quantity}.{extension}"))
 }

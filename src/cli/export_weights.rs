@@ -1,18 +1,33 @@
-//! `export-weights`: the weights of a bundle for the Python original.
+//! `export-weights`: the weights of a model for the Python original.
 
-use super::args::ExportWeightsArgs;
-use super::compare::bundle_in;
+use super::console::print_line;
+use super::paths::model_file;
 use crate::checkpoint::{self, Bundle};
 use crate::error::Result;
+use std::path::PathBuf;
 
-/// Reads the bundle and writes its weights; gives back the exit code.
+/// Arguments of `export-weights`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ExportWeightsArgs {
+    /// Model (model.ptycho, or its run folder)
+    #[arg(value_name = "MODEL")]
+    pub model: PathBuf,
+    /// File to write (.safetensors)
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Print only errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Writes the weights of a model; returns the exit code.
 pub(super) fn export_weights(args: &ExportWeightsArgs) -> Result<u8> {
-    let path = bundle_in(&args.model);
+    let path = model_file(&args.model);
     let bundle = Bundle::load(&path)?;
     let bytes = checkpoint::reference_state_dict(&bundle).map_err(|error| error.at(&path))?;
     checkpoint::write_atomic(&args.output, &bytes)?;
     if !args.quiet {
-        super::print_line(&args.output.display().to_string());
+        print_line(&args.output.display().to_string());
     }
     Ok(0)
 }

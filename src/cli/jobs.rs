@@ -1,13 +1,16 @@
-//! Several jobs on one worker, one after the other, each waited for.
+//! Jobs on one worker, each run to its end: the only event loop of the command line.
 
+use super::console::print_line;
+use super::flags::OutputArgs;
+use super::interrupt::stop_on_interrupt;
 use super::progress::ProgressView;
-use super::run::stop_on_interrupt;
+use super::report;
 use crate::error::{Error, Result};
-use crate::session::{Session, Status};
+use crate::session::{JobProgress, Status};
 use crate::worker::Worker;
-use crate::worker::message::{EventKind, Job, JobOutcome};
+use crate::worker::message::{Event, EventKind, Job, JobOutcome};
 
-/// A worker and the view of its progress.
+/// A worker and the display of its progress.
 pub(super) struct Jobs {
     worker: Worker,
     view: ProgressView,
@@ -15,50 +18,68 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    /// Starts the worker; Ctrl-C stops the job that runs.
+    /// Starts the worker. Ctrl-C stops the running job and keeps its result.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The operating system cannot start a thread.
     pub(super) fn start(quiet: bool) -> Result<Self> {
+        Self::start_with(quiet, true)
+    }
+
+    fn start_with(quiet: bool, keeps_result: bool) -> Result<Self> {
         let worker = crate::worker::spawn(Box::new(|| ()))?;
-        stop_on_interrupt(worker.switch(), true)?;
+        stop_on_interrupt(worker.switch(), keeps_result)?;
         Ok(Self { worker, view: ProgressView::new(!quiet), quiet })
     }
 
-    /// A line on standard error, unless quiet.
-    pub(super) fn say(&self, text: &str) {
+    /// Prints a line on standard error, unless quiet.
+    pub(super) fn print(&self, text: &str) {
         if !self.quiet {
             self.view.line(text);
         }
     }
 
-    /// Does a job to its end; it may have been stopped by the user, with the result so far kept.
+    /// Runs a job to its end and prints its notes. If the user stops it, the result so far is kept.
     ///
     /// # Errors
-    /// The job's own.
-    pub(super) fn run(&mut self, job: Job) -> Result<Session> {
-        self.run_told(job, &mut |_, _| {})
+    /// The error of the job.
+    pub(super) fn run(&mut self, job: Job) -> Result<JobProgress> {
+        self.run_observed(job, &mut |jobs, event| {
+            jobs.print_note(event);
+            Ok(())
+        })
     }
 
-    /// As [`Jobs::run`], and tells of each event.
+    /// Runs a job whose partial result is of no use.
     ///
     /// # Errors
-    /// The job's own.
-    pub(super) fn run_told(&mut self, job: Job, tell: &mut dyn FnMut(&Self, &EventKind)) -> Result<Session> {
-        if !self.quiet {
-            self.view = ProgressView::new(true);
+    /// The error of the job, or one that says that the user stopped it.
+    pub(super) fn run_to_completion(&mut self, job: Job) -> Result<JobProgress> {
+        let session = self.run(job)?;
+        if session.status == Status::Finished(JobOutcome::Stopped) {
+            return Err(Error::failed("Stopped at your request, before the result was complete"));
         }
+        Ok(session)
+    }
+
+    /// Runs a job to its end and passes each event to `observe` once the progress shows it.
+    ///
+    /// # Errors
+    /// The error of the job, or of `observe`.
+    pub(super) fn run_observed(
+        &mut self,
+        job: Job,
+        observe: &mut dyn FnMut(&Self, &Event) -> Result<()>,
+    ) -> Result<JobProgress> {
+        self.view = ProgressView::new(!self.quiet);
         self.worker.submit(job)?;
-        let mut session = Session::default();
+        let mut session = JobProgress::default();
         while let Ok(event) = self.worker.events().recv() {
             session.apply(&event);
             if !self.quiet {
                 self.view.show(&session, &event.kind);
-                if let EventKind::Note { text } = &event.kind {
-                    self.view.line(text);
-                }
             }
-            tell(self, &event.kind);
+            observe(self, &event)?;
             if session.has_ended() {
                 break;
             }
@@ -70,15 +91,62 @@ impl Jobs {
         }
     }
 
-    /// Does a job of which only the whole result is of use.
-    ///
-    /// # Errors
-    /// The job's own, and one for a job that was stopped by the user.
-    pub(super) fn run_whole(&mut self, job: Job) -> Result<Session> {
-        let session = self.run(job)?;
-        if session.status == Status::Finished(JobOutcome::Stopped) {
-            return Err(Error::failed("Stopped as you asked, before the result was complete"));
+    /// Prints the text of a note; other events print nothing.
+    pub(super) fn print_note(&self, event: &Event) {
+        if let EventKind::Note { text } = &event.kind {
+            self.print(text);
         }
-        Ok(session)
     }
+}
+
+/// Runs one job of which the user sees everything: notes, progress, and the final report or all events as JSON. Returns the
+/// exit code.
+///
+/// # Errors
+/// The error of the job.
+pub(super) fn run_one(job: Job, notes: &[String], output: OutputArgs) -> Result<u8> {
+    let keeps_result = !matches!(job, Job::Simulate { .. });
+    let mut jobs = Jobs::start_with(output.is_silent(), keeps_result)?;
+    notes.iter().for_each(|note| jobs.print(note));
+    let session = jobs.run_observed(job, &mut |jobs, event| {
+        if output.json {
+            print_event(event)?;
+        }
+        if let Some(line) = line_for(&event.kind) {
+            jobs.print(&line);
+        }
+        Ok(())
+    })?;
+    if let Some(summary) = session.summary.as_ref().filter(|_| !output.is_silent()) {
+        print_line(&report::report(&session, summary));
+    }
+    Ok(session.exit_code())
+}
+
+/// Line printed for an event, in addition to the progress.
+fn line_for(kind: &EventKind) -> Option<String> {
+    match kind {
+        EventKind::Dataset(data) => Some(format!(
+            "Dataset: {}, {} patterns of {side} × {side}, {} probe mode{}{}",
+            data.path.display(),
+            data.n,
+            data.probe_modes,
+            if data.probe_modes == 1 { "" } else { "s" },
+            if data.has_object { ", with a reference object" } else { "" },
+            side = data.side,
+        )),
+        EventKind::Device(device) => {
+            Some(format!("Device: {} ({}, {})", device.name, device.kind.label(), device.backend))
+        }
+        EventKind::Folder { path } => Some(format!("Folder: {}", path.display())),
+        EventKind::Note { text } => Some(format!("Note: {text}")),
+        _ => None,
+    }
+}
+
+fn print_event(event: &Event) -> Result<()> {
+    let line = serde_json::to_string(event)
+        .map_err(|error| Error::failed(format!("Cannot write an event as JSON ({error})")))?;
+    print_line(&line);
+    Ok(())
 }

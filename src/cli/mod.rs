@@ -1,36 +1,47 @@
-//! The command line: a consumer of the worker's events, without knowledge of the device.
+//! The command line: it consumes the worker's events and knows nothing of the device.
 //!
 //! Standard output carries results (and events with `--json`), standard error everything else. Exit codes: 0 done,
 //! 1 failed, 2 bad usage or input, 3 stopped by the user with the result kept, 4 requested device not available.
+//!
+//! Each subcommand has one file with its arguments and its code. `args` lists the subcommands; `flags`, `legacy_flags`,
+//! `settings`, `jobs`, `progress`, `report`, `interrupt`, `paths` and `console` are shared.
 
-pub mod args;
+mod args;
 mod bench;
 mod compare;
+mod config;
+mod console;
+mod devices;
 mod evaluate;
 mod export;
 mod export_weights;
-mod halves;
+mod flags;
+mod gui;
 mod import_weights;
+mod infer;
+mod inspect;
+mod interrupt;
 mod jobs;
+mod legacy_flags;
+mod paths;
+mod polish;
 mod predict;
 mod prepare;
 mod progress;
 mod report;
-mod run;
 mod settings;
-mod show;
 mod simulate;
+mod split_half;
 mod sweep;
+mod train;
 mod watch;
 
-use crate::error::Error;
 use args::{Args, Task};
 use std::ffi::OsString;
-use std::io::Write;
 
-/// Does what the words of the command line say; gives back the exit code. Errors are printed here, once.
-pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
-    let args = match Args::read(words) {
+/// Runs the program with these command-line arguments and returns its exit code. Errors are printed here, once.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let args = match Args::read(arguments) {
         Ok(args) => args,
         Err(error) => {
             let _closed = error.print();
@@ -38,20 +49,20 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let result = match args.command {
-        None => run::window(None),
-        Some(Task::Gui { file }) => run::window(file),
-        Some(Task::Run(args)) => run::train(args, true),
-        Some(Task::Train(args)) => run::train(args, false),
-        Some(Task::Infer(args)) => run::infer(args),
-        Some(Task::Polish(args)) => run::polish(args),
+        None => gui::gui(None),
+        Some(Task::Gui(args)) => gui::gui(args.file),
+        Some(Task::Run(args)) => train::train(args, true),
+        Some(Task::Train(args)) => train::train(args, false),
+        Some(Task::Infer(args)) => infer::infer(args),
+        Some(Task::Polish(args)) => polish::polish(args),
         Some(Task::Evaluate(args)) => evaluate::evaluate(&args),
         Some(Task::Compare(args)) => compare::compare(&args),
         Some(Task::Sweep(args)) => sweep::sweep(&args),
-        Some(Task::Inspect(args)) => show::inspect(&args),
+        Some(Task::Inspect(args)) => inspect::inspect(&args),
         Some(Task::Simulate(args)) => simulate::simulate(args),
-        Some(Task::Devices { json }) => show::devices(json),
+        Some(Task::Devices(args)) => devices::devices(&args),
         Some(Task::Bench(args)) => bench::bench(&args),
-        Some(Task::Config(args)) => show::config(&args),
+        Some(Task::Config(args)) => config::config(&args),
         Some(Task::Predict(args)) => predict::predict(&args),
         Some(Task::ImportWeights(args)) => import_weights::import_weights(&args),
         Some(Task::ExportWeights(args)) => export_weights::export_weights(&args),
@@ -59,22 +70,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Task::Prepare { tool }) => prepare::prepare(tool),
     };
     result.unwrap_or_else(|error| {
-        print_error(&error);
+        console::print_error(&error);
         error.exit_code()
     })
-}
-
-/// One paragraph on standard error.
-fn print_error(error: &Error) {
-    tell(&format!("Error: {error}"));
-}
-
-/// Prints a line on standard error; one that is closed is no error of ours.
-fn tell(text: &str) {
-    let _closed = writeln!(std::io::stderr(), "{text}");
-}
-
-/// Prints a line on standard output; a closed pipe (`| head`) is no error of ours.
-fn print_line(text: &str) {
-    let _closed = writeln!(std::io::stdout(), "{text}");
 }

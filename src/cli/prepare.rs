@@ -1,26 +1,133 @@
-//! `prepare`: a dataset changed and written again; each tool records itself in the metadata of the file.
+//! `prepare`: a modified copy of a dataset. Each operation is recorded in the metadata of the file.
 
-use super::args::{PrepareFiles, PrepareTool};
-use super::{print_line, settings};
+use super::console::{print_json, print_line};
+use super::paths::file_stem;
+use super::settings;
 use crate::checkpoint::Utc;
 use crate::data::{self, Dataset};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Problem, Result};
+use clap::Subcommand;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// Does what the tool says; gives back the exit code.
+/// Input and output of an operation.
+#[derive(Debug, clap::Args)]
+pub(super) struct PrepareFiles {
+    /// Dataset: NPZ, CXI, PtyPy .ptyd, other HDF5, MATLAB 7.3 .mat, or a folder with train_data.npz
+    #[arg(value_name = "DATASET")]
+    pub dataset: PathBuf,
+    /// File to write (NPZ)
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Set how the dataset is read: a configuration field of the group data; repeatable
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// An operation of `prepare`.
+#[derive(Debug, Subcommand)]
+pub(super) enum PrepareTool {
+    /// Crop every pattern to its central square
+    Crop {
+        /// Side of the square, in pixels.
+        side: usize,
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+    },
+    /// Sum detector pixels along each axis
+    Bin {
+        /// Pixels summed along each axis.
+        factor: usize,
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+    },
+    /// Shuffle the patterns
+    Shuffle {
+        /// Seed.
+        #[arg(long, default_value_t = 42)]
+        seed: u64,
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+    },
+    /// Split into two datasets for training and testing, FILE_train and FILE_test
+    Split {
+        /// Fraction of the patterns for testing.
+        #[arg(long, default_value_t = 0.2)]
+        fraction: f64,
+        /// Test on the right (x) or lower (y) part of the scan instead of random patterns.
+        #[arg(long, value_name = "AXIS", value_parser = ["x", "y"], conflicts_with = "seed")]
+        by: Option<String>,
+        /// Seed.
+        #[arg(long, default_value_t = 42)]
+        seed: u64,
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+    },
+    /// Keep a subset of the patterns
+    Subset {
+        /// Number of patterns to keep.
+        count: usize,
+        /// Keep the first patterns instead of random ones.
+        #[arg(long)]
+        first: bool,
+        /// Seed.
+        #[arg(long, default_value_t = 42)]
+        seed: u64,
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+    },
+    /// Exchange x and y in all arrays
+    Transpose {
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+    },
+    /// Interpret the patterns as counts regardless of their type and store their square root
+    ToAmplitude {
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+    },
+    /// Append the patterns of other datasets
+    Merge {
+        /// Files.
+        #[command(flatten)]
+        files: PrepareFiles,
+        /// Dataset to append; repeatable.
+        #[arg(long = "with", value_name = "DATASET", required = true)]
+        others: Vec<PathBuf>,
+    },
+    /// Print counts, positions and sizes of a dataset
+    Stats {
+        /// Dataset: NPZ, CXI, PtyPy .ptyd, other HDF5, MATLAB 7.3 .mat, or a folder with train_data.npz.
+        dataset: PathBuf,
+        /// Set how the dataset is read: a configuration field of the group data; repeatable.
+        #[arg(long = "set", value_name = "FIELD=VALUE")]
+        set: Vec<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs an operation; returns the exit code.
 pub(super) fn prepare(tool: PrepareTool) -> Result<u8> {
     match tool {
         PrepareTool::Crop { side, files } => {
             let setting = vec![("data.crop".to_owned(), side.to_string())];
-            one(&files, setting, "crop", json!({ "side": side }), |dataset| Ok(dataset.clone()))
+            transform(&files, setting, "crop", json!({ "side": side }), |dataset| Ok(dataset.clone()))
         }
         PrepareTool::Bin { factor, files } => {
             let setting = vec![("data.bin".to_owned(), factor.to_string())];
-            one(&files, setting, "bin", json!({ "factor": factor }), |dataset| Ok(dataset.clone()))
+            transform(&files, setting, "bin", json!({ "factor": factor }), |dataset| Ok(dataset.clone()))
         }
         PrepareTool::Shuffle { seed, files } => {
-            one(&files, Vec::new(), "shuffle", json!({ "seed": seed }), |dataset| Ok(dataset.shuffled(seed)))
+            transform(&files, Vec::new(), "shuffle", json!({ "seed": seed }), |dataset| Ok(dataset.shuffled(seed)))
         }
         PrepareTool::Split { fraction, by, seed, files } => {
             let dataset = load(&files.dataset, &files.set, Vec::new())?;
@@ -37,11 +144,11 @@ pub(super) fn prepare(tool: PrepareTool) -> Result<u8> {
         }
         PrepareTool::Subset { count, first, seed, files } => {
             if count == 0 {
-                return Err(Problem::new("No pattern would be kept").expected("at least one pattern").into());
+                return Err(Problem::new("The subset would be empty").expected("at least one pattern").into());
             }
             let parameters =
                 json!({ "count": count, "first": first, "seed": if first { Value::Null } else { json!(seed) } });
-            one(&files, Vec::new(), "subset", parameters, |dataset| {
+            transform(&files, Vec::new(), "subset", parameters, |dataset| {
                 let mut order: Vec<usize> = (0..dataset.len()).collect();
                 if !first {
                     let share = 1.0 - count.min(dataset.len()) as f64 / dataset.len() as f64;
@@ -52,16 +159,16 @@ pub(super) fn prepare(tool: PrepareTool) -> Result<u8> {
             })
         }
         PrepareTool::Transpose { files } => {
-            one(&files, Vec::new(), "transpose", json!({}), |dataset| Ok(dataset.transposed()))
+            transform(&files, Vec::new(), "transpose", json!({}), |dataset| Ok(dataset.transposed()))
         }
         PrepareTool::ToAmplitude { files } => {
             let setting = vec![("data.diffraction_unit".to_owned(), "counts".to_owned())];
-            one(&files, setting, "to-amplitude", json!({}), |dataset| Ok(dataset.clone()))
+            transform(&files, setting, "to-amplitude", json!({}), |dataset| Ok(dataset.clone()))
         }
         PrepareTool::Merge { files, others } => {
             let names: Vec<String> = others.iter().map(|path| path.display().to_string()).collect();
             let set = files.set.clone();
-            one(&files, Vec::new(), "merge", json!({ "with": names }), |dataset| {
+            transform(&files, Vec::new(), "merge", json!({ "with": names }), |dataset| {
                 let mut merged = dataset.clone();
                 for path in &others {
                     merged = merged.merged(&load(path, &set, Vec::new())?)?;
@@ -78,8 +185,8 @@ fn load(path: &Path, set: &[String], values: Vec<(String, String)>) -> Result<Da
     Dataset::load(path, &config.data, config.execution.seeds.subsample)
 }
 
-/// One dataset in, one out.
-fn one(
+/// Loads a dataset with these data settings, changes it and writes it.
+fn transform(
     files: &PrepareFiles,
     values: Vec<(String, String)>,
     operation: &str,
@@ -106,11 +213,10 @@ fn write(dataset: &Dataset, from: &Path, to: &Path, operation: &str, parameters:
 
 /// `a.npz` → `a_train.npz`.
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    path.with_file_name(format!("{stem}_{suffix}.npz"))
+    path.with_file_name(format!("{}_{suffix}.npz", file_stem(path)))
 }
 
-/// Numbers of a dataset.
+/// Prints the statistics of a dataset.
 fn stats(dataset: &Dataset, as_json: bool) -> Result<u8> {
     let counts: Vec<f64> = dataset
         .diffraction
@@ -141,9 +247,7 @@ fn stats(dataset: &Dataset, as_json: bool) -> Result<u8> {
         "masked_pixels": dataset.mask.as_ref().map(|mask| mask.iter().filter(|good| !**good).count()),
     });
     if as_json {
-        let text = serde_json::to_string_pretty(&value)
-            .map_err(|error| Error::failed(format!("The answer cannot be written as JSON ({error})")))?;
-        print_line(&text);
+        print_json(&value)?;
     } else if let Some(entries) = value.as_object() {
         for (name, value) in entries {
             print_line(&format!("{name:<20} {value}"));

@@ -1,18 +1,18 @@
-//! The progress of a job on standard error: a bar on a terminal, a line now and then in a log file.
+//! The progress of a job on standard error: a bar on a terminal, an occasional line in a log file.
 
-use super::tell;
-use crate::session::Session;
+use super::console::print_message;
+use crate::session::JobProgress;
 use crate::worker::message::{EventKind, Progress, Stage};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Positions of the bar.
+/// Resolution of the bar.
 const TICKS: u64 = 1000;
 /// Time between lines where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Shows where a job is.
+/// Display of the progress of a job.
 pub(super) struct ProgressView {
     bar: ProgressBar,
     terminal: bool,
@@ -20,7 +20,7 @@ pub(super) struct ProgressView {
 }
 
 impl ProgressView {
-    /// A view on standard error, or one that shows nothing.
+    /// A view on standard error, or one that draws nothing.
     pub(super) fn new(visible: bool) -> Self {
         let terminal = visible && std::io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
@@ -30,8 +30,8 @@ impl ProgressView {
         Self { bar, terminal, last_line: (!visible).then(Instant::now) }
     }
 
-    /// Shows what an event changed; `visible` lines go through [`ProgressView::line`].
-    pub(super) fn show(&mut self, session: &Session, kind: &EventKind) {
+    /// Updates the bar from an event, or prints a line if there is no terminal and the last one is old enough.
+    pub(super) fn show(&mut self, session: &JobProgress, kind: &EventKind) {
         match kind {
             EventKind::Stage { stage } => {
                 self.bar.set_prefix(stage.label());
@@ -46,10 +46,10 @@ impl ProgressView {
                 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
                 self.bar.set_position((progress.fraction.clamp(0.0, 1.0) * TICKS as f64) as u64);
                 let due = self.last_line.is_none_or(|last| last.elapsed() >= LINE_INTERVAL);
-                if !self.terminal && due && !self.bar_is_off() {
+                if !self.terminal && due && !self.bar.is_finished() {
                     self.last_line = Some(Instant::now());
                     let stage = session.stage.map_or("", Stage::label);
-                    tell(&format!("{stage} {:.0} % {message}", 100.0 * progress.fraction));
+                    print_message(&format!("{stage} {:.0} % {message}", 100.0 * progress.fraction));
                 }
                 self.bar.set_message(message);
             }
@@ -58,18 +58,14 @@ impl ProgressView {
         }
     }
 
-    /// Prints a line above the bar, on standard error.
+    /// Prints a line on standard error, above the bar.
     pub(super) fn line(&self, text: &str) {
-        self.bar.suspend(|| tell(text));
-    }
-
-    fn bar_is_off(&self) -> bool {
-        self.bar.is_finished()
+        self.bar.suspend(|| print_message(text));
     }
 }
 
-/// Epoch, loss, rates, time left and device in one line.
-fn describe(progress: &Progress, session: &Session) -> String {
+/// Epoch, loss, steps per second, time left and device in one line.
+fn describe(progress: &Progress, session: &JobProgress) -> String {
     let mut parts = Vec::new();
     if progress.epoch > 0 {
         parts.push(match progress.epochs {
@@ -92,7 +88,7 @@ fn describe(progress: &Progress, session: &Session) -> String {
     parts.join(", ")
 }
 
-/// Seconds as a person reads them.
+/// A duration in seconds, minutes or hours, as is easiest to read.
 pub(super) fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0);
     if seconds < 10.0 {
@@ -120,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_tells_epoch_loss_speed_and_time_left() {
+    fn the_line_shows_epoch_loss_speed_and_time_left() {
         let progress = Progress {
             epoch: 3,
             epochs: Some(10),
@@ -129,7 +125,7 @@ mod tests {
             remaining_s: Some(42.0),
             ..Progress::default()
         };
-        let line = describe(&progress, &Session::default());
+        let line = describe(&progress, &JobProgress::default());
         assert_eq!(line, "epoch 3/10, loss 1.5000e0, 7.0 steps/s, 42 s left");
     }
 }

@@ -1,17 +1,18 @@
-//! The final report of a job, in plain words.
+//! The final report of a job as text.
 
 use super::progress::duration;
-use crate::session::Session;
+use crate::session::JobProgress;
+use crate::worker::message::JobKind;
 use crate::worker::message::{JobOutcome, Summary};
 
-/// What is printed when a job has ended well: where the pictures are, how good they are, on what, in what time.
-pub(super) fn report(session: &Session, summary: &Summary) -> String {
+/// Outcome, files, quality, device and time of a finished job.
+pub(super) fn report(session: &JobProgress, summary: &Summary) -> String {
     let mut lines = vec![match summary.outcome {
         JobOutcome::Completed => "Done.".to_owned(),
-        JobOutcome::Stopped => "Stopped as you asked; the result so far is kept.".to_owned(),
-        JobOutcome::Discarded => "Stopped as you asked; nothing is kept.".to_owned(),
+        JobOutcome::Stopped => "Stopped at your request; the result so far is kept.".to_owned(),
+        JobOutcome::Discarded => "Stopped at your request; nothing is kept.".to_owned(),
         JobOutcome::RestoredAfterNan => {
-            "Training broke off because the loss was no longer a number; the last good weights are kept. \
+            "Training diverged (the loss became NaN or infinite); the last good weights were restored and kept. \
              Try a smaller --learning-rate."
                 .to_owned()
         }
@@ -20,19 +21,19 @@ pub(super) fn report(session: &Session, summary: &Summary) -> String {
     if let Some(folder) = &session.output_dir {
         row("folder", folder.display().to_string());
     }
-    let named =
+    let file_ending_in =
         |end: &str| summary.files.iter().find(|file| file.ends_with(end)).map(|file| file.display().to_string());
-    let pictures: Vec<_> = ["amplitude.png", "phase.png"].into_iter().filter_map(named).collect();
-    if !pictures.is_empty() {
-        row("pictures", pictures.join(", "));
+    let images: Vec<_> = ["amplitude.png", "phase.png"].into_iter().filter_map(file_ending_in).collect();
+    if !images.is_empty() {
+        row("images", images.join(", "));
     }
-    if let Some(file) = named("reconstruction.npz") {
+    if let Some(file) = file_ending_in("reconstruction.npz") {
         row("object", file);
     }
     if let Some(model) = &summary.model {
         row("model", model.display().to_string());
     }
-    if summary.command == "simulate" {
+    if summary.command == JobKind::Simulate {
         let data = &summary.dataset;
         row("dataset", data.path.display().to_string());
         row("patterns", format!("{n} of {side} × {side}", n = data.n, side = data.side));
@@ -52,7 +53,7 @@ pub(super) fn report(session: &Session, summary: &Summary) -> String {
     let device = &summary.device;
     let reduced = if summary.reduced_capability { " - reduced capability, no GPU" } else { "" };
     // A simulation needs no device.
-    if summary.command != "simulate" {
+    if summary.command != JobKind::Simulate {
         row("device", format!("{} ({}, {}){reduced}", device.name, device.backend, device.driver));
     }
     let times = [
@@ -66,14 +67,14 @@ pub(super) fn report(session: &Session, summary: &Summary) -> String {
     lines.join("\n")
 }
 
-/// How far probe, positions and intensities went from those of the dataset.
+/// Changes of probe, positions and intensities relative to the dataset.
 fn refined(summary: &Summary) -> String {
     let mut parts = Vec::new();
     if let Some(change) = summary.probe_change {
         parts.push(format!("probe by {:.1} %", 100.0 * change));
     }
     if let (Some(rms), Some(most)) = (summary.position_shift_rms_px, summary.position_shift_max_px) {
-        parts.push(format!("positions by {rms:.2} px rms, {most:.2} px at most"));
+        parts.push(format!("positions by {rms:.2} px rms, at most {most:.2} px"));
     }
     if let Some(spread) = summary.intensity_spread {
         parts.push(format!("intensities by {:.1} % rms", 100.0 * spread));
@@ -81,6 +82,7 @@ fn refined(summary: &Summary) -> String {
     parts.join(", ")
 }
 
+/// Misfit, and agreement with the reference object.
 fn quality(summary: &Summary) -> String {
     let mut parts = Vec::new();
     if let Some(r) = summary.consistency_r {
@@ -88,7 +90,7 @@ fn quality(summary: &Summary) -> String {
         parts.push(format!("misfit to the data R = {r:.4}{before}"));
     }
     if let Some(phase) = summary.phase_correlation {
-        parts.push(format!("phase correlation {phase:.3} with the object in the file"));
+        parts.push(format!("phase correlation {phase:.3} with the reference object"));
     }
     if let Some(amplitude) = summary.amplitude_correlation {
         parts.push(format!("amplitude correlation {amplitude:.3}"));
@@ -101,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_report_says_where_how_good_on_what_and_how_long() {
+    fn the_report_contains_files_quality_device_and_time() {
         let summary = Summary {
             files: vec!["runs/a/amplitude.png".into(), "runs/a/phase.png".into()],
             consistency_r: Some(0.12345),
@@ -114,7 +116,7 @@ mod tests {
             position_shift_max_px: Some(2.0),
             ..Summary::default()
         };
-        let session = Session { output_dir: Some("runs/a".into()), ..Session::default() };
+        let session = JobProgress { output_dir: Some("runs/a".into()), ..JobProgress::default() };
         let text = report(&session, &summary);
         for part in [
             "0.2000 before polishing",

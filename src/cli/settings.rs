@@ -1,48 +1,49 @@
-//! From what was typed to a validated configuration: preset < file < flags.
+//! From command-line arguments to a validated configuration: preset < file < flags.
 
-use super::args::{FieldFlags, SettingArgs};
-use crate::config::{Config, Format, Method, Places, Preset, why_unused};
+use super::flags::{FieldFlags, SettingArgs};
+use crate::config::{Config, ConfigPaths, Format, Method, Preset, unused_reason};
 use crate::error::{Error, Problem, Result};
+use std::path::PathBuf;
 
-/// Settings in the order in which they apply, and what to say about them.
+/// Settings in the order in which they apply, with notes for the user.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Settings {
-    /// Dotted path and text of each.
+    /// Dotted path and value of each, as text.
     pub values: Vec<(String, String)>,
-    /// What a person should know.
+    /// Notes to print.
     pub notes: Vec<String>,
-    /// The preset that everything stands over.
+    /// Preset that the other settings override.
     pub preset: Preset,
-    /// Inputs and outputs that the configuration file names.
-    pub places: Places,
+    /// Input and output paths named in the configuration file.
+    pub paths: ConfigPaths,
 }
 
-/// The effective configuration.
+/// The effective configuration, and the settings that led to it.
 ///
 /// # Errors
-/// An unknown preset, field or file, or an illegal value.
+/// An unknown preset, field or file, an invalid value, or a setting of the network without effect.
 pub(super) fn effective(preset: Option<&str>, arguments: &SettingArgs<true>) -> Result<(Config, Settings)> {
     let (config, mut settings) = layered(preset, arguments)?;
     settings.notes.extend(without_effect(&config, &settings.values)?);
     Ok((config, settings))
 }
 
-/// What to say about settings that were given and have no effect with the others.
+/// Notes on the given settings that have no effect in combination with the others.
 ///
 /// # Errors
-/// One of them describes the network: another network than was asked for is not trained.
+/// One of them describes the network: training a different network than requested is refused.
 fn without_effect(config: &Config, given: &[(String, String)]) -> Result<Vec<String>> {
     let mut notes = Vec::new();
     for (path, value) in given.iter().filter(|(path, _)| !path.starts_with("execution.seeds.")) {
-        let Some(reason) = why_unused(path, config) else { continue };
+        let Some(reason) = unused_reason(path, config) else { continue };
         if path.starts_with("model.") && config.training.method == Method::Network {
-            // What is set to its default asks for nothing.
+            // The default value requests nothing.
             if Config::default().get(path)? == config.get(path)? {
                 continue;
             }
             return Err(Error::BadInput(
                 Problem::new(format!("{path} = {value} has no effect here. {reason}"))
-                    .hint("Leave it out, or change the field that it depends on"),
+                    .hint("Remove it, or change the field it depends on"),
             ));
         }
         notes.push(format!("{path} has no effect here. {reason}."));
@@ -50,7 +51,7 @@ fn without_effect(config: &Config, given: &[(String, String)]) -> Result<Vec<Str
     Ok(notes)
 }
 
-/// The configuration and the settings over it.
+/// The configuration from preset, file and flags, before the check for settings without effect.
 fn layered(preset: Option<&str>, arguments: &SettingArgs<true>) -> Result<(Config, Settings)> {
     let mut settings = gather(arguments)?;
     let preset = preset.map(Preset::from_name).transpose()?;
@@ -61,15 +62,15 @@ fn layered(preset: Option<&str>, arguments: &SettingArgs<true>) -> Result<(Confi
     let imported = Config::import(path, preset, &settings.values)?;
     imported.config.validate().map_err(|error| if settings.values.is_empty() { error.at(path) } else { error })?;
     let mut notes = Vec::new();
-    if imported.foreign || imported.format != Format::Toml {
-        notes.push(imported.in_words(path));
+    if imported.is_ptychopinn || imported.format != Format::Toml {
+        notes.push(imported.description(path));
     }
     notes.extend(imported.notes);
     notes.append(&mut settings.notes);
-    Ok((imported.config, Settings { notes, preset: imported.preset, places: imported.places, ..settings }))
+    Ok((imported.config, Settings { notes, preset: imported.preset, paths: imported.paths, ..settings }))
 }
 
-/// Flags as settings, `--set` last.
+/// Settings of all flags, those of `--set` last.
 ///
 /// # Errors
 /// A `--set` without `=`.
@@ -87,11 +88,11 @@ pub(super) fn gather<const TRAINING: bool>(arguments: &SettingArgs<TRAINING>) ->
         if path == "execution.accelerator" && value.eq_ignore_ascii_case("cuda") {
             settings
                 .notes
-                .push("--accelerator cuda is taken as gpu: the GPU is used through wgpu, without CUDA.".to_owned());
+                .push("--accelerator cuda is treated as gpu: the GPU is used through wgpu, without CUDA.".to_owned());
         }
         settings.values.push((path.clone(), value.clone()));
     }
-    // A number of epochs replaces the preset's time budget, and the other way round, unless both are given.
+    // A number of epochs replaces the preset's time budget and vice versa, unless both are given.
     let given = |path: &str| flags.iter().any(|(given, _)| given == path);
     match (given("training.epochs"), given("training.time_budget_s")) {
         (true, false) => settings.values.push(("training.time_budget_s".to_owned(), "none".to_owned())),
@@ -104,16 +105,47 @@ pub(super) fn gather<const TRAINING: bool>(arguments: &SettingArgs<TRAINING>) ->
     Ok(settings)
 }
 
-/// A configuration with these settings and with those of `--set`, which all say how a dataset is read.
+/// Settings for `infer` and `polish`: only fields that inference uses; all others are fixed by the model.
 ///
 /// # Errors
-/// A `--set` without `=`, or of a field that is not about data.
+/// A configuration file that cannot be used, an unknown field, or one that cannot be set for inference.
+pub(super) fn inference_settings(arguments: &SettingArgs<false>) -> Result<Settings> {
+    let gathered = gather(arguments)?;
+    let (mut values, mut notes) = (Vec::new(), Vec::new());
+    if let Some(path) = &arguments.config {
+        // Only the fields that inference uses are taken from a complete configuration file.
+        let imported = Config::import(path, None, &[])?;
+        imported.config.validate().map_err(|error| error.at(path))?;
+        notes.extend(imported.notes.iter().cloned());
+        let config = imported.config;
+        for field in Config::fields().into_iter().filter(|field| field.settable_in_inference) {
+            values.push((field.path.to_owned(), config.get(field.path)?));
+        }
+    }
+    values.extend(gathered.values);
+    values.iter().try_for_each(|(path, _)| Config::check_settable_in_inference(path))?;
+    notes.extend(gathered.notes);
+    Ok(Settings { values, notes, ..Settings::default() })
+}
+
+/// A required argument called `name` in the usage.
+///
+/// # Errors
+/// It is missing.
+pub(super) fn required(path: Option<PathBuf>, name: &str) -> Result<PathBuf> {
+    path.ok_or_else(|| Error::BadInput(Problem::new(format!("{name} is missing")).hint("See --help")))
+}
+
+/// `config` with these values, then those of `--set`, which may only change how a dataset is read.
+///
+/// # Errors
+/// A `--set` without `=`, or of a field outside the group `data`.
 pub(super) fn data_config(mut config: Config, set: &[String], mut values: Vec<(String, String)>) -> Result<Config> {
     for text in set {
         let (path, value) = assignment(text)?;
         if !path.starts_with("data.") {
             return Err(Error::BadInput(
-                Problem::new(format!("{path} does not say how a dataset is read"))
+                Problem::new(format!("{path} does not control how a dataset is read"))
                     .expected("a field of the group data, for example --set data.crop=128")
                     .hint("`ptychoscope config --fields` lists them"),
             ));
@@ -129,7 +161,7 @@ pub(super) fn data_config(mut config: Config, set: &[String], mut values: Vec<(S
 /// Path and value of a `--set`.
 ///
 /// # Errors
-/// There is no `=`.
+/// A missing `=`.
 pub(super) fn assignment(text: &str) -> Result<(String, String)> {
     let Some((path, value)) = text.split_once('=') else {
         return Err(Error::BadInput(
@@ -141,7 +173,6 @@ pub(super) fn assignment(text: &str) -> Result<(String, String)> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
     use crate::cli::args::{Args, Task};
@@ -177,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn cuda_is_taken_as_gpu_with_a_note() {
+    fn cuda_is_treated_as_gpu_with_a_note() {
         let (config, settings) = effective_of(&["--accelerator", "cuda"]).unwrap();
         assert_eq!(config.execution.accelerator, Accelerator::Gpu);
         assert_eq!(settings.notes.len(), 1);
@@ -195,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_of_the_original_brings_its_names_its_preset_and_its_files() {
+    fn a_configuration_from_ptychopinn_supplies_its_names_preset_and_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.yaml");
         std::fs::write(&path, "nepochs: 3\ntrain_data_file: a.npz\nn_images: 9\ndebug: true\n").unwrap();
@@ -203,7 +234,7 @@ mod tests {
         let (config, settings) = effective_of(&words).unwrap();
         assert_eq!((config.training.epochs, config.training.batch_size, config.data.n_groups), (Some(3), 4, Some(9)));
         assert_eq!(config.model, Preset::Reference.config().model);
-        assert_eq!((settings.preset, settings.places.train.len()), (Preset::Reference, 1));
+        assert_eq!((settings.preset, settings.paths.train.len()), (Preset::Reference, 1));
         let notes = settings.notes.join(" ");
         for part in ["PtychoPINN in YAML", "n_images is the deprecated name", "debug"] {
             assert!(notes.contains(part), "{part}: {notes}");

@@ -1,7 +1,9 @@
-//! `simulate`: its flags, and the job they stand for.
+//! `simulate`: a simulated dataset with a known object.
 
-use super::args::{SimulateArgs, add_field_flags, field_values};
-use super::{print_line, run};
+use super::console::print_line;
+use super::flags::{OutputArgs, add_field_flags, field_values};
+use super::jobs;
+use super::paths::file_stem;
 use crate::checkpoint::write_atomic;
 use crate::config::{Config, Field, Preset};
 use crate::data::Dataset;
@@ -14,17 +16,55 @@ use ndarray::{Array2, Axis};
 use std::f64::consts::PI;
 use std::path::{Path, PathBuf};
 
-/// Values of the flags of simulation fields (and of the gridsize), in the order of the fields.
-#[derive(Debug, Clone, Default)]
-pub struct SimulationFlags(pub Vec<(String, String)>);
+/// Arguments of `simulate`.
+#[derive(Debug, clap::Args)]
+pub(super) struct SimulateArgs {
+    /// Dataset to write (NPZ)
+    #[arg(long, visible_alias = "output-file", value_name = "FILE")]
+    pub output: PathBuf,
+    /// Use object and probe of this dataset (NPZ), unless --object or --probe select others
+    #[arg(long, value_name = "FILE")]
+    pub input_file: Option<PathBuf>,
+    /// Use this image as the object (PNG)
+    #[arg(long, value_name = "FILE")]
+    pub object_image: Option<PathBuf>,
+    /// Use the probe of this dataset (NPZ)
+    #[arg(long, value_name = "FILE")]
+    pub probe_file: Option<PathBuf>,
+    /// Use the positions in this file: xcoords and ycoords (NPZ), or x and y in two columns (text)
+    #[arg(long, value_name = "FILE")]
+    pub positions_file: Option<PathBuf>,
+    /// Configuration file (TOML, YAML or JSON); overrides the defaults
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set one configuration field; overrides everything else; repeatable
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    pub set: Vec<String>,
+    /// Seed of all random numbers
+    #[arg(long, value_name = "N")]
+    pub seed: Option<String>,
+    /// Also write an image, FILE_visualization.png: object, probe and two patterns
+    #[arg(long)]
+    pub visualize: bool,
+    /// Flags of single fields.
+    #[command(flatten)]
+    pub fields: SimulationFlags,
+    /// Output.
+    #[command(flatten)]
+    pub output_style: OutputArgs,
+}
 
-fn holds(field: &Field) -> bool {
+/// Path and value of each simulation field (and of the grid size) set by its own flag, in the order of the fields.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SimulationFlags(pub Vec<(String, String)>);
+
+fn includes(field: &Field) -> bool {
     field.group() == "simulation" || field.path == "model.gridsize"
 }
 
 impl clap::Args for SimulationFlags {
     fn augment_args(command: Command) -> Command {
-        add_field_flags(command, holds)
+        add_field_flags(command, includes)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -34,84 +74,83 @@ impl clap::Args for SimulationFlags {
 
 impl FromArgMatches for SimulationFlags {
     fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
-        Ok(Self(field_values(matches, holds)))
+        Ok(Self(field_values(matches, includes)))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> std::result::Result<(), clap::Error> {
-        self.0.extend(field_values(matches, holds));
+        self.0.extend(field_values(matches, includes));
         Ok(())
     }
 }
 
-/// Simulates a dataset; gives back the exit code.
+/// Simulates a dataset; returns the exit code.
 pub(super) fn simulate(args: SimulateArgs) -> Result<u8> {
     let (output, visualize, path) = (args.output_style, args.visualize, args.output.clone());
-    let code = run::perform(job(args)?, &[], output)?;
+    let code = jobs::run_one(job(args)?, &[], output)?;
     if visualize && code == 0 {
-        let picture = visualization(&path)?;
-        if !output.quiet && !output.json {
+        let image_path = visualization(&path)?;
+        if !output.is_silent() {
             print_line(&format!(
-                "  picture      {}: object, probe (amplitude, phase), mean and first pattern (logarithmic)",
-                picture.display()
+                "  image        {}: object, probe (amplitude, phase), mean and first pattern (logarithmic)",
+                image_path.display()
             ));
         }
     }
     Ok(code)
 }
 
-/// Writes `FILE_visualization.png` beside a simulated dataset; gives back its path.
+/// Writes `FILE_visualization.png` beside a simulated dataset; returns its path.
 fn visualization(path: &Path) -> Result<PathBuf> {
     let dataset = Dataset::load(path, &Config::default().data, 0)?;
-    let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    let picture = path.with_file_name(format!("{stem}_visualization.png"));
-    let mut drawn = Vec::new();
+    let image_path = path.with_file_name(format!("{}_visualization.png", file_stem(path)));
+    let mut images = Vec::new();
     let first_mode = dataset.probe.index_axis(Axis(0), 0);
     for complex in dataset.object.iter().map(|object| object.view()).chain([first_mode]) {
         let amplitude = complex.mapv(|value| value.norm());
-        drawn.push(drawing(&amplitude)?);
-        // Where there is no amplitude, the phase means nothing.
+        images.push(grayscale(&amplitude)?);
+        // The phase is undefined where the amplitude vanishes.
         let floor = 0.02 * amplitude.iter().fold(0.0f32, |a, &b| a.max(b));
-        let seen = amplitude.mapv(|value| value > floor);
+        let visible = amplitude.mapv(|value| value > floor);
         let limits = Limits { low: -PI, high: PI };
         let phase = complex.mapv(|value| value.arg());
-        drawn.push(imaging::render(phase.view(), seen.view(), limits, Colormap::Cyclic, Labels::Bar("rad"))?);
+        images.push(imaging::render(phase.view(), visible.view(), limits, Colormap::Cyclic, Labels::Bar("rad"))?);
     }
     if let Some(mean) = dataset.diffraction.mapv(|value| value * value).mean_axis(Axis(0)) {
         let first = dataset.diffraction.index_axis(Axis(0), 0).mapv(|value| value * value);
         for counts in [mean, first] {
-            drawn.push(drawing(&counts.mapv(|value| (1.0 + value).log10()))?);
+            images.push(grayscale(&counts.mapv(|value| (1.0 + value).log10()))?);
         }
     }
-    write_atomic(&picture, &imaging::encode_rgba(imaging::arrange(&drawn, 2))?)?;
-    Ok(picture)
+    write_atomic(&image_path, &imaging::encode_rgba(imaging::arrange(&images, 2))?)?;
+    Ok(image_path)
 }
 
-fn drawing(values: &Array2<f32>) -> Result<RgbaImage> {
-    let seen = Array2::from_elem(values.dim(), true);
-    let limits = imaging::robust_limits(values.view(), seen.view(), 0.001, 0.999);
-    imaging::render(values.view(), seen.view(), limits, Colormap::Gray, Labels::Bar(""))
+fn grayscale(values: &Array2<f32>) -> Result<RgbaImage> {
+    let visible = Array2::from_elem(values.dim(), true);
+    let limits = imaging::robust_limits(values.view(), visible.view(), 0.001, 0.999);
+    imaging::render(values.view(), visible.view(), limits, Colormap::Gray, Labels::Bar(""))
 }
 
-/// The job: defaults < file < flags < `--set`; a file for object, probe or positions chooses that it is used.
+/// The job, from defaults < file < flags < `--set`. A file given for object, probe or positions selects its use.
 fn job(args: SimulateArgs) -> Result<Job> {
     let mut settings: Vec<(String, String)> = Vec::new();
-    let mut choose = |path: &str, value: &str| settings.push((path.to_owned(), value.to_owned()));
+    let mut set = |path: &str, value: &str| settings.push((path.to_owned(), value.to_owned()));
     if args.input_file.is_some() {
-        choose("simulation.object", "file");
-        choose("simulation.probe", "file");
+        set("simulation.object", "file");
+        set("simulation.probe", "file");
     }
     if args.object_image.is_some() {
-        choose("simulation.object", "image");
+        set("simulation.object", "image");
     }
     if args.probe_file.is_some() {
-        choose("simulation.probe", "file");
+        set("simulation.probe", "file");
     }
     if args.positions_file.is_some() {
-        choose("simulation.scan", "file");
+        set("simulation.scan", "file");
     }
     if let Some(seed) = &args.seed {
         for purpose in ["weights", "subsample", "grouping", "shuffle", "noise"] {
-            choose(&format!("execution.seeds.{purpose}"), seed);
+            set(&format!("execution.seeds.{purpose}"), seed);
         }
     }
     settings.extend(args.fields.0);
@@ -140,7 +179,6 @@ fn job(args: SimulateArgs) -> Result<Job> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
     use crate::cli::args::{Args, Task};
@@ -184,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_wins_over_what_a_file_chooses_and_set_over_both() {
+    fn a_flag_overrides_the_choice_made_by_a_file_and_set_overrides_both() {
         let words = ["--output", "o.npz", "--input-file", "i.npz", "--probe", "disk", "--positions-file", "p.csv"];
         let (_, sources, config) = job_of(&words).unwrap();
         assert_eq!((config.simulation.object, config.simulation.probe), (ObjectKind::File, ProbeKind::Disk));

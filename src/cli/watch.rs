@@ -1,39 +1,39 @@
-//! `infer --watch`: datasets are reconstructed as they arrive in a folder, and one line tells of each.
+//! `infer --watch`: datasets reconstructed as they arrive in a folder, with one line of output per file.
 
+use super::console::{print_line, print_message};
 use super::jobs::Jobs;
-use super::{print_line, tell};
 use crate::error::Result;
 use crate::system::file_name;
-use crate::worker::message::{EventKind, Fate, Job, Stage, WatchedFile};
+use crate::worker::message::{EventKind, FileStatus, Job, Stage, WatchedFile};
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What is watched, and what is done with it.
+/// Options of a watched folder.
 pub(super) struct Watch {
-    /// The bundle.
+    /// Path of the model.
     pub model: PathBuf,
-    /// The folder that datasets arrive in.
+    /// Folder in which datasets arrive.
     pub folder: PathBuf,
-    /// Where a run folder is made for each; none for `reconstructed` in the folder itself.
+    /// Parent of one run folder per file; `None` for `reconstructed` in the watched folder.
     pub output_dir: Option<PathBuf>,
-    /// Settings of the inferences.
+    /// Path and value of each inference setting.
     pub settings: Vec<(String, String)>,
-    /// Whether to end when all that is there is done.
+    /// Exit once all files present have been processed.
     pub once: bool,
-    /// How long a file must have been left alone.
+    /// Time for which a file must remain unchanged before it is read.
     pub settle: Duration,
-    /// One line of JSON for each file, instead of words.
+    /// Print one line of JSON per file instead of text.
     pub json: bool,
-    /// Nothing but errors.
+    /// Print only errors.
     pub quiet: bool,
 }
 
 impl Watch {
-    /// Watches until Ctrl-C, or until all is done; gives back the exit code: 1 if a file was bad.
+    /// Watches until Ctrl-C, or with `once` until all files are processed. Returns the exit code: 1 if a file failed.
     ///
     /// # Errors
-    /// A bundle or folder that cannot be used.
+    /// A model or folder that cannot be used.
     pub(super) fn run(self) -> Result<u8> {
         let mut jobs = Jobs::start(self.quiet || self.json)?;
         let job = Job::Watch {
@@ -44,36 +44,41 @@ impl Watch {
             once: self.once,
             settle: self.settle,
         };
-        let mut begun = false;
-        let session = jobs.run_told(job, &mut |jobs, kind| match kind {
-            EventKind::Stage { stage: Stage::Watching } if !std::mem::replace(&mut begun, true) => {
-                jobs.say(&format!("Watching {}; Ctrl-C ends.", self.folder.display()));
+        let mut announced = false;
+        let session = jobs.run_observed(job, &mut |jobs, event| {
+            jobs.print_note(event);
+            match &event.kind {
+                EventKind::Stage { stage: Stage::Watching } if !std::mem::replace(&mut announced, true) => {
+                    jobs.print(&format!("Watching {}; press Ctrl-C to end.", self.folder.display()));
+                }
+                EventKind::File(file) => self.report_file(jobs, file),
+                _ => {}
             }
-            EventKind::File(file) => self.tell_of(jobs, file),
-            _ => {}
+            Ok(())
         })?;
         let watched = &session.watched;
         if self.json {
             let value = json!({
-                "event": "watched", "done": watched.done, "bad": watched.bad, "done_before": watched.before,
+                "event": "watched", "done": watched.done, "bad": watched.failed, "done_before": watched.skipped,
                 "patterns": watched.patterns, "infer_seconds": watched.seconds,
                 "ms_per_pattern": watched.ms_per_pattern().unwrap_or_default(),
             });
             print_line(&value.to_string());
         } else if !self.quiet {
-            print_line(&format!("Watched {}: {}.", self.folder.display(), watched.words()));
+            print_line(&format!("Watched {}: {}.", self.folder.display(), watched.summary()));
         }
-        Ok(u8::from(watched.bad > 0))
+        Ok(u8::from(watched.failed > 0))
     }
 
-    fn tell_of(&self, jobs: &Jobs, file: &WatchedFile) {
+    /// Prints the new status of a file.
+    fn report_file(&self, jobs: &Jobs, file: &WatchedFile) {
         let (path, folder) = (&file.path, file.folder.display());
-        match &file.fate {
-            Fate::Waiting | Fate::Working => {}
-            Fate::Before => jobs.say(&format!("{}: reconstructed before, in {folder}", path.display())),
-            Fate::Left => jobs.say(&format!("{}: left undone", path.display())),
-            Fate::Done { patterns, whole_seconds, infer_seconds, consistency_r } => {
-                let each = file.fate.ms_per_pattern().unwrap_or_default();
+        match &file.status {
+            FileStatus::Waiting | FileStatus::Working => {}
+            FileStatus::Skipped => jobs.print(&format!("{}: already reconstructed, in {folder}", path.display())),
+            FileStatus::Aborted => jobs.print(&format!("{}: not finished", path.display())),
+            FileStatus::Done { patterns, whole_seconds, infer_seconds, consistency_r } => {
+                let each = file.status.ms_per_pattern().unwrap_or_default();
                 if self.json {
                     let value = json!({
                         "event": "file", "outcome": "done", "file": path, "folder": file.folder, "patterns": patterns,
@@ -84,16 +89,16 @@ impl Watch {
                     let name = file_name(path);
                     let misfit = consistency_r.map_or_else(String::new, |r| format!(", R = {r:.4}"));
                     print_line(&format!(
-                        "{name}: {patterns} patterns in {whole_seconds:.2} s, {each:.2} ms each to reconstruct{misfit}, \
-                         in {folder}"
+                        "{name}: {patterns} patterns in {whole_seconds:.2} s ({each:.2} ms per pattern to reconstruct)\
+                         {misfit}, in {folder}"
                     ));
                 }
             }
-            Fate::Bad { message } if self.json => {
+            FileStatus::Failed { message } if self.json => {
                 let value = json!({ "event": "file", "outcome": "bad", "file": path, "message": message });
                 print_line(&value.to_string());
             }
-            Fate::Bad { message } => tell(&format!("Skipped: {message}")),
+            FileStatus::Failed { message } => print_message(&format!("Skipped: {message}")),
         }
     }
 }

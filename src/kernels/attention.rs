@@ -1,28 +1,28 @@
-//! Convolutional block attention: each channel weighted by what its mean and its largest value say, then each pixel by
-//! what the largest value and the mean over the channels say (A§4.6). One pass for an image as long as it is in the
-//! cache, in place of some twenty passes over all images.
+//! Convolutional block attention on the CPU: each channel is weighted by a gate computed from its mean and its maximum,
+//! then each pixel by a gate computed from the maximum and the mean over the channels (A§4.6). Each image is processed
+//! completely while it is in the cache, instead of some twenty passes over all images.
 
-use super::buffer::made_in_chunks_with;
+use super::buffer::fill_chunks_with;
 use super::simd::{Level, compiled_for_each_level};
 use std::mem::MaybeUninit;
 
-/// Values that are summed side by side; fixed, so that every level of instructions sums alike.
+/// Number of partial sums; fixed, so that every instruction level sums in the same order.
 const LANES: usize = 16;
 
-/// Sizes of one application.
+/// Shape of an attention layer and its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AttentionShape {
-    /// Images.
+    /// Number of images.
     pub n: usize,
-    /// Channels of an image.
+    /// Channels per image.
     pub channels: usize,
     /// Rows.
     pub h: usize,
     /// Columns.
     pub w: usize,
-    /// Units of the hidden layer between the channels' statistics and their weights.
+    /// Units of the hidden layer between the channel statistics and the channel scores.
     pub units: usize,
-    /// Side of the kernel over the maps of pixels, odd.
+    /// Side of the spatial kernel, odd.
     pub side: usize,
 }
 
@@ -31,13 +31,13 @@ impl AttentionShape {
         self.h * self.w
     }
 
-    /// Values of one image.
+    /// Number of values per image.
     fn image(&self) -> usize {
         self.channels * self.pixels()
     }
 
-    /// Rows and columns of a map with a rim of zeros for the kernel.
-    fn rimmed(&self) -> [usize; 2] {
+    /// Rows and columns of a map padded with zeros for the kernel.
+    fn padded(&self) -> [usize; 2] {
         [self.h + self.side - 1, self.w + self.side - 1]
     }
 
@@ -46,7 +46,7 @@ impl AttentionShape {
     }
 }
 
-/// What is learned.
+/// Parameters of the attention.
 #[derive(Debug, Clone, Copy)]
 pub struct AttentionParameters<'a> {
     /// (units, channels)
@@ -57,7 +57,7 @@ pub struct AttentionParameters<'a> {
     pub last_weight: &'a [f32],
     /// (channels,)
     pub last_bias: &'a [f32],
-    /// (2, side, side): for the largest value, then for the mean.
+    /// (2, side, side): for the maximum, then for the mean.
     pub kernel: &'a [f32],
 }
 
@@ -73,24 +73,24 @@ impl AttentionParameters<'_> {
     }
 }
 
-/// What the gradient of one image needs besides the image.
+/// Intermediate results of one image for its gradients.
 #[derive(Debug, Clone)]
 pub struct AttentionState {
-    /// Mean and largest value of each channel, (channels,) each, and where the latter lies.
+    /// Mean, maximum and pixel of the maximum of each channel, (channels,) each.
     mean: Vec<f32>,
-    largest: Vec<f32>,
-    at: Vec<usize>,
+    max: Vec<f32>,
+    max_at: Vec<usize>,
     /// (channels,)
     channel_gate: Vec<f32>,
-    /// Largest value and mean over the weighted channels, with a rim of zeros: (2, h + side - 1, w + side - 1).
+    /// Maximum and mean over the weighted channels, padded with zeros: (2, h + side - 1, w + side - 1).
     maps: Vec<f32>,
-    /// Channel of the largest value, (h, w).
-    leader: Vec<u32>,
+    /// Channel of the maximum, (h, w).
+    max_channel: Vec<u32>,
     /// (h, w)
     pixel_gate: Vec<f32>,
 }
 
-/// Gradients of everything that goes in; of the parameters in the layout of [`AttentionParameters`].
+/// Gradients of the input and of the parameters, with the layout of [`AttentionParameters`].
 #[derive(Debug, Clone)]
 pub struct AttentionGradients {
     /// (n, channels, h, w)
@@ -107,10 +107,10 @@ pub struct AttentionGradients {
     pub kernel: Vec<f32>,
 }
 
-/// Weighs images `x`, (n, channels, h, w); also gives what their gradients need.
+/// Applies the attention to images `x`, (n, channels, h, w); also returns the intermediate results for the gradients.
 ///
 /// # Panics
-/// If a length does not fit `shape`.
+/// If a length does not match `shape`.
 pub fn forward(
     shape: AttentionShape,
     x: &[f32],
@@ -120,28 +120,28 @@ pub fn forward(
     let image = shape.image();
     assert_eq!(x.len(), shape.n * image, "input of {shape:?}");
     let level = Level::current();
-    // SAFETY: `weigh_image` writes each of the channels * h * w values of its image.
+    // SAFETY: `attend_image` writes each of the channels * h * w values of its image.
     unsafe {
-        made_in_chunks_with(image, shape.n, |i, y| {
+        fill_chunks_with(image, shape.n, |i, y| {
             let mut state = AttentionState {
                 mean: vec![0.0; shape.channels],
-                largest: vec![0.0; shape.channels],
-                at: vec![0; shape.channels],
+                max: vec![0.0; shape.channels],
+                max_at: vec![0; shape.channels],
                 channel_gate: vec![0.0; shape.channels],
-                maps: vec![0.0; 2 * shape.rimmed()[0] * shape.rimmed()[1]],
-                leader: vec![0; shape.pixels()],
+                maps: vec![0.0; 2 * shape.padded()[0] * shape.padded()[1]],
+                max_channel: vec![0; shape.pixels()],
                 pixel_gate: vec![0.0; shape.pixels()],
             };
-            weigh_image(level, shape, &x[i * image..][..image], parameters, y, &mut state);
+            attend_image(level, shape, &x[i * image..][..image], parameters, y, &mut state);
             state
         })
     }
 }
 
-/// Gradients, given that of the output, (n, channels, h, w).
+/// Gradients from that of the output, `dy`, (n, channels, h, w).
 ///
 /// # Panics
-/// If a length does not fit `shape`.
+/// If a length does not match `shape`.
 pub fn backward(
     shape: AttentionShape,
     x: &[f32],
@@ -163,13 +163,13 @@ pub fn backward(
         last_bias: vec![0.0; shape.channels],
         kernel: vec![0.0; shape.kernel()],
     };
-    // SAFETY: `weigh_image_back` writes each of the channels * h * w values of its image.
+    // SAFETY: `attend_image_backward` writes each of the channels * h * w values of its image.
     let (input, of_images) = unsafe {
-        made_in_chunks_with(image, shape.n, |i, dx| {
+        fill_chunks_with(image, shape.n, |i, dx| {
             let x_and_dy = [x, dy].map(|values| &values[i * image..][..image]);
-            let mut made = zeros();
-            weigh_image_back(level, shape, x_and_dy, parameters, &states[i], dx, &mut made);
-            made
+            let mut gradients = zeros();
+            attend_image_backward(level, shape, x_and_dy, parameters, &states[i], dx, &mut gradients);
+            gradients
         })
     };
     let mut sum = zeros();
@@ -191,7 +191,7 @@ pub fn backward(
 }
 
 compiled_for_each_level! {
-    fn weigh_image = weigh(
+    fn attend_image = attend(
         shape: AttentionShape,
         x: &[f32],
         parameters: AttentionParameters<'_>,
@@ -201,13 +201,13 @@ compiled_for_each_level! {
 }
 
 compiled_for_each_level! {
-    fn weigh_image_back = weigh_back(
+    fn attend_image_backward = attend_backward(
         shape: AttentionShape,
         x_and_dy: [&[f32]; 2],
         parameters: AttentionParameters<'_>,
         state: &AttentionState,
         dx: &mut [MaybeUninit<f32>],
-        made: &mut AttentionGradients,
+        gradients: &mut AttentionGradients,
     )
 }
 
@@ -215,7 +215,7 @@ fn sigmoid(z: f32) -> f32 {
     1.0 / (1.0 + (-z).exp())
 }
 
-/// Σ term(i) for i below n, in lanes.
+/// Σ term(i) for i < n, in LANES partial sums.
 #[inline(always)]
 fn sum_of(n: usize, term: impl Fn(usize) -> f32) -> f32 {
     let mut lanes = [0.0f32; LANES];
@@ -238,24 +238,24 @@ fn sum_of(n: usize, term: impl Fn(usize) -> f32) -> f32 {
     lanes[0]
 }
 
-/// Largest value and where it first lies; of a plane without numbers, its first value.
+/// Maximum of a plane and its first position; if all values are NaN, the first value.
 #[inline(always)]
-fn largest_of(plane: &[f32]) -> (f32, usize) {
+fn max_of(plane: &[f32]) -> (f32, usize) {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let whole = plane.len() / LANES * LANES;
     for values in plane[..whole].chunks_exact(LANES) {
-        for (most, v) in lanes.iter_mut().zip(values) {
-            *most = if *v > *most { *v } else { *most };
+        for (max, v) in lanes.iter_mut().zip(values) {
+            *max = if *v > *max { *v } else { *max };
         }
     }
-    let most = lanes.iter().chain(&plane[whole..]).fold(f32::NEG_INFINITY, |most, v| if *v > most { *v } else { most });
-    match plane.iter().position(|v| *v == most) {
-        Some(at) => (most, at),
+    let max = lanes.iter().chain(&plane[whole..]).fold(f32::NEG_INFINITY, |max, v| if *v > max { *v } else { max });
+    match plane.iter().position(|v| *v == max) {
+        Some(at) => (max, at),
         None => (plane.first().copied().unwrap_or_default(), 0),
     }
 }
 
-/// Hidden units for one kind of statistic of the channels, before the activation.
+/// A hidden unit for one channel statistic, before its activation.
 #[inline(always)]
 fn hidden(shape: AttentionShape, parameters: AttentionParameters<'_>, statistic: &[f32], unit: usize) -> f32 {
     let weight = &parameters.hidden_weight[unit * shape.channels..][..shape.channels];
@@ -263,7 +263,7 @@ fn hidden(shape: AttentionShape, parameters: AttentionParameters<'_>, statistic:
 }
 
 #[inline(always)]
-fn weigh(
+fn attend(
     shape: AttentionShape,
     x: &[f32],
     parameters: AttentionParameters<'_>,
@@ -273,12 +273,12 @@ fn weigh(
     let (pixels, channels) = (shape.pixels(), shape.channels);
     for (c, plane) in x.chunks_exact(pixels).enumerate() {
         state.mean[c] = sum_of(pixels, |i| plane[i]) / pixels as f32;
-        (state.largest[c], state.at[c]) = largest_of(plane);
+        (state.max[c], state.max_at[c]) = max_of(plane);
     }
     let mut units = vec![0.0f32; shape.units];
     for (unit, both) in units.iter_mut().enumerate() {
         *both = hidden(shape, parameters, &state.mean, unit).max(0.0)
-            + hidden(shape, parameters, &state.largest, unit).max(0.0);
+            + hidden(shape, parameters, &state.max, unit).max(0.0);
     }
     for (c, gate) in state.channel_gate.iter_mut().enumerate() {
         let weight = &parameters.last_weight[c * shape.units..][..shape.units];
@@ -286,24 +286,24 @@ fn weigh(
         *gate = sigmoid(score);
     }
 
-    let (mut most, mut mean) = (vec![f32::NEG_INFINITY; pixels], vec![0.0f32; pixels]);
+    let (mut max, mut mean) = (vec![f32::NEG_INFINITY; pixels], vec![0.0f32; pixels]);
     for (c, plane) in x.chunks_exact(pixels).enumerate() {
         let gate = state.channel_gate[c];
-        let values = plane.iter().zip(&mut most).zip(&mut mean).zip(&mut state.leader);
-        for (((x, most), mean), leader) in values {
+        let values = plane.iter().zip(&mut max).zip(&mut mean).zip(&mut state.max_channel);
+        for (((x, max), mean), max_channel) in values {
             let v = x * gate;
-            *leader = if v > *most { c as u32 } else { *leader };
-            *most = if v > *most { v } else { *most };
+            *max_channel = if v > *max { c as u32 } else { *max_channel };
+            *max = if v > *max { v } else { *max };
             *mean += v;
         }
     }
     let share = 1.0 / channels as f32;
     mean.iter_mut().for_each(|v| *v *= share);
-    let [rows, columns] = shape.rimmed();
-    let rim = shape.side / 2;
-    for (map, values) in state.maps.chunks_exact_mut(rows * columns).zip([&most, &mean]) {
+    let [rows, columns] = shape.padded();
+    let padding = shape.side / 2;
+    for (map, values) in state.maps.chunks_exact_mut(rows * columns).zip([&max, &mean]) {
         for (row, values) in values.chunks_exact(shape.w).enumerate() {
-            map[(row + rim) * columns + rim..][..shape.w].copy_from_slice(values);
+            map[(row + padding) * columns + padding..][..shape.w].copy_from_slice(values);
         }
     }
     correlate(shape, &state.maps, parameters.kernel, &mut state.pixel_gate);
@@ -316,10 +316,10 @@ fn weigh(
     }
 }
 
-/// `out[p] = Σ kernel[m, k] · maps[m, p + k]` for maps with a rim, (2, rows, columns); `out` is (h, w).
+/// `out[p] = Σ kernel[m, k] · maps[m, p + k]` for padded maps, (2, rows, columns); `out` is (h, w).
 #[inline(always)]
 fn correlate(shape: AttentionShape, maps: &[f32], kernel: &[f32], out: &mut [f32]) {
-    let [rows, columns] = shape.rimmed();
+    let [rows, columns] = shape.padded();
     out.fill(0.0);
     for (map, kernel) in maps.chunks_exact(rows * columns).zip(kernel.chunks_exact(shape.side * shape.side)) {
         for (row, out) in out.chunks_exact_mut(shape.w).enumerate() {
@@ -336,16 +336,16 @@ fn correlate(shape: AttentionShape, maps: &[f32], kernel: &[f32], out: &mut [f32
 }
 
 #[inline(always)]
-fn weigh_back(
+fn attend_backward(
     shape: AttentionShape,
     [x, dy]: [&[f32]; 2],
     parameters: AttentionParameters<'_>,
     state: &AttentionState,
     dx: &mut [MaybeUninit<f32>],
-    made: &mut AttentionGradients,
+    gradients: &mut AttentionGradients,
 ) {
     let (pixels, channels, side) = (shape.pixels(), shape.channels, shape.side);
-    // Of the pixels' scores.
+    // Gradient of the pixel scores.
     let mut score = vec![0.0f32; pixels];
     for (c, (x, dy)) in x.chunks_exact(pixels).zip(dy.chunks_exact(pixels)).enumerate() {
         let gate = state.channel_gate[c];
@@ -357,8 +357,8 @@ fn weigh_back(
         *d *= gate * (1.0 - gate);
     }
 
-    // Of the kernel, and of the two maps: a correlation with the kernel turned round.
-    let [rows, columns] = shape.rimmed();
+    // Gradients of the kernel and of the two maps; the latter by a correlation with the flipped kernel.
+    let [rows, columns] = shape.padded();
     for (m, map) in state.maps.chunks_exact(rows * columns).enumerate() {
         for ky in 0..side {
             for kx in 0..side {
@@ -367,77 +367,84 @@ fn weigh_back(
                     let line = &map[(row + ky) * columns + kx..][..shape.w];
                     sum += sum_of(shape.w, |i| d[i] * line[i]);
                 }
-                made.kernel[(m * side + ky) * side + kx] = sum;
+                gradients.kernel[(m * side + ky) * side + kx] = sum;
             }
         }
     }
-    let rim = side / 2;
-    let mut rimmed = vec![0.0f32; rows * columns];
+    let padding = side / 2;
+    let mut padded = vec![0.0f32; rows * columns];
     for (row, d) in score.chunks_exact(shape.w).enumerate() {
-        rimmed[(row + rim) * columns + rim..][..shape.w].copy_from_slice(d);
+        padded[(row + padding) * columns + padding..][..shape.w].copy_from_slice(d);
     }
-    let (mut of_most, mut of_mean) = (vec![0.0f32; pixels], vec![0.0f32; pixels]);
-    for (kernel, out) in parameters.kernel.chunks_exact(side * side).zip([&mut of_most, &mut of_mean]) {
-        let turned: Vec<f32> = kernel.iter().rev().copied().collect();
-        correlate(shape, &rimmed, &turned, out);
+    let (mut of_max, mut of_mean) = (vec![0.0f32; pixels], vec![0.0f32; pixels]);
+    for (kernel, out) in parameters.kernel.chunks_exact(side * side).zip([&mut of_max, &mut of_mean]) {
+        let flipped: Vec<f32> = kernel.iter().rev().copied().collect();
+        correlate(shape, &padded, &flipped, out);
     }
     let share = 1.0 / channels as f32;
     of_mean.iter_mut().for_each(|v| *v *= share);
 
-    // Of the channels' scores.
+    // Gradient of the channel scores.
     let mut of_gate = vec![0.0f32; channels];
     for (c, (x, dy)) in x.chunks_exact(pixels).zip(dy.chunks_exact(pixels)).enumerate() {
         let gate = state.channel_gate[c];
-        let sum = sum_of(pixels, |i| x[i] * into_channel(state, &of_most, &of_mean, dy[i], i, c as u32));
+        let sum = sum_of(pixels, |i| x[i] * weighted_gradient(state, &of_max, &of_mean, dy[i], i, c as u32));
         of_gate[c] = sum * gate * (1.0 - gate);
     }
-    let (of_channel_mean, of_largest) = perceive_back(shape, parameters, state, &of_gate, made);
+    let (of_channel_mean, of_channel_max) = perceptron_backward(shape, parameters, state, &of_gate, gradients);
 
     for (c, (dy, dx)) in dy.chunks_exact(pixels).zip(dx.chunks_exact_mut(pixels)).enumerate() {
         let (gate, even) = (state.channel_gate[c], of_channel_mean[c] / pixels as f32);
         for (i, (dy, dx)) in dy.iter().zip(dx.iter_mut()).enumerate() {
-            dx.write(into_channel(state, &of_most, &of_mean, *dy, i, c as u32) * gate + even);
+            dx.write(weighted_gradient(state, &of_max, &of_mean, *dy, i, c as u32) * gate + even);
         }
-        let at = state.at[c];
-        let whole = into_channel(state, &of_most, &of_mean, dy[at], at, c as u32) * gate + even + of_largest[c];
-        dx[at].write(whole);
+        let at = state.max_at[c];
+        let total = weighted_gradient(state, &of_max, &of_mean, dy[at], at, c as u32) * gate + even + of_channel_max[c];
+        dx[at].write(total);
     }
 }
 
-/// Gradient of a value that is weighted by its channel, but not yet by its pixel.
+/// Gradient of a value after the channel gate and before the pixel gate.
 #[inline(always)]
-fn into_channel(state: &AttentionState, of_most: &[f32], of_mean: &[f32], dy: f32, pixel: usize, channel: u32) -> f32 {
-    let leads = if state.leader[pixel] == channel { of_most[pixel] } else { 0.0 };
-    dy * state.pixel_gate[pixel] + of_mean[pixel] + leads
+fn weighted_gradient(
+    state: &AttentionState,
+    of_max: &[f32],
+    of_mean: &[f32],
+    dy: f32,
+    pixel: usize,
+    channel: u32,
+) -> f32 {
+    let through_max = if state.max_channel[pixel] == channel { of_max[pixel] } else { 0.0 };
+    dy * state.pixel_gate[pixel] + of_mean[pixel] + through_max
 }
 
-/// Back through the layers between the channels' statistics and their scores; gives the gradients of means and largest
-/// values.
+/// Backward pass of the layers between channel statistics and channel scores; returns the gradients of means and
+/// maxima.
 #[inline(always)]
-fn perceive_back(
+fn perceptron_backward(
     shape: AttentionShape,
     parameters: AttentionParameters<'_>,
     state: &AttentionState,
     of_score: &[f32],
-    made: &mut AttentionGradients,
+    gradients: &mut AttentionGradients,
 ) -> (Vec<f32>, Vec<f32>) {
     let channels = shape.channels;
-    for (made, d) in made.last_bias.iter_mut().zip(of_score) {
-        *made = 2.0 * d;
+    for (gradient, d) in gradients.last_bias.iter_mut().zip(of_score) {
+        *gradient = 2.0 * d;
     }
     let mut of_statistics = [vec![0.0f32; channels], vec![0.0f32; channels]];
     for unit in 0..shape.units {
         let weight = &parameters.hidden_weight[unit * channels..][..channels];
         let from_score: f32 =
             of_score.iter().enumerate().map(|(c, d)| d * parameters.last_weight[c * shape.units + unit]).sum();
-        for (statistic, of_statistic) in [&state.mean, &state.largest].into_iter().zip(&mut of_statistics) {
+        for (statistic, of_statistic) in [&state.mean, &state.max].into_iter().zip(&mut of_statistics) {
             let z = hidden(shape, parameters, statistic, unit);
             for (c, d) in of_score.iter().enumerate() {
-                made.last_weight[c * shape.units + unit] += d * z.max(0.0);
+                gradients.last_weight[c * shape.units + unit] += d * z.max(0.0);
             }
             if z > 0.0 {
-                made.hidden_bias[unit] += from_score;
-                let of_weight = &mut made.hidden_weight[unit * channels..][..channels];
+                gradients.hidden_bias[unit] += from_score;
+                let of_weight = &mut gradients.hidden_weight[unit * channels..][..channels];
                 for c in 0..channels {
                     of_weight[c] += from_score * statistic[c];
                     of_statistic[c] += from_score * weight[c];
@@ -445,6 +452,6 @@ fn perceive_back(
             }
         }
     }
-    let [of_mean, of_largest] = of_statistics;
-    (of_mean, of_largest)
+    let [of_mean, of_max] = of_statistics;
+    (of_mean, of_max)
 }

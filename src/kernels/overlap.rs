@@ -1,18 +1,19 @@
-//! Inner product of two patches over the pixels that both cover.
+//! Inner product of two patches over their common pixels.
 
 use super::simd::{Level, compiled_for_each_level};
 use num_complex::{Complex32, Complex64};
 
-/// Columns that are summed side by side; fixed, so that every level of instructions gives the same bits.
+/// Number of partial sums per row; fixed, so that every instruction level gives the same bits.
 const LANES: usize = 16;
 
-/// `Σ a · w · conj(b)` over the pixels of two square patches that lie upon each other.
+/// `Σ a · w · conj(b)` over the common pixels of two overlapping square patches.
 ///
-/// * `a`: real and imaginary part, (side, side) each. * `b`: (side, side). * `weight`: (side, side), of the pixels of `b`.
+/// * `a`: real and imaginary part, (side, side) each.
+/// * `b`: (side, side). * `weight`: (side, side), of the pixels of `b`.
 /// * `shift`: rows and columns from the corner of `a` to that of `b`.
 ///
 /// # Panics
-/// If a patch has not `side * side` values.
+/// If the length of a patch is not `side * side`.
 pub fn overlap_product(a: [&[f32]; 2], b: &[Complex32], weight: &[f32], side: usize, shift: [isize; 2]) -> Complex64 {
     let pixels = side * side;
     assert!(a.iter().all(|part| part.len() == pixels) && b.len() == pixels && weight.len() == pixels);
@@ -38,7 +39,7 @@ fn rows(a: [&[f32]; 2], b: &[Complex32], weight: &[f32], side: usize, shift: [is
     if common.contains(&0) {
         return;
     }
-    // First row and column of the common part in each patch.
+    // First common row and column in each patch.
     let (in_a, in_b) = (shift.map(|d| d.max(0).unsigned_abs()), shift.map(|d| d.min(0).unsigned_abs()));
     for row in 0..common[0] {
         let (at_a, at_b) = ((in_a[0] + row) * side + in_a[1], (in_b[0] + row) * side + in_b[1]);

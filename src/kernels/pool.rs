@@ -1,25 +1,25 @@
 //! 2×2 max pooling with stride 2 of `f32` planes, and its gradient.
 
-use super::buffer::made_in_chunks;
+use super::buffer::fill_chunks;
 use super::simd::{Level, compiled_for_each_level};
 use std::mem::MaybeUninit;
 
-/// Largest value of each 2×2 block of `planes` planes (h, w), giving planes (h / 2, w / 2); an odd last row or
-/// column is left out.
+/// Maximum of each 2×2 block of `planes` planes (h, w); returns planes (h / 2, w / 2). An odd last row or column is
+/// ignored.
 ///
 /// # Panics
-/// If `x` has not `planes * h * w` values.
+/// If the length of `x` is not `planes * h * w`.
 pub fn max_pool2(x: &[f32], planes: usize, h: usize, w: usize) -> Vec<f32> {
     assert_eq!(x.len(), planes * h * w, "input of {planes} planes of {h} by {w}");
     let level = Level::current();
     // SAFETY: `pool_plane` writes each of the h / 2 * (w / 2) values of its plane.
-    unsafe { made_in_chunks((h / 2) * (w / 2), planes, |i, y| pool_plane(level, &x[i * h * w..][..h * w], w, y)) }
+    unsafe { fill_chunks((h / 2) * (w / 2), planes, |i, y| pool_plane(level, &x[i * h * w..][..h * w], w, y)) }
 }
 
-/// Gradient for the input: the whole of it to the first largest value (row by row) of each block.
+/// Gradient of the input: that of each block goes to its first maximum (row by row).
 ///
 /// # Panics
-/// If `x` or `dy` have not the lengths of input and output.
+/// If `x` or `dy` does not have the length of the input or output.
 pub fn max_pool2_backward(x: &[f32], dy: &[f32], planes: usize, h: usize, w: usize) -> Vec<f32> {
     let out = (h / 2) * (w / 2);
     assert_eq!(x.len(), planes * h * w, "input of {planes} planes of {h} by {w}");
@@ -27,7 +27,7 @@ pub fn max_pool2_backward(x: &[f32], dy: &[f32], planes: usize, h: usize, w: usi
     let level = Level::current();
     // SAFETY: `unpool_plane` writes each of the h * w values of its plane.
     unsafe {
-        made_in_chunks(h * w, planes, |i, dx| {
+        fill_chunks(h * w, planes, |i, dx| {
             unpool_plane(level, &x[i * h * w..][..h * w], w, &dy[i * out..][..out], dx);
         })
     }
@@ -59,7 +59,7 @@ fn pool(x: &[f32], w: usize, y: &mut [MaybeUninit<f32>]) {
 fn unpool(x: &[f32], w: usize, dy: &[f32], dx: &mut [MaybeUninit<f32>]) {
     let odd_row = (x.len() / w.max(1)) % 2 == 1;
     if w < 2 || odd_row || w % 2 == 1 {
-        dx.fill(MaybeUninit::new(0.0)); // what no block covers
+        dx.fill(MaybeUninit::new(0.0)); // pixels outside of all blocks
     }
     if w < 2 {
         return;
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_the_largest_of_each_block_and_leaves_out_an_odd_edge() {
+    fn takes_the_maximum_of_each_block_and_ignores_an_odd_edge() {
         #[rustfmt::skip]
         let x = [
             1.0, 2.0, -3.0, -4.0, 9.0,
@@ -125,7 +125,7 @@ mod tests {
                 if planes > 0 {
                     pool_plane(level, &x[..h * w], w, &mut again);
                 }
-                // SAFETY: made of initialised values.
+                // SAFETY: the vector was created from initialized values.
                 assert!(again.iter().zip(&y).all(|(a, y)| unsafe { a.assume_init() } == *y));
             }
         }

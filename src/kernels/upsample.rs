@@ -1,29 +1,29 @@
-//! Nearest-neighbour upsampling ×2 of `f32` planes, and its gradient.
+//! Nearest-neighbor upsampling by 2 of `f32` planes, and its gradient.
 
-use super::buffer::made_in_chunks;
+use super::buffer::fill_chunks;
 use super::simd::{Level, compiled_for_each_level};
 use std::mem::MaybeUninit;
 
-/// Each value of `planes` planes (h, w) four times, as a 2×2 block of planes (2 h, 2 w).
+/// Repeats each value of `planes` planes (h, w) as a 2×2 block; returns planes (2 h, 2 w).
 ///
 /// # Panics
-/// If `x` has not `planes * h * w` values.
+/// If the length of `x` is not `planes * h * w`.
 pub fn upsample2(x: &[f32], planes: usize, h: usize, w: usize) -> Vec<f32> {
     assert_eq!(x.len(), planes * h * w, "input of {planes} planes of {h} by {w}");
     let level = Level::current();
     // SAFETY: `repeat_plane` writes each of the 4 h w values of its plane.
-    unsafe { made_in_chunks(4 * h * w, planes, |i, y| repeat_plane(level, &x[i * h * w..][..h * w], w, y)) }
+    unsafe { fill_chunks(4 * h * w, planes, |i, y| repeat_plane(level, &x[i * h * w..][..h * w], w, y)) }
 }
 
-/// Gradient for the input (`planes`, h, w): the sum over each 2×2 block of `dy` (`planes`, 2 h, 2 w).
+/// Gradient of the input, (`planes`, h, w): the sum over each 2×2 block of `dy`, (`planes`, 2 h, 2 w).
 ///
 /// # Panics
-/// If `dy` has not `4 * planes * h * w` values.
+/// If the length of `dy` is not `4 * planes * h * w`.
 pub fn upsample2_backward(dy: &[f32], planes: usize, h: usize, w: usize) -> Vec<f32> {
     assert_eq!(dy.len(), 4 * planes * h * w, "output gradient of {planes} planes of {h} by {w}");
     let level = Level::current();
     // SAFETY: `gather_plane` writes each of the h w values of its plane.
-    unsafe { made_in_chunks(h * w, planes, |i, dx| gather_plane(level, &dy[i * 4 * h * w..][..4 * h * w], w, dx)) }
+    unsafe { fill_chunks(h * w, planes, |i, dx| gather_plane(level, &dy[i * 4 * h * w..][..4 * h * w], w, dx)) }
 }
 
 compiled_for_each_level! {

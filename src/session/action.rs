@@ -1,20 +1,21 @@
-//! What a person asks for, and what follows from it.
+//! Actions of the user and their effects.
 
 use crate::config::Config;
-use crate::worker::message::{Control, Job, LivePace, Request, Sources};
+use crate::library::Request;
+use crate::worker::message::{Control, Job, LivePace, Sources};
 use std::path::PathBuf;
 
-/// One of the four steps from a file to a picture.
+/// One of the four steps from a dataset to a reconstruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Step {
     /// Open and check a dataset.
     #[default]
     Data,
-    /// Choose the network and how it is trained.
+    /// Configure network and training.
     Configure,
     /// Train.
     Train,
-    /// Look.
+    /// Inspect the result.
     Result,
 }
 
@@ -22,7 +23,7 @@ impl Step {
     /// All, in order.
     pub const ALL: [Self; 4] = [Self::Data, Self::Configure, Self::Train, Self::Result];
 
-    /// What a person is shown.
+    /// Name shown to the user.
     pub fn label(self) -> &'static str {
         match self {
             Self::Data => "Data",
@@ -33,31 +34,31 @@ impl Step {
     }
 }
 
-/// A file that a simulation starts from.
+/// Kind of input file of a simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// NPZ file with the object.
     Object,
-    /// PNG picture for the object.
+    /// PNG image of the object.
     Picture,
     /// NPZ file with the probe.
     Probe,
-    /// Positions, NPZ or text.
+    /// NPZ or text file with the positions.
     Positions,
 }
 
 impl Source {
-    /// What a person is shown.
+    /// Name shown to the user.
     pub fn label(self) -> &'static str {
         match self {
-            Self::Object => "File of the object",
-            Self::Picture => "Picture of the object",
-            Self::Probe => "File of the probe",
-            Self::Positions => "File of the positions",
+            Self::Object => "Object file",
+            Self::Picture => "Object image",
+            Self::Probe => "Probe file",
+            Self::Positions => "Positions file",
         }
     }
 
-    /// Its place among the files of a simulation.
+    /// The path of this file among those of a simulation.
     pub fn of(self, sources: &mut Sources) -> &mut Option<PathBuf> {
         match self {
             Self::Object => &mut sources.input,
@@ -68,14 +69,14 @@ impl Source {
     }
 }
 
-/// What a person asks for.
+/// An action of the user.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Open a file or folder, whatever it is: a dataset, a bundle, a configuration or a run folder.
+    /// Open a file or folder: a dataset, a bundle, a configuration or a run folder.
     Open(PathBuf),
-    /// Open the dataset shipped with the program.
+    /// Open the example dataset.
     OpenExample,
-    /// Read the dataset anew, with the configuration as it is now.
+    /// Reload the dataset with the current configuration.
     Reload,
     /// Close the dataset.
     CloseDataset,
@@ -87,164 +88,164 @@ pub enum Action {
     SetField {
         /// Dotted path.
         path: String,
-        /// As `--set` takes it.
+        /// Value, as for `--set`.
         text: String,
     },
-    /// Set several fields at once, as a remedy for what was found in the data.
+    /// Set several fields at once, to fix a problem found in the data.
     SetFields {
-        /// What it is for, in a few words.
-        what: String,
-        /// Dotted paths, with texts as `--set` takes them.
+        /// Description of the fix, in a few words.
+        label: String,
+        /// Dotted paths and values, as for `--set`.
         fields: Vec<(String, String)>,
     },
-    /// Take the last change of the configuration back.
+    /// Undo the latest configuration change.
     Undo,
-    /// Make the change that was taken back last again.
+    /// Redo the change undone last.
     Redo,
-    /// Set a field back to its value in the preset.
+    /// Reset a field to its value in the preset.
     ResetField(String),
-    /// Set all fields back to those of the preset.
+    /// Reset all fields to those of the preset.
     ResetConfig,
-    /// Take a whole configuration.
+    /// Replace the configuration.
     UseConfig {
-        /// Its name: a preset, a file, a run.
+        /// Name of the preset, file or run.
         name: String,
-        /// The configuration.
+        /// New configuration.
         config: Box<Config>,
     },
     /// Write the configuration as TOML.
     SaveConfig(PathBuf),
-    /// Give a configuration a name among the user's presets; one of this name is replaced.
+    /// Save a configuration as a preset, replacing one of the same name.
     SavePreset {
-        /// Its name.
+        /// Name of the preset.
         name: String,
-        /// The configuration.
+        /// Configuration to store.
         config: Box<Config>,
     },
-    /// Delete one of the user's presets.
+    /// Delete a preset of the user.
     DeletePreset(String),
-    /// Train, and reconstruct at the end.
+    /// Train, then reconstruct.
     Start,
     /// Reconstruct the dataset with the loaded bundle.
     Reconstruct,
-    /// Go on with the training in a run folder, which was cut off.
+    /// Resume the interrupted training in a run folder.
     Resume(PathBuf),
-    /// Improve the result shown by the direct solver, and lay the one before beside it.
+    /// Refine the displayed result with the direct solver and show both side by side.
     Polish,
-    /// Choose the folder that is watched.
+    /// Choose the folder to watch; an empty path for none.
     ChooseWatchFolder(PathBuf),
-    /// How many epochs of polish the objects of a watch get; 0 for none.
+    /// Set the number of polish epochs for watched files; 0 for none.
     SetWatchPolish(usize),
-    /// Reconstruct datasets with the loaded bundle as they arrive in the folder.
+    /// Start watching the folder with the loaded bundle.
     Watch,
-    /// Whether a first look at the object is taken when a dataset is opened.
-    SetFirstLook(bool),
-    /// Take a first look at the object of the open dataset.
-    TakeLook,
-    /// End the first look that is being taken.
-    CancelLook,
-    /// Read the objects of these runs, to be compared; those of others are forgotten.
+    /// Turn the preview on opening a dataset on or off.
+    SetAutoPreview(bool),
+    /// Compute a preview of the object of the open dataset.
+    ComputePreview,
+    /// Cancel the preview that is being computed.
+    CancelPreview,
+    /// Compare the objects of these runs only.
     CompareRuns(Vec<PathBuf>),
-    /// Read the patterns with the mask in this file; an empty path for none.
+    /// Use the mask in this file; an empty path for none.
     UseMask(PathBuf),
-    /// Choose a file that a simulation starts from; an empty path for none.
+    /// Choose an input file of the simulation; an empty path for none.
     SetSource(Source, PathBuf),
-    /// Look at what a simulation will be.
-    PreviewScene,
-    /// Simulate a dataset into a file, and open it.
+    /// Compute a preview of the simulation.
+    PreviewSimulation,
+    /// Simulate a dataset, write it to this file and open it.
     Simulate(PathBuf),
-    /// Pause, resume or end the job.
+    /// Pause, resume or stop the job.
     Steer(Control),
-    /// How often the object is shown while a network trains.
+    /// Set the frequency of live pictures.
     SetPace(LivePace),
-    /// Show the result of a run folder; or lay it beside the one shown.
+    /// Show the result of a run.
     ShowResult {
-        /// The run folder.
+        /// Path of the run folder.
         folder: PathBuf,
-        /// Whether it is laid beside the one shown.
+        /// True to show it beside the current result instead of replacing it.
         beside: bool,
     },
-    /// Take away the result beside the one shown.
+    /// Close the result on the side.
     ClearBeside,
-    /// Look for run folders again.
+    /// Refresh the list of runs.
     RefreshRuns,
-    /// Look for run folders in another place.
+    /// Choose the folder that holds the run folders.
     ChooseRunsFolder(PathBuf),
     /// Move a run folder to the trash.
     TrashRun(PathBuf),
-    /// Write a note on a run.
+    /// Write the note of a run.
     SetNote {
-        /// The run folder.
+        /// Path of the run folder.
         folder: PathBuf,
-        /// The text.
+        /// Text of the note.
         text: String,
     },
-    /// Write bytes that a panel has made into a file.
+    /// Write a file exported by a panel.
     Export {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is written.
+        /// Content.
         bytes: Vec<u8>,
     },
-    /// Say something, with details for the log.
-    Say {
-        /// How grave it is.
+    /// Show and log a message.
+    Notify {
+        /// Severity.
         level: Level,
         /// One sentence.
         text: String,
     },
-    /// Forget the log.
+    /// Clear the log.
     ClearLog,
-    /// Forget the recent files.
+    /// Clear the list of recent files.
     ClearRecent,
 }
 
-/// How grave a message is.
+/// Severity of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// Worth knowing.
+    /// Information.
     Info,
-    /// Done.
+    /// Success.
     Success,
-    /// Look at it.
+    /// Warning.
     Warning,
-    /// It did not work.
+    /// Error.
     Error,
 }
 
-/// What has to be done outside of the state.
+/// A side effect to be carried out by the window.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Give a job to the worker.
+    /// Submit a job to the worker.
     Submit(Job),
     /// Set the worker's switch.
     Control(Control),
-    /// Set the worker's pace of pictures.
+    /// Set the worker's frequency of live pictures.
     Pace(LivePace),
-    /// Ask the reader.
-    Read(Request),
-    /// Have the reader end the first look that it is taking.
-    CancelLook,
+    /// Send a request to the library.
+    Library(Request),
+    /// Cancel the preview that the library is computing.
+    CancelPreview,
     /// Unpack the example and open it.
     UnpackExample,
     /// Write a file.
     Write {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is written.
+        /// Content.
         bytes: Vec<u8>,
     },
     /// Move a folder to the trash.
     Trash(PathBuf),
-    /// Show a message for a while.
+    /// Show a message for some seconds.
     Toast {
-        /// How grave it is.
+        /// Severity.
         level: Level,
         /// One sentence.
         text: String,
     },
     /// Bring a step to the front.
     Show(Step),
-    /// Ask for the attention of the person at the desk: a long job has ended.
+    /// Request the user's attention: a long job has ended.
     Attention,
 }

@@ -1,24 +1,24 @@
-//! The changes of the configuration, to be taken back.
+//! Undo and redo of configuration changes.
 
 use super::Draft;
 
-/// Most changes kept.
-const MOST: usize = 100;
+/// Maximum number of changes kept.
+const MAX_CHANGES: usize = 100;
 
-/// A change, with what was before it.
+/// A configuration change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// What was changed, in a few words.
-    pub what: String,
-    /// Whether it was a remedy for what was found in the data.
-    pub is_remedy: bool,
-    /// The field, where it is a single one: changes of one field in a row are one change.
+    /// Description of the change, in a few words.
+    pub label: String,
+    /// True if it fixes a problem found in the data.
+    pub is_fix: bool,
+    /// Dotted path, if a single field was changed: consecutive changes of one field are undone together.
     field: Option<String>,
-    /// The configuration at the other side of the change.
+    /// The configuration before the change; after it, once undone.
     other: Draft,
 }
 
-/// Changes that can be taken back, and those that were.
+/// Changes that can be undone and redone.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Changes {
     done: Vec<Change>,
@@ -26,40 +26,41 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// The last change.
+    /// The change to undo next.
     pub fn last(&self) -> Option<&Change> {
         self.done.last()
     }
 
-    /// The change that was taken back last.
+    /// The change to redo next.
     pub fn last_undone(&self) -> Option<&Change> {
         self.undone.last()
     }
 
-    /// Keeps a change from `before`, of this field if it is of a single one.
-    pub(super) fn keep(&mut self, what: String, field: Option<&str>, is_remedy: bool, before: Draft) {
+    /// Records a change from `before`; `field` if it is of a single field.
+    pub(super) fn record(&mut self, label: String, field: Option<&str>, is_fix: bool, before: Draft) {
         self.undone.clear();
         if field.is_some() && self.done.last().is_some_and(|last| last.field.as_deref() == field) {
             return;
         }
-        if self.done.len() >= MOST {
+        if self.done.len() >= MAX_CHANGES {
             self.done.remove(0);
         }
-        self.done.push(Change { what, is_remedy, field: field.map(str::to_owned), other: before });
+        self.done.push(Change { label, is_fix, field: field.map(str::to_owned), other: before });
     }
 
-    /// Takes the last change back; gives the configuration before it.
+    /// Undoes the latest change; returns the configuration before it.
     pub(super) fn undo(&mut self, now: &Draft) -> Option<Draft> {
-        turn(&mut self.done, &mut self.undone, now)
+        swap_latest(&mut self.done, &mut self.undone, now)
     }
 
-    /// Makes the change that was taken back last again; gives the configuration after it.
+    /// Redoes the change undone last; returns the configuration after it.
     pub(super) fn redo(&mut self, now: &Draft) -> Option<Draft> {
-        turn(&mut self.undone, &mut self.done, now)
+        swap_latest(&mut self.undone, &mut self.done, now)
     }
 }
 
-fn turn(from: &mut Vec<Change>, to: &mut Vec<Change>, now: &Draft) -> Option<Draft> {
+/// Moves the latest change to the other list; returns its configuration and stores the current one in it.
+fn swap_latest(from: &mut Vec<Change>, to: &mut Vec<Change>, now: &Draft) -> Option<Draft> {
     let mut change = from.pop()?;
     let draft = std::mem::replace(&mut change.other, now.clone());
     to.push(change);
@@ -67,7 +68,6 @@ fn turn(from: &mut Vec<Change>, to: &mut Vec<Change>, now: &Draft) -> Option<Dra
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -78,21 +78,21 @@ mod tests {
     }
 
     #[test]
-    fn changes_of_one_field_in_a_row_are_taken_back_together_and_made_again() {
+    fn consecutive_changes_of_one_field_are_undone_and_redone_together() {
         let mut changes = Changes::default();
         let path = Some("training.batch_size");
-        changes.keep("Batch size".into(), path, false, draft("8"));
-        changes.keep("Batch size".into(), path, false, draft("1"));
-        changes.keep("Counts".into(), None, true, draft("12"));
-        assert_eq!((changes.last().unwrap().what.as_str(), changes.last().unwrap().is_remedy), ("Counts", true));
+        changes.record("Batch size".into(), path, false, draft("8"));
+        changes.record("Batch size".into(), path, false, draft("1"));
+        changes.record("Counts".into(), None, true, draft("12"));
+        assert_eq!((changes.last().unwrap().label.as_str(), changes.last().unwrap().is_fix), ("Counts", true));
         assert_eq!(changes.undo(&draft("20")), Some(draft("12")));
         assert_eq!(changes.undo(&draft("12")), Some(draft("8")));
-        assert_eq!((changes.undo(&draft("8")), changes.last_undone().unwrap().what.as_str()), (None, "Batch size"));
+        assert_eq!((changes.undo(&draft("8")), changes.last_undone().unwrap().label.as_str()), (None, "Batch size"));
         assert_eq!(changes.redo(&draft("8")), Some(draft("12")));
         assert_eq!(changes.redo(&draft("12")), Some(draft("20")));
         assert_eq!(changes.redo(&draft("20")), None);
         changes.undo(&draft("20"));
-        changes.keep("Other".into(), Some("model.gridsize"), false, draft("12"));
-        assert_eq!(changes.redo(&draft("3")), None, "a new change ends what could be made again");
+        changes.record("Other".into(), Some("model.gridsize"), false, draft("12"));
+        assert_eq!(changes.redo(&draft("3")), None, "a new change clears the redo list");
     }
 }

@@ -1,19 +1,19 @@
-//! The configuration as it is being edited.
+//! The configuration being edited.
 
 use crate::config::{Config, Preset};
 use crate::error::Result;
 use std::collections::BTreeMap;
 
-/// A configuration with the texts that are not legal values yet.
+/// A configuration with those texts that are not valid values yet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
-    /// The last legal state.
+    /// The configuration with the latest valid values.
     config: Config,
-    /// Where it started: what "modified" and "reset" refer to.
+    /// Starting point, which "modified" and "reset" refer to.
     base: Config,
-    /// Name of where it started.
+    /// Name of the starting point.
     base_name: String,
-    /// Text and complaint of each field whose text is not a legal value, by dotted path.
+    /// Text and error of each field whose text is not a valid value, by dotted path.
     rejected: BTreeMap<String, (String, String)>,
 }
 
@@ -29,22 +29,22 @@ impl Draft {
         Self { base: config.clone(), config, base_name: name.into(), rejected: BTreeMap::new() }
     }
 
-    /// The last legal state.
+    /// The configuration with the latest valid values.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Where it started.
+    /// The starting point.
     pub fn base(&self) -> &Config {
         &self.base
     }
 
-    /// Name of where it started: a preset, a file or a run.
+    /// Name of the starting point: a preset, a file or a run.
     pub fn base_name(&self) -> &str {
         &self.base_name
     }
 
-    /// Sets a field from text; a text that is not a legal value is kept beside the last legal one.
+    /// Sets a field from text; an invalid text is kept beside the latest valid value.
     pub fn set(&mut self, path: &str, text: &str) {
         match self.config.set(path, text) {
             Ok(()) => {
@@ -56,21 +56,21 @@ impl Draft {
         }
     }
 
-    /// Sets a field back to where it started.
+    /// Resets a field to the starting point.
     pub fn reset(&mut self, path: &str) {
         self.rejected.remove(path);
         if let Ok(text) = self.base.get(path) {
-            let _legal = self.config.set(path, &text);
+            let _valid = self.config.set(path, &text);
         }
     }
 
-    /// Sets everything back to where it started.
+    /// Resets all fields to the starting point.
     pub fn reset_all(&mut self) {
         self.rejected.clear();
         self.config = self.base.clone();
     }
 
-    /// The text of a field: the one being edited, legal or not.
+    /// Text of a field as edited, valid or not.
     ///
     /// # Errors
     /// There is no such field.
@@ -81,43 +81,42 @@ impl Draft {
         }
     }
 
-    /// Why the text of a field is not a legal value, if so.
-    pub fn complaint(&self, path: &str) -> Option<&str> {
-        self.rejected.get(path).map(|(_, complaint)| complaint.as_str())
+    /// Reason why the text of a field is not valid; `None` if it is.
+    pub fn field_error(&self, path: &str) -> Option<&str> {
+        self.rejected.get(path).map(|(_, error)| error.as_str())
     }
 
-    /// Whether a field differs from where it started.
+    /// True if a field differs from the starting point.
     pub fn is_modified(&self, path: &str) -> bool {
         self.rejected.contains_key(path) || self.config.get(path).ok() != self.base.get(path).ok()
     }
 
-    /// Everything that keeps the configuration from being used, in words; empty if it can be.
+    /// Reasons why the configuration cannot be used; empty if it can.
     pub fn problems(&self) -> Vec<String> {
-        let mut problems: Vec<String> = self.rejected.values().map(|(_, complaint)| complaint.clone()).collect();
+        let mut problems: Vec<String> = self.rejected.values().map(|(_, error)| error.clone()).collect();
         if let Err(error) = self.config.validate() {
             problems.push(error.to_string());
         }
         problems
     }
 
-    /// The fields that differ from where it started, `path = value`.
+    /// Fields that differ from the starting point, `path = value`.
     pub fn differences(&self) -> Vec<String> {
         self.config.differences(&self.base).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_illegal_text_is_kept_with_its_complaint_and_the_last_legal_value_stays() {
+    fn an_invalid_text_is_kept_with_its_error_beside_the_latest_valid_value() {
         let mut draft = Draft::default();
         let before = draft.config().training.batch_size;
         draft.set("training.batch_size", "a few");
         assert_eq!(draft.text("training.batch_size").unwrap(), "a few");
-        assert!(draft.complaint("training.batch_size").unwrap().contains("whole number"));
+        assert!(draft.field_error("training.batch_size").unwrap().contains("whole number"));
         assert_eq!(draft.config().training.batch_size, before);
         assert_eq!(draft.problems().len(), 1);
         assert!(draft.is_modified("training.batch_size"));
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn reset_all_forgets_every_edit() {
+    fn reset_all_discards_every_edit() {
         let mut draft = Draft::default();
         draft.set("model.gridsize", "2");
         draft.set("training.epochs", "none at all");

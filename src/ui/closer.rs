@@ -1,38 +1,38 @@
-//! The end of the window, asked for from outside.
+//! Requests to close the window from outside.
 //!
-//! A system that shuts down sends a signal and then waits for a while: what runs is stopped and kept, as when a person says
-//! so.
+//! A system that shuts down sends a signal and then waits for a while: the running job is stopped and its result saved, as
+//! if the user had closed the window.
 
 use eframe::egui::Context;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// Asks the window to stop its job, keep the result and close. Clones are the same.
+/// Asks the window to stop its job, save the result and close. Clones share one request.
 #[derive(Debug, Clone, Default)]
 pub struct Closer(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    asked: AtomicBool,
+    requested: AtomicBool,
     window: OnceLock<Context>,
 }
 
 impl Closer {
-    /// Asks; a window that is not there yet is closed as soon as it is.
+    /// Requests the close. A window that does not exist yet closes as soon as it opens.
     pub fn close(&self) {
-        self.0.asked.store(true, Ordering::Release);
+        self.0.requested.store(true, Ordering::Release);
         if let Some(window) = self.0.window.get() {
             window.request_repaint();
         }
     }
 
-    /// The window that has to wake up.
-    pub(super) fn watch(&self, window: &Context) {
+    /// Sets the window to wake up on a request.
+    pub(super) fn attach(&self, window: &Context) {
         let _second_renderer = self.0.window.set(window.clone());
     }
 
-    /// Whether it was asked.
-    pub(super) fn is_asked(&self) -> bool {
-        self.0.asked.load(Ordering::Acquire)
+    /// True once a close has been requested.
+    pub(super) fn is_requested(&self) -> bool {
+        self.0.requested.load(Ordering::Acquire)
     }
 }

@@ -1,78 +1,78 @@
-//! Everything a person can do, declared once: menu, shortcuts and palette are made from it.
+//! All user commands, declared once: menus, shortcuts and the command palette are built from them.
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 
-/// One thing a person can do.
+/// A command of the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Command {
-    /// Choose a dataset, a model, a configuration.
+    /// Open a dataset, model or configuration.
     Open,
-    /// Choose a run folder.
+    /// Open a run folder.
     OpenRun,
     /// Open the dataset shipped with the program.
     OpenExample,
     /// Save the configuration.
     SaveConfig,
-    /// Export the picture that the result panel shows.
+    /// Export the current image of the result panel.
     ExportPicture,
-    /// Leave the program.
+    /// Quit the program.
     Quit,
-    /// Train.
+    /// Start training, or the direct solver.
     Start,
     /// Pause or resume the job.
     Pause,
-    /// End the job and keep its result.
+    /// Stop the job and save its result.
     Stop,
-    /// End the training after its epoch and keep the result.
+    /// Stop training after the current epoch and save the result.
     FinishEpoch,
     /// Reconstruct with the loaded model.
     Reconstruct,
-    /// Improve the result shown by the direct solver.
+    /// Refine the displayed result with the direct solver.
     Polish,
-    /// Go to a step or panel.
+    /// Show the dataset.
     ShowData,
-    /// See [`Command::ShowData`].
+    /// Show the configuration.
     ShowConfigure,
-    /// See [`Command::ShowData`].
+    /// Show the running or latest job.
     ShowTrain,
-    /// See [`Command::ShowData`].
+    /// Show the stitched object.
     ShowResult,
-    /// See [`Command::ShowData`].
+    /// Show the run folders.
     ShowRuns,
-    /// See [`Command::ShowData`].
+    /// Show the log.
     ShowLog,
-    /// Set up a dataset made by calculation.
+    /// Set up a simulated dataset.
     ShowSimulate,
     /// Reconstruct datasets as they arrive in a folder.
     ShowWatch,
-    /// Take a first look at datasets when they are opened, or not.
-    FirstLook,
-    /// Take the last change of the configuration back.
+    /// Switch the quick preview of newly opened datasets on or off.
+    QuickPreview,
+    /// Undo the last configuration change.
     Undo,
-    /// Make it again.
+    /// Redo the last undone configuration change.
     Redo,
-    /// Put every panel back in its place.
+    /// Restore the default layout of the panels.
     ResetLayout,
-    /// Follow the system, dark, light.
+    /// Switch to the next theme: system, dark, light.
     NextTheme,
-    /// Larger.
+    /// Enlarge everything.
     ZoomIn,
-    /// Smaller.
+    /// Shrink everything.
     ZoomOut,
-    /// As at the start.
+    /// Restore the default size.
     ZoomReset,
-    /// Look for a command by name.
+    /// Open the command palette.
     Palette,
-    /// How long the window's thread works on a frame.
+    /// Show or hide the frame times.
     FrameTimes,
-    /// The list of shortcuts.
+    /// List the keyboard shortcuts.
     Shortcuts,
-    /// Version, device, licences.
+    /// Show version, device and licenses.
     About,
 }
 
 impl Command {
-    /// All, in the order of the palette.
+    /// All commands, in the order of the palette.
     pub const ALL: &'static [Self] = &[
         Self::Open,
         Self::OpenRun,
@@ -93,7 +93,7 @@ impl Command {
         Self::ShowLog,
         Self::ShowSimulate,
         Self::ShowWatch,
-        Self::FirstLook,
+        Self::QuickPreview,
         Self::Undo,
         Self::Redo,
         Self::ResetLayout,
@@ -108,19 +108,19 @@ impl Command {
         Self::Quit,
     ];
 
-    /// What a person is shown; "…" where more input follows.
+    /// Label in menus; ends with "…" if more input follows.
     pub fn label(self) -> &'static str {
         match self {
             Self::Open => "Open…",
             Self::OpenRun => "Open run folder…",
-            Self::OpenExample => "Open the example",
+            Self::OpenExample => "Open example",
             Self::SaveConfig => "Save configuration…",
-            Self::ExportPicture => "Export the picture shown…",
+            Self::ExportPicture => "Export current image…",
             Self::Quit => "Quit",
             Self::Start => "Start training",
             Self::Pause => "Pause or resume",
-            Self::Stop => "Stop and keep the result",
-            Self::FinishEpoch => "Finish the epoch and keep",
+            Self::Stop => "Stop and save the result",
+            Self::FinishEpoch => "Stop after this epoch",
             Self::Reconstruct => "Reconstruct with the loaded model",
             Self::Polish => "Polish the result",
             Self::ShowData => "Show data",
@@ -131,22 +131,22 @@ impl Command {
             Self::ShowLog => "Show log",
             Self::ShowSimulate => "Simulate a dataset…",
             Self::ShowWatch => "Watch a folder…",
-            Self::FirstLook => "First look on opening: on or off",
-            Self::Undo => "Undo the change of the configuration",
-            Self::Redo => "Redo the change of the configuration",
+            Self::QuickPreview => "Toggle quick preview on open",
+            Self::Undo => "Undo configuration change",
+            Self::Redo => "Redo configuration change",
             Self::ResetLayout => "Reset layout",
             Self::NextTheme => "Switch theme",
             Self::ZoomIn => "Zoom in",
             Self::ZoomOut => "Zoom out",
             Self::ZoomReset => "Reset zoom",
             Self::Palette => "Command palette…",
-            Self::FrameTimes => "Show or hide frame times",
+            Self::FrameTimes => "Toggle frame times",
             Self::Shortcuts => "Keyboard shortcuts",
             Self::About => "About Ptychoscope",
         }
     }
 
-    /// Its shortcut, if it has one.
+    /// Keyboard shortcut, if any.
     pub fn shortcut(self) -> Option<KeyboardShortcut> {
         let ctrl = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND, key));
         let ctrl_shift = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key));
@@ -179,7 +179,7 @@ impl Command {
             Self::ZoomOut => ctrl(Key::Minus),
             Self::ZoomReset => ctrl(Key::Num0),
             Self::Shortcuts => Some(KeyboardShortcut::new(Modifiers::NONE, Key::F1)),
-            Self::ResetLayout | Self::FirstLook | Self::FrameTimes | Self::About => None,
+            Self::ResetLayout | Self::QuickPreview | Self::FrameTimes | Self::About => None,
         }
     }
 }

@@ -1,33 +1,33 @@
-//! Asking for a file: the system's own dialog on a thread of its own, and a field for the path where there is none.
+//! Dialogs for paths: a text field, and a button for the file dialog of the system, which runs on its own thread.
 //!
-//! Hazard: without a desktop portal the system's dialog returns nothing at once, as if it had been cancelled. Remedy: our
-//! own small dialog is always there, with a field for the path, and offers the system's as a button.
+//! Hazard: without a desktop portal the system's dialog returns at once, as if it had been canceled. Remedy: a built-in
+//! dialog with a text field is always shown and offers the system's dialog as a button.
 
 use super::theme;
 use eframe::egui::{self, Key, Modal, RichText};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 
-/// What is asked for.
+/// Kind of path to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
-    /// A file to open.
+    /// Existing dataset, model or configuration to open.
     OpenFile,
-    /// A file that something is made from.
+    /// Existing input file of another kind.
     ChooseFile {
-        /// What it is.
-        what: String,
+        /// Title of the dialog.
+        title: String,
     },
-    /// A folder to open.
+    /// Existing folder.
     OpenFolder,
-    /// The place of a file to write.
+    /// File to write.
     SaveFile {
-        /// Its proposed name.
+        /// Proposed file name.
         name: String,
     },
 }
 
-/// What the path is for; given back with the answer.
+/// An open dialog; `purpose` is returned with the path.
 pub(super) struct Dialog<T> {
     question: Question,
     purpose: T,
@@ -37,31 +37,30 @@ pub(super) struct Dialog<T> {
     hint: Option<String>,
 }
 
-/// How a dialog ended.
+/// State of a dialog after a frame.
 pub(super) enum Answer<T> {
-    /// Not yet.
+    /// Still open.
     Open(Dialog<T>),
-    /// With a path.
+    /// Closed with a path.
     Chosen(T, PathBuf),
-    /// Without one.
-    Cancelled,
+    /// Closed without a path.
+    Canceled,
 }
 
 impl<T> Dialog<T> {
-    /// Asks; the field starts with `text`.
+    /// Opens a dialog whose text field starts with `text`.
     pub(super) fn new(question: Question, purpose: T, text: String) -> Self {
         Self { question, purpose, text, system: None, focused: false, hint: None }
     }
 
-    /// Draws it; call each frame until it ends.
+    /// Draws the dialog; call each frame until it ends.
     pub(super) fn show(mut self, context: &egui::Context) -> Answer<T> {
         if let Some(receiver) = &self.system {
             match receiver.try_recv() {
                 Ok(Some(path)) => return Answer::Chosen(self.purpose, path),
                 Ok(None) => {
                     self.system = None;
-                    self.hint =
-                        Some("Nothing was chosen. Where no file dialog opens, type or paste the path.".to_owned());
+                    self.hint = Some("No file was chosen. If no file dialog opens, type or paste the path.".to_owned());
                 }
                 Err(std::sync::mpsc::TryRecvError::Disconnected) => self.system = None,
                 Err(std::sync::mpsc::TryRecvError::Empty) => {
@@ -69,10 +68,10 @@ impl<T> Dialog<T> {
                 }
             }
         }
-        let (mut accepted, mut cancelled) = (false, false);
+        let (mut accepted, mut canceled) = (false, false);
         let title = match &self.question {
             Question::OpenFile => "Open a dataset, model or configuration".to_owned(),
-            Question::ChooseFile { what } => what.clone(),
+            Question::ChooseFile { title } => title.clone(),
             Question::OpenFolder => "Open a folder".to_owned(),
             Question::SaveFile { .. } => "Save as".to_owned(),
         };
@@ -96,7 +95,7 @@ impl<T> Dialog<T> {
             }
             let saving = matches!(self.question, Question::SaveFile { .. });
             if saving && Path::new(self.text.trim()).is_file() {
-                let text = RichText::new("A file of this name is there; it will be replaced");
+                let text = RichText::new("This file exists and will be overwritten");
                 ui.label(text.color(theme::palette(ui).warning));
             }
             ui.add_space(8.0);
@@ -106,46 +105,46 @@ impl<T> Dialog<T> {
                     self.system = Some(ask_system(self.question.clone(), &self.text));
                 }
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                    let usable = usable(&self.question, Path::new(self.text.trim()));
+                    let problem = problem(&self.question, Path::new(self.text.trim()));
                     let button =
-                        ui.add_enabled(usable.is_none(), egui::Button::new(if saving { "Save" } else { "Open" }));
-                    let button = match &usable {
+                        ui.add_enabled(problem.is_none(), egui::Button::new(if saving { "Save" } else { "Open" }));
+                    let button = match &problem {
                         Some(reason) => button.on_disabled_hover_text(*reason),
                         None => button,
                     };
-                    accepted = (accepted || button.clicked()) && usable.is_none();
-                    cancelled |= ui.button("Cancel").clicked();
+                    accepted = (accepted || button.clicked()) && problem.is_none();
+                    canceled |= ui.button("Cancel").clicked();
                 });
             });
         });
-        cancelled |= modal.should_close();
+        canceled |= modal.should_close();
         if accepted {
             Answer::Chosen(self.purpose, PathBuf::from(self.text.trim()))
-        } else if cancelled {
-            Answer::Cancelled
+        } else if canceled {
+            Answer::Canceled
         } else {
             Answer::Open(self)
         }
     }
 }
 
-/// Why a path cannot be taken; none if it can.
-fn usable(question: &Question, path: &Path) -> Option<&'static str> {
+/// Reason why a path cannot be used; `None` if it can.
+fn problem(question: &Question, path: &Path) -> Option<&'static str> {
     if path.as_os_str().is_empty() {
-        return Some("Give a path first");
+        return Some("Enter a path");
     }
     match question {
-        Question::OpenFile | Question::ChooseFile { .. } if !path.exists() => Some("There is no such file"),
-        Question::OpenFolder if !path.is_dir() => Some("There is no such folder"),
+        Question::OpenFile | Question::ChooseFile { .. } if !path.exists() => Some("File not found"),
+        Question::OpenFolder if !path.is_dir() => Some("Folder not found"),
         Question::SaveFile { .. } if path.is_dir() => Some("This is a folder; add a file name"),
         Question::SaveFile { .. } if path.parent().is_some_and(|p| !p.as_os_str().is_empty() && !p.is_dir()) => {
-            Some("There is no such folder")
+            Some("Folder not found")
         }
         _ => None,
     }
 }
 
-/// Opens the system's dialog on a thread of its own.
+/// Opens the system's dialog on its own thread.
 fn ask_system(question: Question, text: &str) -> Receiver<Option<PathBuf>> {
     let (sender, receiver) = channel();
     let near = Path::new(text.trim()).ancestors().find(|path| path.is_dir()).map(Path::to_path_buf);
@@ -170,7 +169,7 @@ fn ask_system(question: Question, text: &str) -> Receiver<Option<PathBuf>> {
         };
         let _gone = sender.send(chosen);
     };
-    // Without a thread there is no dialog, which the empty channel says.
+    // If no thread can be started, the channel is disconnected, which ends the wait.
     let _no_thread = std::thread::Builder::new().name("ptycho-dialog".to_owned()).spawn(ask);
     receiver
 }

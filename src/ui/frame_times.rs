@@ -1,18 +1,18 @@
-//! How long the window's thread works on a frame, without drawing it.
+//! Work of the window's thread per frame, without drawing on the device.
 
 use std::collections::VecDeque;
 
-/// Frames that are looked back on.
+/// Number of frames in the statistics.
 const FRAMES: usize = 300;
 
-/// The latest frames.
+/// Times of the latest frames, in seconds.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FrameTimes {
     recent: VecDeque<f64>,
 }
 
 impl FrameTimes {
-    /// Takes in the time of a frame, in seconds.
+    /// Adds the time of a frame, in seconds.
     pub(super) fn add(&mut self, seconds: f64) {
         if self.recent.len() >= FRAMES {
             self.recent.pop_front();
@@ -20,24 +20,23 @@ impl FrameTimes {
         self.recent.push_back(seconds);
     }
 
-    /// Their number, median and worst, in milliseconds; none before the first.
+    /// Number of frames, median and maximum in milliseconds; `None` before the first frame.
     pub(super) fn summary(&self) -> Option<(usize, f64, f64)> {
         let mut sorted: Vec<f64> = self.recent.iter().copied().collect();
         sorted.sort_by(f64::total_cmp);
         Some((sorted.len(), 1e3 * sorted.get(sorted.len() / 2)?, 1e3 * sorted.last()?))
     }
 
-    /// The same in words.
+    /// Summary as text.
     pub(super) fn text(&self) -> String {
         match self.summary() {
-            None => "No frame yet".to_owned(),
+            None => "No frames yet".to_owned(),
             Some((count, median, worst)) => format!("Frame {median:.1} ms, worst {worst:.1} ms of {count}"),
         }
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

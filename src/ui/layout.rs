@@ -1,39 +1,40 @@
-//! The tiles: the four steps and what stands beside them, each of which can be dragged to another place.
+//! The tiles: the four steps and the other panels. Each can be dragged elsewhere.
 
 use super::panels::Views;
 use super::theme;
 use crate::session::{Action, State, Status, Step};
+use crate::worker::message::JobKind;
 use eframe::egui::{self, RichText, WidgetText};
 use egui_tiles::{Behavior, SimplificationOptions, Tabs, TileId, Tiles, Tree, UiResponse};
 use serde::{Deserialize, Serialize};
 
-/// What a tile shows.
+/// Panel in a tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pane {
-    /// The dataset.
+    /// Dataset.
     Data,
-    /// The configuration.
+    /// Configuration.
     Configure,
-    /// The running job.
+    /// Running or latest job.
     Train,
-    /// The stitched object.
+    /// Stitched object.
     Result,
-    /// The run folders.
+    /// Run folders.
     Runs,
-    /// What was said.
+    /// Log.
     Log,
-    /// A dataset made by calculation.
+    /// Simulation of a dataset.
     Simulate,
-    /// A folder in which datasets arrive.
+    /// Watched folder.
     Watch,
 }
 
 impl Pane {
-    /// All, in order.
+    /// All panels, in the order of their tabs.
     pub const ALL: [Self; 8] =
         [Self::Data, Self::Configure, Self::Train, Self::Result, Self::Runs, Self::Log, Self::Simulate, Self::Watch];
 
-    /// The tile of a step.
+    /// Panel of a step.
     pub fn of(step: Step) -> Self {
         match step {
             Step::Data => Self::Data,
@@ -61,12 +62,12 @@ impl Pane {
     }
 }
 
-/// The tiles as they are at first: all in one place, the first step in front.
+/// Default layout: all panels in one group of tabs, the first step in front.
 pub(super) fn default_tree() -> Tree<Pane> {
     Tree::new_tabs(egui::Id::unique("tiles"), Pane::ALL.to_vec())
 }
 
-/// Whether each panel is in the tree exactly once: a stored tree of another version may not be so.
+/// True if each panel is in the tree exactly once, which may not hold for a tree stored by another version.
 pub(super) fn is_complete(tree: &Tree<Pane>) -> bool {
     Pane::ALL.into_iter().all(|pane| tree.tiles.tiles().filter(|tile| is_pane(tile, pane)).count() == 1)
 }
@@ -91,7 +92,7 @@ impl Behavior<Pane> for Drawer<'_> {
     fn pane_ui(&mut self, ui: &mut egui::Ui, _: TileId, pane: &mut Pane) -> UiResponse {
         egui::Frame::central_panel(ui.style()).inner_margin(12).show(ui, |ui| {
             self.views.show(*pane, ui, self.state, self.actions);
-            // A panel fills its tile, whatever it shows.
+            // A panel fills its tile regardless of its content.
             ui.allocate_space(ui.available_size().max(egui::Vec2::ZERO));
         });
         UiResponse::None
@@ -101,7 +102,7 @@ impl Behavior<Pane> for Drawer<'_> {
         let done = match pane.step() {
             Some(Step::Data) => self.state.dataset.as_ref().is_some_and(|dataset| dataset.patterns.is_some()),
             Some(Step::Train) => {
-                let other = matches!(self.state.job.name.as_str(), "simulate" | "watch");
+                let other = matches!(self.state.job.kind, Some(JobKind::Simulate | JobKind::Watch));
                 matches!(self.state.job.status, Status::Finished(_)) && !other
             }
             Some(Step::Result) => self.state.result.is_some(),
@@ -147,7 +148,7 @@ impl Behavior<Pane> for Drawer<'_> {
     }
 
     fn top_bar_right_ui(&mut self, _: &Tiles<Pane>, ui: &mut egui::Ui, _: TileId, tabs: &Tabs, _: &mut f32) {
-        // What comes next stands where the eye ends up, once: in the group that holds the first step.
+        // The next step is offered at the right end of the tabs, only in the group that holds all four steps.
         if tabs.children.len() < Step::ALL.len() {
             return;
         }
@@ -169,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_layout_has_every_panel_once_and_a_damaged_one_is_found_out() {
+    fn the_default_layout_has_every_panel_once_and_a_damaged_one_is_detected() {
         assert!(is_complete(&default_tree()));
         assert!(!is_complete(&Tree::new_tabs(egui::Id::unique("x"), vec![Pane::Data, Pane::Data, Pane::Log])));
     }

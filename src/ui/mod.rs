@@ -1,22 +1,22 @@
 //! The window.
 //!
-//! Panels are functions of the session's [`State`](crate::session::State): they read it, keep only what concerns the way
-//! they show it (a zoom, a scroll position) in a view of their own, and push [`Action`](crate::session::Action)s. The
-//! app alone holds the worker and the reader, and carries out the effects of actions.
+//! Panels are functions of the session's [`State`](crate::session::State): they read it, keep only display settings (zoom,
+//! scroll position) in their own view, and push [`Action`](crate::session::Action)s. Only the app holds the worker and the
+//! reader and carries out the effects of actions.
 //!
-//! Hazard: a slow frame is a frozen program. Remedy: no file is read or written and no pattern summed on this thread; pictures are
-//! uploaded once and kept; curves are decimated before they are drawn.
+//! Hazard: a slow frame freezes the program. Remedy: this thread reads and writes no file and sums no pattern; images are
+//! uploaded once and cached; curves are decimated before they are drawn.
 //!
-//! * `app`: frame by frame; `closer`: a signal that ends the program; `desk`: state, worker, reader and effects, without a window.
-//! * `commands`: everything a person can do, once for menu, shortcut and palette; `layout`: the tiles.
-//! * `theme`: every colour; `persist`: what is kept between starts; `dialogs`: files to open and to save; `toasts`: what is
-//!   said in passing.
-//! * `panels`: one file for each tile; `widgets`: what several panels need.
+//! * `app`: the window, frame by frame; `app_core`: state, worker, reader and effects, without a window.
+//! * `commands`: every user command, declared once for menu, shortcut and palette; `layout`: the tiles.
+//! * `theme`: all colors; `persist`: state stored between sessions; `dialogs`: paths to open and save; `toasts`: transient
+//!   messages; `closer`: requests to close from outside the window.
+//! * `panels`: one file per tile; `widgets`: parts shared by panels.
 
 mod app;
+mod app_core;
 mod closer;
 mod commands;
-mod desk;
 mod dialogs;
 mod frame_times;
 mod layout;
@@ -27,38 +27,38 @@ mod toasts;
 pub mod widgets;
 
 pub use app::App;
+pub use app_core::AppCore;
 pub use closer::Closer;
 pub use commands::Command;
-pub use desk::Desk;
 pub use layout::Pane;
 
 use crate::error::{Error, Problem, Result};
 use std::path::PathBuf;
 
-/// Name under which the window keeps its state.
+/// Application name under which the window stores its state.
 const APP_ID: &str = "ptychoscope";
 
-/// Opens the window, with this file in it, and returns when it is closed, by a person or by `closer`.
+/// Opens the window, optionally with a file, and returns when the user or `closer` has closed it.
 ///
-/// Drawn by wgpu on a hardware adapter; where there is none, by OpenGL; the training's device is another matter.
+/// The renderer is wgpu on a GPU, else OpenGL. The device for training is chosen independently.
 ///
 /// # Errors
-/// There is no display, or no way to draw on it.
+/// There is no display, or neither renderer works on it.
 pub fn run(file: Option<PathBuf>, closer: &Closer) -> Result<()> {
     let first = open_with(eframe::Renderer::Wgpu, file.clone(), closer.clone());
     let Err(first) = first else { return Ok(()) };
-    // An event loop can only be made once, so that a second renderer has a chance only if the first had a display.
+    // An event loop can be created only once, so the second renderer can succeed only if the first one had a display.
     match open_with(eframe::Renderer::Glow, file, closer.clone()) {
         Ok(()) => Ok(()),
         Err(second) => Err(Error::Failed(
-            Problem::new(format!("The window cannot be opened ({first}; {second})"))
+            Problem::new(format!("Cannot open the window ({first}; {second})"))
                 .expected("a display with Vulkan, Metal, DirectX 12 or OpenGL")
-                .hint("Without a display use `ptychoscope run DATASET`; see --help"),
+                .hint("Without a display, use `ptychoscope run DATASET`; see --help"),
         )),
     }
 }
 
-/// The picture of the program.
+/// Icon of the program.
 fn icon() -> eframe::egui::IconData {
     eframe::icon_data::from_png_bytes(include_bytes!("../../assets/icon.png")).unwrap_or_default()
 }
@@ -85,11 +85,11 @@ fn open_with(
         options,
         Box::new(move |creation| {
             let mut app = App::new(creation)?;
-            closer.watch(&creation.egui_ctx);
-            app.close_by(closer);
-            app.desk_mut().list_devices();
+            closer.attach(&creation.egui_ctx);
+            app.set_closer(closer);
+            app.core_mut().list_devices();
             if let Some(file) = file {
-                app.desk_mut().act(crate::session::Action::Open(file));
+                app.core_mut().dispatch(crate::session::Action::Open(file));
             }
             Ok(Box::new(app))
         }),

@@ -1,4 +1,5 @@
-//! What is kept between two starts, each under a versioned key of its own: what cannot be read falls back, and is said.
+//! State stored between sessions, each part under its own versioned key. Unreadable parts are reported and replaced by
+//! defaults.
 
 use super::layout::{self, Pane};
 use crate::session::State;
@@ -42,52 +43,75 @@ impl Default for Settings {
     }
 }
 
-/// The folder that holds the user's presets; empty if the system names none.
-pub(super) fn presets_folder() -> PathBuf {
-    directories::ProjectDirs::from("", "", super::APP_ID)
-        .map(|dirs| dirs.config_dir().join("presets"))
-        .unwrap_or_default()
+/// Folders of the user that the window reads and writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Folders {
+    /// Folder of the run folders, unless the stored settings name another.
+    pub runs: PathBuf,
+    /// Folder of the user's presets; empty if the system names none.
+    pub presets: PathBuf,
+    /// Folder in which file dialogs start before a file has been opened.
+    pub dialogs: PathBuf,
 }
 
-/// What was kept, and what could not be read of it.
-pub(super) struct Kept {
+impl Folders {
+    /// `runs` in the working folder, and `presets` in the user's configuration folder.
+    pub(super) fn of_user() -> Self {
+        let presets = directories::ProjectDirs::from("", "", super::APP_ID);
+        Self {
+            runs: Settings::default().runs_folder,
+            presets: presets.map(|dirs| dirs.config_dir().join("presets")).unwrap_or_default(),
+            dialogs: std::env::current_dir().unwrap_or_default(),
+        }
+    }
+
+    /// All of them inside one folder, so that a test sees no file of the user.
+    #[cfg(test)]
+    pub(super) fn inside(folder: &std::path::Path) -> Self {
+        Self { runs: folder.join("runs"), presets: folder.join("presets"), dialogs: folder.to_path_buf() }
+    }
+}
+
+/// Restored state, with the names of the parts that could not be read.
+pub(super) struct Stored {
     pub settings: Settings,
     pub tree: Tree<Pane>,
     pub config: Option<String>,
-    pub lost: Vec<&'static str>,
+    pub unreadable: Vec<&'static str>,
 }
 
-/// Reads what was kept.
-pub(super) fn load(storage: Option<&dyn Storage>) -> Kept {
-    let mut lost = Vec::new();
-    let settings = read(storage, SETTINGS, "settings of the window", &mut lost).unwrap_or_default();
-    let tree = read::<Tree<Pane>>(storage, LAYOUT, "layout", &mut lost);
-    // A layout of another version has other panels.
+/// Restores the stored state.
+pub(super) fn load(storage: Option<&dyn Storage>, folders: &Folders) -> Stored {
+    let mut unreadable = Vec::new();
+    let settings = read(storage, SETTINGS, "window settings", &mut unreadable);
+    let settings = settings.unwrap_or_else(|| Settings { runs_folder: folders.runs.clone(), ..Settings::default() });
+    let tree = read::<Tree<Pane>>(storage, LAYOUT, "layout", &mut unreadable);
+    // The layout of another version may have other panels.
     let tree = tree.filter(|tree| {
         layout::is_complete(tree) || {
-            lost.push("layout");
+            unreadable.push("layout");
             false
         }
     });
-    let config = read(storage, CONFIG, "configuration", &mut lost);
-    Kept { settings, tree: tree.unwrap_or_else(layout::default_tree), config, lost }
+    let config = read(storage, CONFIG, "configuration", &mut unreadable);
+    Stored { settings, tree: tree.unwrap_or_else(layout::default_tree), config, unreadable }
 }
 
 fn read<T: DeserializeOwned>(
     storage: Option<&dyn Storage>,
     key: &str,
     what: &'static str,
-    lost: &mut Vec<&'static str>,
+    unreadable: &mut Vec<&'static str>,
 ) -> Option<T> {
     let text = storage?.get_string(key)?;
     let value = serde_json::from_str(&text);
     if value.is_err() {
-        lost.push(what);
+        unreadable.push(what);
     }
     value.ok()
 }
 
-/// Keeps everything.
+/// Stores everything.
 pub(super) fn save(storage: &mut dyn Storage, settings: &Settings, tree: &Tree<Pane>, state: &State) {
     let mut put = |key: &str, value: serde_json::Result<String>| {
         if let Ok(text) = value {
@@ -102,7 +126,6 @@ pub(super) fn save(storage: &mut dyn Storage, settings: &Settings, tree: &Tree<P
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
@@ -124,22 +147,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_comes_back_and_what_is_damaged_falls_back_and_is_named() {
+    fn stored_parts_are_restored_and_damaged_ones_are_replaced_by_defaults_and_named() {
         let mut memory = Memory::default();
+        let folders = Folders::inside(std::path::Path::new("/of this test"));
         let mut state = State::default();
         state.draft.set("training.batch_size", "12");
         let settings = Settings { zoom: 1.25, recent: vec!["a.npz".into()], ..Settings::default() };
         save(&mut memory, &settings, &layout::default_tree(), &state);
-        let kept = load(Some(&memory));
-        assert_eq!(kept.settings, settings);
-        assert!(layout::is_complete(&kept.tree) && kept.lost.is_empty());
-        assert!(kept.config.unwrap().contains("batch_size = 12"));
+        let stored = load(Some(&memory), &folders);
+        assert_eq!(stored.settings, settings);
+        assert!(layout::is_complete(&stored.tree) && stored.unreadable.is_empty());
+        assert!(stored.config.unwrap().contains("batch_size = 12"));
 
         memory.set_string(LAYOUT, "{".into());
         memory.set_string(SETTINGS, "7".into());
-        let kept = load(Some(&memory));
-        assert_eq!(kept.settings, Settings::default());
-        assert!(layout::is_complete(&kept.tree));
-        assert_eq!(kept.lost, ["settings of the window", "layout"]);
+        let stored = load(Some(&memory), &folders);
+        assert_eq!(stored.settings, Settings { runs_folder: folders.runs, ..Settings::default() });
+        assert!(layout::is_complete(&stored.tree));
+        assert_eq!(stored.unreadable, ["window settings", "layout"]);
     }
 }

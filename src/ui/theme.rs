@@ -1,40 +1,40 @@
-//! Every colour and measure of the window, dark and light.
+//! All colors and sizes of the window, dark and light.
 
 use super::widgets::numbers::signed;
 use crate::session::Level;
 use eframe::egui::style::NumberFormatter;
 use eframe::egui::{self, Color32, CornerRadius, FontFamily, FontId, Stroke, TextStyle, Theme, vec2};
 
-/// Colours with a meaning, for one theme.
+/// Colors by meaning, for one theme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Palette {
-    /// What is chosen, what comes next.
+    /// Accent: selection and primary action.
     pub accent: Color32,
-    /// Text on the accent.
+    /// Text on the accent color.
     pub on_accent: Color32,
-    /// It went well.
+    /// Success.
     pub good: Color32,
-    /// Look at it.
+    /// Warning.
     pub warning: Color32,
-    /// It did not work.
+    /// Error.
     pub bad: Color32,
-    /// Explanations and units.
+    /// Secondary text: explanations and units.
     pub weak: Color32,
-    /// Behind pictures.
+    /// Background of images.
     pub canvas: Color32,
-    /// Values that are not numbers.
+    /// NaN values.
     pub nan: Color32,
-    /// Pixels that were not seen.
+    /// Pixels that no pattern covers.
     pub unseen: Color32,
-    /// Lines between pixels.
+    /// Lines between enlarged pixels.
     pub grid: Color32,
-    /// Marks drawn over pictures, and what is drawn around and behind them, so that they are seen on every colour.
+    /// Marks over images, drawn with an outline in `over_dark` to be visible on every color.
     pub over_light: Color32,
-    /// See `over_light`.
+    /// Outline and background of marks over images.
     pub over_dark: Color32,
-    /// A chosen mark over a picture: a profile, a region, a handle.
+    /// Active mark over an image: a profile, a region, a handle.
     pub over_accent: Color32,
-    /// Lines of plots, in order: training, validation, further ones.
+    /// Lines of plots, in order: training, validation, others.
     pub lines: [Color32; 6],
 }
 
@@ -86,13 +86,13 @@ const LIGHT: Palette = Palette {
     ],
 };
 
-/// The colours of the theme that is in use.
+/// Palette of the current theme.
 pub fn palette(ui: &egui::Ui) -> &'static Palette {
     if ui.visuals().dark_mode { &DARK } else { &LIGHT }
 }
 
 impl Palette {
-    /// The colour of a message.
+    /// Color of a message of this level.
     pub fn level(&self, level: Level) -> Color32 {
         match level {
             Level::Info => self.weak,
@@ -103,10 +103,10 @@ impl Palette {
     }
 }
 
-/// Sets both themes and the fonts up: called once.
+/// Sets up both themes and the fonts. Call once.
 pub fn install(context: &egui::Context) {
     let mut fonts = egui::FontDefinitions::default();
-    // The font for text has no arrows, triangles and circles; the one for code does.
+    // The proportional font lacks arrows, triangles and circles; the monospace font has them.
     fonts.families.entry(FontFamily::Proportional).or_default().push("Hack".to_owned());
     context.set_fonts(fonts);
     for (theme, palette) in [(Theme::Dark, DARK), (Theme::Light, LIGHT)] {
@@ -144,7 +144,7 @@ pub fn install(context: &egui::Context) {
             ] {
                 state.corner_radius = corner;
             }
-            // Fields of numbers read this sign, too.
+            // Number fields also parse this minus sign.
             style.number_formatter = NumberFormatter::new(|value, decimals| {
                 signed(egui::emath::format_with_decimals_in_range(value, decimals))
             });

@@ -1,4 +1,4 @@
-//! Messages that are shown for a while, in the lower right corner: to be read, copied and closed.
+//! Transient messages in the lower right corner, which can be copied and closed.
 
 use super::theme;
 use crate::session::Level;
@@ -7,38 +7,39 @@ use eframe::egui::{
 };
 use std::time::Duration;
 
-/// Most messages shown at once; older ones are in the log.
-const MOST: usize = 4;
-/// Width of a message's text, in points.
+/// Maximum number of messages shown at once; older ones are in the log.
+const MAX_SHOWN: usize = 4;
+/// Width of the text, in points.
 const WIDTH: f32 = 340.0;
-/// Seconds that a message stays, and that a complaint stays.
-const STAYS_S: f64 = 5.0;
-const COMPLAINT_STAYS_S: f64 = 12.0;
+/// Display time of a message, in seconds.
+const DURATION_S: f64 = 5.0;
+/// Display time of a warning or an error, in seconds.
+const PROBLEM_DURATION_S: f64 = 12.0;
 
-/// One message.
+/// A message.
 #[derive(Debug, Clone, PartialEq)]
 struct Toast {
     number: u64,
     level: Level,
     text: String,
     details: Option<String>,
-    unfolded: bool,
-    /// Time of the frame at which it goes; none before it was first drawn.
+    expanded: bool,
+    /// Time at which it disappears, in seconds since the start of the window; `None` before it was first drawn.
     ends: Option<f64>,
 }
 
 impl Toast {
-    fn stays_s(&self) -> f64 {
-        if matches!(self.level, Level::Error | Level::Warning) { COMPLAINT_STAYS_S } else { STAYS_S }
+    fn duration_s(&self) -> f64 {
+        if matches!(self.level, Level::Error | Level::Warning) { PROBLEM_DURATION_S } else { DURATION_S }
     }
 
-    /// Everything it says, for the clipboard.
-    fn whole(&self) -> String {
+    /// Details if there are any, else the message, for the clipboard.
+    fn full_text(&self) -> String {
         self.details.clone().unwrap_or_else(|| self.text.clone())
     }
 }
 
-/// The messages that are shown.
+/// Messages shown now.
 #[derive(Debug, Default)]
 pub(super) struct Toasts {
     shown: Vec<Toast>,
@@ -46,15 +47,15 @@ pub(super) struct Toasts {
 }
 
 impl Toasts {
-    /// Shows a message; `details` say more than `text`.
+    /// Shows a message, with an optional longer version of it.
     pub(super) fn add(&mut self, level: Level, text: String, details: Option<String>) {
         self.added += 1;
-        self.shown.push(Toast { number: self.added, level, text, details, unfolded: false, ends: None });
-        let too_many = self.shown.len().saturating_sub(MOST);
+        self.shown.push(Toast { number: self.added, level, text, details, expanded: false, ends: None });
+        let too_many = self.shown.len().saturating_sub(MAX_SHOWN);
         self.shown.drain(..too_many);
     }
 
-    /// Draws them; those that are looked at stay.
+    /// Draws the messages. They stay while the pointer is over them.
     pub(super) fn show(&mut self, context: &Context) {
         let now = context.input(|input| input.time);
         self.shown.retain(|toast| toast.ends.is_none_or(|ends| now < ends));
@@ -64,7 +65,7 @@ impl Toasts {
         let mut closed = None;
         let area = Area::new(egui::Id::unique("messages"))
             .order(Order::Foreground)
-            // Above the button that a panel leads to, which stands at its lower right end.
+            // Above the main button of a panel, in its lower right corner.
             .anchor(Align2::RIGHT_BOTTOM, vec2(-12.0, -96.0))
             .show(context, |ui| {
                 ui.spacing_mut().item_spacing.y = 6.0;
@@ -74,11 +75,11 @@ impl Toasts {
                     }
                 }
             });
-        let looked_at =
+        let hovered =
             context.input(|input| input.pointer.hover_pos()).is_some_and(|at| area.response.rect.contains(at));
         for toast in &mut self.shown {
-            if looked_at || toast.unfolded || toast.ends.is_none() {
-                toast.ends = Some(now + toast.stays_s());
+            if hovered || toast.expanded || toast.ends.is_none() {
+                toast.ends = Some(now + toast.duration_s());
             }
         }
         self.shown.retain(|toast| Some(toast.number) != closed);
@@ -89,7 +90,7 @@ impl Toasts {
     }
 }
 
-/// Draws one; whether it was closed.
+/// Draws a message; true if the user closed it.
 fn draw(ui: &mut egui::Ui, toast: &mut Toast) -> bool {
     let palette = theme::palette(ui);
     let mut closed = false;
@@ -102,19 +103,19 @@ fn draw(ui: &mut egui::Ui, toast: &mut Toast) -> bool {
                 ui.vertical(|ui| {
                     ui.set_width(WIDTH);
                     ui.add(Label::new(&toast.text).wrap());
-                    if let Some(details) = toast.details.as_ref().filter(|_| toast.unfolded) {
+                    if let Some(details) = toast.details.as_ref().filter(|_| toast.expanded) {
                         ui.add(Label::new(RichText::new(details).color(palette.weak)).wrap());
                     }
                     if matches!(toast.level, Level::Error | Level::Warning) {
                         ui.horizontal(|ui| {
                             if toast.details.is_some() {
-                                let word = if toast.unfolded { "Less" } else { "Details" };
-                                if ui.small_button(word).clicked() {
-                                    toast.unfolded = !toast.unfolded;
+                                let label = if toast.expanded { "Less" } else { "Details" };
+                                if ui.small_button(label).clicked() {
+                                    toast.expanded = !toast.expanded;
                                 }
                             }
-                            if ui.small_button("Copy").on_hover_text("Copy the message").clicked() {
-                                ui.ctx().copy_text(toast.whole());
+                            if ui.small_button("Copy").on_hover_text("Copy message").clicked() {
+                                ui.ctx().copy_text(toast.full_text());
                             }
                         });
                     }
@@ -134,7 +135,6 @@ fn named(response: Response, name: &str) -> Response {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use egui_kittest::Harness;
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_tells_more_on_demand_and_stays_while_it_is_read() {
+    fn an_error_shows_details_on_demand_and_stays_while_it_is_expanded() {
         let mut toasts = Toasts::default();
         toasts.add(Level::Error, "No probe".into(), Some("No probe. Expected probeGuess. Add it.".into()));
         let mut window = harness(toasts);
@@ -179,15 +179,15 @@ mod tests {
     }
 
     #[test]
-    fn messages_go_by_themselves_and_never_fill_the_screen() {
+    fn messages_disappear_after_a_while_and_never_fill_the_screen() {
         let mut toasts = Toasts::default();
         for number in 0..20 {
             toasts.add(Level::Info, format!("Message {number}"), None);
         }
         let mut window = harness(toasts);
-        assert_eq!(window.state().shown.len(), MOST);
+        assert_eq!(window.state().shown.len(), MAX_SHOWN);
         window.get_by_label("Message 19");
-        let frames = (STAYS_S / f64::from(window.input().predicted_dt)) as usize + 10;
+        let frames = (DURATION_S / f64::from(window.input().predicted_dt)) as usize + 10;
         window.run_steps(frames);
         assert!(window.state().shown.is_empty());
     }

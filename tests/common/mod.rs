@@ -23,9 +23,9 @@ pub fn shared(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// A file of values computed by the original.
-pub fn golden(name: &str) -> Option<NpzArchive> {
-    shared(&format!("golden/{name}")).map(|path| NpzArchive::open(path).unwrap())
+/// Values computed by PtychoPINN (`fixtures/golden/README.md`).
+pub fn golden(name: &str) -> NpzArchive {
+    NpzArchive::open(fixture("golden").join(name)).unwrap()
 }
 
 /// A file of the repository's fixtures.
@@ -33,11 +33,26 @@ pub fn fixture(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures")).join(name)
 }
 
-/// The program, as a user starts it.
+thread_local! {
+    /// Home and working folder of the programs that this test starts, removed with the test's thread.
+    static HOME: tempfile::TempDir = tempfile::tempdir().unwrap();
+}
+
+/// The program, started by a user without any files: runs, presets and settings of the person who tests are out of reach.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ptychoscope"));
-    command.stdin(Stdio::null());
+    at_home(&mut command);
     command
+}
+
+/// Gives a command the empty home of this test, and no input.
+pub fn at_home(command: &mut Command) {
+    HOME.with(|home| {
+        command.current_dir(home.path()).env("HOME", home.path()).stdin(Stdio::null());
+        for (name, folder) in [("DATA", "data"), ("CONFIG", "config"), ("CACHE", "cache"), ("STATE", "state")] {
+            command.env(format!("XDG_{name}_HOME"), home.path().join(folder));
+        }
+    });
 }
 
 /// Settings of the smallest network, trained on the CPU.

@@ -1,18 +1,20 @@
-//! What the runs of a sweep came to: table, CSV, JSON and page.
+//! Results of the runs of a sweep as table, CSV, JSON and HTML page.
 
+use super::super::paths::file_stem;
 use super::plan::{Plan, Point};
 use crate::checkpoint::RunFolder;
 use crate::error::{Error, Problem, Result};
 use crate::metrics::Placement;
-use crate::report::{self, Best, Chart, Comparison, Line, Page, Request, Scale, Table, significant};
+use crate::report::{self, Best, Chart, Comparison, ComparisonRequest, Line, Page, Scale, Table, significant};
+use crate::worker::message::JobOutcome;
 use std::path::Path;
 
-/// What the summary of a run says.
+/// The parts of a run's `summary.json` that a sweep needs.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Outcome {
-    /// Whether it came to its end, be it one cut short by NaN; a stopped one did not.
+    /// True if the run ended, normally or by NaN; false if the user stopped it.
     pub finished: bool,
-    /// SHA-256 of its dataset.
+    /// SHA-256 of the dataset.
     pub fingerprint: String,
     train_seconds: Option<f64>,
     epochs: Option<f64>,
@@ -20,22 +22,25 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// Reads a `summary.json`.
+    /// Reads the `summary.json` of a run.
     ///
     /// # Errors
-    /// It cannot be read or is not JSON.
+    /// The file cannot be read or is not JSON.
     pub fn read(run: &RunFolder) -> Result<Self> {
         let path = run.summary();
         let bytes = std::fs::read(&path).map_err(|error| Error::reading(&path, &error))?;
         let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| {
             Problem::new(format!("The summary of the run is not JSON ({error})"))
-                .hint("Remove that folder, and the sweep does the run again")
+                .hint("Delete this folder to repeat the run")
                 .at(&path)
         })?;
         let text = |value: Option<&serde_json::Value>| value.and_then(|v| v.as_str()).unwrap_or_default().to_owned();
         let number = |name: &str| value.get(name).and_then(serde_json::Value::as_f64);
         Ok(Self {
-            finished: ["completed", "restored_after_nan"].contains(&text(value.get("outcome")).as_str()),
+            finished: matches!(
+                JobOutcome::of_summary(&value),
+                Some(JobOutcome::Completed | JobOutcome::RestoredAfterNan)
+            ),
             fingerprint: text(value.get("dataset").and_then(|dataset| dataset.get("fingerprint"))),
             train_seconds: number("train_seconds"),
             epochs: number("epochs"),
@@ -44,65 +49,68 @@ impl Outcome {
     }
 }
 
-/// A finished run and how good it is.
+/// A finished run with its metrics.
 #[derive(Debug, Clone)]
-pub(super) struct Done {
+pub(super) struct FinishedRun {
     name: String,
     values: Vec<(String, String)>,
     outcome: Outcome,
     comparison: Comparison,
 }
 
-/// Judges a finished run by its own dataset.
+/// Evaluates a finished run with its own dataset.
 ///
 /// # Errors
-/// Its files cannot be read.
-pub(super) fn judge(point: &Point, run: &RunFolder, dataset: &Path) -> Result<Done> {
-    let comparison = report::judge(&Request {
+/// A file of the run, or the dataset, cannot be read.
+pub(super) fn evaluate(point: &Point, run: &RunFolder, dataset: &Path) -> Result<FinishedRun> {
+    let comparison = report::compare(&ComparisonRequest {
         reconstructions: vec![run.path().to_path_buf()],
         dataset: Some(dataset.to_path_buf()),
         reference: None,
         placement: Placement::Registered,
         diffraction_unit: point.config.data.diffraction_unit,
     })?;
-    Ok(Done { name: point.name(), values: point.values.clone(), outcome: Outcome::read(run)?, comparison })
+    Ok(FinishedRun { name: point.name(), values: point.values.clone(), outcome: Outcome::read(run)?, comparison })
 }
 
-/// A measure of a run: name, how a person reads it, which is better, value.
-type Measure = (&'static str, &'static str, Best, fn(&Done) -> Option<f64>);
+/// A measure of a run: key, label, better direction, value.
+type Measure = (&'static str, &'static str, Best, fn(&FinishedRun) -> Option<f64>);
 
 const MEASURES: &[Measure] = &[
-    ("phase_correlation", "phase correlation", Best::Highest, |d| one(d)?.phase_correlation),
-    ("amplitude_correlation", "amplitude correlation", Best::Highest, |d| one(d)?.amplitude_correlation),
-    ("consistency_r", "misfit to the data R", Best::Lowest, |d| one(d)?.consistency_r),
-    ("complex_nrmse", "complex NRMSE", Best::Lowest, |d| Some(one(d)?.evaluation.as_ref()?.complex_nrmse)),
-    ("phase_ssim_data_range", "SSIM of the phase", Best::Highest, |d| {
-        Some(one(d)?.evaluation.as_ref()?.matched.phase.ssim_data_range)
+    ("phase_correlation", "phase correlation", Best::Highest, |run| first(run)?.phase_correlation),
+    ("amplitude_correlation", "amplitude correlation", Best::Highest, |run| first(run)?.amplitude_correlation),
+    ("consistency_r", "misfit R", Best::Lowest, |run| first(run)?.consistency_r),
+    ("complex_nrmse", "complex NRMSE", Best::Lowest, |run| Some(first(run)?.evaluation.as_ref()?.complex_nrmse)),
+    ("phase_ssim_data_range", "SSIM of the phase", Best::Highest, |run| {
+        Some(first(run)?.evaluation.as_ref()?.matched.phase.ssim_data_range)
     }),
-    ("frc_half", "FRC below 1/2, cycles/px", Best::Highest, |d| one(d)?.evaluation.as_ref()?.frc_crossings.half),
-    ("image_overlap", "mean overlap", Best::Neither, |d| Some(d.comparison.overlap.as_ref()?.metric_2_image_based_avg)),
-    ("patterns", "patterns", Best::Neither, |d| d.outcome.patterns),
-    ("epochs", "epochs", Best::Neither, |d| d.outcome.epochs),
-    ("train_seconds", "training, s", Best::Neither, |d| d.outcome.train_seconds),
+    ("frc_half", "FRC = 1/2, cycles/px", Best::Highest, |run| first(run)?.evaluation.as_ref()?.frc_crossings.half),
+    ("image_overlap", "mean overlap", Best::Neither, |run| {
+        Some(run.comparison.overlap.as_ref()?.metric_2_image_based_avg)
+    }),
+    ("patterns", "patterns", Best::Neither, |run| run.outcome.patterns),
+    ("epochs", "epochs", Best::Neither, |run| run.outcome.epochs),
+    ("train_seconds", "training time, s", Best::Neither, |run| run.outcome.train_seconds),
 ];
 
-fn one(done: &Done) -> Option<&report::Judged> {
-    done.comparison.reconstructions.first()
+/// Metrics of the only reconstruction of a run.
+fn first(run: &FinishedRun) -> Option<&report::ReconstructionMetrics> {
+    run.comparison.reconstructions.first()
 }
 
-/// One row for each run.
-pub(super) fn table(done: &[Done]) -> Table {
+/// A table with one row per run.
+pub(super) fn table(finished: &[FinishedRun]) -> Table {
     let shown: Vec<&Measure> =
-        MEASURES.iter().filter(|(.., read)| done.iter().any(|d| read(d).is_some_and(f64::is_finite))).collect();
+        MEASURES.iter().filter(|(.., read)| finished.iter().any(|run| read(run).is_some_and(f64::is_finite))).collect();
     let mut table = Table::new("run", shown.iter().map(|(_, label, ..)| (*label).to_owned()).collect());
-    for run in done {
+    for run in finished {
         let name = if run.values.is_empty() { run.name.clone() } else { settings(&run.values) };
         let cell = |(name, _, _, read): &&Measure| match read(run) {
             Some(value) if ["patterns", "epochs"].contains(name) => format!("{value:.0}"),
             Some(value) => significant(value, 4),
             None => "–".to_owned(),
         };
-        table.words(name, shown.iter().map(cell).collect());
+        table.text_row(name, shown.iter().map(cell).collect());
     }
     table
 }
@@ -111,12 +119,12 @@ fn settings(values: &[(String, String)]) -> String {
     values.iter().map(|(label, value)| format!("{label} {value}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Settings and measures of every finished run, one line each.
-pub(super) fn csv(plan: &Plan, done: &[Done]) -> String {
+/// CSV with the settings and measures of one finished run per line.
+pub(super) fn csv(plan: &Plan, finished: &[FinishedRun]) -> String {
     let labels = plan.axes.iter().map(|axis| axis.label.as_str());
     let names = MEASURES.iter().map(|(name, ..)| *name);
     let mut lines = vec![["run"].into_iter().chain(labels).chain(names).collect::<Vec<_>>().join(",")];
-    for run in done {
+    for run in finished {
         let values = run.values.iter().map(|(_, value)| value.clone());
         let measures = MEASURES
             .iter()
@@ -126,12 +134,12 @@ pub(super) fn csv(plan: &Plan, done: &[Done]) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Everything as JSON.
+/// Axes, finished runs and the names of the missing ones, as JSON.
 ///
 /// # Errors
-/// None that is known.
-pub(super) fn json(plan: &Plan, done: &[Done], missing: &[String]) -> Result<String> {
-    let runs: Vec<serde_json::Value> = done
+/// The result cannot be serialized.
+pub(super) fn json(plan: &Plan, finished: &[FinishedRun], missing: &[String]) -> Result<String> {
+    let runs: Vec<serde_json::Value> = finished
         .iter()
         .map(|run| {
             let settings: serde_json::Map<String, serde_json::Value> =
@@ -147,25 +155,24 @@ pub(super) fn json(plan: &Plan, done: &[Done], missing: &[String]) -> Result<Str
         .map(|axis| serde_json::json!({ "path": axis.path, "label": axis.label, "values": axis.values }))
         .collect();
     serde_json::to_string_pretty(&serde_json::json!({ "axes": axes, "runs": runs, "missing": missing }))
-        .map_err(|error| Error::failed(format!("The sweep cannot be written as JSON ({error})")))
+        .map_err(|error| Error::failed(format!("Cannot write the sweep as JSON ({error})")))
 }
 
-/// The page: table, one plot for each varied number and measure, and the phase of each run.
+/// HTML page: table, one plot per varied number and measure, and the phase of each run.
 ///
 /// # Errors
-/// A picture that cannot be encoded.
-pub(super) fn html(plan: &Plan, done: &[Done], missing: &[String], dataset: &Path) -> Result<String> {
-    let stem = dataset.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+/// An image cannot be encoded.
+pub(super) fn html(plan: &Plan, finished: &[FinishedRun], missing: &[String], dataset: &Path) -> Result<String> {
     let varied: Vec<&str> = plan.axes.iter().map(|axis| axis.path.as_str()).collect();
     let lead = format!(
         "{} of {} runs finished; varied: {}",
-        done.len(),
+        finished.len(),
         plan.points.len(),
         if varied.is_empty() { "nothing".to_owned() } else { varied.join(", ") }
     );
-    let mut page = Page::new(&format!("Sweep over {stem}"), &lead);
+    let mut page = Page::new(&format!("Sweep over {}", file_stem(dataset)), &lead);
     page.section("Runs");
-    page.table(&table(done));
+    page.table(&table(finished));
     if !missing.is_empty() {
         page.paragraph(&format!("Not finished yet: {}.", missing.join(", ")));
     }
@@ -176,29 +183,29 @@ pub(super) fn html(plan: &Plan, done: &[Done], missing: &[String], dataset: &Pat
             continue;
         }
         for (_, label, best, read) in MEASURES.iter().filter(|(_, _, best, _)| *best != Best::Neither) {
-            let chart = plot(done, at, &axis.label, &numbers, label, *read);
+            let chart = plot(finished, at, &axis.label, &numbers, label, *read);
             let better = if *best == Best::Highest { "higher is better" } else { "lower is better" };
             page.chart(&Chart { title: format!("{label} over {} ({better})", axis.label), ..chart });
         }
     }
     page.section("Phase");
-    let judged: Vec<(&str, &report::Judged)> = done.iter().filter_map(|d| Some((d.name.as_str(), one(d)?))).collect();
-    let figures = report::phase_figures(&judged)?;
+    let metrics: Vec<_> = finished.iter().filter_map(|run| Some((run.name.as_str(), first(run)?))).collect();
+    let figures = report::phase_figures(&metrics)?;
     page.figures(&figures);
     Ok(page.finish())
 }
 
-/// A measure over one varied number, a curve for each combination of the others.
+/// Plot of a measure against the varied number of axis `at`, with one curve per combination of the other settings.
 fn plot(
-    done: &[Done],
+    finished: &[FinishedRun],
     at: usize,
     label: &str,
     numbers: &[f64],
     measure: &str,
-    read: fn(&Done) -> Option<f64>,
+    read: fn(&FinishedRun) -> Option<f64>,
 ) -> Chart {
     let mut lines: Vec<Line> = Vec::new();
-    for run in done {
+    for run in finished {
         let others: Vec<(String, String)> =
             run.values.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, value)| value.clone()).collect();
         let name = if others.is_empty() { measure.to_owned() } else { settings(&others) };

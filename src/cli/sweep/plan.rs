@@ -1,26 +1,26 @@
-//! Which runs a sweep consists of: every combination of the varied settings.
+//! The runs of a sweep: every combination of the varied settings.
 
 use super::variant::Variant;
 use crate::config::{Config, DiffractionUnit};
 use crate::error::{Error, Problem, Result};
 
-/// A setting that is varied, with its values as they were typed.
+/// A varied setting.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Axis {
     /// Dotted path of a configuration field, or `photons` or `overlap`.
     pub path: String,
-    /// Name in folders and tables: the last part of the path, where no other axis has it.
+    /// Name in folders and tables: the last part of the path, or the whole path if another axis ends alike.
     pub label: String,
-    /// Its values.
+    /// Values as typed.
     pub values: Vec<String>,
 }
 
-/// One run.
+/// One run of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Point {
-    /// Label and value of each varied setting, in the order given.
+    /// Label and value of each varied setting, in the order of the axes.
     pub values: Vec<(String, String)>,
-    /// The whole configuration.
+    /// Complete configuration.
     pub config: Config,
     photons: Option<f64>,
     overlap: Option<f64>,
@@ -29,26 +29,26 @@ pub(super) struct Point {
 /// All runs of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plan {
-    /// What is varied.
+    /// The varied settings.
     pub axes: Vec<Axis>,
-    /// The runs; the last axis runs fastest.
+    /// The runs; the last axis varies fastest.
     pub points: Vec<Point>,
 }
 
-/// Most runs of one sweep: more is a slip.
-const MOST: usize = 10_000;
+/// Largest number of runs in a sweep; more is assumed to be a mistake.
+const MAX_RUNS: usize = 10_000;
 
 impl Plan {
-    /// Every combination of `path=a,b,c`, over this configuration.
+    /// All combinations of the given `path=a,b,c`, applied to `config`.
     ///
     /// # Errors
-    /// Something that is not of this form, an unknown field, a value out of its range, one path twice.
+    /// Text not of this form, an unknown field, a value out of range, a path or value given twice, or too many runs.
     pub fn new(vary: &[String], config: &Config) -> Result<Self> {
         let axes = axes(vary)?;
         let count = axes.iter().try_fold(1_usize, |n, axis| n.checked_mul(axis.values.len())).unwrap_or(usize::MAX);
-        if count > MOST {
+        if count > MAX_RUNS {
             return Err(Error::BadInput(
-                Problem::new(format!("The sweep would have {count} runs")).expected(format!("at most {MOST}")),
+                Problem::new(format!("The sweep would have {count} runs")).expected(format!("at most {MAX_RUNS}")),
             ));
         }
         let mut points = Vec::with_capacity(count);
@@ -81,7 +81,7 @@ fn axes(vary: &[String]) -> Result<Vec<Axis>> {
         }
         let twice = values.iter().enumerate().find(|(at, value)| values.iter().take(*at).any(|other| other == *value));
         if twice.is_some() || found.iter().any(|axis| axis.path == path) {
-            return Err(Error::BadInput(Problem::new(format!("--vary {text:?} names something twice"))));
+            return Err(Error::BadInput(Problem::new(format!("--vary {text:?} gives a setting or a value twice"))));
         }
         if !["photons", "overlap"].contains(&path) {
             Config::field(path)?;
@@ -107,7 +107,7 @@ fn point(config: &Config, chosen: &[(&Axis, String)]) -> Result<Point> {
             "overlap" => point.overlap = Some(number(value, "overlap", 0.0, 1.0)?),
             path => {
                 point.config.set(path, value)?;
-                // As on the command line: a number of epochs replaces a time budget, and the other way round.
+                // As on the command line: a number of epochs replaces a time budget and vice versa.
                 let varied = |other: &str| chosen.iter().any(|(axis, _)| axis.path == other);
                 match path {
                     "training.epochs" if !varied("training.time_budget_s") => {
@@ -122,7 +122,7 @@ fn point(config: &Config, chosen: &[(&Axis, String)]) -> Result<Point> {
         }
     }
     if point.photons.is_some() || point.overlap.is_some() {
-        // What is derived from the dataset is written as amplitude.
+        // Variants of the dataset are written as amplitude.
         point.config.data.diffraction_unit = DiffractionUnit::Amplitude;
     }
     point.config.validate()?;
@@ -136,7 +136,7 @@ fn number(text: &str, what: &str, low: f64, high: f64) -> Result<f64> {
 }
 
 impl Point {
-    /// Name of its folder: settings and values, `batch_size-8_photons-1e4`.
+    /// Name of the run folder, made of settings and values: `batch_size-8_photons-1e4`.
     pub fn name(&self) -> String {
         let safe = |c: char| if c.is_alphanumeric() || "._-+".contains(c) { c } else { '-' };
         let parts: Vec<String> =
@@ -144,7 +144,7 @@ impl Point {
         if parts.is_empty() { "run".to_owned() } else { parts.join("_") }
     }
 
-    /// How its dataset differs from the given one; none if it does not.
+    /// Modification of the dataset for this run; `None` for the dataset as given.
     pub fn variant(&self) -> Option<Variant> {
         let variant = Variant { photons: self.photons, overlap: self.overlap, seed: self.config.execution.seeds.noise };
         (self.photons.is_some() || self.overlap.is_some()).then_some(variant)
@@ -152,7 +152,6 @@ impl Point {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
 
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_named_before_any_run() {
+    fn mistakes_are_reported_before_any_run() {
         let error = |vary: &[&str]| plan(vary).unwrap_err().to_string();
         assert!(error(&["batch_size"]).contains("no \"=\""));
         assert!(error(&["training.batch_sise=4"]).contains("training.batch_size"));

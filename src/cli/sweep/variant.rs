@@ -1,30 +1,30 @@
-//! Datasets made from a dataset: fewer photons, less overlap.
+//! Variants of a dataset with fewer photons or less overlap.
 
 use crate::data::Dataset;
 use crate::error::{Error, Problem, Result};
-use crate::metrics::{DISC_OF_SIDE, OVERLAP_NEIGHBORS, overlap_metrics};
+use crate::metrics::{OVERLAP_NEIGHBORS, overlap_metrics, probe_diameter};
 use crate::simulate::poisson;
 use ndarray::Axis;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-/// How a dataset differs from the one it is made from.
+/// A modification of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Variant {
     /// Mean photons per pattern.
     pub photons: Option<f64>,
-    /// Image-based mean overlap (A§8.7) that positions are thinned to.
+    /// Image-based mean overlap (A§8.7), reached by omitting positions.
     pub overlap: Option<f64>,
-    /// Seed of the noise.
+    /// Seed of the Poisson noise.
     pub seed: u64,
 }
 
 impl Variant {
-    /// A name for its file.
+    /// Name of the file, without extension.
     pub fn name(&self) -> String {
         let part = |name: &str, value: Option<f64>| value.map(|value| format!("{name}-{value}"));
-        // The thinning draws nothing, so only noise is named for its seed.
+        // Thinning uses no random numbers, so the seed matters only with noise.
         let parts = [
             part("overlap", self.overlap),
             part("photons", self.photons),
@@ -33,11 +33,11 @@ impl Variant {
         parts.into_iter().flatten().collect::<Vec<_>>().join("_")
     }
 
-    /// The dataset with fewer positions, then with fresh noise.
+    /// Omits positions, then adds noise.
     ///
     /// # Errors
     /// An overlap that thinning cannot reach, or patterns without intensity.
-    pub fn of(&self, dataset: &Dataset) -> Result<Dataset> {
+    pub fn apply(&self, dataset: &Dataset) -> Result<Dataset> {
         let mut made = match self.overlap {
             Some(target) => thinned(dataset, target)?,
             None => dataset.clone(),
@@ -49,13 +49,13 @@ impl Variant {
     }
 }
 
-/// Takes each pattern as the expectation of one with `photons` on average and draws Poisson counts; the probe is scaled
-/// alike, so that the object keeps its unit. Noise that the patterns have already stays in them.
+/// Scales the patterns to `photons` on average and draws Poisson counts with these expectations. The probe is scaled by the
+/// same factor, so that the object keeps its unit. Noise already in the patterns remains.
 fn add_noise(dataset: &mut Dataset, photons: f64, seed: u64) -> Result<()> {
     let total: f64 = dataset.diffraction.iter().map(|a| f64::from(*a).powi(2)).sum();
     let factor = photons * dataset.len() as f64 / total;
     if !(factor > 0.0 && factor.is_finite()) {
-        return Err(Error::bad_input("The patterns hold no intensity to draw photons from"));
+        return Err(Error::bad_input("The patterns have zero intensity; photons cannot be drawn from them"));
     }
     dataset.diffraction.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(number, mut pattern)| {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
@@ -67,10 +67,10 @@ fn add_noise(dataset: &mut Dataset, photons: f64, seed: u64) -> Result<()> {
     Ok(())
 }
 
-/// Keeps, in the order of the scan, the positions that are a least distance from all kept before; the distance is the
-/// smallest whose image-based overlap is not above the target.
+/// Keeps, in scan order, the positions at least some distance away from all positions kept before. The distance is the
+/// smallest for which the image-based overlap does not exceed the target.
 fn thinned(dataset: &Dataset, target: f64) -> Result<Dataset> {
-    let diameter = DISC_OF_SIDE * dataset.patch_size() as f64;
+    let diameter = probe_diameter(dataset.probe.view());
     let overlap_of = |kept: &[usize]| {
         let positions: Vec<[f64; 2]> = kept.iter().filter_map(|&i| dataset.positions.get(i).copied()).collect();
         overlap_metrics(&positions, None, 1, OVERLAP_NEIGHBORS, diameter, None).map(|m| m.metric_2_image_based_avg)
@@ -79,8 +79,10 @@ fn thinned(dataset: &Dataset, target: f64) -> Result<Dataset> {
     let given = overlap_of(&all)?;
     if given < target {
         return Err(Error::BadInput(
-            Problem::new(format!("The scan has a mean overlap of {given:.3}, which thinning cannot raise to {target}"))
-                .expected(format!("--vary overlap= values up to {given:.3}")),
+            Problem::new(format!(
+                "The scan has a mean overlap of {given:.3}; omitting positions cannot raise it to {target}"
+            ))
+            .expected(format!("--vary overlap= values up to {given:.3}")),
         ));
     }
     let (mut low, mut high) = (0.0, diameter);
@@ -94,18 +96,18 @@ fn thinned(dataset: &Dataset, target: f64) -> Result<Dataset> {
                 best = Some(kept);
                 high = distance;
             }
-            // Too few positions are left.
+            // Too few positions remain.
             Err(_) => high = distance,
         }
     }
     best.map(|kept| dataset.subset(&kept)).ok_or_else(|| {
-        Error::BadInput(Problem::new(format!("No thinning of the scan has a mean overlap of {target} or less")))
+        Error::BadInput(Problem::new(format!("Omitting positions cannot reduce the mean overlap to {target}")))
     })
 }
 
-/// Indices, ascending, of positions at least this far from every one kept before them.
+/// Indices, ascending, of positions at least `distance` away from all positions kept before.
 fn at_least_apart(positions: &[[f64; 2]], distance: f64) -> Vec<usize> {
-    // A cell holds what is near; neighbours are in the nine cells around.
+    // With cells of side `distance`, all closer positions lie in the cell itself or the eight around it.
     let cell = |p: [f64; 2]| p.map(|v| (v / distance.max(1e-9)).floor() as i64);
     let mut cells: std::collections::BTreeMap<[i64; 2], Vec<usize>> = std::collections::BTreeMap::new();
     let mut kept = Vec::new();
@@ -124,14 +126,13 @@ fn at_least_apart(positions: &[[f64; 2]], distance: f64) -> Vec<usize> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
     use ndarray::Array3;
     use num_complex::Complex32;
 
     fn dataset() -> Dataset {
-        Dataset::made(
+        Dataset::from_arrays(
             Array3::from_shape_fn((400, 16, 16), |(n, y, x)| 3.0 + ((n + y * x) % 7) as f32),
             (0..400).map(|i| [f64::from(i % 20), f64::from(i / 20)]).collect(),
             Array3::from_elem((1, 16, 16), Complex32::new(2.0, 0.0)),
@@ -139,10 +140,10 @@ mod tests {
     }
 
     #[test]
-    fn noisy_data_have_the_photons_asked_for_whole_counts_and_a_probe_to_match() {
+    fn noisy_data_have_the_requested_photons_integer_counts_and_a_matching_probe() {
         let given = dataset();
         let variant = Variant { photons: Some(1e4), overlap: None, seed: 3 };
-        let made = variant.of(&given).unwrap();
+        let made = variant.apply(&given).unwrap();
         let counts = made.diffraction.mapv(|a| f64::from(a).powi(2));
         assert!((counts.sum() / 400.0 - 1e4).abs() < 5.0 * (1e4_f64 / 400.0).sqrt());
         assert!(counts.iter().all(|c| (c - c.round()).abs() < 1e-3));
@@ -150,24 +151,25 @@ mod tests {
         let probe = |d: &Dataset| d.probe.iter().map(|p| f64::from(p.norm_sqr())).sum::<f64>();
         let (by_data, by_probe) = (energy(&made) / energy(&given), probe(&made) / probe(&given));
         assert!((by_data / by_probe - 1.0).abs() < 0.01, "{by_data} {by_probe}");
-        assert_eq!(variant.of(&given).unwrap(), made, "one seed, one dataset");
-        assert_ne!(Variant { seed: 4, ..variant }.of(&given).unwrap().diffraction, made.diffraction);
+        assert_eq!(variant.apply(&given).unwrap(), made, "the same seed gives the same dataset");
+        assert_ne!(Variant { seed: 4, ..variant }.apply(&given).unwrap().diffraction, made.diffraction);
         assert_ne!(Variant { seed: 4, ..variant }.name(), variant.name());
     }
 
     #[test]
-    fn thinning_reaches_the_overlap_from_above_and_never_beyond_what_is_there() {
+    fn thinning_approaches_the_overlap_from_below_and_never_raises_it() {
         let given = dataset();
         let overlap = |d: &Dataset| {
-            overlap_metrics(&d.positions, None, 1, OVERLAP_NEIGHBORS, 9.6, None).unwrap().metric_2_image_based_avg
+            let diameter = probe_diameter(d.probe.view());
+            overlap_metrics(&d.positions, None, 1, OVERLAP_NEIGHBORS, diameter, None).unwrap().metric_2_image_based_avg
         };
         let before = overlap(&given);
         for target in [0.7, 0.5, 0.3] {
-            let made = Variant { photons: None, overlap: Some(target), seed: 0 }.of(&given).unwrap();
+            let made = Variant { photons: None, overlap: Some(target), seed: 0 }.apply(&given).unwrap();
             assert!(overlap(&made) <= target && overlap(&made) > target - 0.25, "{target}: {}", overlap(&made));
             assert!(made.len() < given.len() && made.positions.len() == made.diffraction.dim().0);
         }
-        let error = Variant { photons: None, overlap: Some(0.99), seed: 0 }.of(&given).unwrap_err().to_string();
+        let error = Variant { photons: None, overlap: Some(0.99), seed: 0 }.apply(&given).unwrap_err().to_string();
         assert!(before < 0.99 && error.contains("overlap"), "{error}");
     }
 }

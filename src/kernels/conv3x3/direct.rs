@@ -1,18 +1,18 @@
 //! Direct 3×3 convolution.
 //!
-//! Hazard: convolution as matrix product (im2col) writes and reads each pixel nine times, and libraries that do so
-//! spend more time on that than on arithmetic. Remedy: a group of images about as large as the second-level cache is
-//! padded once (see `tile`), and the convolution runs on it directly; bias and ReLU are applied in registers.
+//! Hazard: convolution as a matrix product (im2col) writes and reads each pixel nine times, which takes more time than
+//! the arithmetic. Remedy: a group of images of about the size of the L2 cache is padded once (see `tile`), and the
+//! convolution runs directly on it; bias and ReLU are applied in registers.
 //!
-//! Groups depend on the shape only. A sum over pixels (weight and bias gradient) is made for each run of groups and
-//! the runs are added in order, so results have the same bits whatever the number of threads. Threads beyond the
-//! number of groups share out the channels of a group instead.
+//! Groups depend only on the shape. Sums over pixels (weight and bias gradients) are computed per run of groups, and
+//! the runs are added in order, so that results are bit-identical for any number of threads. If there are more threads
+//! than groups, the channels of a group are distributed instead.
 
 use super::layout::{Geometry, Group, Layout};
 use super::tile::{ConvBlock, Kernels, WeightGradient, kernels};
 use super::{ConvGradients, ConvShape};
-use crate::kernels::buffer::{Scratch, Shared};
-use crate::kernels::simd::Level;
+use crate::buffer::{Scratch, Shared};
+use crate::simd::Level;
 use rayon::prelude::*;
 use std::cell::RefCell;
 
@@ -31,13 +31,13 @@ pub(super) fn forward(level: Level, shape: ConvShape, x: &[f32], weight: &[f32],
             let geometry = layout.geometry(group);
             layout.pad(kernels, group, shape.channels_in, x, None, &mut scratch.x);
             let blocks = share(weights.blocks.len(), part, parts);
-            // SAFETY: the planes were padded just now with this geometry; this group and these blocks of channels
-            // are written by this work item only.
+            // SAFETY: the planes were just padded with this geometry; only this work item writes this group and these
+            // blocks of channels.
             unsafe { conv.run(geometry, group, scratch.x.floats(0), &weights.blocks[blocks], out) };
         });
     });
-    // SAFETY: the groups cover all images and rows, and the parts all channels: every element was written (an output
-    // without elements has none to write).
+    // SAFETY: the groups cover all images and rows, and the parts all channels: every element was written (an empty
+    // output has none).
     unsafe { y.set_len(shape.output_len()) };
     y
 }
@@ -50,20 +50,20 @@ pub(super) fn backward(
     weight: &[f32],
     dy: &[f32],
     relu_output: Option<&[f32]>,
-    input_wanted: bool,
+    wants_input: bool,
 ) -> ConvGradients {
     let (c_in, c_out) = (shape.channels_in, shape.channels_out);
     let kernels = kernels(level.for_width(shape.w));
     let layout = Layout::new(kernels, &shape, c_in + c_out);
-    // The gradient for the input is a convolution of `dy` with the flipped, transposed kernel.
-    let wanted = if input_wanted { c_in } else { 0 };
-    let flipped = PackedWeights::new(kernels, weight, wanted, c_out, Direction::Backward);
-    let no_bias = vec![0.0; wanted];
+    // The gradient of the input is a convolution of `dy` with the flipped, transposed kernel.
+    let dx_channels = if wants_input { c_in } else { 0 };
+    let flipped = PackedWeights::new(kernels, weight, dx_channels, c_out, Direction::Backward);
+    let no_bias = vec![0.0; dx_channels];
     let conv = GroupConv { kernels, layout: &layout, weights: &flipped, bias: &no_bias, relu: false };
-    let mut dx = Vec::with_capacity(if input_wanted { shape.input_len() } else { 0 });
+    let mut dx = Vec::with_capacity(if wants_input { shape.input_len() } else { 0 });
     let dx_out = Shared::new(&mut dx);
 
-    let blocks = cut_channels(c_out, kernels.block);
+    let blocks = channel_blocks(c_out, kernels.block);
     let groups = layout.groups.len();
     let partial_len = shape.weight_len() + c_out;
     let runs = groups.min(MAX_RUNS).min((MAX_PARTIAL / partial_len.max(1)).max(1));
@@ -77,13 +77,13 @@ pub(super) fn backward(
                 let geometry = layout.geometry(group);
                 layout.pad(kernels, group, c_out, dy, relu_output, &mut scratch.dy);
                 let dx_blocks = &flipped.blocks[share(flipped.blocks.len(), part, parts)];
-                // SAFETY: the planes were padded just now; this group and these blocks of channels of `dx` are
-                // written by this work item only.
+                // SAFETY: the planes were just padded; only this work item writes this group and these blocks of
+                // channels of `dx`.
                 unsafe { conv.run(geometry, group, scratch.dy.floats(0), dx_blocks, dx_out) };
 
                 layout.pad(kernels, group, c_in, x, None, &mut scratch.x);
                 for block in &blocks[share(blocks.len(), part, parts)] {
-                    // SAFETY: the part of `partial` for this run and this block is written by this work item only.
+                    // SAFETY: only this work item writes the part of `partial` for this run and this block.
                     unsafe {
                         let partial = partial_out.at(run * partial_len);
                         weight_gradient(kernels, geometry, &shape, block, scratch, i > 0, partial);
@@ -92,13 +92,13 @@ pub(super) fn backward(
             }
         });
     });
-    // SAFETY: as in `forward`: groups and parts cover the whole of `dx`, if it is wanted.
-    unsafe { dx.set_len(if input_wanted { shape.input_len() } else { 0 }) };
+    // SAFETY: as in `forward`: groups and parts cover all of `dx`, if it is requested.
+    unsafe { dx.set_len(if wants_input { shape.input_len() } else { 0 }) };
     let (weight, bias) = add_runs(&shape, &blocks, &partial, partial_len);
-    ConvGradients { input: input_wanted.then_some(dx), weight, bias }
+    ConvGradients { input: wants_input.then_some(dx), weight, bias }
 }
 
-/// Partial sums of the weight gradient, and floats in all of them together.
+/// Maximum number of partial sums of the weight gradient, and of floats in all of them together.
 pub(super) const MAX_RUNS: usize = 16;
 pub(super) const MAX_PARTIAL: usize = 4 << 20;
 
@@ -113,11 +113,12 @@ thread_local! {
     static SCRATCH: RefCell<Buffers> = RefCell::default();
 }
 
-/// Weight and bias gradient of one block of output channels for a group whose padded planes are in `scratch`.
+/// Gradients of weight and bias of one block of output channels for a group whose padded planes are in `scratch`.
 ///
 /// # Safety
-/// `partial` must be valid for the packed gradients of all channels, and nobody else may use this block's part.
-#[allow(clippy::too_many_arguments)]
+/// `partial` must be valid for the packed gradients of all channels, and no other thread may access the part of this
+/// block.
+#[allow(clippy::too_many_arguments, reason = "pointers of disjoint parts, which no struct may own")]
 unsafe fn weight_gradient(
     kernels: &Kernels,
     geometry: &Geometry,
@@ -138,12 +139,13 @@ unsafe fn weight_gradient(
         windows: &geometry.windows,
         halves: geometry.windows_are_halves,
         sums: scratch.sums.floats(channels_in * 9 * block.r * kernels.lanes).as_mut_ptr(),
-        // SAFETY: inside `partial` by the caller's promise.
+        // SAFETY: inside `partial`, by the contract of this function.
         out: unsafe { partial.add(block.first * channels_in * 9) },
         add,
     };
-    // SAFETY: `pad` filled `channels_in` planes of `x` and all planes of `dy` with this geometry, whose windows
-    // stay inside a plane (`Geometry::new`); sums and result have the sizes asked for; the level is available.
+    // SAFETY: `pad` filled `channels_in` planes of `x` and all planes of `dy` with this geometry, whose windows are
+    // inside a plane (`Geometry::new`); sums and result have the required sizes; `Kernels` exist only for available
+    // levels.
     unsafe {
         (kernels.weight_gradient)(block.r, &arguments);
         for r in 0..block.r {
@@ -155,15 +157,15 @@ unsafe fn weight_gradient(
     }
 }
 
-/// A run of output channels that are computed together.
+/// A run of output channels computed together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Block {
     first: usize,
     r: usize,
 }
 
-/// Cuts channels into blocks of `largest`, then of smaller powers of two.
-fn cut_channels(channels: usize, largest: usize) -> Vec<Block> {
+/// Divides channels into blocks of `largest`, then of smaller powers of two.
+fn channel_blocks(channels: usize, largest: usize) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut first = 0;
     while first < channels {
@@ -177,14 +179,14 @@ fn cut_channels(channels: usize, largest: usize) -> Vec<Block> {
     blocks
 }
 
-/// Which way a weight is used: as it is, or transposed and flipped for the gradient of the input.
+/// Use of a weight: unchanged, or transposed and flipped for the gradient of the input.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Direction {
     Forward,
     Backward,
 }
 
-/// Weights in the order in which the kernels read them: for each block (channels_in, 9, r).
+/// Weights in the order of access by the kernels: for each block (channels_in, 9, r).
 struct PackedWeights {
     data: Vec<f32>,
     blocks: Vec<Block>,
@@ -193,10 +195,10 @@ struct PackedWeights {
 }
 
 impl PackedWeights {
-    /// `channels_out` and `channels_in` as seen by the convolution to be made; backward, the weight is
-    /// (channels_in, channels_out, 3, 3) and is transposed and flipped.
+    /// Packs a weight. `channels_out` and `channels_in` are those of the resulting convolution; for the backward
+    /// direction, the weight is (channels_in, channels_out, 3, 3) and is transposed and flipped.
     fn new(kernels: &Kernels, weight: &[f32], channels_out: usize, channels_in: usize, direction: Direction) -> Self {
-        let blocks = cut_channels(channels_out, kernels.block);
+        let blocks = channel_blocks(channels_out, kernels.block);
         let mut data = vec![0.0; channels_out * channels_in * 9];
         for block in &blocks {
             let packed = &mut data[block.first * channels_in * 9..][..block.r * channels_in * 9];
@@ -234,14 +236,14 @@ impl GroupConv<'_> {
     /// Convolves the padded planes of `group` for some blocks of output channels.
     ///
     /// # Safety
-    /// `padded` must hold the group's planes with this geometry, `out` be valid for (n, channels_out, h, w), and
-    /// nobody else may write this group and these channels of it.
+    /// `padded` must contain the planes of the group with this geometry, `out` must be valid for (n, channels_out, h,
+    /// w), and no other thread may write this group and these channels of it.
     unsafe fn run(&self, geometry: &Geometry, group: &Group, padded: &[f32], blocks: &[Block], out: Shared) {
         let Self { weights, layout, .. } = self;
         let &ConvShape { h, w, .. } = &layout.shape;
         for block in blocks {
-            // SAFETY: `geometry.units` stay inside the padded planes and, from the group's first row on, inside the
-            // planes of its images; weights and bias hold the block; the level is available.
+            // SAFETY: `geometry.units` are inside the padded planes and, from the first row of the group, inside the
+            // planes of its images; weights and bias contain the block; `Kernels` exist only for available levels.
             unsafe {
                 let first = (group.image * weights.channels_out + block.first) * h * w + group.first_row * w;
                 let arguments = ConvBlock {
@@ -265,13 +267,13 @@ impl GroupConv<'_> {
     }
 }
 
-/// Into how many parts the channel blocks of a group are cut, for threads that would find no group to work on.
+/// Number of parts into which the channel blocks of a group are divided, if there are fewer groups than threads.
 pub(super) fn parts(groups: usize, blocks: usize) -> usize {
     let threads = rayon::current_num_threads();
     if threads < 2 || groups == 0 { 1 } else { (2 * threads).div_ceil(groups).min(blocks).max(1) }
 }
 
-/// Share number `i` of `0..n` in `k` nearly equal shares.
+/// The `i`-th of `k` nearly equal parts of `0..n`.
 pub(super) fn share(n: usize, i: usize, k: usize) -> std::ops::Range<usize> {
     i * n / k..(i + 1) * n / k
 }
@@ -295,7 +297,7 @@ fn add_runs(shape: &ConvShape, blocks: &[Block], partial: &[f32], partial_len: u
         let packed = block.first * per_channel;
         for (r, row) in rows.iter_mut().enumerate() {
             for (j, out) in row.iter_mut().enumerate() {
-                // j = (channel_in, ky) * 3 + kx; packed order is (channel_in, ky, r, kx)
+                // j = (channel_in, ky) * 3 + kx; the packed order is (channel_in, ky, r, kx).
                 *out = total(packed + (j / 3 * block.r + r) * 3 + j % 3);
             }
         }

@@ -1,13 +1,14 @@
-//! How a batch of images is cut into groups, and where each pixel of a group lies in the padded planes (see `tile`).
+//! Division of a batch of images into groups, and position of each pixel of a group in the padded planes (see `tile`).
 
 use super::ConvShape;
 use super::tile::{Kernels, Padding, Unit};
-use crate::kernels::buffer::{LINE, Scratch};
+use crate::buffer::{LINE, Scratch};
 
-/// Floats in the padded planes of a group: about the second-level cache of a current processor (256 to 384 thousand
-/// were equally fast, 160 thousand slower). Tests use small groups, so that small images are cut into strips too.
+/// Floats in the padded planes of a group: about the size of the L2 cache of a current processor (256 to 384 thousand
+/// were equally fast, 160 thousand slower). Tests use small groups, so that small images are divided into strips as
+/// well.
 const GROUP_FLOATS: usize = if cfg!(test) { 20 * 1024 } else { 320 * 1024 };
-/// Rows of a strip are a multiple of this, so that a strip is a whole number of vectors.
+/// The number of rows of a strip is a multiple of this, so that a strip is an integer number of vectors.
 const STRIP_ROWS: usize = 16;
 
 /// Consecutive images, or a strip of rows of one image.
@@ -19,21 +20,21 @@ pub(super) struct Group {
     pub rows: usize,
 }
 
-/// What groups of the same size share.
+/// Geometry of all groups of the same size.
 #[derive(Debug)]
 pub(super) struct Geometry {
     pub images: usize,
     pub rows: usize,
-    /// Row stride and length of a padded plane.
+    /// Row stride of a padded plane, and its length.
     pub row: usize,
     pub plane: usize,
     pub units: Vec<Unit>,
     pub unit_len: usize,
     pub halves: bool,
-    /// Windows of the weight gradient (see [`WeightGradient`]).
+    /// Windows of the weight gradient (see [`WeightGradient`](super::tile::WeightGradient)).
     pub windows: Vec<usize>,
     pub windows_are_halves: bool,
-    /// Vectors that hold all pixels, from the first pixel of a padded plane on.
+    /// Number of vectors that cover all pixels, from the first pixel of a padded plane.
     pub vectors: usize,
 }
 
@@ -48,13 +49,13 @@ impl Geometry {
         for image in 0..images {
             for y in 0..rows {
                 for i in 0..in_row {
-                    // the last unit of a row overlaps its predecessor instead of leaving the row
+                    // The last unit of a row overlaps the previous one instead of exceeding the row.
                     let x = (i * unit).min(w - unit_len);
                     units.push(Unit { window: (image * (rows + 1) + y) * row + x, image, pixel: y * w + x });
                 }
             }
         }
-        // pixels from the first to the last, with the zero rows and columns between them
+        // Pixels from the first to the last, including the zero rows and columns between them.
         let span = (images * (rows + 1) - 1) * row;
         let vectors = span.div_ceil(lanes);
         let exact = w.is_multiple_of(unit);
@@ -67,9 +68,9 @@ impl Geometry {
         } else {
             (0..vectors).map(|v| v * lanes).collect()
         };
-        // one row above, one below, and the window of the last vector
+        // One row above, one below, and the window of the last vector.
         let lines = ((images * (rows + 1) + 1) * row + lanes + 2).div_ceil(LINE);
-        // an odd number of cache lines, lest the planes all fall on the same places in the cache
+        // An odd number of cache lines, so that the planes do not map to the same cache sets.
         let plane = (lines | 1) * LINE;
         Self {
             images,
@@ -86,7 +87,7 @@ impl Geometry {
     }
 }
 
-/// How a shape is cut into groups.
+/// Division of a shape into groups.
 pub(super) struct Layout {
     pub shape: ConvShape,
     pub groups: Vec<Group>,
@@ -94,7 +95,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// `channels`: planes in a group that should stay in the cache together.
+    /// * `channels`: planes of a group that should be in the cache together.
     pub fn new(kernels: &Kernels, shape: &ConvShape, channels: usize) -> Self {
         let &ConvShape { n, h, w, .. } = shape;
         let per_row = channels.max(1) * (w + 1);
@@ -103,7 +104,7 @@ impl Layout {
             return Self { shape: *shape, groups, geometries: Vec::new() };
         }
         if per_row * (h + 1) <= GROUP_FLOATS {
-            // at least four groups, for as many threads
+            // At least four groups, for as many threads.
             let images = (GROUP_FLOATS / (per_row * (h + 1))).min(n.div_ceil(4)).max(1);
             for image in (0..n).step_by(images) {
                 groups.push(Group { image, images: images.min(n - image), first_row: 0, rows: h });
@@ -127,7 +128,7 @@ impl Layout {
 
     pub fn geometry(&self, group: &Group) -> &Geometry {
         let found = self.geometries.iter().find(|g| (g.images, g.rows) == (group.images, group.rows));
-        found.unwrap_or(&self.geometries[0]) // `new` made one for each group
+        found.unwrap_or(&self.geometries[0]) // `new` created one for each group size
     }
 
     /// Pads the planes of `group` in `src` (n, channels, h, w) into `dst`.
@@ -151,8 +152,8 @@ impl Layout {
         for (channel, dst) in dst.chunks_exact_mut(geometry.plane).enumerate() {
             let from = channel * h * w;
             let mask = mask.map(|mask| mask[from..].as_ptr());
-            // SAFETY: `src` and `mask` hold `images` images `channels * h * w` apart, so that plane `channel` of
-            // each is inside; `dst` is one plane. A `Kernels` belongs to an available level.
+            // SAFETY: `src` and `mask` hold `images` images, `channels * h * w` apart, so that plane `channel` of each
+            // is inside; `dst` is one plane. `Kernels` exist only for available levels.
             unsafe { (kernels.pad)(&padding, dst.as_mut_ptr(), src[from..].as_ptr(), mask, channels * h * w) };
         }
     }

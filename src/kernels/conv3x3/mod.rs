@@ -1,5 +1,5 @@
-//! 3×3 convolution, stride 1, padding 1, of `f32` images in (n, c, h, w) order, with its gradients: `direct`, or for
-//! many channels in the basis of `winograd`.
+//! 3×3 convolution, stride 1, padding 1, of `f32` images in (n, c, h, w) order, with its gradients: `direct`, or
+//! `winograd` for many channels.
 
 mod direct;
 mod layout;
@@ -13,7 +13,7 @@ use super::simd::Level;
 /// (n, channels_out, h, w).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {
-    /// Images.
+    /// Number of images.
     pub n: usize,
     /// Channels of the input.
     pub channels_in: usize,
@@ -26,20 +26,20 @@ pub struct ConvShape {
 }
 
 impl ConvShape {
-    /// Floats in the input.
+    /// Number of values of the input.
     pub fn input_len(&self) -> usize {
         self.n * self.channels_in * self.h * self.w
     }
-    /// Floats in the output.
+    /// Number of values of the output.
     pub fn output_len(&self) -> usize {
         self.n * self.channels_out * self.h * self.w
     }
-    /// Floats in the weight.
+    /// Number of values of the weight.
     pub fn weight_len(&self) -> usize {
         self.channels_out * self.channels_in * 9
     }
-    /// Floating-point operations of one pass of a direct convolution (a multiplication and an addition count as two);
-    /// the forward pass is one, the gradients for input and weight are one each.
+    /// Floating-point operations of one pass of a direct convolution, counting multiplications and additions. The
+    /// forward pass, the gradient of the input and the gradient of the weight are one pass each.
     pub fn operations(&self) -> f64 {
         2.0 * (self.weight_len() * self.n * self.h * self.w) as f64
     }
@@ -48,41 +48,41 @@ impl ConvShape {
 /// Gradients of a convolution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvGradients {
-    /// For the input, (n, channels_in, h, w), if asked for.
+    /// Gradient of the input, (n, channels_in, h, w), if requested.
     pub input: Option<Vec<f32>>,
-    /// For the weight, (channels_out, channels_in, 3, 3).
+    /// Gradient of the weight, (channels_out, channels_in, 3, 3).
     pub weight: Vec<f32>,
-    /// For the bias, (channels_out).
+    /// Gradient of the bias, (channels_out).
     pub bias: Vec<f32>,
 }
 
-/// `y = x * weight + bias`, then `max(y, 0)` if `relu`; the kernel is not flipped, as everywhere in machine learning.
+/// `y = x * weight + bias`, followed by `max(y, 0)` if `relu`; the kernel is not flipped, as usual in machine learning.
 ///
 /// # Panics
-/// If a length does not fit the shape.
+/// If a length does not match the shape.
 pub fn forward(shape: ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, relu: bool) -> Vec<f32> {
     forward_at(Level::current(), shape, x, weight, bias, relu)
 }
 
-/// Gradients from the output gradient `dy`. If the forward pass had a ReLU, `relu_output` is its output.
+/// Gradients from that of the output, `dy`. If the forward pass had a ReLU, `relu_output` is its output.
 ///
 /// # Panics
-/// If a length does not fit the shape.
+/// If a length does not match the shape.
 pub fn backward(
     shape: ConvShape,
     x: &[f32],
     weight: &[f32],
     dy: &[f32],
     relu_output: Option<&[f32]>,
-    input_wanted: bool,
+    wants_input: bool,
 ) -> ConvGradients {
-    backward_at(Level::current(), shape, x, weight, dy, relu_output, input_wanted)
+    backward_at(Level::current(), shape, x, weight, dy, relu_output, wants_input)
 }
 
 /// [`forward`] with the instructions of `level`.
 ///
 /// # Panics
-/// If a length does not fit the shape.
+/// If a length does not match the shape.
 pub fn forward_at(
     level: Level,
     shape: ConvShape,
@@ -95,14 +95,14 @@ pub fn forward_at(
     assert_eq!(weight.len(), shape.weight_len(), "weight of {shape:?}");
     let bias = bias.map_or_else(|| vec![0.0; shape.channels_out], <[f32]>::to_vec);
     assert_eq!(bias.len(), shape.channels_out, "bias of {shape:?}");
-    let forward = if winograd::suits(&shape) { winograd::forward } else { direct::forward };
+    let forward = if winograd::applies(&shape) { winograd::forward } else { direct::forward };
     forward(level, shape, x, weight, &bias, relu)
 }
 
 /// [`backward`] with the instructions of `level`.
 ///
 /// # Panics
-/// If a length does not fit the shape.
+/// If a length does not match the shape.
 pub fn backward_at(
     level: Level,
     shape: ConvShape,
@@ -110,22 +110,21 @@ pub fn backward_at(
     weight: &[f32],
     dy: &[f32],
     relu_output: Option<&[f32]>,
-    input_wanted: bool,
+    wants_input: bool,
 ) -> ConvGradients {
     assert_eq!(x.len(), shape.input_len(), "input of {shape:?}");
     assert_eq!(weight.len(), shape.weight_len(), "weight of {shape:?}");
     assert_eq!(dy.len(), shape.output_len(), "output gradient of {shape:?}");
     assert!(relu_output.is_none_or(|y| y.len() == shape.output_len()), "output of {shape:?}");
-    let backward = if winograd::suits(&shape) { winograd::backward } else { direct::backward };
-    backward(level, shape, x, weight, dy, relu_output, input_wanted)
+    let backward = if winograd::applies(&shape) { winograd::backward } else { direct::backward };
+    backward(level, shape, x, weight, dy, relu_output, wants_input)
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
 
-    /// Seeded numbers in [-0.5, 0.5).
+    /// Seeded pseudo-random numbers in [-0.5, 0.5).
     fn numbers(n: usize, seed: u64) -> Vec<f32> {
         let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         let mut next = || {
@@ -181,7 +180,7 @@ mod tests {
         let tolerance = 1e-6 * (4.0 + (s.channels_in * 9) as f64).sqrt();
         assert!(error < tolerance, "{what}: forward differs by {error:e}, allowed {tolerance:e}");
 
-        // with a ReLU, J is the Jacobian of the active part
+        // With a ReLU, J is the Jacobian of the active part.
         let active: Vec<f32> = dy.iter().zip(&y).map(|(d, y)| if relu && *y <= 0.0 { 0.0 } else { *d }).collect();
         let g = backward_at(level, s, &x, &weight, &dy, relu.then_some(&y), true);
         let (no_bias, no_weight) = (vec![0.0; s.channels_out], vec![0.0; s.weight_len()]);
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_plain_loops_where_layout_changes() {
+    fn agrees_with_plain_loops_where_the_layout_changes() {
         let shapes = [
             shape(1, 1, 1, 1, 1),
             shape(3, 2, 3, 5, 8),   // half vectors, odd number
@@ -277,10 +276,10 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_of_convolution_give_the_same_numbers() {
+    fn direct_and_winograd_convolution_agree() {
         for (n, c_in, c_out, h, w) in [(3, 64, 64, 16, 16), (2, 128, 32, 6, 8), (1, 32, 128, 34, 40)] {
             let s = shape(n, c_in, c_out, h, w);
-            assert!(winograd::suits(&s));
+            assert!(winograd::applies(&s));
             let [x, weight, bias, dy] = [(s.input_len(), 1), (s.weight_len(), 2), (c_out, 3), (s.output_len(), 4)]
                 .map(|(n, seed)| numbers(n, seed));
             for level in Level::available() {
@@ -302,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nan_passes_the_relu_and_its_gradient() {
+    fn a_nan_propagates_through_the_relu_and_its_gradient() {
         let s = shape(1, 1, 1, 8, 16);
         let mut x = vec![1.0; s.input_len()];
         x[20] = f32::NAN;
@@ -312,7 +311,7 @@ mod tests {
             let g = backward_at(level, s, &x, &[1.0; 9], &y, Some(&y), true);
             assert!(g.weight.iter().all(|w| w.is_nan()));
         }
-        // in the Winograd basis it reaches its whole tiles, too
+        // In the Winograd basis it spreads to whole tiles.
         let s = shape(1, 32, 32, 8, 8);
         let mut x = vec![1.0; s.input_len()];
         x[27] = f32::NAN;
@@ -335,7 +334,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "weight of")]
-    fn a_wrong_length_is_refused() {
+    fn a_wrong_length_is_rejected() {
         forward(shape(1, 2, 2, 4, 4), &[0.0; 32], &[0.0; 35], None, false);
     }
 }

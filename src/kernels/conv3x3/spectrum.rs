@@ -1,30 +1,30 @@
 //! Innermost loops of the Winograd convolution, for one group of images.
 //!
-//! An output tile of 2×2 pixels needs the 4×4 pixels around it. In the basis of Winograd's F(2×2, 3×3) (Lavin and Gray
-//! 2016, "Fast Algorithms for Convolutional Neural Networks") the convolution is one product of numbers for each of 16
-//! coordinates ("frequencies") instead of 36 for the four pixels, and over channels and tiles 16 products of matrices.
-//! All transforms are made of additions; in one dimension they are
+//! An output tile of 2×2 pixels depends on a window of 4×4 pixels. In the basis of Winograd's F(2×2, 3×3) (Lavin and
+//! Gray 2016, "Fast Algorithms for Convolutional Neural Networks") the convolution of a tile takes 16 multiplications,
+//! one for each coordinate ("frequency"), instead of 36, and that of all channels and tiles is 16 matrix products. The
+//! transforms consist of additions; in one dimension they are
 //! * input, `B^T d`: (d0 - d2, d1 + d2, d2 - d1, d1 - d3),
 //! * output, `A^T m`: (m0 + m1 + m2, m1 - m2 - m3),
 //! * output gradient, `A y`: (y0, y0 + y1, y0 - y1, -y1),
 //! * weight, `G g`: (g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2), and its gradient `G^T`.
 //!
-//! A group lies here with the channels innermost, so that vectors run over channels and any tile looks like any other.
-#![allow(clippy::needless_range_loop)] // indices keep the unrolled loops alike
+//! Groups are stored with the channels innermost, so that vectors run over channels and all tiles are processed alike.
+#![allow(clippy::needless_range_loop, reason = "indices keep the unrolled loops uniform")]
 
-use crate::kernels::simd::{Kind, Lanes, Level, Portable, Square};
+use crate::simd::{Kind, Lanes, Level, Portable, Square};
 
-/// Output channels that are computed together.
+/// Output channels computed together.
 pub(super) const PANEL: usize = 32;
-/// Coordinates of a tile.
+/// Number of coordinates of a tile.
 pub(super) const FREQUENCIES: usize = 16;
-/// Rows of a product are a multiple of this.
+/// The number of rows of a product is a multiple of this.
 pub(super) const ROWS: usize = 8;
 
 /// The tiles of a group: whole images, or a strip of one image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Tiles {
-    /// Images.
+    /// Number of images.
     pub images: usize,
     /// Rows of tiles in each image.
     pub rows: usize,
@@ -33,20 +33,20 @@ pub(super) struct Tiles {
 }
 
 impl Tiles {
-    /// How many there are.
+    /// Number of tiles.
     pub fn count(&self) -> usize {
         self.images * self.rows * self.columns
     }
-    /// Pixels of the padded group: a frame one pixel wide around each image.
+    /// Pixels of the padded group: each image has a frame of one pixel.
     pub fn padded_pixels(&self) -> usize {
         self.images * (2 * self.rows + 2) * self.padded_row()
     }
     fn padded_row(&self) -> usize {
         2 * self.columns + 2
     }
-    /// For each tile, in order, its number and the first pixel of its 4×4 window in the padded group.
+    /// Visits all tiles in order: index of the tile, and first pixel of its 4×4 window in the padded group.
     #[inline(always)]
-    fn each(&self, mut visit: impl FnMut(usize, usize)) {
+    fn for_each(&self, mut visit: impl FnMut(usize, usize)) {
         let mut tile = 0;
         for image in 0..self.images {
             for row in 0..self.rows {
@@ -63,27 +63,27 @@ impl Tiles {
 /// Planes of a group in (n, c, h, w) order.
 #[derive(Clone, Copy)]
 pub(super) struct Planes {
-    /// Rows of an image, and the first row of the group in each.
+    /// Rows of an image, and first row of the group in each image.
     pub h: usize,
     pub first_row: usize,
-    /// Floats from an image to the next.
+    /// Floats from one image to the next.
     pub image_step: usize,
 }
 
-/// Numbers in the Winograd basis, (frequency, tile, channel).
+/// Values in the Winograd basis, (frequency, tile, channel).
 #[derive(Clone, Copy)]
 pub(super) struct Spectrum {
     pub data: *mut f32,
-    /// Floats from a frequency to the next and from a tile to the next.
+    /// Floats from one frequency to the next, and from one tile to the next.
     pub plane: usize,
     pub row: usize,
 }
 
-/// Weights in (channels_out, channels_in, 3, 3) order, of one panel of output channels as the convolution sees them.
+/// Weights of one panel of output channels, in (channels_out, channels_in, 3, 3) order.
 #[derive(Clone, Copy)]
 pub(super) struct Taps<P> {
     pub data: P,
-    /// Floats from an output channel to the next, and from an input channel to the next.
+    /// Floats from one output channel to the next, and from one input channel to the next.
     pub out_step: usize,
     pub in_step: usize,
     pub channels_in: usize,
@@ -107,20 +107,21 @@ pub(super) struct Product {
 
 /// The kernels of one level. All functions are unsafe: the level must be available and the pointers valid.
 pub(super) struct Kernels {
-    /// Copies planes of `channels` (a multiple of PANEL) at `src` into a padded group (pixel, channel), with zeros
-    /// where the mask is not positive.
+    /// Copies the planes of `channels` (a multiple of PANEL) channels at `src` into a padded group (pixel, channel),
+    /// with zeros where the mask is not positive.
     pub pad: unsafe fn(&Tiles, &Planes, channels: usize, src: *const f32, mask: Option<*const f32>, dst: *mut f32),
-    /// Transforms the windows of a padded group of so many channels.
+    /// Transforms the windows of a padded group with `channels` channels.
     pub input: unsafe fn(&Tiles, channels: usize, src: *const f32, dst: Spectrum),
-    /// Transforms tiles of one panel of an output gradient whose padded group has so many channels in all, and adds
-    /// the gradient's sums to `bias`.
+    /// Transforms the tiles of one panel of an output gradient whose padded group has `channels` channels, and adds the
+    /// sums of the gradient to `bias`.
     pub gradient: unsafe fn(&Tiles, channels: usize, src: *const f32, dst: Spectrum, bias: *mut f32),
     /// Transforms one panel back into the planes of its channels at `dst`; `pixels` is scratch for (pixel, PANEL).
     pub output: unsafe fn(&Tiles, &Planes, Spectrum, bias: *const f32, relu: bool, pixels: *mut f32, dst: *mut f32),
     pub product: unsafe fn(&Product),
-    /// Transforms the weights of a panel, flipped if asked for, to (frequency, channel_in, PANEL).
+    /// Transforms the weights of a panel, optionally flipped, to (frequency, channel_in, PANEL).
     pub weights: unsafe fn(&Taps<*const f32>, flipped: bool, dst: *mut f32),
-    /// Adds `runs` gradients (frequency, channel_in, PANEL), so many floats apart, in order, and transforms them back.
+    /// Adds `runs` gradients (frequency, channel_in, PANEL), `run_step` floats apart, in order, and transforms the sum
+    /// back.
     pub weights_gradient: unsafe fn(src: *const f32, runs: usize, run_step: usize, dst: &Taps<*mut f32>),
 }
 
@@ -145,7 +146,8 @@ unsafe fn pad<S: Square>(
 ) {
     let (w, row) = (2 * tiles.columns, tiles.padded_row() * channels);
     let plane = planes.h * w;
-    // SAFETY: the caller promises the images of `planes` at `src` (and at the mask) and a padded group at `dst`.
+    // SAFETY: by the contract of the kernels, the images of `planes` are at `src` (and at the mask) and a padded group
+    // at `dst`.
     unsafe {
         let zero = |at: *mut f32, n: usize| std::slice::from_raw_parts_mut(at, n).fill(0.0);
         for image in 0..tiles.images {
@@ -177,10 +179,11 @@ unsafe fn pad<S: Square>(
 #[inline(always)]
 unsafe fn input<T: Lanes>(tiles: &Tiles, channels: usize, src: *const f32, dst: Spectrum) {
     let line = tiles.padded_row() * channels;
-    // SAFETY: the caller promises a padded group and a spectrum of its tiles; `each` stays inside both.
+    // SAFETY: by the contract of the kernels, there are a padded group and a spectrum of its tiles; `for_each` stays
+    // inside both.
     let line_transform =
         |d: [T::V; 4]| unsafe { [T::sub(d[0], d[2]), T::add(d[1], d[2]), T::sub(d[2], d[1]), T::sub(d[1], d[3])] };
-    tiles.each(|tile, pixel| {
+    tiles.for_each(|tile, pixel| {
         for channel in (0..channels).step_by(T::L) {
             // SAFETY: as above.
             unsafe {
@@ -204,13 +207,13 @@ unsafe fn input<T: Lanes>(tiles: &Tiles, channels: usize, src: *const f32, dst: 
 #[inline(always)]
 unsafe fn gradient<T: Lanes>(tiles: &Tiles, channels: usize, src: *const f32, dst: Spectrum, bias: *mut f32) {
     let line = tiles.padded_row() * channels;
-    // SAFETY: the caller promises a padded group, a spectrum of its tiles and PANEL sums.
+    // SAFETY: by the contract of the kernels, there are a padded group, a spectrum of its tiles and PANEL sums.
     let spread = |a, b| unsafe { [a, T::add(a, b), T::sub(a, b), T::sub(T::zero(), b)] };
     for channel in (0..PANEL).step_by(T::L) {
         // SAFETY: as above.
         let mut total = unsafe { T::load(bias.add(channel)) };
-        tiles.each(|tile, pixel| {
-            // SAFETY: as above; the tile begins one line and one column into its window.
+        tiles.for_each(|tile, pixel| {
+            // SAFETY: as above; the tile starts one row and one column inside its window.
             unsafe {
                 let first = src.add(pixel * channels + line + channels + channel);
                 let to = dst.data.add(tile * dst.row + channel);
@@ -242,8 +245,8 @@ unsafe fn output<T: Lanes, S: Square>(
     dst: *mut f32,
 ) {
     let w = 2 * tiles.columns;
-    // SAFETY: the caller promises a spectrum of the tiles, PANEL biases, scratch for the pixels of the group, and the
-    // images of `planes` at `dst`.
+    // SAFETY: by the contract of the kernels, there are a spectrum of the tiles, PANEL biases, scratch for the pixels
+    // of the group, and the images of `planes` at `dst`.
     unsafe {
         let join = |m: [T::V; 4]| [T::add(T::add(m[0], m[1]), m[2]), T::sub(T::sub(m[1], m[2]), m[3])];
         for line in 0..tiles.images * tiles.rows {
@@ -285,7 +288,7 @@ unsafe fn output<T: Lanes, S: Square>(
 unsafe fn product<T: Lanes, const R: usize, const S: usize>(p: &Product) {
     for first in (0..PANEL).step_by(S * T::L) {
         for row in (0..p.rows).step_by(R) {
-            // SAFETY: the caller promises matrices of the sizes stated.
+            // SAFETY: by the contract of the kernels, the matrices have the documented sizes.
             unsafe {
                 let mut sums = [[T::zero(); S]; R];
                 let mut a = p.a.add(row * p.a_row);
@@ -319,7 +322,8 @@ unsafe fn product<T: Lanes, const R: usize, const S: usize>(p: &Product) {
 #[inline(always)]
 unsafe fn weights<T: Lanes, S: Square>(taps: &Taps<*const f32>, flipped: bool, dst: *mut f32) {
     let plane = taps.channels_in * PANEL;
-    // SAFETY: the caller promises PANEL × `channels_in` kernels of nine taps, and room for their transforms.
+    // SAFETY: by the contract of the kernels, there are PANEL × `channels_in` kernels of nine taps, and space for their
+    // transforms.
     unsafe {
         let half = T::splat(0.5);
         let spread = |[a, b, c]: [T::V; 3]| {
@@ -359,7 +363,8 @@ unsafe fn weights<T: Lanes, S: Square>(taps: &Taps<*const f32>, flipped: bool, d
 #[inline(always)]
 unsafe fn weights_gradient<T: Lanes, S: Square>(src: *const f32, runs: usize, run_step: usize, dst: &Taps<*mut f32>) {
     let plane = dst.channels_in * PANEL;
-    // SAFETY: the caller promises `runs` gradients in the Winograd basis and PANEL × `channels_in` kernels.
+    // SAFETY: by the contract of the kernels, there are `runs` gradients in the Winograd basis and PANEL ×
+    // `channels_in` kernels.
     unsafe {
         let half = T::splat(0.5);
         let gather = |[a, b, c, d]: [T::V; 4]| {
@@ -403,7 +408,8 @@ unsafe fn weights_gradient<T: Lanes, S: Square>(src: *const f32, runs: usize, ru
     }
 }
 
-/// The kernels of one level, with products of so many rows and vectors at a time, sized for the level's registers.
+/// Defines the kernels of a level: `product` gives the rows and vectors of a block of a product, chosen for the
+/// registers of the level.
 macro_rules! kernels_of {
     ($level:ident, $lanes:ty, $square:ty, $(features $features:literal,)? product ($r:literal, $s:literal)) => {
         mod $level {
@@ -411,33 +417,39 @@ macro_rules! kernels_of {
             pub static KERNELS: Kernels =
                 Kernels { pad, input, gradient, output, product, weights, weights_gradient };
 
-            // SAFETY of the functions below: the contract of `Kernels` is handed on to the generic ones.
             $(#[target_feature(enable = $features)])?
             unsafe fn pad(t: &Tiles, p: &Planes, channels: usize, src: *const f32, mask: Option<*const f32>, dst: *mut f32) {
+                // SAFETY: by the contract of `Kernels`.
                 unsafe { super::pad::<$square>(t, p, channels, src, mask, dst) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn input(t: &Tiles, channels: usize, src: *const f32, dst: Spectrum) {
+                // SAFETY: by the contract of `Kernels`.
                 unsafe { super::input::<$lanes>(t, channels, src, dst) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn gradient(t: &Tiles, channels: usize, src: *const f32, dst: Spectrum, bias: *mut f32) {
+                // SAFETY: by the contract of `Kernels`.
                 unsafe { super::gradient::<$lanes>(t, channels, src, dst, bias) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn output(t: &Tiles, p: &Planes, src: Spectrum, bias: *const f32, relu: bool, pixels: *mut f32, dst: *mut f32) {
+                // SAFETY: by the contract of `Kernels`.
                 unsafe { super::output::<$lanes, $square>(t, p, src, bias, relu, pixels, dst) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn product(p: &Product) {
+                // SAFETY: by the contract of `Kernels`.
                 unsafe { super::product::<$lanes, $r, $s>(p) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn weights(taps: &Taps<*const f32>, flipped: bool, dst: *mut f32) {
+                // SAFETY: by the contract of `Kernels`.
                 unsafe { super::weights::<$lanes, $square>(taps, flipped, dst) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn weights_gradient(src: *const f32, runs: usize, run_step: usize, dst: &Taps<*mut f32>) {
+                // SAFETY: by the contract of `Kernels`.
                 unsafe { super::weights_gradient::<$lanes, $square>(src, runs, run_step, dst) }
             }
         }
@@ -445,9 +457,9 @@ macro_rules! kernels_of {
 }
 
 #[cfg(target_arch = "x86_64")]
-kernels_of!(avx512, crate::kernels::simd::x86::Avx512, crate::kernels::simd::x86::Avx2,
+kernels_of!(avx512, crate::simd::x86::Avx512, crate::simd::x86::Avx2,
     features "avx512f,avx2,fma", product (8, 2));
 #[cfg(target_arch = "x86_64")]
-kernels_of!(avx2, crate::kernels::simd::x86::Avx2, crate::kernels::simd::x86::Avx2,
+kernels_of!(avx2, crate::simd::x86::Avx2, crate::simd::x86::Avx2,
     features "avx2,fma", product (4, 2));
 kernels_of!(portable, Portable, Portable, product(4, 2));

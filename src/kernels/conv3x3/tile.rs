@@ -1,16 +1,17 @@
-//! Innermost loops of the 3×3 convolution, for one group of images and one block of channels.
+//! Innermost loops of the direct 3×3 convolution, for one group of images and one block of channels.
 //!
-//! A group is copied into zero-padded planes, one for each channel: rows share one zero column (row stride `w + 1`)
-//! and images one zero row, so that the 3×3 window of a pixel is nine constant offsets from its upper left corner.
-//! Work is cut into units: runs of pixels of one row, as long as a vector, or half a vector where rows are shorter.
-#![allow(clippy::needless_range_loop)] // indices keep the unrolled loops alike
+//! A group is copied into zero-padded planes, one per channel: adjacent rows share one zero column (row stride `w + 1`)
+//! and adjacent images one zero row, so that the 3×3 window of a pixel has nine constant offsets from its upper left
+//! corner. The work is divided into units: runs of pixels in a row with the length of a vector, or half a vector if
+//! rows are shorter.
+#![allow(clippy::needless_range_loop, reason = "indices keep the unrolled loops uniform")]
 
-use crate::kernels::simd::{Kind, Lanes, Level, Portable};
+use crate::simd::{Kind, Lanes, Level, Portable};
 
-/// A run of pixels of one row.
+/// A run of pixels in a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Unit {
-    /// Offset in a padded plane of the upper left corner of the first pixel's window.
+    /// Offset of the upper left corner of the first pixel's window in a padded plane.
     pub window: usize,
     /// Image in the group.
     pub image: usize,
@@ -27,13 +28,13 @@ pub(super) struct ConvBlock<'a> {
     pub channels_in: usize,
     /// (channels_in, 9, r) weights of the block.
     pub weight: *const f32,
-    /// (r) start values of the sums.
+    /// (r) initial values of the sums.
     pub bias: *const f32,
     pub relu: bool,
     pub units: &'a [Unit],
-    /// Pixels in a unit (less than a vector or half vector only if rows are even shorter).
+    /// Pixels per unit (less than a vector or half vector only if rows are even shorter).
     pub unit_len: usize,
-    /// Units are half vectors.
+    /// True if units are half vectors.
     pub halves: bool,
     /// Output plane of the block's first channel in the group's first image.
     pub out: *mut f32,
@@ -50,19 +51,19 @@ pub(super) struct WeightGradient<'a> {
     pub plane: usize,
     pub row: usize,
     pub channels_in: usize,
-    /// Window offsets of the vectors, or of half vectors in pairs. Together they hold each pixel exactly once;
-    /// what else they hold has a zero gradient.
+    /// Window offsets of the vectors, or of pairs of half vectors. Together they contain each pixel exactly once; all
+    /// other positions they contain have a zero gradient.
     pub windows: &'a [usize],
     pub halves: bool,
     /// Scratch for `channels_in * 9 * r` vectors.
     pub sums: *mut f32,
     /// (channels_in, 3, r, 3) result.
     pub out: *mut f32,
-    /// Add to the result instead of replacing it.
+    /// True to add to the result instead of replacing it.
     pub add: bool,
 }
 
-/// Where the rows of a plane go in its padded copy.
+/// Layout of a plane in its padded copy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Padding {
     /// Images in the group.
@@ -81,11 +82,11 @@ pub(super) struct Padding {
 pub(super) struct Kernels {
     /// Floats in a vector.
     pub lanes: usize,
-    /// Largest block of channels: 8, 4, 2 or 1, and the smaller powers of two are possible too.
+    /// Largest block of channels: 8, 4, 2 or 1; smaller powers of two are supported as well.
     pub block: usize,
     pub conv: unsafe fn(r: usize, &ConvBlock),
     pub weight_gradient: unsafe fn(r: usize, &WeightGradient),
-    /// Pads one plane of each image, `stride` apart, setting to zero what the mask says (`mask <= 0`).
+    /// Pads one plane of each image, `stride` apart, with zeros where `mask <= 0`.
     pub pad: unsafe fn(&Padding, dst: *mut f32, src: *const f32, mask: Option<*const f32>, stride: usize),
     /// Sum of `n` vectors.
     pub sum: unsafe fn(p: *const f32, n: usize) -> f32,
@@ -108,21 +109,21 @@ const HALVES: u8 = 1;
 /// ... or half vectors of which only the first lanes count.
 const PARTIAL: u8 = 2;
 
-/// R channels × S vectors of pixels, held in registers while all input channels pass by.
+/// Computes R channels × S vectors of pixels, whose sums stay in registers during the loop over all input channels.
 #[inline(always)]
 unsafe fn conv_tile<T: Lanes, const R: usize, const S: usize, const MODE: u8>(
     a: &ConvBlock,
     lo: [Unit; S],
     hi: [Unit; S],
 ) {
-    // SAFETY: the caller of the kernel promises planes that hold each unit's window, and an output that holds
-    // each unit for each of the R channels.
+    // SAFETY: by the contract of the kernels, the planes contain the window of each unit, and the output contains each
+    // unit for each of the R channels.
     unsafe {
         let mut sums = [[T::zero(); S]; R];
         for (r, sums) in sums.iter_mut().enumerate() {
             *sums = [T::splat(*a.bias.add(r)); S];
         }
-        // One flat loop over the 3 rows of all channels: nested loops would be unrolled until registers run out.
+        // A single loop over the 3 rows of all channels: nested loops would be unrolled until registers run out.
         let mut weight = a.weight;
         let mut line = a.x;
         let mut ky = 0;
@@ -156,8 +157,8 @@ unsafe fn conv_tile<T: Lanes, const R: usize, const S: usize, const MODE: u8>(
                 }
             }
         }
-        // Only loops as small as these are surely unrolled; an index unknown when compiling would keep the sums in
-        // memory all the time.
+        // Only loops as small as these are certain to be unrolled; an index unknown at compile time would force the
+        // sums into memory.
         if MODE == FULL {
             for s in 0..S {
                 let out = a.out.add(lo[s].image * a.out_image + lo[s].pixel);
@@ -191,7 +192,7 @@ unsafe fn conv_tile<T: Lanes, const R: usize, const S: usize, const MODE: u8>(
 
 #[inline(always)]
 unsafe fn conv_block<T: Lanes, const R: usize, const S: usize>(a: &ConvBlock) {
-    // SAFETY: the caller's promise is handed on.
+    // SAFETY: by the contract of the kernels.
     unsafe {
         match (a.halves, a.unit_len == T::L / 2) {
             (false, _) => conv_tiles::<T, R, S, FULL>(a),
@@ -205,14 +206,14 @@ unsafe fn conv_block<T: Lanes, const R: usize, const S: usize>(a: &ConvBlock) {
 unsafe fn conv_tiles<T: Lanes, const R: usize, const S: usize, const MODE: u8>(a: &ConvBlock) {
     let per_vector = if MODE == FULL { 1 } else { 2 };
     let vectors = a.units.len().div_ceil(per_vector);
-    // Past the last unit, the last one is repeated: the same values are stored twice.
+    // Past the end, the last unit is repeated: the same values are stored twice.
     let unit = |i: usize| a.units[i.min(a.units.len() - 1)];
     let mut v = 0;
-    // SAFETY: the caller's promise is handed on.
+    // SAFETY: by the contract of the kernels.
     unsafe {
         while v < vectors {
             if R == 8 && v + S > vectors {
-                // eight channels keep the arithmetic busy with one vector, too
+                // Eight channels saturate the arithmetic units even with one vector.
                 let (lo, hi) = (unit(v * per_vector), unit(v * per_vector + 1));
                 conv_tile::<T, R, 1, MODE>(a, [lo], [hi]);
                 v += 1;
@@ -226,7 +227,7 @@ unsafe fn conv_tiles<T: Lanes, const R: usize, const S: usize, const MODE: u8>(a
     }
 }
 
-/// Vectors of pixels in one go: their gradients (8 channels × 2.5 kB) stay in the first cache for all input channels.
+/// Vectors of pixels per run: their gradients (8 channels × 2.5 kB) stay in the L1 cache for all input channels.
 const RUN: usize = 40;
 
 #[inline(always)]
@@ -234,7 +235,8 @@ unsafe fn weight_gradient<T: Lanes, const R: usize, const HALVES: bool>(a: &Weig
     let per_vector = if HALVES { 2 } else { 1 };
     let vectors = a.windows.len() / per_vector;
     let runs = vectors.div_ceil(RUN);
-    // SAFETY: the caller promises planes that hold each window, and `sums` and `out` of the sizes stated.
+    // SAFETY: by the contract of the kernels, the planes contain each window, and `sums` and `out` have the documented
+    // sizes.
     unsafe {
         for run in 0..runs {
             let windows = &a.windows[per_vector * (run * vectors / runs)..per_vector * ((run + 1) * vectors / runs)];
@@ -294,11 +296,11 @@ unsafe fn weight_gradient<T: Lanes, const R: usize, const HALVES: bool>(a: &Weig
 #[inline(always)]
 unsafe fn pad(p: &Padding, dst: *mut f32, src: *const f32, mask: Option<*const f32>, stride: usize) {
     let row = p.w + 1;
-    // SAFETY: the caller promises `images` planes of h × w at `src` (and at the mask) and `plane` floats at `dst`,
-    // which hold the `images * (rows + 1) + 1` rows written here.
+    // SAFETY: by the contract of the kernels, there are `images` planes of h × w at `src` (and at the mask) and `plane`
+    // floats at `dst`, which contain the `images * (rows + 1) + 1` rows written here.
     unsafe {
         for image in 0..p.images {
-            // row j holds image row first + j - 1; the zero row above an image is the one below its predecessor
+            // Row j contains image row first + j - 1; the zero row above an image is the one below the previous image.
             for j in usize::from(image > 0)..p.rows + 2 {
                 let to = dst.add((image * (p.rows + 1) + j) * row);
                 *to = 0.0;
@@ -328,7 +330,7 @@ unsafe fn pad(p: &Padding, dst: *mut f32, src: *const f32, mask: Option<*const f
 
 #[inline(always)]
 unsafe fn sum<T: Lanes>(p: *const f32, n: usize) -> f32 {
-    // SAFETY: the caller promises n vectors at `p`.
+    // SAFETY: by the contract of the kernels, there are n vectors at `p`.
     unsafe {
         let mut sums = [T::zero(); 4];
         for i in 0..n / 4 {
@@ -343,7 +345,8 @@ unsafe fn sum<T: Lanes>(p: *const f32, n: usize) -> f32 {
     }
 }
 
-/// The kernels of one level: `blocks` lists (channels, vectors) of the tiles, sized for the level's registers.
+/// Defines the kernels of a level: `blocks` lists (channels, vectors) of the tiles, chosen for the registers of the
+/// level.
 macro_rules! kernels_of {
     ($level:ident, $lanes:ty, $(features $features:literal,)? largest $block:literal, blocks $(($r:literal, $s:literal))+) => {
         mod $level {
@@ -351,9 +354,9 @@ macro_rules! kernels_of {
             pub static KERNELS: Kernels =
                 Kernels { lanes: <$lanes>::L, block: $block, conv, weight_gradient, pad, sum };
 
-            // SAFETY of the functions below: the contract of `Kernels` is handed on to the generic ones.
             $(#[target_feature(enable = $features)])?
             unsafe fn conv(r: usize, a: &ConvBlock) {
+                // SAFETY: by the contract of `Kernels`.
                 unsafe {
                     match r {
                         $($r => super::conv_block::<$lanes, $r, $s>(a),)+
@@ -363,6 +366,7 @@ macro_rules! kernels_of {
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn weight_gradient(r: usize, a: &WeightGradient) {
+                // SAFETY: by the contract of `Kernels`.
                 unsafe {
                     match (r, a.halves) {
                         $(($r, false) => super::weight_gradient::<$lanes, $r, false>(a),
@@ -373,10 +377,12 @@ macro_rules! kernels_of {
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn pad(p: &Padding, dst: *mut f32, src: *const f32, mask: Option<*const f32>, stride: usize) {
+                // SAFETY: by the contract of `Kernels`.
                 unsafe { super::pad(p, dst, src, mask, stride) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn sum(p: *const f32, n: usize) -> f32 {
+                // SAFETY: by the contract of `Kernels`.
                 unsafe { super::sum::<$lanes>(p, n) }
             }
         }
@@ -384,8 +390,8 @@ macro_rules! kernels_of {
 }
 
 #[cfg(target_arch = "x86_64")]
-kernels_of!(avx512, crate::kernels::simd::x86::Avx512, features "avx512f,avx2,fma", largest 8,
+kernels_of!(avx512, crate::simd::x86::Avx512, features "avx512f,avx2,fma", largest 8,
     blocks (8, 3) (4, 4) (2, 6) (1, 6));
 #[cfg(target_arch = "x86_64")]
-kernels_of!(avx2, crate::kernels::simd::x86::Avx2, features "avx2,fma", largest 4, blocks (4, 2) (2, 4) (1, 6));
+kernels_of!(avx2, crate::simd::x86::Avx2, features "avx2,fma", largest 4, blocks (4, 2) (2, 4) (1, 6));
 kernels_of!(portable, Portable, largest 4, blocks (4, 2) (2, 4) (1, 6));

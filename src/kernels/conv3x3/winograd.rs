@@ -1,35 +1,34 @@
 //! 3×3 convolution of many channels in the Winograd basis (see `spectrum`), with 2.25 times fewer multiplications than
-//! the direct one.
+//! the direct convolution.
 //!
-//! Hazard: in this basis sums of neighbouring pixels are formed before the weights are applied, so that rounding is a
-//! few times larger, and one that is not finite spreads to the other pixels of its tile.
-//! Remedy: only the smallest basis is used, F(2×2, 3×3), whose factors are 1 and 1/2; the tests hold both ways of
-//! convolution to the same tolerance. Raw patterns, whose pixels differ by orders of magnitude, come in one channel or
-//! few and are convolved directly.
+//! Hazard: this basis sums neighboring pixels before the weights are applied, so that rounding errors are a few times
+//! larger, and a value that is not finite spreads to the other pixels of its tile. Remedy: only the smallest basis is
+//! used, F(2×2, 3×3), whose factors are 1 and 1/2; the tests apply the same tolerance to both convolutions. Raw
+//! patterns, whose pixels differ by orders of magnitude, have few channels and are convolved directly.
 //!
 //! Groups, runs of groups and threads are as in `direct`.
 
 use super::direct::{Direction, MAX_PARTIAL, MAX_RUNS, parts, share};
 use super::spectrum::{FREQUENCIES, Kernels, PANEL, Planes, Product, ROWS, Spectrum, Taps, Tiles, kernels};
 use super::{ConvGradients, ConvShape};
-use crate::kernels::buffer::{LINE, Scratch, Shared};
-use crate::kernels::simd::Level;
+use crate::buffer::{LINE, Scratch, Shared};
+use crate::simd::Level;
 use rayon::prelude::*;
 use std::cell::RefCell;
 
-/// Floats of a group in the Winograd basis: a part of the second-level cache. Tests use small groups, so that small
-/// images are cut into strips too.
+/// Floats of a group in the Winograd basis: a part of the L2 cache. Tests use small groups, so that small images are
+/// divided into strips as well.
 const GROUP_FLOATS: usize = if cfg!(test) { 8 * 1024 } else { 128 * 1024 };
-/// Fewest tiles of a group, unless an image has fewer: weights and their gradients are read once for each group.
-const FEWEST_TILES: usize = if cfg!(test) { 1 } else { 64 };
+/// Minimum number of tiles per group, unless an image has fewer: weights and their gradients are read once per group.
+const MIN_TILES: usize = if cfg!(test) { 1 } else { 64 };
 
-/// Whether a convolution is made this way: whole panels of channels, whole tiles, and rows of whole squares.
-pub(super) fn suits(shape: &ConvShape) -> bool {
+/// True if a convolution can use this basis: complete panels of channels, complete tiles, and rows of complete blocks.
+pub(super) fn applies(shape: &ConvShape) -> bool {
     let panels = |channels: usize| channels > 0 && channels.is_multiple_of(PANEL);
     panels(shape.channels_in) && panels(shape.channels_out) && shape.h.is_multiple_of(2) && shape.w.is_multiple_of(8)
 }
 
-/// As [`super::forward`], of a shape that suits.
+/// As [`super::forward`], for shapes to which this basis applies.
 pub(super) fn forward(level: Level, shape: ConvShape, x: &[f32], weight: &[f32], bias: &[f32], relu: bool) -> Vec<f32> {
     let (c_in, c_out) = (shape.channels_in, shape.channels_out);
     let kernels = kernels(level);
@@ -42,8 +41,8 @@ pub(super) fn forward(level: Level, shape: ConvShape, x: &[f32], weight: &[f32],
         let (group, part) = (&groups[item / parts], item % parts);
         SCRATCH.with_borrow_mut(|scratch| {
             conv.kernels.pad(&shape, group, c_in, x, None, &mut scratch.x);
-            // SAFETY: the group was padded just now; these channels of its images and rows, which are inside the
-            // output, are written by this work item only.
+            // SAFETY: the group was just padded; only this work item writes these channels of its images and rows,
+            // which are inside the output.
             unsafe { conv.run(&shape, group, share(c_out / PANEL, part, parts), Padded::X, scratch) };
         });
     });
@@ -52,7 +51,7 @@ pub(super) fn forward(level: Level, shape: ConvShape, x: &[f32], weight: &[f32],
     y
 }
 
-/// As [`super::backward`], of a shape that suits.
+/// As [`super::backward`], for shapes to which this basis applies.
 pub(super) fn backward(
     level: Level,
     shape: ConvShape,
@@ -60,14 +59,14 @@ pub(super) fn backward(
     weight: &[f32],
     dy: &[f32],
     relu_output: Option<&[f32]>,
-    input_wanted: bool,
+    wants_input: bool,
 ) -> ConvGradients {
     let (c_in, c_out) = (shape.channels_in, shape.channels_out);
     let kernels = kernels(level);
-    // The gradient for the input is a convolution of `dy` with the flipped, transposed kernel.
-    let flipped = input_wanted.then(|| Weights::new(kernels, weight, c_in, c_out, Direction::Backward));
+    // The gradient of the input is a convolution of `dy` with the flipped, transposed kernel.
+    let flipped = wants_input.then(|| Weights::new(kernels, weight, c_in, c_out, Direction::Backward));
     let groups = groups(&shape, c_in.max(c_out));
-    let mut dx = Vec::with_capacity(if input_wanted { shape.input_len() } else { 0 });
+    let mut dx = Vec::with_capacity(if wants_input { shape.input_len() } else { 0 });
     let (no_bias, out) = (vec![0.0; c_in], Shared::new(&mut dx));
 
     let panels = c_out / PANEL;
@@ -88,8 +87,8 @@ pub(super) fn backward(
                     unsafe { conv.run(&shape, group, share(c_in / PANEL, part, parts), Padded::Dy, scratch) };
                 }
                 kernels.pad(&shape, group, c_in, x, None, &mut scratch.x);
-                // SAFETY: both groups were padded just now; the sums of this run and these panels are this work
-                // item's alone, and have room for what is written.
+                // SAFETY: both groups were just padded; only this work item accesses the sums of this run and these
+                // panels, which have the required sizes.
                 unsafe {
                     let sums = partial_out.at(run * partial_len);
                     let bias = partial_out.at(run * partial_len + gradient_len);
@@ -98,10 +97,10 @@ pub(super) fn backward(
             }
         });
     });
-    // SAFETY: as in `forward`, if it is wanted.
-    unsafe { dx.set_len(if input_wanted { shape.input_len() } else { 0 }) };
+    // SAFETY: as in `forward`, if it is requested.
+    unsafe { dx.set_len(if wants_input { shape.input_len() } else { 0 }) };
     let (weight, bias) = add_runs(kernels, &shape, &partial, partial_len);
-    ConvGradients { input: input_wanted.then_some(dx), weight, bias }
+    ConvGradients { input: wants_input.then_some(dx), weight, bias }
 }
 
 /// Consecutive images, or a strip of rows of one image.
@@ -111,16 +110,16 @@ struct Group {
     tiles: Tiles,
 }
 
-/// Cuts a batch into groups by its shape alone.
+/// Divides a batch into groups, by its shape alone.
 fn groups(shape: &ConvShape, channels: usize) -> Vec<Group> {
     let (rows, columns) = (shape.h / 2, shape.w / 2);
     let mut groups = Vec::new();
     if shape.n * rows * columns == 0 {
         return groups;
     }
-    let wanted = (GROUP_FLOATS / (FREQUENCIES * channels)).max(FEWEST_TILES);
+    let wanted = (GROUP_FLOATS / (FREQUENCIES * channels)).max(MIN_TILES);
     if rows * columns <= wanted {
-        // at least four groups, for as many threads
+        // At least four groups, for as many threads.
         let images = (wanted / (rows * columns)).min(shape.n.div_ceil(4)).max(1);
         for image in (0..shape.n).step_by(images) {
             let tiles = Tiles { images: images.min(shape.n - image), rows, columns };
@@ -154,8 +153,8 @@ thread_local! {
     static SCRATCH: RefCell<Buffers> = RefCell::default();
 }
 
-/// Floats from a tile to the next and from a frequency to the next, for so many tiles and channels: odd numbers of
-/// cache lines, lest they all fall on the same places in the cache.
+/// Floats from one tile to the next and from one frequency to the next: odd numbers of cache lines, so that they do not
+/// map to the same cache sets.
 fn steps(tiles: usize, channels: usize) -> (usize, usize) {
     let odd = |floats: usize| (floats.div_ceil(LINE) | 1) * LINE;
     let row = if channels == PANEL { PANEL } else { odd(channels) };
@@ -181,8 +180,9 @@ impl Kernels {
         let planes = group.planes(shape, channels);
         let first = group.image * planes.image_step;
         let dst = dst.floats(group.tiles.padded_pixels() * channels);
-        // SAFETY: the group's images are inside `src` and the mask, `dst` has room for their padded pixels, channels
-        // and columns are multiples of a square's side (`suits`), and a `Kernels` belongs to an available level.
+        // SAFETY: the images of the group are inside `src` and the mask, `dst` has space for their padded pixels,
+        // channels and columns are multiples of the side of a block (`applies`), and `Kernels` exist only for available
+        // levels.
         unsafe {
             let mask = mask.map(|mask| mask[first..].as_ptr());
             (self.pad)(&group.tiles, &planes, channels, src[first..].as_ptr(), mask, dst.as_mut_ptr());
@@ -196,7 +196,7 @@ impl Group {
     }
 }
 
-/// Which of the padded groups a convolution reads.
+/// Padded group read by a convolution.
 enum Padded {
     X,
     Dy,
@@ -215,8 +215,8 @@ impl Convolution<'_> {
     /// Convolves a padded group for some panels of output channels.
     ///
     /// # Safety
-    /// The group must have been padded, `out` be valid for all images and channels, and nobody else may write these
-    /// rows and channels of it.
+    /// The group must have been padded, `out` must be valid for all images and channels, and no other thread may write
+    /// these rows and channels of it.
     unsafe fn run(
         &self,
         shape: &ConvShape,
@@ -236,8 +236,8 @@ impl Convolution<'_> {
         let result = spectrum(&mut scratch.panel, tiles.count(), PANEL);
         let pixels = scratch.pixels.floats(4 * tiles.count() * PANEL).as_mut_ptr();
         let planes = group.planes(shape, channels_out);
-        // SAFETY: the spectra have room for all tiles, rounded up to whole blocks of rows (what is computed of rows
-        // past the last tile is never read); weights and bias hold the panel; the rest is the caller's promise.
+        // SAFETY: the spectra have space for all tiles, rounded up to complete blocks of rows (results of rows past the
+        // last tile are never read); weights and bias contain the panel; the rest is the contract of this function.
         unsafe {
             (kernels.input)(tiles, channels_in, padded, input);
             for panel in panels {
@@ -262,12 +262,13 @@ impl Convolution<'_> {
     }
 }
 
-/// Gradients of weight, (panel, frequency, channel_in, PANEL), and bias of some panels of output channels for a padded
+/// Gradients of weight, (panel, frequency, channel_in, PANEL), and bias of some panels of output channels, for a padded
 /// group.
 ///
 /// # Safety
-/// `sums` and `bias` must be valid for the gradients of all channels, and nobody else may use those of these panels.
-#[allow(clippy::too_many_arguments)]
+/// `sums` and `bias` must be valid for the gradients of all channels, and no other thread may access those of these
+/// panels.
+#[allow(clippy::too_many_arguments, reason = "pointers of disjoint parts, which no struct may own")]
 unsafe fn weight_gradient(
     kernels: &Kernels,
     shape: &ConvShape,
@@ -281,7 +282,7 @@ unsafe fn weight_gradient(
     let (c_in, c_out, tiles) = (shape.channels_in, shape.channels_out, &group.tiles);
     let input = spectrum(&mut scratch.spectrum, tiles.count(), c_in);
     let gradient = spectrum(&mut scratch.panel, tiles.count(), PANEL);
-    // SAFETY: the groups were padded, and the spectra have room for all tiles; the rest is the caller's promise.
+    // SAFETY: the spectra have space for all tiles; the rest is the contract of this function.
     unsafe {
         (kernels.input)(tiles, c_in, scratch.x.floats(0).as_ptr(), input);
         for panel in panels {
@@ -311,8 +312,8 @@ struct Weights {
 }
 
 impl Weights {
-    /// `channels_out` and `channels_in` as seen by the convolution to be made; backward, the weight is
-    /// (channels_in, channels_out, 3, 3) and is transposed and flipped.
+    /// Transforms a weight. `channels_out` and `channels_in` are those of the resulting convolution; for the backward
+    /// direction, the weight is (channels_in, channels_out, 3, 3) and is transposed and flipped.
     fn new(kernels: &Kernels, weight: &[f32], channels_out: usize, channels_in: usize, direction: Direction) -> Self {
         let mut data = vec![0.0; FREQUENCIES * channels_in * channels_out];
         let (out_step, in_step) = match direction {
@@ -321,8 +322,8 @@ impl Weights {
         };
         data.par_chunks_mut(FREQUENCIES * channels_in * PANEL).enumerate().for_each(|(panel, data)| {
             let taps = Taps { data: weight[panel * PANEL * out_step..].as_ptr(), out_step, in_step, channels_in };
-            // SAFETY: the weight has nine taps for each of the panel's channels and each input channel, the chunk
-            // is as long as their transforms, and a `Kernels` belongs to an available level.
+            // SAFETY: the weight has nine taps for each channel of the panel and each input channel, the chunk has the
+            // length of their transforms, and `Kernels` exist only for available levels.
             unsafe { (kernels.weights)(&taps, direction == Direction::Backward, data.as_mut_ptr()) };
         });
         Self { data, channels_in, channels_out }
@@ -338,7 +339,8 @@ fn add_runs(kernels: &Kernels, shape: &ConvShape, partial: &[f32], partial_len: 
         weight.par_chunks_mut(PANEL * channels_in * 9).enumerate().for_each(|(panel, weight)| {
             let taps = Taps { data: weight.as_mut_ptr(), out_step: channels_in * 9, in_step: 9, channels_in };
             let sums = partial[panel * FREQUENCIES * channels_in * PANEL..].as_ptr();
-            // SAFETY: each run holds the sums of all panels, and the chunk the nine taps of this panel's channels.
+            // SAFETY: each run contains the sums of all panels, and the chunk the nine taps of the channels of this
+            // panel.
             unsafe { (kernels.weights_gradient)(sums, runs, partial_len, &taps) };
         });
     }

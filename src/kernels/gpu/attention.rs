@@ -1,27 +1,27 @@
-//! Convolutional block attention (A§4.6) in five steps, and its gradients in eight; from Burn's operations the same takes
-//! a hundred.
+//! Convolutional block attention (A§4.6) in five launches, and its gradients in eight; composed of Burn's operations it
+//! takes a hundred.
 //!
-//! Buffers between the steps: `statistics` (n, c, 3): mean and largest value of a channel, and the pixel of the latter.
-//! `hidden` (n, 2, u): hidden units for the means and for the largest values. `gates` (n, c). `maps` (n, 3, h, w): largest
-//! value and mean over the weighted channels, and the channel of the former. `pixel_gates` (n, h, w).
+//! Intermediate buffers: `statistics` (n, c, 3): mean and maximum of a channel, and the pixel of the maximum. `hidden`
+//! (n, 2, u): hidden units for the means and for the maxima. `gates` (n, c): channel gates. `maps` (n, 3, h, w):
+//! maximum and mean over the weighted channels, and the channel of the maximum. `pixel_gates` (n, h, w).
 
-use super::add::Add;
 use super::launch::{Shader, bindings, launch};
 use super::like;
-use crate::kernels::attention::AttentionShape;
+use super::partial_sums::AddPartialSums;
+use crate::attention::AttentionShape;
 use burn_cubecl::tensor::CubeTensor;
 
-/// Threads of a work group.
+/// Threads per work group.
 const THREADS: usize = 256;
-/// Pixels that a work group sums over for the gradient of the kernel.
+/// Pixels per work group in the sum for the gradient of the kernel.
 const CHUNK: usize = 256;
 
-/// What the forward pass keeps: statistics, hidden units, gates, maps, gates of pixels.
-pub(in crate::kernels) type State = [CubeTensor; 5];
+/// Intermediate results for the gradients: statistics, hidden units, channel gates, maps, pixel gates.
+pub(crate) type State = [CubeTensor; 5];
 
-/// Weighs images `x`, (n, c, h, w), contiguous as are the parameters, which have the order and the shapes of
-/// [`AttentionParameters`](crate::kernels::attention::AttentionParameters).
-pub(in crate::kernels) fn forward(
+/// Applies the attention to images `x`, (n, c, h, w). All tensors are contiguous; the parameters have the order and
+/// shapes of [`AttentionParameters`](crate::attention::AttentionParameters).
+pub(crate) fn forward(
     shape: AttentionShape,
     x: &CubeTensor,
     [hidden_weight, hidden_bias, last_weight, last_bias, kernel]: &[CubeTensor; 5],
@@ -35,12 +35,12 @@ pub(in crate::kernels) fn forward(
     run(&GATES, &[&statistics, hidden_weight, hidden_bias, last_weight, last_bias, &hidden, &gates]);
     run(&MAPS, &[x, &gates, &maps]);
     run(&PIXEL_GATES, &[&maps, kernel, &pixel_gates]);
-    run(&WEIGH, &[x, &gates, &pixel_gates, &y]);
+    run(&APPLY, &[x, &gates, &pixel_gates, &y]);
     (y, [statistics, hidden, gates, maps, pixel_gates])
 }
 
-/// Gradients of `x` and of the parameters, given that of the output, `dy`.
-pub(in crate::kernels) fn backward(
+/// Gradients of `x` and of the parameters from that of the output, `dy`.
+pub(crate) fn backward(
     shape: AttentionShape,
     x: &CubeTensor,
     [hidden_weight, hidden_bias, last_weight, last_bias, kernel]: &[CubeTensor; 5],
@@ -53,8 +53,8 @@ pub(in crate::kernels) fn backward(
         let dims: Vec<usize> = parameter.meta.shape().iter().copied().collect();
         like(x, &dims)
     };
-    let made = [hidden_weight, hidden_bias, last_weight, last_bias, kernel].map(of);
-    let [of_hidden_weight, of_hidden_bias, of_last_weight, of_last_bias, of_kernel] = &made;
+    let gradients = [hidden_weight, hidden_bias, last_weight, last_bias, kernel].map(of);
+    let [of_hidden_weight, of_hidden_bias, of_last_weight, of_last_bias, of_kernel] = &gradients;
     let run = |step: &'static Step, tensors: &[&CubeTensor]| step.run(shape, tensors);
     let pixel_scores = like(x, &[n, h, w]);
     run(&PIXEL_SCORES, &[x, dy, gates, pixel_gates, &pixel_scores]);
@@ -63,7 +63,7 @@ pub(in crate::kernels) fn backward(
     let parts = n * (h * w).div_ceil(CHUNK);
     let sums = like(x, &[parts, taps]);
     run(&KERNEL_GRADIENTS, &[&pixel_scores, maps, &sums]);
-    Add { sizes: [taps, 0] }.launch(&sums, &[of_kernel]);
+    AddPartialSums { sizes: [taps, 0] }.launch(&sums, &[of_kernel]);
     let channel_scores = like(x, &[n, channels]);
     run(&CHANNEL_SCORES, &[x, dy, gates, pixel_gates, maps, &of_maps, &channel_scores]);
     let (of_hidden, of_statistics) = (like(x, &[n, 2, units]), like(x, &[n, channels, 2]));
@@ -72,30 +72,30 @@ pub(in crate::kernels) fn backward(
     run(&PARAMETER_GRADIENTS, &[&from[..], &to[..], &[of_last_weight, of_last_bias]].concat());
     let dx = like(x, &[n, channels, h, w]);
     run(&INPUT_GRADIENT, &[dy, gates, pixel_gates, maps, &of_maps, statistics, &of_statistics, &dx]);
-    (dx, made)
+    (dx, gradients)
 }
 
-/// One kernel.
+/// A kernel of the sequence.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Step {
     name: &'static str,
     tensors: &'static [&'static str],
-    text: &'static str,
+    source: &'static str,
     groups: Groups,
 }
 
-/// What work groups stand for; images are the second direction.
+/// Work assigned to each work group; the second dimension of the grid are the images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Groups {
-    /// A channel of an image.
+    /// One channel of an image.
     Channels,
-    /// An image.
+    /// One image.
     Images,
-    /// So many pixels of an image.
+    /// A number of pixels of an image.
     Pixels(usize),
-    /// Values of an image, one for a thread.
+    /// Values of an image, one per thread.
     Values,
-    /// Parameters between the statistics and the gates, one for a thread; no images.
+    /// Parameters between statistics and gates, one per thread; all images together.
     Parameters,
 }
 
@@ -109,7 +109,7 @@ impl Step {
             Groups::Values => [(channels * h * w).div_ceil(THREADS), n, 1],
             Groups::Parameters => [((2 * units + 1) * channels + units).div_ceil(THREADS), 1, 1],
         };
-        // The text is the same for every number of images.
+        // The source is the same for every number of images.
         launch(Attention { step: self, shape: AttentionShape { n: 0, ..shape } }, groups, tensors);
     }
 }
@@ -125,7 +125,7 @@ impl Shader for Attention {
         THREADS
     }
 
-    fn text(&self) -> String {
+    fn source(&self) -> String {
         let AttentionShape { channels, h, w, units, side, .. } = self.shape;
         format!(
             "{}const CHANNELS: u32 = {channels}u;
@@ -139,7 +139,7 @@ const RADIUS: i32 = {radius};
 const TAPS: u32 = {taps}u;
 {}",
             bindings(self.step.tensors.iter().copied()),
-            self.step.text,
+            self.step.source,
             pixels = h * w,
             both = 2 * units,
             radius = side / 2,
@@ -148,7 +148,7 @@ const TAPS: u32 = {taps}u;
     }
 }
 
-/// Gradient of a value that was weighted with its channel's gate: of what the pixel's gate made of it, and of the maps.
+/// WGSL function: gradient of a value after the channel gate, through the pixel gate and through the maps.
 macro_rules! gradient_of_weighted {
     () => {
         "fn gradient_of_weighted(image: u32, channel: u32, pixel: u32) -> f32 {
@@ -165,7 +165,7 @@ const STATISTICS: Step = Step {
     name: "statistics",
     tensors: &["x", "statistics"],
     groups: Groups::Channels,
-    text: "var<workgroup> sums: array<f32, 256>;
+    source: "var<workgroup> sums: array<f32, 256>;
 var<workgroup> tops: array<f32, 256>;
 var<workgroup> places: array<u32, 256>;
 @compute @workgroup_size(256)
@@ -206,7 +206,7 @@ const GATES: Step = Step {
     name: "gates",
     tensors: &["statistics", "hidden_weight", "hidden_bias", "last_weight", "last_bias", "hidden", "gates"],
     groups: Groups::Images,
-    text: "var<workgroup> parts: array<f32, 256>;
+    source: "var<workgroup> parts: array<f32, 256>;
 var<workgroup> units: array<f32, BOTH>;
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {
@@ -245,7 +245,7 @@ const MAPS: Step = Step {
     name: "maps",
     tensors: &["x", "gates", "maps"],
     groups: Groups::Pixels(32),
-    text: "var<workgroup> sums: array<f32, 256>;
+    source: "var<workgroup> sums: array<f32, 256>;
 var<workgroup> tops: array<f32, 256>;
 var<workgroup> leaders: array<u32, 256>;
 @compute @workgroup_size(256)
@@ -287,7 +287,7 @@ const PIXEL_GATES: Step = Step {
     name: "pixel gates",
     tensors: &["maps", "kernel", "pixel_gates"],
     groups: Groups::Pixels(THREADS),
-    text: "@compute @workgroup_size(256)
+    source: "@compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {
     let pixel = group.x * 256u + me;
     if (pixel >= PIXELS) { return; }
@@ -309,11 +309,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 ",
 };
 
-const WEIGH: Step = Step {
-    name: "weigh",
+const APPLY: Step = Step {
+    name: "apply",
     tensors: &["x", "gates", "pixel_gates", "y"],
     groups: Groups::Values,
-    text: "@compute @workgroup_size(256)
+    source: "@compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {
     let at = group.x * 256u + me;
     if (at >= CHANNELS * PIXELS) { return; }
@@ -325,10 +325,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 };
 
 const PIXEL_SCORES: Step = Step {
-    name: "gradient of the pixels' scores",
+    name: "gradient of the pixel scores",
     tensors: &["x", "dy", "gates", "pixel_gates", "pixel_scores"],
     groups: Groups::Pixels(32),
-    text: "var<workgroup> sums: array<f32, 256>;
+    source: "var<workgroup> sums: array<f32, 256>;
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {
     let image = group.y;
@@ -356,7 +356,7 @@ const MAP_GRADIENTS: Step = Step {
     name: "gradients of the maps",
     tensors: &["pixel_scores", "kernel", "of_maps"],
     groups: Groups::Pixels(THREADS),
-    text: "@compute @workgroup_size(256)
+    source: "@compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {
     let pixel = group.x * 256u + me;
     if (pixel >= PIXELS) { return; }
@@ -383,7 +383,7 @@ const KERNEL_GRADIENTS: Step = Step {
     name: "gradient of the kernel",
     tensors: &["pixel_scores", "maps", "sums"],
     groups: Groups::Pixels(CHUNK),
-    text: "@compute @workgroup_size(256)
+    source: "@compute @workgroup_size(256)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
@@ -408,10 +408,10 @@ fn main(
 };
 
 const CHANNEL_SCORES: Step = Step {
-    name: "gradient of the channels' scores",
+    name: "gradient of the channel scores",
     tensors: &["x", "dy", "gates", "pixel_gates", "maps", "of_maps", "channel_scores"],
     groups: Groups::Channels,
-    text: concat!(
+    source: concat!(
         gradient_of_weighted!(),
         "var<workgroup> sums: array<f32, 256>;
 @compute @workgroup_size(256)
@@ -437,7 +437,7 @@ const STATISTICS_GRADIENTS: Step = Step {
     name: "gradients of the statistics",
     tensors: &["channel_scores", "hidden", "hidden_weight", "last_weight", "of_hidden", "of_statistics"],
     groups: Groups::Images,
-    text: "var<workgroup> parts: array<f32, 256>;
+    source: "var<workgroup> parts: array<f32, 256>;
 var<workgroup> units: array<f32, BOTH>;
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {
@@ -484,7 +484,7 @@ const PARAMETER_GRADIENTS: Step = Step {
         "of_last_bias",
     ],
     groups: Groups::Parameters,
-    text: "const WEIGHTS: u32 = UNITS * CHANNELS;
+    source: "const WEIGHTS: u32 = UNITS * CHANNELS;
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {
     let images = arrayLength(&channel_scores) / CHANNELS;
@@ -525,7 +525,7 @@ const INPUT_GRADIENT: Step = Step {
     name: "gradient of the input",
     tensors: &["dy", "gates", "pixel_gates", "maps", "of_maps", "statistics", "of_statistics", "dx"],
     groups: Groups::Values,
-    text: concat!(
+    source: concat!(
         gradient_of_weighted!(),
         "@compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) me: u32) {

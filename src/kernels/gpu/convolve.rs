@@ -1,7 +1,8 @@
-//! Convolution of images; with flipped weights also the gradient of its input.
+//! Convolution of images and, with flipped weights, the gradient of its input.
 //!
-//! A work group computes some channels of one tile of one image. Of a few input channels at a time it keeps the tile with
-//! its border, and the weights, in shared memory; a thread computes two pixels, one above the other, in up to 16 channels.
+//! A work group computes some output channels of one tile of one image. For a few input channels at a time it holds the
+//! tile with its border, and the weights, in shared memory; each thread computes two vertically adjacent pixels in up
+//! to 16 channels.
 
 use super::Layer;
 use super::launch::{GROUPS, LARGEST_GROUP, LOADS, SHARED, SMALLEST_GROUP, Shader, THREADS, bindings, launch};
@@ -17,30 +18,31 @@ pub(super) struct Convolve {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Kind {
-    /// Weights are those of the reversed layer.
+    /// Uses the weights of the reversed layer.
     pub flipped: bool,
     pub bias: bool,
     pub relu: bool,
-    /// Inputs count only where a further tensor is positive.
+    /// Inputs are zero where a further tensor is not positive.
     pub masked: bool,
 }
 
-/// How the work is shared out.
+/// Distribution of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Plan {
-    /// Columns and rows of a tile; an even number of rows.
+    /// Columns and rows of a tile; the number of rows is even.
     columns: usize,
     rows: usize,
-    /// Output channels of a thread, in fours.
+    /// Output channels per thread, in multiples of four.
     fours: usize,
-    /// Sets of threads in a work group, for one set of channels each.
+    /// Sets of threads in a work group; each computes its own channels.
     sets: usize,
-    /// Input channels at a time.
+    /// Input channels in shared memory at a time.
     channels: usize,
 }
 
 impl Plan {
-    /// Small batches of small images have little to do at once: then a thread has fewer channels, and a group fewer threads.
+    /// Small batches of small images offer little parallel work: then a thread has fewer channels, and a group fewer
+    /// threads.
     fn new(layer: Layer, n: usize) -> Self {
         let Layer { channels_in, channels_out, h, w, .. } = layer;
         let (columns, rows) = (w.next_power_of_two().min(16), h.next_power_of_two().clamp(2, 16));
@@ -65,17 +67,17 @@ impl Plan {
         self.columns * self.rows / 2 * self.sets
     }
 
-    /// Output channels of a work group.
+    /// Output channels per work group.
     fn block(&self) -> usize {
         4 * self.fours * self.sets
     }
 
-    /// Inputs that a work group keeps at a time.
+    /// Inputs in shared memory.
     fn tile(&self, layer: Layer) -> usize {
         self.channels * (self.rows + layer.side - 1) * (self.columns + layer.side - 1)
     }
 
-    /// Weights that a work group keeps at a time.
+    /// Weights in shared memory.
     fn weights(&self, layer: Layer) -> usize {
         self.channels * layer.taps() * self.block()
     }
@@ -98,7 +100,8 @@ impl Shader for Convolve {
         self.plan.threads()
     }
 
-    fn text(&self) -> String {
+    #[allow(clippy::too_many_lines, reason = "follows the generated kernel from top to bottom")]
+    fn source(&self) -> String {
         let Self { layer, kind: Kind { flipped, bias, relu, masked }, plan } = *self;
         let Layer { channels_in, channels_out, h, w, side } = layer;
         let Plan { columns, rows, fours, sets, channels } = plan;
@@ -134,7 +137,7 @@ let row = (pair / {columns}u) * 2u;",
         for q in 0..fours {
             line(format_args!("var a{q} = vec4<f32>(); var b{q} = vec4<f32>();"));
         }
-        // Where the inputs and weights that a thread brings stand; only the channel moves on.
+        // Addresses of the inputs and weights that a thread loads; only the channel changes between iterations.
         for slot in 0..inputs.div_ceil(threads) {
             line(format_args!(
                 "let i{slot} = me + {first}u;
@@ -147,7 +150,7 @@ var i{slot}_value = 0.0;",
                 first = slot * threads
             ));
         }
-        // Weights are taken in the order of memory: (out, in, tap), or (in, out, tap) of the reversed layer.
+        // Weights are read in memory order: (out, in, tap), or (in, out, tap) of the reversed layer.
         let (run, outer) = if flipped { (plan.block() * taps, taps) } else { (channels * taps, channels * taps) };
         for slot in 0..weights.div_ceil(threads) {
             let (channel, out, tap) = if flipped {
@@ -175,8 +178,8 @@ var w{slot}_value = 0.0;",
                 first = slot * threads
             ));
         }
-        // All loads of a thread are on the way at once, and while the channels before are computed.
-        let bring = |line: &mut dyn FnMut(std::fmt::Arguments<'_>), from: &str| {
+        // All loads of a thread are issued together, and overlap with the computation of the previous channels.
+        let load = |line: &mut dyn FnMut(std::fmt::Arguments<'_>), from: &str| {
             let there = |name: &str, slot: usize| {
                 if whole {
                     format!("ok{name}{slot}")
@@ -199,7 +202,7 @@ var w{slot}_value = 0.0;",
                 ));
             }
         };
-        bring(&mut line, "0u");
+        load(&mut line, "0u");
         line(format_args!(
             "for (var first = 0u; first < {channels_in}u; first += {channels}u) {{\nworkgroupBarrier();"
         ));
@@ -216,7 +219,7 @@ var w{slot}_value = 0.0;",
         line(format_args!(
             "workgroupBarrier();\nif (first + {channels}u < {channels_in}u) {{\nlet next = first + {channels}u;"
         ));
-        bring(&mut line, "next");
+        load(&mut line, "next");
         line(format_args!(
             "}}
 for (var channel = 0u; channel < {channels}u; channel++) {{

@@ -1,59 +1,60 @@
-//! Gradients of a convolution's weights and bias: sums over all pixels of all images.
+//! Gradients of the weight and bias of a convolution: sums over all pixels of all images.
 //!
-//! A work group sums over some rows for up to 32 × 32 pairs of channels; a thread has up to 2 × 2 of them with all taps,
-//! and slides along the row. Where there are few pairs, several threads share the columns. A second kernel adds the sums.
+//! A work group sums over some rows for up to 32 × 32 pairs of channels; a thread handles up to 2 × 2 of them with all
+//! taps, and slides along the row. With few pairs, several threads share the columns. A second kernel adds the partial
+//! sums.
 
-use super::add::Add;
 use super::launch::{SHARED, Shader, THREADS, bindings, launch};
+use super::partial_sums::AddPartialSums;
 use super::{Layer, like};
 use burn_cubecl::tensor::CubeTensor;
 use std::fmt::Write;
 
-/// Channels of a work group, of either side.
+/// Maximum number of input and of output channels per work group.
 const BLOCK: usize = 32;
-/// Columns that a thread slides along without a jump; a power of two.
+/// Columns per unrolled run of a thread; a power of two.
 const STRETCH: usize = 8;
-/// Sums that are added, at most.
+/// Maximum number of partial sums.
 const PARTS: usize = 4096;
-/// Elements of the sums of all parts, at most: 16 MiB.
+/// Maximum number of elements of all partial sums: 16 MiB.
 const ELEMENTS: usize = 1 << 22;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Correlate {
     layer: Layer,
     masked: bool,
-    /// Bytes that a work group shares, at most.
+    /// Shared memory of a work group in bytes.
     shared: usize,
-    /// Rows of all images that a work group sums over: a power of two, so that there are few texts for many numbers of images.
+    /// Rows (of all images) per work group: a power of two, so that few kernels cover all numbers of images.
     rows: usize,
 }
 
-/// How the work is shared out.
+/// Distribution of the work.
 struct Plan {
-    /// Pairs of channels of a thread: (out, in).
+    /// Channels per thread: (out, in).
     own: (usize, usize),
-    /// Threads for channels: (out, in).
+    /// Threads along the channels: (out, in).
     threads: (usize, usize),
     /// Threads that share the columns.
     lanes: usize,
-    /// Columns at a time.
+    /// Columns in shared memory at a time.
     columns: usize,
 }
 
 impl Plan {
-    /// Channels of a work group: (out, in).
+    /// Channels per work group: (out, in).
     fn block(&self) -> (usize, usize) {
         (self.own.0 * self.threads.0, self.own.1 * self.threads.1)
     }
 }
 
-/// Elements of one sum: the weights', then the bias'.
+/// Number of elements of one partial sum: weight, then bias.
 fn elements(layer: Layer) -> usize {
     layer.channels_out * (layer.channels_in * layer.taps() + 1)
 }
 
 impl Correlate {
-    /// For `n` images.
+    /// Kernel for `n` images.
     fn new(n: usize, layer: Layer, masked: bool, shared: usize) -> Self {
         let kernel = Self { layer, masked, shared, rows: 1 };
         let Plan { lanes, .. } = kernel.plan();
@@ -66,12 +67,12 @@ impl Correlate {
 
     fn plan(&self) -> Plan {
         let Layer { channels_in, channels_out, w, side, .. } = self.layer;
-        // A larger kernel keeps more rows in shared memory, and more sums in a thread.
+        // A larger convolution kernel needs more rows in shared memory, and more sums per thread.
         let (most, most_own) = if side <= 3 { (BLOCK, 2) } else { (4, 1) };
         let (out, input) = (channels_out.next_power_of_two().min(most), channels_in.next_power_of_two().min(most));
         let own = (out.min(most_own), input.min(most_own));
         let threads = (out / own.0, input / own.1);
-        // Many columns at a time where there are threads enough, and room.
+        // Many columns at a time if there are enough threads and memory.
         let most_columns = if threads.0 * threads.1 >= 64 { 32 } else { 16 };
         let room = |columns: &usize| 4 * (input * side * (columns + side - 1) + out * columns) <= self.shared;
         let columns = w.next_power_of_two().clamp(4, most_columns);
@@ -87,7 +88,8 @@ impl Shader for Correlate {
         plan.threads.0 * plan.threads.1 * plan.lanes
     }
 
-    fn text(&self) -> String {
+    #[allow(clippy::too_many_lines, reason = "follows the generated kernel from top to bottom")]
+    fn source(&self) -> String {
         let plan = self.plan();
         let Layer { channels_in, channels_out, h, w, side } = self.layer;
         let Plan { own, threads, lanes, columns } = plan;
@@ -124,7 +126,7 @@ let lane = me / {tio}u;",
                 }
             }
         }
-        // Where the values that a thread brings stand; only the row and the columns move on.
+        // Addresses of the values that a thread loads; only the row and the columns change between iterations.
         for slot in 0..xs.div_ceil(all_threads) {
             line(format_args!(
                 "let x{slot} = me + {first}u;
@@ -146,8 +148,8 @@ var y{slot}_value = 0.0;",
                 first = slot * all_threads
             ));
         }
-        // All loads of a thread are on the way at once, and while the columns before are summed.
-        let bring = |line: &mut dyn FnMut(std::fmt::Arguments<'_>), step: &str| {
+        // All loads of a thread are issued together, and overlap with the summation of the previous columns.
+        let load = |line: &mut dyn FnMut(std::fmt::Arguments<'_>), step: &str| {
             line(format_args!(
                 "let row = begin + {step} / {chunks}u;
 let left = ({step} % {chunks}u) * {columns}u;
@@ -178,7 +180,7 @@ let steps = (min(begin + {rows}u, all) - begin) * {chunks}u;
 {{",
             channels_out * w
         ));
-        bring(&mut line, "0u");
+        load(&mut line, "0u");
         line(format_args!("}}\nfor (var step = 0u; step < steps; step++) {{\nworkgroupBarrier();"));
         for (name, into, count) in [("x", "xs", xs), ("y", "ds", ds)] {
             for slot in 0..count.div_ceil(all_threads) {
@@ -188,15 +190,15 @@ let steps = (min(begin + {rows}u, all) - begin) * {chunks}u;
             }
         }
         line(format_args!("workgroupBarrier();\nif (step + 1u < steps) {{\nlet next = step + 1u;"));
-        bring(&mut line, "next");
-        // Drivers take long to compile many columns at once.
+        load(&mut line, "next");
+        // Long unrolled runs take drivers long to compile.
         let stretch = run.min(STRETCH);
         line(format_args!(
             "}}\nfor (var done = 0u; done < {run}u; done += {stretch}u) {{
 let from_x = lane * {run}u + i * {tile}u + done;
 let from_d = lane * {run}u + o * {columns}u + done;"
         ));
-        // Columns of the input are read once and stay in registers for as long as the kernel covers them.
+        // Columns of the input are read once and stay in registers while the kernel covers them.
         let column = |line: &mut dyn FnMut(std::fmt::Arguments<'_>), k: usize| {
             for b in 0..own.1 {
                 for r in 0..side {
@@ -241,8 +243,9 @@ let from_d = lane * {run}u + o * {columns}u + done;"
     }
 }
 
-/// Writes the gradients of weight and bias into `made`. `x` is the layer's input, `dy` the gradient of its output, which
-/// counts only where `kept` is positive.
+/// Computes the gradients of weight, `dw`, and bias, `db`.
+///
+/// * `x`: input of the layer. * `dy`: gradient of its output, which is zero where `kept` is not positive.
 pub(super) fn gradients(
     n: usize,
     layer: Layer,
@@ -258,8 +261,8 @@ pub(super) fn gradients(
     let splits = (n * layer.h).div_ceil(kernel.rows);
     let groups = [layer.channels_in.div_ceil(input), layer.channels_out.div_ceil(out), splits];
     let sums = like(x, &[splits * plan.lanes, elements(layer)]);
-    let with: Vec<&CubeTensor> = [x, dy, &sums].into_iter().chain(kept).collect();
-    launch(kernel, groups, &with);
+    let tensors: Vec<&CubeTensor> = [x, dy, &sums].into_iter().chain(kept).collect();
+    launch(kernel, groups, &tensors);
     let sizes = [layer.channels_out * layer.channels_in * layer.taps(), layer.channels_out];
-    Add { sizes }.launch(&sums, &[dw, db]);
+    AddPartialSums { sizes }.launch(&sums, &[dw, db]);
 }

@@ -1,38 +1,39 @@
-//! Kernels for graphics processors, in WGSL, which every graphics interface takes.
+//! GPU kernels in WGSL, which works with every graphics API.
 //!
-//! Hazard: a GPU has thousands of threads, and a launch costs it some microseconds however little there is to do. Without a
-//! search at the start Burn gives a thread to each result of a sum, however long, and puts an attention or a curve together
-//! from dozens of launches. Remedy: own kernels for what a step of training does often: many work groups each sum a part,
-//! and a second launch adds the parts, in an order that the shapes alone decide; values are on their way to shared memory
-//! while those before are used; small batches of small images are shared out finely.
+//! Hazard: a GPU has thousands of threads, and a launch costs some microseconds even for little work. Without
+//! autotuning, Burn assigns one thread to each result of a sum, however long, and composes an attention or an
+//! activation of dozens of launches. Remedy: own kernels for the frequent operations of a training step: many work
+//! groups compute partial sums, and a second launch adds these, in an order determined by the shapes alone; values are
+//! loaded into shared memory while the previous ones are used; small batches of small images are distributed finely.
 //!
-//! The text of a kernel is written for one shape of layer, so that its loops are unrolled and its indices are cheap, but for
-//! any number of images, which it takes from the length of a buffer: drivers take long to compile.
+//! The source of a kernel is generated for the shape of one layer, so that its loops are unrolled and its indices are
+//! cheap, but for any number of images, which it derives from the length of a buffer, since drivers take long to
+//! compile.
 
-mod add;
+pub(super) mod activation;
 pub(super) mod attention;
 mod convolve;
 mod correlate;
-pub(super) mod curve;
-pub(super) mod flat;
 mod launch;
+mod partial_sums;
 pub(super) mod phases;
 pub(super) mod resample;
-pub(super) mod total;
+pub(super) mod sum;
+pub(super) mod vectors;
 
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use convolve::{Convolve, Kind};
 
-/// Largest side of a kernel; larger ones would need more registers than a thread has.
+/// Largest kernel side; larger kernels need more registers than a thread has.
 pub(super) const LARGEST_SIDE: usize = 7;
-/// Largest number of work groups in one direction that every device takes.
+/// Largest number of work groups along one dimension that every device supports.
 pub(super) const LARGEST_GRID: usize = 65_535;
-/// Largest number of hidden units of an attention whose values fit the shared memory.
+/// Largest number of hidden units of an attention whose values fit into shared memory.
 pub(super) const LARGEST_HIDDEN: usize = 1024;
 
-/// The layer: odd kernel side, stride 1, padded so that the size stays.
+/// A convolution with odd kernel side, stride 1 and padding that preserves the size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Layer {
     pub channels_in: usize,
@@ -47,20 +48,20 @@ impl Layer {
         self.side * self.side
     }
 
-    /// The layer that takes gradients of the output to gradients of the input.
+    /// The layer that maps the gradient of the output to the gradient of the input.
     fn reversed(self) -> Self {
         Self { channels_in: self.channels_out, channels_out: self.channels_in, ..self }
     }
 }
 
-/// Whether the kernels take `n` images of this layer: numbers of elements stay below what their indices hold.
-pub(super) fn takes(n: usize, layer: Layer) -> bool {
+/// True if the kernels support `n` images with this layer: the numbers of elements must fit their indices.
+pub(super) fn supports(n: usize, layer: Layer) -> bool {
     let channels = layer.channels_in.max(layer.channels_out);
     let odd = layer.side % 2 == 1 && layer.side <= LARGEST_SIDE;
     odd && n <= LARGEST_GRID && n * channels * layer.h * layer.w < 1 << 31
 }
 
-/// The tensor with its values one after the other, and no longer a binding than they are: kernels ask for its length.
+/// The tensor in contiguous memory, with a binding of exactly its size: kernels query the length of a binding.
 pub(super) fn contiguous(tensor: CubeTensor) -> CubeTensor {
     let mut tensor = into_contiguous(tensor);
     let spare = tensor.handle.size_in_used().saturating_sub(4 * tensor.meta.num_elements() as u64);
@@ -75,12 +76,14 @@ fn layer_of(x: &CubeTensor, weight: &CubeTensor) -> (usize, Layer) {
     (x[0], Layer { channels_in: x[1], channels_out: weight[0], h: x[2], w: x[3], side: weight[2] })
 }
 
+/// An uninitialized tensor on the device of `of`.
 fn like(of: &CubeTensor, shape: &[usize]) -> CubeTensor {
     let shape = burn::tensor::Shape::from(shape.to_vec());
     empty_device_contiguous_dtype(of.client.clone(), of.device.clone(), shape, of.dtype)
 }
 
-/// `x` (n, c_in, h, w), `weight` (c_out, c_in, k, k), `bias` (c_out); gives (n, c_out, h, w), after a ReLU if `relu`.
+/// Convolution of `x` (n, c_in, h, w) with `weight` (c_out, c_in, k, k) and `bias` (c_out), followed by a ReLU if
+/// `relu`: (n, c_out, h, w).
 pub(super) fn forward(x: CubeTensor, weight: CubeTensor, bias: CubeTensor, relu: bool) -> CubeTensor {
     let [x, weight, bias] = [x, weight, bias].map(contiguous);
     let (n, layer) = layer_of(&x, &weight);
@@ -90,8 +93,9 @@ pub(super) fn forward(x: CubeTensor, weight: CubeTensor, bias: CubeTensor, relu:
     y
 }
 
-/// Gradients of input (if asked for), weight and bias, from that of the output, `dy`. `y` is the output of a layer that
-/// ended with a ReLU.
+/// Gradients of input (if `for_x`), weight and bias from that of the output, `dy`.
+///
+/// * `y`: output of the layer, if it had a ReLU.
 pub(super) fn backward(
     x: CubeTensor,
     weight: CubeTensor,
@@ -105,8 +109,8 @@ pub(super) fn backward(
     let dx = for_x.then(|| {
         let dx = like(&x, &[n, layer.channels_in, layer.h, layer.w]);
         let kind = Kind { flipped: true, bias: false, relu: false, masked: y.is_some() };
-        let with: Vec<&CubeTensor> = [&dy, &weight, &dx].into_iter().chain(&y).collect();
-        Convolve::new(layer.reversed(), kind, n).launch(n, &with);
+        let tensors: Vec<&CubeTensor> = [&dy, &weight, &dx].into_iter().chain(&y).collect();
+        Convolve::new(layer.reversed(), kind, n).launch(n, &tensors);
         dx
     });
     let dw = like(&weight, &[layer.channels_out, layer.channels_in, layer.side, layer.side]);
@@ -114,6 +118,3 @@ pub(super) fn backward(
     correlate::gradients(n, layer, &x, &dy, y.as_ref(), (&dw, &db));
     (dx, dw, db)
 }
-
-#[cfg(test)]
-mod tests;

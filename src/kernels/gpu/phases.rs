@@ -1,26 +1,26 @@
-//! The phases by which units agree best, in one launch instead of a dozen for each round.
+//! Phase synchronization in one launch instead of a dozen per iteration.
 
 use super::launch::{SHARED, Shader, bindings, launch};
 use super::like;
 use burn_cubecl::tensor::CubeTensor;
 
-/// Threads of the only work group.
+/// Threads of the single work group.
 const THREADS: usize = 256;
-/// Units whose phasors, of two rounds, fit the shared memory.
-pub(in crate::kernels) const MOST_UNITS: usize = SHARED / 16;
+/// Maximum number of units: the phasors of two iterations must fit into shared memory.
+pub(crate) const MAX_UNITS: usize = SHARED / 16;
 
-/// Leading eigenvector of a Hermitian matrix, (u, u) each part, contiguous, as unit phasors, (u, 1) each part, by so many
-/// rounds of power iteration that start with ones.
-pub(in crate::kernels) fn leading_phasors(re: &CubeTensor, im: &CubeTensor, rounds: usize) -> (CubeTensor, CubeTensor) {
+/// Leading eigenvector of a Hermitian matrix, as unit phasors, by `iterations` of the power method, starting from ones.
+/// Matrix: (u, u), contiguous, result: (u, 1), real and imaginary part each.
+pub(crate) fn leading_phasors(re: &CubeTensor, im: &CubeTensor, iterations: usize) -> (CubeTensor, CubeTensor) {
     let [units, _] = re.meta.shape().dims();
     let (phasor_re, phasor_im) = (like(re, &[units, 1]), like(re, &[units, 1]));
-    launch(Phases { rounds }, [1, 1, 1], &[re, im, &phasor_re, &phasor_im]);
+    launch(Phases { iterations }, [1, 1, 1], &[re, im, &phasor_re, &phasor_im]);
     (phasor_re, phasor_im)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Phases {
-    rounds: usize,
+    iterations: usize,
 }
 
 impl Shader for Phases {
@@ -28,16 +28,16 @@ impl Shader for Phases {
         THREADS
     }
 
-    fn text(&self) -> String {
-        let Self { rounds } = self;
+    fn source(&self) -> String {
+        let Self { iterations } = self;
         format!(
-            "{}var<workgroup> before: array<vec2<f32>, {MOST_UNITS}>;
-var<workgroup> after: array<vec2<f32>, {MOST_UNITS}>;
+            "{}var<workgroup> before: array<vec2<f32>, {MAX_UNITS}>;
+var<workgroup> after: array<vec2<f32>, {MAX_UNITS}>;
 @compute @workgroup_size({THREADS})
 fn main(@builtin(local_invocation_index) me: u32) {{
     let units = arrayLength(&phasor_re);
     for (var unit = me; unit < units; unit += {THREADS}u) {{ before[unit] = vec2<f32>(1.0, 0.0); }}
-    for (var turn = 0u; turn < {rounds}u; turn++) {{
+    for (var turn = 0u; turn < {iterations}u; turn++) {{
         workgroupBarrier();
         for (var unit = me; unit < units; unit += {THREADS}u) {{
             var sum = vec2<f32>();

@@ -1,22 +1,22 @@
-//! Halving and doubling of images.
+//! Max pooling and upsampling of images by 2.
 
 use super::launch::{Shader, bindings, launch};
 use super::like;
 use burn_cubecl::tensor::CubeTensor;
 
-/// Threads of a work group.
+/// Threads per work group.
 const THREADS: usize = 256;
 
-/// Largest value of each 2×2 block of `x`, (n, c, h, w), contiguous: (n, c, h / 2, w / 2).
-pub(in crate::kernels) fn max_pool2(x: &CubeTensor) -> CubeTensor {
+/// Maximum of each 2×2 block of `x`, (n, c, h, w), contiguous: (n, c, h / 2, w / 2).
+pub(crate) fn max_pool2(x: &CubeTensor) -> CubeTensor {
     let [n, c, h, w] = x.meta.shape().dims();
     let y = like(x, &[n, c, h / 2, w / 2]);
     run(Kernel::MaxPool, [n, c], [h / 2, w / 2], [h, w], &[x, &y]);
     y
 }
 
-/// Gradient of `x` from that of its pooled images, `dy`: it goes to the first largest value of a block.
-pub(in crate::kernels) fn max_pool2_backward(x: &CubeTensor, dy: &CubeTensor) -> CubeTensor {
+/// Gradient of `x` from that of the pooled images, `dy`: it goes to the first maximum of a block.
+pub(crate) fn max_pool2_backward(x: &CubeTensor, dy: &CubeTensor) -> CubeTensor {
     let [n, c, h, w] = x.meta.shape().dims();
     let dx = like(x, &[n, c, h, w]);
     run(Kernel::MaxPoolGradient, [n, c], [h, w], [h / 2, w / 2], &[x, dy, &dx]);
@@ -24,25 +24,26 @@ pub(in crate::kernels) fn max_pool2_backward(x: &CubeTensor, dy: &CubeTensor) ->
 }
 
 /// Each value of `x`, (n, c, h, w), contiguous, repeated as a 2×2 block: (n, c, 2 h, 2 w).
-pub(in crate::kernels) fn upsample2(x: &CubeTensor) -> CubeTensor {
+pub(crate) fn upsample2(x: &CubeTensor) -> CubeTensor {
     let [n, c, h, w] = x.meta.shape().dims();
     let y = like(x, &[n, c, 2 * h, 2 * w]);
     run(Kernel::Upsample, [n, c], [2 * h, 2 * w], [h, w], &[x, &y]);
     y
 }
 
-/// Gradient of what was doubled from that of the doubled images, `dy`, (n, c, 2 h, 2 w).
-pub(in crate::kernels) fn upsample2_backward(dy: &CubeTensor) -> CubeTensor {
+/// Gradient of the input from that of the upsampled images, `dy`, (n, c, 2 h, 2 w).
+pub(crate) fn upsample2_backward(dy: &CubeTensor) -> CubeTensor {
     let [n, c, h, w] = dy.meta.shape().dims();
     let dx = like(dy, &[n, c, h / 2, w / 2]);
     run(Kernel::UpsampleGradient, [n, c], [h / 2, w / 2], [h, w], &[dy, &dx]);
     dx
 }
 
-/// A thread for each value that is made; `made` and `from` are (rows, columns).
-fn run(kernel: Kernel, [n, c]: [usize; 2], made: [usize; 2], from: [usize; 2], tensors: &[&CubeTensor]) {
-    let groups = (c * made[0] * made[1]).div_ceil(THREADS);
-    launch(Resample { kernel, channels: c, made, from }, [groups, n, 1], tensors);
+/// Launches a kernel with one thread per result; `to` and `from` are (rows, columns) of the results and of their
+/// source.
+fn run(kernel: Kernel, [n, c]: [usize; 2], to: [usize; 2], from: [usize; 2], tensors: &[&CubeTensor]) {
+    let groups = (c * to[0] * to[1]).div_ceil(THREADS);
+    launch(Resample { kernel, channels: c, to, from }, [groups, n, 1], tensors);
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,7 +58,7 @@ enum Kernel {
 struct Resample {
     kernel: Kernel,
     channels: usize,
-    made: [usize; 2],
+    to: [usize; 2],
     from: [usize; 2],
 }
 
@@ -66,8 +67,8 @@ impl Shader for Resample {
         THREADS
     }
 
-    fn text(&self) -> String {
-        let Self { kernel, channels, made: [h, w], from: [from_h, from_w] } = *self;
+    fn source(&self) -> String {
+        let Self { kernel, channels, to: [h, w], from: [from_h, from_w] } = *self;
         let (names, body): (&[&str], &str) = match kernel {
             Kernel::MaxPool => (
                 &["x", "y"],

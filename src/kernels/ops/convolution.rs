@@ -1,8 +1,8 @@
-//! Convolutions that keep the size.
+//! Convolution that preserves the image size.
 
-use super::{Place, place, tensor, values};
-use crate::kernels::conv3x3::{ConvShape, backward, forward};
-use crate::kernels::gpu::{self, Layer};
+use super::{Processor, processor, tensor, values};
+use crate::conv3x3::{ConvShape, backward, forward};
+use crate::gpu::{self, Layer};
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -17,24 +17,24 @@ use burn::tensor::{DType, Tensor, TensorData};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
-/// Convolution with an odd kernel, stride 1, padded so that the size stays, then a ReLU if `relu`.
+/// Convolution with an odd kernel, stride 1 and padding that preserves the size, followed by a ReLU if `relu`.
 ///
-/// `x` (n, c_in, h, w), `weight` (c_out, c_in, k, k), `bias` (c_out); gives (n, c_out, h, w). On the processor it is fast
-/// for k = 3, on a GPU for k up to 7.
+/// `x` (n, c_in, h, w), `weight` (c_out, c_in, k, k), `bias` (c_out); returns (n, c_out, h, w). Fast on the CPU for k =
+/// 3, on a GPU for k up to 7.
 ///
 /// # Panics
-/// As Burn's `conv2d` does for shapes that do not fit.
+/// As Burn's `conv2d` for incompatible shapes.
 pub fn convolution(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, relu: bool) -> Tensor<4> {
     let ([n, channels_in, h, w], [channels_out, for_channels, side, width]) = (x.dims(), weight.dims());
     let fits = for_channels == channels_in && side == width && bias.dims() == [channels_out];
     let types = [weight.dtype(), bias.dtype()].iter().all(|t| *t == DType::F32);
     let layer = Layer { channels_in, channels_out, h, w, side };
-    let ours = match place(&x) {
-        Some(Place::Processor) => side == 3 && h > 1 && w > 1,
-        Some(Place::Gpu) => gpu::takes(n, layer),
+    let applies = match processor(&x) {
+        Some(Processor::Cpu) => side == 3 && h > 1 && w > 1,
+        Some(Processor::Gpu) => gpu::supports(n, layer),
         None => false,
     };
-    if fits && types && ours {
+    if fits && types && applies {
         let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
         return Tensor::from_dispatch(<Dispatch as Convolution>::convolution(x, weight, bias, relu));
     }
@@ -54,12 +54,15 @@ trait Convolution: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Gradients of input (if asked for), weight and bias.
+/// Gradients of input (if requested), weight and bias.
 type ConvolutionGradients<B> = (Option<FloatTensor<B>>, FloatTensor<B>, FloatTensor<B>);
 
-/// A backend with a convolution of its own, and its gradients.
-trait Convolves: Convolution {
-    /// From the gradient `dy` of the output; `y` is the output of a convolution that ended with a ReLU.
+/// A backend with kernels for the convolution and its gradients.
+trait ConvolutionKernels: Convolution {
+    /// Gradients from that of the output, `dy`.
+    ///
+    /// * `y`: output of the convolution, if it had a ReLU.
+    /// * `for_x`: whether the gradient of the input is requested.
     fn convolution_backward(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -89,7 +92,7 @@ impl Convolution for Flex {
     }
 }
 
-impl Convolves for Flex {
+impl ConvolutionKernels for Flex {
     fn convolution_backward(
         x: FloatTensor<Flex>,
         weight: FloatTensor<Flex>,
@@ -99,11 +102,11 @@ impl Convolves for Flex {
     ) -> ConvolutionGradients<Self> {
         let (x, weight, dy) = (x.to_contiguous(), weight.to_contiguous(), dy.to_contiguous());
         let shape = conv_shape(&x, &weight);
-        let made = backward(shape, values(&x), values(&weight), values(&dy), y.as_ref().map(values), for_x);
-        let bias = TensorData::new(made.bias, [shape.channels_out]);
+        let found = backward(shape, values(&x), values(&weight), values(&dy), y.as_ref().map(values), for_x);
+        let bias = TensorData::new(found.bias, [shape.channels_out]);
         (
-            made.input.map(|dx| tensor(dx, x.shape().dims())),
-            tensor(made.weight, weight.shape().dims()),
+            found.input.map(|dx| tensor(dx, x.shape().dims())),
+            tensor(found.weight, weight.shape().dims()),
             Flex::float_from_data(bias, &FlexDevice),
         )
     }
@@ -115,7 +118,7 @@ impl Convolution for CubeBackend {
     }
 }
 
-impl Convolves for CubeBackend {
+impl ConvolutionKernels for CubeBackend {
     fn convolution_backward(
         x: CubeTensor,
         weight: CubeTensor,
@@ -130,7 +133,7 @@ impl Convolves for CubeBackend {
 #[derive(Debug)]
 struct ConvolutionBackward;
 
-impl<B: Convolves> Backward<B, 3> for ConvolutionBackward {
+impl<B: ConvolutionKernels> Backward<B, 3> for ConvolutionBackward {
     /// Input, weight and, if the convolution had a ReLU, its output.
     type State = (FloatTensor<B>, FloatTensor<B>, Option<FloatTensor<B>>);
 
@@ -147,7 +150,7 @@ impl<B: Convolves> Backward<B, 3> for ConvolutionBackward {
     }
 }
 
-impl<B: Convolves, C: CheckpointStrategy> Convolution for Autodiff<B, C> {
+impl<B: ConvolutionKernels, C: CheckpointStrategy> Convolution for Autodiff<B, C> {
     fn convolution(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

@@ -1,50 +1,47 @@
 //! The kernels as differentiable operations on Burn tensors.
 //!
-//! Hazard: an operation registered for one backend ends the program when a tensor of another backend reaches it.
-//! Remedy: the public functions look at device, element type and shapes first and use Burn's own operations unless
-//! the kernels apply; wrong shapes therefore meet Burn's own checks, too.
+//! Hazard: an operation registered for one backend panics if it receives a tensor of another backend.
+//! Remedy: the public functions first check device, element type and shapes, and use Burn's own operations unless the
+//! kernels apply; invalid shapes are therefore rejected by Burn's checks.
 
+mod activation;
 mod attention;
 mod convolution;
-mod curve;
-mod flat;
 mod phases;
 mod resampling;
+mod vectors;
 
+pub use activation::{Activation, activate};
 pub use attention::{BlockAttention, block_attention};
 pub use convolution::convolution;
-pub use curve::{Curve, bent};
-pub use flat::{cut, join, total_on_gpu};
 pub use phases::leading_phasors;
 pub use resampling::{max_pool2, upsample2};
+pub use vectors::{flatten_parameters, split_parameters, sum_on_gpu};
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, FlexDevice};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-/// Where kernels of ours can take a tensor.
+/// Processor of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Processor,
+enum Processor {
+    Cpu,
     Gpu,
 }
 
-/// Where the kernels can take `x`: on Burn's processor backend or on a GPU (with gradients or without), if it is not empty,
-/// of `f32`, and has no more values than their indices hold.
-fn place<const D: usize>(x: &Tensor<D>) -> Option<Place> {
+/// Processor whose kernels can handle `x`: Burn's CPU backend or a GPU, with or without gradients. `None` if `x` is
+/// empty, not of type `f32`, or has more values than the indices of the kernels can address.
+fn processor<const D: usize>(x: &Tensor<D>) -> Option<Processor> {
     let count = x.shape().num_elements();
-    // devices compare equal whether or not they record gradients
-    let here = x.device() == Device::flex();
-    (x.dtype() == DType::F32 && count > 0 && (here || count < 1 << 31)).then_some(if here {
-        Place::Processor
-    } else {
-        Place::Gpu
-    })
+    // Devices compare equal with and without gradients.
+    let on_cpu = x.device() == Device::flex();
+    let fits = x.dtype() == DType::F32 && count > 0 && (on_cpu || count < 1 << 31);
+    fits.then_some(if on_cpu { Processor::Cpu } else { Processor::Gpu })
 }
 
 fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
-    // only for tensors made contiguous; anything else fails the length checks of the kernels
+    // Only for contiguous tensors; others give an empty slice, which fails the length checks of the kernels.
     tensor.as_slice().unwrap_or_default()
 }
 
@@ -54,7 +51,6 @@ fn tensor(values: Vec<f32>, shape: [usize; 4]) -> FloatTensor<Flex> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
     use burn::tensor::activation::relu as stock_relu;
     use burn::tensor::module::{conv2d, interpolate, max_pool2d};
@@ -137,12 +133,12 @@ mod tests {
         let device = Device::flex();
         let (x, weight, bias) =
             (numbers([2, 6, 8, 9], 1, &device), numbers([4, 3, 3, 3], 2, &device), numbers([4], 3, &device));
-        // a slice of the channels, transposed: neither starts at the buffer's start nor is contiguous
+        // A slice of the channels, transposed: neither starts at the start of the buffer nor is contiguous.
         let view = x.narrow(1, 2, 3).swap_dims(2, 3);
         let plain = convolution(view.clone(), weight.clone(), bias.clone(), true);
         assert_close("view", plain.clone(), stock_conv(view.clone(), weight.clone(), bias.clone(), true));
         assert_close("pooled view", max_pool2(view.clone()), max_pool2d(view.clone(), MaxPoolOptions::new([2, 2])));
-        // a constant input: only the weight is differentiated
+        // A constant input: only the weight is differentiated.
         let weight = weight.autodiff().require_grad();
         let y = convolution(view.clone().autodiff(), weight.clone(), bias.clone().autodiff(), true);
         assert_close("constant input", y.clone().without_autodiff(), plain);
@@ -152,9 +148,9 @@ mod tests {
     }
 
     #[test]
-    fn shapes_outside_the_kernels_reach_burn() {
+    fn unsupported_shapes_are_passed_to_burn() {
         let device = Device::flex();
-        // a single column: Burn's own operations
+        // A single column: Burn's own operations.
         let (x, weight, bias) =
             (numbers([1, 2, 5, 1], 1, &device), numbers([3, 2, 3, 3], 2, &device), numbers([3], 3, &device));
         assert_eq!(convolution(x.clone(), weight.clone(), bias.clone(), false).dims(), [1, 3, 5, 1]);

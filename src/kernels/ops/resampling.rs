@@ -1,7 +1,7 @@
-//! Halving and doubling of images.
+//! Max pooling and upsampling of images by 2.
 
-use super::{place, tensor, values};
-use crate::kernels::{gpu, pool, upsample};
+use super::{processor, tensor, values};
+use crate::{gpu, pool, upsample};
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -14,8 +14,8 @@ use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
-/// Largest value of each 2×2 block: (n, c, h, w) gives (n, c, h / 2, w / 2). The gradient goes to the first largest
-/// value of a block.
+/// Maximum of each 2×2 block: (n, c, h, w) gives (n, c, h / 2, w / 2). The gradient goes to the first maximum of a
+/// block.
 pub fn max_pool2(x: Tensor<4>) -> Tensor<4> {
     if applies(&x) {
         return Tensor::from_dispatch(<Dispatch as Resampling>::max_pool2(x.into_dispatch()));
@@ -34,7 +34,7 @@ pub fn upsample2(x: Tensor<4>) -> Tensor<4> {
 
 fn applies(x: &Tensor<4>) -> bool {
     let [n, _, h, w] = x.dims();
-    place(x).is_some() && h > 1 && w > 1 && n <= gpu::LARGEST_GRID && x.shape().num_elements() < 1 << 29
+    processor(x).is_some() && h > 1 && w > 1 && n <= gpu::LARGEST_GRID && x.shape().num_elements() < 1 << 29
 }
 
 /// The operations as Burn dispatches them.
@@ -44,11 +44,11 @@ trait Resampling: Backend {
     fn upsample2(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-/// A backend with these operations of its own, and their gradients.
-trait Resamples: Resampling {
-    /// From input and gradient of the output.
+/// A backend with kernels for these operations and their gradients.
+trait ResamplingKernels: Resampling {
+    /// Gradient of the input from the input and the gradient of the output.
     fn max_pool2_backward(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
-    /// From the gradient of the output.
+    /// Gradient of the input from that of the output.
     fn upsample2_backward(dy: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
@@ -66,7 +66,7 @@ impl Resampling for Flex {
     }
 }
 
-impl Resamples for Flex {
+impl ResamplingKernels for Flex {
     fn max_pool2_backward(x: FloatTensor<Flex>, dy: FloatTensor<Flex>) -> FloatTensor<Flex> {
         let (x, dy) = (x.to_contiguous(), dy.to_contiguous());
         let [n, c, h, w] = x.shape().dims();
@@ -90,7 +90,7 @@ impl Resampling for CubeBackend {
     }
 }
 
-impl Resamples for CubeBackend {
+impl ResamplingKernels for CubeBackend {
     fn max_pool2_backward(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
         gpu::resample::max_pool2_backward(&gpu::contiguous(x), &gpu::contiguous(dy))
     }
@@ -103,7 +103,7 @@ impl Resamples for CubeBackend {
 #[derive(Debug)]
 struct MaxPool2Backward;
 
-impl<B: Resamples> Backward<B, 1> for MaxPool2Backward {
+impl<B: ResamplingKernels> Backward<B, 1> for MaxPool2Backward {
     /// Input.
     type State = FloatTensor<B>;
 
@@ -119,7 +119,7 @@ impl<B: Resamples> Backward<B, 1> for MaxPool2Backward {
 #[derive(Debug)]
 struct Upsample2Backward;
 
-impl<B: Resamples> Backward<B, 1> for Upsample2Backward {
+impl<B: ResamplingKernels> Backward<B, 1> for Upsample2Backward {
     type State = ();
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
@@ -131,7 +131,7 @@ impl<B: Resamples> Backward<B, 1> for Upsample2Backward {
     }
 }
 
-impl<B: Resamples, C: CheckpointStrategy> Resampling for Autodiff<B, C> {
+impl<B: ResamplingKernels, C: CheckpointStrategy> Resampling for Autodiff<B, C> {
     fn max_pool2(x: FloatTensor<Self>) -> FloatTensor<Self> {
         let node = x.node();
         let x = x.into_primitive();

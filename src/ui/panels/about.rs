@@ -1,35 +1,35 @@
-//! Version, what draws the window, what computes, licences.
+//! Version, renderer, devices and licenses.
 
 use crate::session::State;
 use crate::ui::theme;
-use crate::ui::widgets::escaped;
+use crate::ui::widgets::escape_pressed;
 use eframe::egui::{self, RichText, ScrollArea, TextEdit};
 
-/// Every crate the program is built from, one a line: name, version, licence, set apart by tabs.
-pub(in crate::ui) const LICENCES: &str = include_str!("../../../assets/licenses.txt");
+/// All crates in the program, one per line: name, version and license, separated by tabs.
+pub(in crate::ui) const LICENSES: &str = include_str!("../../../assets/licenses.txt");
 
-/// The window "About".
+/// The "About" window.
 #[derive(Default)]
 pub struct About {
     open: bool,
-    licences_open: bool,
-    wanted: String,
+    licenses_open: bool,
+    search: String,
     icon: Option<egui::TextureHandle>,
     version: String,
     machine: String,
     renderer: String,
 }
 
-/// Name, version and licence of each crate, in order.
+/// Name, version and license of each crate, in order.
 pub fn crates() -> impl Iterator<Item = [&'static str; 3]> {
-    LICENCES.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+    LICENSES.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let mut parts = line.split('\t');
         Some([parts.next()?, parts.next()?, parts.next()?])
     })
 }
 
 impl About {
-    /// Remembers what draws the window.
+    /// Determines renderer and machine.
     pub fn new(creation: &eframe::CreationContext<'_>) -> Self {
         let renderer = match &creation.wgpu_render_state {
             Some(state) => {
@@ -47,20 +47,20 @@ impl About {
         Self { version: env!("CARGO_PKG_VERSION").to_owned(), machine, renderer, ..Self::default() }
     }
 
-    /// Shows it from the next frame on.
+    /// Shows the window from the next frame on.
     pub fn open(&mut self) {
         self.open = true;
     }
 
-    /// What draws the window.
+    /// Renderer of the window: adapter, backend and driver.
     pub fn renderer(&self) -> &str {
         &self.renderer
     }
 
-    /// Draws it.
+    /// Draws the window if it is open.
     pub fn show(&mut self, context: &egui::Context, state: &State) {
         let diagnostics = self.diagnostics(state);
-        let (mut open, mut licences_open) = (self.open, self.licences_open);
+        let (mut open, mut licenses_open) = (self.open, self.licenses_open);
         if open && self.icon.is_none() {
             let icon = crate::ui::icon();
             let size = [icon.width as usize, icon.height as usize];
@@ -83,52 +83,53 @@ impl About {
             ui.add_space(8.0);
             ui.label(RichText::new(&diagnostics).monospace().size(11.0));
             ui.add_space(6.0);
-            ui.label("Licence: MIT or Apache-2.0, at your choice");
-            ui.label("The example, a Siemens star, is BSD-3-Clause © 2018 UChicago Argonne, LLC");
+            ui.label("License: MIT or Apache-2.0, at your option");
+            ui.label("Example dataset (Siemens star): BSD-3-Clause, © 2018 UChicago Argonne, LLC");
             ui.add_space(6.0);
             ui.horizontal(|ui| {
                 if ui.button("Copy diagnostics").clicked() {
                     ui.ctx().copy_text(diagnostics.clone());
                 }
-                let about = format!("Of {} libraries that the program is built from", crates().count());
-                if ui.button("Licences of libraries…").on_hover_text(about).clicked() {
-                    licences_open = true;
+                let help = format!("Licenses of the {} libraries in this program", crates().count());
+                if ui.button("Library licenses…").on_hover_text(help).clicked() {
+                    licenses_open = true;
                 }
             });
         });
-        egui::Window::new("Licences of libraries")
-            .open(&mut licences_open)
+        egui::Window::new("Library licenses")
+            .open(&mut licenses_open)
             .collapsible(false)
             .default_size([560.0, 420.0])
             .pivot(egui::Align2::CENTER_CENTER)
             .default_pos(middle)
-            .show(context, |ui| self.licences(ui));
-        // The one in front first.
-        if (open || licences_open) && escaped(context) {
-            (open, licences_open) = (open && licences_open, false);
+            .show(context, |ui| self.licenses(ui));
+        // Escape closes the window in front first.
+        if (open || licenses_open) && escape_pressed(context) {
+            (open, licenses_open) = (open && licenses_open, false);
         }
-        (self.open, self.licences_open) = (open, licences_open);
+        (self.open, self.licenses_open) = (open, licenses_open);
     }
 
-    fn licences(&mut self, ui: &mut egui::Ui) {
+    fn licenses(&mut self, ui: &mut egui::Ui) {
         let palette = theme::palette(ui);
-        let wanted = self.wanted.to_lowercase();
+        let search = self.search.to_lowercase();
         let found: Vec<[&str; 3]> = crates()
-            .filter(|parts| wanted.is_empty() || parts.iter().any(|part| part.to_lowercase().contains(&wanted)))
+            .filter(|parts| search.is_empty() || parts.iter().any(|part| part.to_lowercase().contains(&search)))
             .collect();
         ui.horizontal(|ui| {
             let label = ui.label("Search");
-            let field = TextEdit::singleline(&mut self.wanted).desired_width(200.0).hint_text("name or licence");
+            let field = TextEdit::singleline(&mut self.search).desired_width(200.0).hint_text("Name or license");
             ui.add(field).labelled_by(label.id);
-            ui.label(RichText::new(format!("{} libraries", found.len())).color(palette.weak));
+            let count = if found.len() == 1 { "1 library".to_owned() } else { format!("{} libraries", found.len()) };
+            ui.label(RichText::new(count).color(palette.weak));
             if ui.button("Copy list").clicked() {
-                ui.ctx().copy_text(LICENCES.to_owned());
+                ui.ctx().copy_text(LICENSES.to_owned());
             }
         });
         ui.separator();
         let height = ui.text_style_height(&egui::TextStyle::Body);
         ScrollArea::vertical().auto_shrink([false, false]).show_rows(ui, height, found.len(), |ui, rows| {
-            for [name, version, licence] in found.get(rows).unwrap_or_default() {
+            for [name, version, license] in found.get(rows).unwrap_or_default() {
                 ui.horizontal(|ui| {
                     let wide = 0.5 * ui.available_width();
                     ui.allocate_ui_with_layout(
@@ -140,7 +141,7 @@ impl About {
                             ui.label(RichText::new(*version).small().color(palette.weak));
                         },
                     );
-                    ui.add(egui::Label::new(RichText::new(*licence).color(palette.weak)).truncate());
+                    ui.add(egui::Label::new(RichText::new(*license).color(palette.weak)).truncate());
                 });
             }
         });
@@ -163,10 +164,9 @@ impl About {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::ui::panels::bench::device;
+    use crate::ui::panels::harness::device;
     use crate::ui::widgets::snapshots;
     use crate::worker::message::AdapterKind;
     use egui_kittest::Harness;
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn about_names_version_devices_and_licences_and_copies_them() {
+    fn about_names_version_devices_and_licenses_and_copies_them() {
         let mut window = harness(egui::Theme::Dark);
         window.get_by_label("Ptychoscope 1.2.3");
         window.get_by_label_contains("device    Some Card (vulkan, a driver, discrete GPU)");
@@ -205,14 +205,14 @@ mod tests {
             |command| matches!(command, egui::OutputCommand::CopyText(text) if text.contains("window    Some Card")),
         );
         assert!(copied || window.state().diagnostics(&State::default()).contains("window    Some Card"));
-        window.get_by_label("Licences of libraries…").click();
+        window.get_by_label("Library licenses…").click();
         window.run_ok();
         window.get_by_label("Copy list");
         window.get_by_label("Search").focus();
         window.run_ok();
         window.get_by_role_and_label(egui::accesskit::Role::TextInput, "Search").type_text("egui_plot");
         window.run_ok();
-        window.get_by_label("1 libraries");
+        window.get_by_label("1 library");
         window.get_by_label("MIT OR Apache-2.0");
         window.key_press(egui::Key::Escape);
         window.run_ok();
@@ -223,11 +223,11 @@ mod tests {
     }
 
     #[test]
-    fn every_library_has_a_name_a_version_and_a_licence() {
+    fn every_library_has_a_name_a_version_and_a_license() {
         assert!(crates().count() > 300, "{}", crates().count());
-        for [name, version, licence] in crates() {
+        for [name, version, license] in crates() {
             assert!(!name.is_empty() && version.starts_with(|c: char| c.is_ascii_digit()), "{name} {version}");
-            assert!(!licence.is_empty(), "{name} has no licence");
+            assert!(!license.is_empty(), "{name} has no license");
         }
     }
 

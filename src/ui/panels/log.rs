@@ -1,11 +1,11 @@
-//! What was said, newest at the bottom, to be filtered and copied.
+//! Log of messages, newest at the bottom, with a filter and a copy button.
 
 use super::Outbox;
 use crate::session::{Action, Level, LogEntry, State};
 use crate::ui::theme;
 use eframe::egui::{self, RichText};
 
-/// How the log is shown.
+/// Filter of the log.
 #[derive(Debug, Default)]
 pub struct View {
     filter: String,
@@ -29,7 +29,7 @@ impl View {
         });
         ui.separator();
         if shown.is_empty() {
-            ui.weak(if state.log.is_empty() { "Nothing was said yet" } else { "No line matches" });
+            ui.weak(if state.log.is_empty() { "No messages yet" } else { "No matching messages" });
             return;
         }
         let palette = theme::palette(ui);
@@ -80,14 +80,13 @@ fn mark(level: Level) -> &'static str {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use super::super::bench::{harness, looks_as_accepted};
+    use super::super::harness::{harness, looks_as_accepted};
     use super::*;
     use egui_kittest::kittest::Queryable;
     use std::time::Duration;
 
-    fn said() -> State {
+    fn example() -> State {
         let entry = |seconds, level, text: &str| LogEntry {
             at: Some(Duration::from_secs_f64(seconds)),
             level,
@@ -104,7 +103,7 @@ mod tests {
 
     #[test]
     fn lines_are_filtered_and_cleared() {
-        let mut panel = harness(said(), View::show, [900.0, 400.0], egui::Theme::Dark);
+        let mut panel = harness(example(), View::show, [900.0, 400.0], egui::Theme::Dark);
         panel.get_by_label("Saved picture.png");
         panel.get_by_label("Only warnings and errors").click();
         panel.run_ok();
@@ -115,11 +114,11 @@ mod tests {
         assert!(panel.query_by_label_contains("No probe").is_none());
         panel.get_by_label("Clear").click();
         panel.run_ok();
-        panel.get_by_label("Nothing was said yet");
+        panel.get_by_label("No messages yet");
     }
 
     #[test]
     fn the_log_looks_as_accepted() {
-        looks_as_accepted(&said(), View::show, [700.0, 220.0], "log", &[]);
+        looks_as_accepted(&example(), View::show, [700.0, 220.0], "log", &[]);
     }
 }

@@ -1,56 +1,56 @@
-//! The choice between network and direct solver, where work is configured and started.
+//! Choice between network and direct solver, shown where jobs are configured and started.
 
 use crate::config::Method;
 use crate::session::{Action, State};
 use crate::ui::theme;
 use eframe::egui::{self, Button, RichText};
 
-/// The methods with their names and what they are good for.
+/// Methods: value in the configuration, label and description.
 const METHODS: [(Method, &str, &str, &str); 2] = [
     (
         Method::Network,
         "network",
         "Network",
-        "learns from these patterns, and reconstructs other datasets of the kind in seconds",
+        "Trains on these patterns; the model then reconstructs similar datasets in seconds",
     ),
     (
         Method::Direct,
         "direct",
         "Direct solver",
-        "finds the object of this dataset alone, without a network: quick, but nothing is learnt",
+        "Reconstructs this dataset only, without a network: fast, but leaves no model to reuse",
     ),
 ];
 
-/// Width from which on the choice and what it means stand in one row.
+/// Minimum width, in points, to show choice and description in one row.
 const WIDE: f32 = 600.0;
 
-/// Draws the choice in a row of its own.
+/// Draws the choice in its own row.
 pub fn choose(ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
     let now = state.draft.config().training.method;
     let palette = theme::palette(ui);
-    let about = METHODS.iter().find(|(method, ..)| *method == now).map_or("", |(.., about)| *about);
-    let about = |ui: &mut egui::Ui| ui.label(RichText::new(about).small().color(palette.weak));
+    let description = METHODS.iter().find(|(method, ..)| *method == now).map_or("", |(.., description)| *description);
+    let describe = |ui: &mut egui::Ui| ui.label(RichText::new(description).small().color(palette.weak));
     let wide = ui.available_width() >= WIDE;
     ui.horizontal_wrapped(|ui| {
         ui.label("Method");
-        for (method, name, text, about) in METHODS {
-            let button = ui.add_enabled(!state.is_busy(), Button::selectable(now == method, text));
-            let button = button.on_hover_text(format!("It {about}"));
+        for (method, name, label, description) in METHODS {
+            let button = ui.add_enabled(!state.is_busy(), Button::selectable(now == method, label));
+            let button = button.on_hover_text(description);
             if button.on_disabled_hover_text("A job is running").clicked() && now != method {
                 actions.push(Action::SetField { path: "training.method".to_owned(), text: name.to_owned() });
             }
         }
         if wide {
-            about(ui);
+            describe(ui);
         }
     });
     if !wide {
-        about(ui);
+        describe(ui);
     }
 }
 
-/// What the button that starts the work is called.
-pub fn start_text(state: &State) -> &'static str {
+/// Label of the button that starts a job.
+pub fn start_label(state: &State) -> &'static str {
     match state.draft.config().training.method {
         Method::Network => "Start training",
         Method::Direct => "Start solving",

@@ -1,13 +1,12 @@
-//! One file for each panel: a view (what concerns only how it is shown) and how it is drawn.
+//! One file per panel: its view (zoom, scroll position and the like) and its drawing.
 //!
-//! A panel reads the [`State`], and pushes [`Action`]s; files to write and commands of the window it leaves in the
-//! outbox of its view.
+//! A panel reads the [`State`] and pushes [`Action`]s. Files to write and commands for the window go to the [`Outbox`].
 
 pub mod about;
-#[cfg(test)]
-pub(crate) mod bench;
 pub mod configure;
 pub mod data;
+#[cfg(test)]
+pub(crate) mod harness;
 pub mod log;
 pub mod method;
 pub mod palette;
@@ -24,24 +23,24 @@ use super::layout::Pane;
 use crate::session::{Action, Source, State};
 use eframe::egui;
 
-/// What a panel leaves for the window to do.
+/// Requests of panels that need the window: a path from the user, or a command.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// Bytes to be written where the user says, with a proposed file name.
+    /// Proposed file name and bytes of a file to save.
     pub export: Option<(String, Vec<u8>)>,
-    /// A command of the window.
+    /// Command to run.
     pub command: Option<Command>,
-    /// Whether the folder that holds the runs is to be chosen.
+    /// True if the user wants to choose the folder of the runs.
     pub choose_runs_folder: bool,
-    /// A mask that is to be saved and used, with a proposed file name.
+    /// Proposed file name and bytes of a mask to save and use.
     pub mask: Option<(String, Vec<u8>)>,
-    /// Whether the folder that is watched is to be chosen.
+    /// True if the user wants to choose the folder to watch.
     pub choose_watch_folder: bool,
-    /// Whether the file of a mask is to be chosen.
+    /// True if the user wants to choose a mask file.
     pub choose_mask: bool,
-    /// A file of a simulation that is to be chosen.
+    /// Input of a simulation whose file the user wants to choose.
     pub choose_source: Option<Source>,
-    /// Whether a place for a simulated dataset is to be chosen, with a proposed file name.
+    /// Proposed file name of the dataset to simulate.
     pub simulate: Option<String>,
 }
 
@@ -76,48 +75,13 @@ impl Views {
         }
     }
 
-    /// Has the picture that the result panel shows made into a file, once it is drawn.
+    /// Exports the current image of the result panel once it has been drawn.
     pub fn export_picture(&mut self) {
         self.result.export_shown();
     }
 
-    /// Takes out what is to be written.
-    pub fn take_export(&mut self) -> Option<(String, Vec<u8>)> {
-        self.outbox.export.take()
-    }
-
-    /// Takes out whether the folder of the runs is to be chosen.
-    pub fn take_choose_runs_folder(&mut self) -> bool {
-        std::mem::take(&mut self.outbox.choose_runs_folder)
-    }
-
-    /// Takes out whether the folder that is watched is to be chosen.
-    pub fn take_choose_watch_folder(&mut self) -> bool {
-        std::mem::take(&mut self.outbox.choose_watch_folder)
-    }
-
-    /// Takes out a mask that is to be saved and used, with a proposed file name.
-    pub fn take_mask(&mut self) -> Option<(String, Vec<u8>)> {
-        self.outbox.mask.take()
-    }
-
-    /// Takes out whether the file of a mask is to be chosen.
-    pub fn take_choose_mask(&mut self) -> bool {
-        std::mem::take(&mut self.outbox.choose_mask)
-    }
-
-    /// Takes out which file of a simulation is to be chosen.
-    pub fn take_choose_source(&mut self) -> Option<Source> {
-        self.outbox.choose_source.take()
-    }
-
-    /// Takes out whether a place for a simulated dataset is to be chosen, with a proposed file name.
-    pub fn take_simulate(&mut self) -> Option<String> {
-        self.outbox.simulate.take()
-    }
-
-    /// Takes out what the window is to do.
-    pub fn take_command(&mut self) -> Option<Command> {
-        self.outbox.command.take()
+    /// Removes and returns what panels have left for the window.
+    pub fn take_outbox(&mut self) -> Outbox {
+        std::mem::take(&mut self.outbox)
     }
 }

@@ -1,10 +1,10 @@
-//! Commands by name, and the sheet of shortcuts.
+//! Command palette, and the list of keyboard shortcuts.
 
 use crate::ui::commands::Command;
-use crate::ui::widgets::escaped;
+use crate::ui::widgets::escape_pressed;
 use eframe::egui::{self, Key, Modal, RichText};
 
-/// The list of commands that match what is typed.
+/// Commands that match the typed text.
 #[derive(Debug, Default)]
 pub struct Palette {
     text: String,
@@ -12,25 +12,25 @@ pub struct Palette {
     focused: bool,
 }
 
-/// How the palette ended.
+/// State of the palette after a frame.
 pub enum Choice {
-    /// Not yet.
+    /// Still open.
     Open,
-    /// With a command.
+    /// Closed with a command.
     Chosen(Command),
-    /// Without one.
-    Cancelled,
+    /// Closed without a command.
+    Canceled,
 }
 
-/// Whether all letters of `typed` occur in `label` in this order, whatever their case.
+/// True if all letters of `typed` occur in `label` in this order, ignoring case and spaces.
 fn matches(label: &str, typed: &str) -> bool {
     let mut letters = label.chars().flat_map(char::to_lowercase);
     typed.chars().flat_map(char::to_lowercase).filter(|c| !c.is_whitespace()).all(|c| letters.any(|l| l == c))
 }
 
 impl Palette {
-    /// Draws it; call each frame until it ends. `why_not` says why a command cannot be carried out.
-    pub fn show(&mut self, context: &egui::Context, why_not: &dyn Fn(Command) -> Option<String>) -> Choice {
+    /// Draws the palette; call each frame until it ends. `disabled_reason` returns the reason why a command cannot run.
+    pub fn show(&mut self, context: &egui::Context, disabled_reason: &dyn Fn(Command) -> Option<String>) -> Choice {
         let mut choice = Choice::Open;
         let (up, down, enter) = context.input(|input| {
             (input.key_pressed(Key::ArrowUp), input.key_pressed(Key::ArrowDown), input.key_pressed(Key::Enter))
@@ -41,7 +41,7 @@ impl Palette {
             let field = ui.add(
                 egui::TextEdit::singleline(&mut self.text)
                     .desired_width(f32::INFINITY)
-                    .hint_text("Type part of a name"),
+                    .hint_text("Type part of a command name"),
             );
             let field = field.labelled_by(label.id);
             if !std::mem::replace(&mut self.focused, true) {
@@ -61,7 +61,7 @@ impl Palette {
             self.selected = self.selected.min(found.len().saturating_sub(1));
             egui::ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
                 for (index, command) in found.iter().copied().enumerate() {
-                    let reason = why_not(command);
+                    let reason = disabled_reason(command);
                     let mut button = egui::Button::selectable(index == self.selected, command.label())
                         .min_size(egui::vec2(ui.available_width(), 0.0));
                     if let Some(keys) = command.shortcut() {
@@ -82,17 +82,17 @@ impl Palette {
                 }
             });
             if found.is_empty() {
-                ui.weak("No command has such a name");
+                ui.weak("No matching command");
             }
         });
         if modal.should_close() && matches!(choice, Choice::Open) {
-            choice = Choice::Cancelled;
+            choice = Choice::Canceled;
         }
         choice
     }
 }
 
-/// Draws the sheet of shortcuts, in two columns so that it fits the smallest window.
+/// Draws the list of shortcuts, in two columns so that it fits the smallest window.
 pub fn shortcut_sheet(context: &egui::Context, open: &mut bool) {
     let middle = context.content_rect().center();
     let window = egui::Window::new("Keyboard shortcuts").pivot(egui::Align2::CENTER_CENTER).default_pos(middle);
@@ -114,7 +114,7 @@ pub fn shortcut_sheet(context: &egui::Context, open: &mut bool) {
             }
         });
     });
-    if *open && escaped(context) {
+    if *open && escape_pressed(context) {
         *open = false;
     }
 }

@@ -1,24 +1,24 @@
-//! The bar at the bottom: the device, the job, and how far it is.
+//! Status bar: device, job and progress.
 
 use super::train;
 use crate::config::Accelerator;
 use crate::session::{Action, State, Status, Step};
 use crate::ui::theme;
-use crate::worker::message::{AdapterKind, Stage, WHAT_TO_INSTALL};
+use crate::worker::message::{AdapterKind, DRIVER_HINT, Stage};
 use eframe::egui::{self, Button, RichText};
 
-/// What is said about the device.
+/// Device shown in the status bar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Badge {
     text: String,
-    /// Whether it is the CPU for want of a graphics card; none where that is not known yet or not of interest.
+    /// True if it is the CPU for lack of a GPU; `None` if unknown, or if the CPU was chosen by the user.
     reduced: Option<bool>,
-    about: String,
+    tooltip: String,
 }
 
-/// The device that works, or the one that will.
+/// Device of the running job, else the one expected for the next job.
 fn badge(state: &State) -> Badge {
-    let reduced_about = || {
+    let reduced_tooltip = || {
         let found: Vec<String> = state
             .devices
             .iter()
@@ -26,45 +26,45 @@ fn badge(state: &State) -> Badge {
             .filter(|device| device.kind != AdapterKind::Cpu)
             .map(|device| format!("{} ({}, {})", device.name, device.backend, device.kind.label()))
             .collect();
-        let found = if found.is_empty() { "no Vulkan adapter at all".to_owned() } else { found.join(", ") };
+        let found = if found.is_empty() { "no Vulkan adapter".to_owned() } else { found.join(", ") };
         format!(
-            "Reduced capability: no graphics card that can train was found, so the CPU does the work, more slowly. \
-             The results are the same.\nFound: {found}\n{WHAT_TO_INSTALL}"
+            "Reduced capability: no GPU suitable for training was found, so jobs run on the CPU. They take longer; \
+             results are the same.\nFound: {found}\n{DRIVER_HINT}"
         )
     };
     if let Some(device) = &state.job.device {
-        let mut about = format!("{} ({}, {})", device.name, device.backend, device.kind.label());
+        let mut tooltip = format!("{} ({}, {})", device.name, device.backend, device.kind.label());
         if device.reduced_capability {
-            about = format!("{about}\n{}", reduced_about());
+            tooltip = format!("{tooltip}\n{}", reduced_tooltip());
         }
-        return Badge { text: device.name.clone(), reduced: Some(device.reduced_capability), about };
+        return Badge { text: device.name.clone(), reduced: Some(device.reduced_capability), tooltip };
     }
     let config = state.draft.config();
     if config.execution.accelerator == Accelerator::Cpu {
-        let about = "As configured (Device, in Configure)".to_owned();
-        return Badge { text: "CPU".to_owned(), reduced: None, about };
+        let tooltip = "Set in Configure (Device)".to_owned();
+        return Badge { text: "CPU".to_owned(), reduced: None, tooltip };
     }
     let Some(devices) = &state.devices else {
-        let text = "Device is chosen when a job starts".to_owned();
-        return Badge { about: text.clone(), text, reduced: None };
+        let text = "Device selected when a job starts".to_owned();
+        return Badge { tooltip: text.clone(), text, reduced: None };
     };
     match devices.iter().filter(|device| device.usable && device.kind.is_hardware()).min_by_key(|device| device.kind) {
         Some(device) => Badge {
             text: device.name.clone(),
             reduced: Some(false),
-            about: format!("Will do the work: {} ({}, {})", device.name, device.backend, device.kind.label()),
+            tooltip: format!("Training device: {} ({}, {})", device.name, device.backend, device.kind.label()),
         },
-        None => Badge { text: "CPU only: no GPU found".to_owned(), reduced: Some(true), about: reduced_about() },
+        None => Badge { text: "CPU only: no GPU found".to_owned(), reduced: Some(true), tooltip: reduced_tooltip() },
     }
 }
 
-/// Draws the bar; `aside` stands at its right end, `window` names what draws the window. Whether the device was clicked.
-pub fn show(ui: &mut egui::Ui, state: &State, window: &str, aside: Option<&str>, actions: &mut Vec<Action>) -> bool {
+/// Draws the bar, with `aside` at its right end; true if the device was clicked. `renderer` names the renderer of the window.
+pub fn show(ui: &mut egui::Ui, state: &State, renderer: &str, aside: Option<&str>, actions: &mut Vec<Action>) -> bool {
     let palette = theme::palette(ui);
-    let mut asked = false;
+    let mut clicked = false;
     ui.horizontal(|ui| {
         if let Some(text) = aside {
-            // Its place is kept first, so that a long line does not push it out.
+            // Placed first, so that a long message does not push it out.
             let width = 7.0 * text.chars().count() as f32;
             let rect = ui.max_rect();
             let place = egui::Rect::from_min_max(egui::pos2(rect.right() - width, rect.top()), rect.max);
@@ -81,14 +81,14 @@ pub fn show(ui: &mut egui::Ui, state: &State, window: &str, aside: Option<&str>,
         let button = ui.add(button);
         let name = format!("Device: {}", badge.text);
         button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
-        asked = button.on_hover_text(format!("{}\nThe window is drawn by {window}", badge.about)).clicked();
+        clicked = button.on_hover_text(format!("{}\nWindow renderer: {renderer}", badge.tooltip)).clicked();
         ui.separator();
         match &state.job.status {
             Status::Running if state.job.stage == Some(Stage::Watching) => {
-                ui.label(format!("Watching: {}", state.job.watched.words()));
+                ui.label(format!("Watching: {}", state.job.watched.summary()));
             }
             Status::Running => {
-                if ui.link(train::doing(state)).clicked() {
+                if ui.link(train::activity(state)).clicked() {
                     actions.push(Action::Go(Step::Train));
                 }
                 let fraction = state.job.progress.fraction;
@@ -113,32 +113,32 @@ pub fn show(ui: &mut egui::Ui, state: &State, window: &str, aside: Option<&str>,
             }
         }
     });
-    asked
+    clicked
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::bench::device;
+    use super::super::harness::device;
     use super::*;
 
     #[test]
-    fn without_a_graphics_card_it_says_so_before_a_job_and_what_to_install() {
+    fn without_a_gpu_the_bar_says_so_before_a_job_and_what_to_install() {
         let mut state = State::default();
         assert_eq!(badge(&state).reduced, None, "not known yet");
         state.devices = Some(vec![device("llvmpipe", AdapterKind::Software), device("Some CPU", AdapterKind::Cpu)]);
         let found = badge(&state);
         assert_eq!((found.reduced, found.text.as_str()), (Some(true), "CPU only: no GPU found"));
-        for word in ["Reduced capability", "llvmpipe (vulkan, software rasteriser)", "libvulkan1", "NVIDIA"] {
-            assert!(found.about.contains(word), "{word}: {}", found.about);
+        for word in ["Reduced capability", "llvmpipe (vulkan, software rasterizer)", "libvulkan1", "NVIDIA"] {
+            assert!(found.tooltip.contains(word), "{word}: {}", found.tooltip);
         }
         state.devices = Some(vec![device("Some CPU", AdapterKind::Cpu)]);
-        assert!(badge(&state).about.contains("no Vulkan adapter at all"));
+        assert!(badge(&state).tooltip.contains("no Vulkan adapter"));
         state.draft.set("execution.accelerator", "cpu");
         assert_eq!(badge(&state).reduced, None, "it was asked for");
     }
 
     #[test]
-    fn the_best_card_that_can_train_is_named() {
+    fn the_best_gpu_that_can_train_is_named() {
         let cannot = crate::worker::message::AdapterInfo { usable: false, ..device("Old", AdapterKind::Discrete) };
         let devices = vec![cannot, device("Small", AdapterKind::Integrated), device("Big", AdapterKind::Discrete)];
         let state = State { devices: Some(devices), ..State::default() };

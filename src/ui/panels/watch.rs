@@ -1,4 +1,4 @@
-//! A folder in which datasets arrive: each is reconstructed with the loaded model, and what became of it is listed.
+//! Watched folder: datasets that arrive in it are reconstructed with the loaded model and listed with their status.
 
 use super::Outbox;
 use super::train::Latest;
@@ -6,24 +6,36 @@ use crate::session::{Action, Level, State};
 use crate::system::file_name;
 use crate::ui::commands::Command;
 use crate::ui::theme;
-use crate::ui::widgets::leading_button;
 use crate::ui::widgets::mark::mark;
 use crate::ui::widgets::numbers::{grouped, short};
-use crate::worker::message::{Control, Fate, Stage, WatchedFile};
+use crate::ui::widgets::primary_button;
+use crate::worker::message::JobKind;
+use crate::worker::message::{Control, FileStatus, Stage, WatchedFile};
 use eframe::egui::{self, Align, Button, DragValue, Label, Layout, Panel, RichText, ScrollArea, TextEdit, Ui, vec2};
-use egui_extras::{Column, TableBuilder};
+use egui_extras::{Column, TableBuilder, TableRow};
 use std::path::Path;
 
-/// Width from which on list and picture stand side by side.
+/// Minimum width, in points, to show list and image side by side.
 const WIDE: f32 = 900.0;
-/// Width from which on the list has all its columns.
+/// Minimum width, in points, to show all columns of the list.
 const NARROW: f32 = 520.0;
-/// Height of a row of the list.
+/// Height of a row of the list, in points.
 const ROW: f32 = 26.0;
-/// Most epochs of polish.
-const MOST_POLISH: usize = 500;
+/// Heading of the column with the number of patterns.
+const PATTERNS: &str = "Patterns";
+/// Headings of the list, with their tooltips.
+const HEADINGS: [(&str, &str); 6] = [
+    ("File", ""),
+    ("Status", ""),
+    (PATTERNS, ""),
+    ("ms/pattern", "Prediction, stitching and polish"),
+    ("Misfit", "Σ(|F| − √I)² / ΣI of the result"),
+    ("", ""),
+];
+/// Maximum number of polish epochs.
+const MAX_POLISH_EPOCHS: usize = 500;
 
-/// How a watch is shown.
+/// Display state of the panel.
 #[derive(Default)]
 pub struct View {
     latest: Latest,
@@ -35,7 +47,7 @@ impl View {
         let palette = theme::palette(ui);
         ui.horizontal_wrapped(|ui| {
             ui.label(RichText::new("Watch a folder").heading());
-            let text = "Datasets are reconstructed with a trained model as they arrive";
+            let text = "Reconstructs datasets with a trained model as they arrive";
             ui.label(RichText::new(text).color(palette.weak));
         });
         ui.separator();
@@ -44,8 +56,8 @@ impl View {
             .show(ui, |ui| start(ui, state, actions));
         ui.add_enabled_ui(!state.is_watching(), |ui| set_up(ui, state, outbox, actions));
         ui.add_space(6.0);
-        let is_watch = state.job.name == "watch";
-        let picture = state.film.newest().filter(|_| is_watch);
+        let is_watch = state.job.is(JobKind::Watch);
+        let picture = state.live_pictures.newest().filter(|_| is_watch);
         if ui.available_width() >= WIDE && picture.is_some() {
             let space = ui.available_size();
             ui.horizontal_top(|ui| {
@@ -83,9 +95,10 @@ impl View {
         picture: &std::sync::Arc<crate::worker::message::Picture>,
         height: f32,
     ) {
-        let done = |file: &&WatchedFile| matches!(file.fate, Fate::Done { .. });
+        let done = |file: &&WatchedFile| matches!(file.status, FileStatus::Done { .. });
         let newest = state.job.watched.files.iter().rev().find(done);
-        let name = newest.map_or_else(|| "Latest".to_owned(), |file| format!("Latest: {}", file_name(&file.path)));
+        let name =
+            newest.map_or_else(|| "Latest result".to_owned(), |file| format!("Latest: {}", file_name(&file.path)));
         let top = ui.cursor().top();
         ui.add(Label::new(RichText::new(name).strong()).truncate());
         let rest = height - (ui.cursor().top() - top);
@@ -93,7 +106,7 @@ impl View {
     }
 }
 
-/// Model, folder and polish.
+/// Settings: model, folder and polish.
 fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
     let indent = 52.0;
@@ -108,7 +121,7 @@ fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Act
         });
     };
     row(ui, "Model", &mut |ui, _| {
-        let button = ui.button("Open model…").on_hover_text("A model that was trained here (model.ptycho)");
+        let button = ui.button("Open model…").on_hover_text("Trained model to reconstruct with (model.ptycho)");
         if button.clicked() {
             outbox.command = Some(Command::Open);
         }
@@ -118,9 +131,9 @@ fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Act
                 let side = bundle.manifest.dataset.patch_size;
                 let on = file_name(Path::new(&bundle.manifest.dataset.path));
                 let from = if folder.is_empty() { String::new() } else { format!(" from {folder}") };
-                RichText::new(format!("{}{from}: takes {side} × {side}, trained on {on}", file_name(&bundle.path)))
+                RichText::new(format!("{}{from}: {side} × {side} pixels, trained on {on}", file_name(&bundle.path)))
             }
-            None => RichText::new("None is loaded").color(palette.warning),
+            None => RichText::new("No model loaded").color(palette.warning),
         };
         let label = ui.add(Label::new(text).truncate());
         if let Some(bundle) = &state.bundle {
@@ -137,19 +150,19 @@ fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Act
         let mut text = folder.display().to_string();
         let field = TextEdit::singleline(&mut text)
             .desired_width((ui.available_width() - 16.0).clamp(80.0, 620.0))
-            .hint_text("path of the folder that files arrive in");
+            .hint_text("Path of the folder to watch");
         if ui.add(field).labelled_by(label).changed() {
             actions.push(Action::ChooseWatchFolder(text.trim().into()));
         }
     });
     row(ui, "Polish", &mut |ui, label| {
         let mut epochs = state.watch.polish_epochs;
-        let field = DragValue::new(&mut epochs).range(0..=MOST_POLISH).suffix(" epochs");
-        let about = "Epochs of the direct solver from the network's object on: slower, and closer to the data";
-        if ui.add(field).labelled_by(label).on_hover_text(about).changed() {
+        let field = DragValue::new(&mut epochs).range(0..=MAX_POLISH_EPOCHS).suffix(" epochs");
+        let help = "Epochs of the direct solver, starting from the network's object: slower, but a lower misfit";
+        if ui.add(field).labelled_by(label).on_hover_text(help).changed() {
             actions.push(Action::SetWatchPolish(epochs));
         }
-        let text = if epochs == 0 { "off: the object is what the network makes of it" } else { "of the direct solver" };
+        let text = if epochs == 0 { "off (network output only)" } else { "of the direct solver" };
         ui.add(Label::new(RichText::new(text).color(palette.weak)).truncate());
     });
     if let Some(folder) = &state.watch.folder {
@@ -160,26 +173,24 @@ fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Act
     }
 }
 
-/// The files with what became of each, newest first.
+/// List of the files with their status, newest first.
 fn list(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
-    let palette = theme::palette(ui);
-    let files: &[WatchedFile] = if state.job.name == "watch" { &state.job.watched.files } else { &[] };
+    let files: &[WatchedFile] = if state.job.is(JobKind::Watch) { &state.job.watched.files } else { &[] };
     if files.is_empty() {
         let text = if state.is_watching() {
-            "No file yet. Put a dataset into the folder; it is taken up when it has been left alone for two seconds."
+            "No files yet. Files are processed once they have not changed for 2 s."
         } else {
-            "Files of the folder are listed here, with the time for each pattern and what was wrong with those that \
-             cannot be used."
+            "Lists the files in the folder, with the time per pattern, and the reason for each file that cannot be used."
         };
         ui.add_space((0.15 * ui.available_height()).min(60.0));
         ui.vertical_centered(|ui| {
             ui.set_max_width(420.0_f32.min(ui.available_width()));
-            ui.label(RichText::new(text).color(palette.weak));
+            ui.label(RichText::new(text).color(theme::palette(ui).weak));
         });
         return;
     }
-    ui.label(RichText::new(state.job.watched.words()).strong());
-    // The number of patterns is the first to go where there is little room.
+    ui.label(RichText::new(state.job.watched.summary()).strong());
+    // The number of patterns is the first column to go if space is short.
     let narrow = ui.available_width() < NARROW;
     let others: &[f32] = if narrow { &[96.0, 76.0, 60.0, 56.0] } else { &[96.0, 70.0, 78.0, 70.0, 66.0] };
     let fixed: f32 = others.iter().map(|width| width + ui.spacing().item_spacing.x).sum();
@@ -197,97 +208,93 @@ fn list(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
             .column(exact(name_width));
         let table = others.iter().fold(table, |table, width| table.column(exact(*width)));
         let table = table.header(ROW, |mut header| {
-            for (title, about) in [
-                ("File", ""),
-                ("State", ""),
-                ("Patterns", ""),
-                ("ms/pattern", "Prediction, stitching and polish"),
-                ("Misfit", "Σ(|F| − √I)² / ΣI of the result"),
-                ("", ""),
-            ] {
-                if narrow && title == "Patterns" {
+            for (title, help) in HEADINGS {
+                if narrow && title == PATTERNS {
                     continue;
                 }
                 header.col(|ui| {
                     let label = ui.label(RichText::new(title).strong().size(12.5));
-                    if !about.is_empty() {
-                        label.on_hover_text(about);
+                    if !help.is_empty() {
+                        label.on_hover_text(help);
                     }
                 });
             }
         });
         table.body(|body| {
             body.rows(ROW, files.len(), |mut row| {
-                let Some(file) = files.get(files.len() - 1 - row.index()) else { return };
-                row.col(|ui| {
-                    ui.add(Label::new(file_name(&file.path)).truncate()).on_hover_text(file.path.display().to_string());
-                });
-                row.col(|ui| state_of(ui, file));
-                let (patterns, each, misfit) = match &file.fate {
-                    Fate::Done { patterns, consistency_r, .. } => (
-                        grouped(*patterns as u64),
-                        file.fate.ms_per_pattern().map_or_else(String::new, |each| format!("{each:.2}")),
-                        consistency_r.map_or_else(String::new, short),
-                    ),
-                    _ => (String::new(), String::new(), String::new()),
-                };
-                for (at, text) in [patterns, each, misfit].into_iter().enumerate() {
-                    if narrow && at == 0 {
-                        continue;
-                    }
-                    row.col(|ui| {
-                        ui.add(Label::new(text).truncate());
-                    });
+                if let Some(file) = files.get(files.len() - 1 - row.index()) {
+                    list_row(&mut row, file, narrow, actions);
                 }
-                row.col(|ui| {
-                    let has_result = matches!(file.fate, Fate::Done { .. } | Fate::Before);
-                    let button = ui.add_enabled(has_result, Button::new("Show").small());
-                    let label = format!("Show the result of {}", file_name(&file.path));
-                    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, has_result, &label));
-                    if button.on_disabled_hover_text("There is no result").clicked() {
-                        actions.push(Action::ShowResult { folder: file.folder.clone(), beside: false });
-                    }
-                });
             });
         });
     });
 }
 
-fn state_of(ui: &mut Ui, file: &WatchedFile) {
-    let palette = theme::palette(ui);
-    let (text, color, about) = match &file.fate {
-        Fate::Waiting => ("Being written", palette.weak, "It is read when it has been left alone for a while".into()),
-        Fate::Working => ("Working", palette.accent, String::new()),
-        Fate::Done { whole_seconds, .. } => {
-            ("Done", palette.good, format!("{whole_seconds:.2} s from taking it up to its pictures"))
-        }
-        Fate::Before => ("Done before", palette.good, "With this model; its result is there".into()),
-        Fate::Bad { message } => ("Not usable", palette.bad, message.clone()),
-        Fate::Left => ("Left undone", palette.warning, "The watch was ended".into()),
+/// Cells of a file, without the number of patterns if `narrow`.
+fn list_row(row: &mut TableRow<'_, '_>, file: &WatchedFile, narrow: bool, actions: &mut Vec<Action>) {
+    row.col(|ui| {
+        ui.add(Label::new(file_name(&file.path)).truncate()).on_hover_text(file.path.display().to_string());
+    });
+    row.col(|ui| status(ui, file));
+    let (patterns, ms_per_pattern, misfit) = match &file.status {
+        FileStatus::Done { patterns, consistency_r, .. } => (
+            grouped(*patterns as u64),
+            file.status.ms_per_pattern().map_or_else(String::new, |each| format!("{each:.2}")),
+            consistency_r.map_or_else(String::new, short),
+        ),
+        _ => (String::new(), String::new(), String::new()),
     };
-    if let Fate::Bad { .. } = file.fate {
-        mark(ui, Level::Error, 12.0).on_hover_text(&about);
+    for text in (!narrow).then_some(patterns).into_iter().chain([ms_per_pattern, misfit]) {
+        row.col(|ui| {
+            ui.add(Label::new(text).truncate());
+        });
+    }
+    row.col(|ui| {
+        let has_result = matches!(file.status, FileStatus::Done { .. } | FileStatus::Skipped);
+        let button = ui.add_enabled(has_result, Button::new("Show").small());
+        let label = format!("Show the result of {}", file_name(&file.path));
+        button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, has_result, &label));
+        if button.on_disabled_hover_text("No result").clicked() {
+            actions.push(Action::ShowResult { folder: file.folder.clone(), beside: false });
+        }
+    });
+}
+
+fn status(ui: &mut Ui, file: &WatchedFile) {
+    let palette = theme::palette(ui);
+    let (text, color, tooltip) = match &file.status {
+        FileStatus::Waiting => ("Being written", palette.weak, "Waiting until the file stops changing".into()),
+        FileStatus::Working => ("Processing", palette.accent, String::new()),
+        FileStatus::Done { whole_seconds, .. } => {
+            ("Done", palette.good, format!("{whole_seconds:.2} s from reading the file to its images"))
+        }
+        FileStatus::Skipped => ("Done before", palette.good, "Already reconstructed with this model".into()),
+        FileStatus::Failed { message } => ("Not usable", palette.bad, message.clone()),
+        FileStatus::Aborted => ("Not processed", palette.warning, "Watching was stopped".into()),
+    };
+    if let FileStatus::Failed { .. } = file.status {
+        mark(ui, Level::Error, 12.0).on_hover_text(&tooltip);
     }
     let label = ui.add(Label::new(RichText::new(text).color(color)).truncate());
-    if !about.is_empty() {
-        label.on_hover_text(about);
+    if !tooltip.is_empty() {
+        label.on_hover_text(tooltip);
     }
 }
 
-/// The bar at the bottom: start or end, and what is going on.
+/// Bottom bar: start and stop buttons, and the current activity.
 fn start(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
     let reason = state.why_not_watch();
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         if state.is_watching() {
             let big = |text: &str| Button::new(text.to_owned()).min_size(vec2(100.0, 38.0));
-            if ui.add(big("Stop")).on_hover_text("At once; a file that is being worked on is left undone").clicked() {
+            if ui.add(big("Stop")).on_hover_text("Stop now; the current file is not finished").clicked() {
                 actions.push(Action::Steer(Control::Stop));
             }
             let working = state.job.stage != Some(Stage::Watching);
             let finish = ui.add_enabled(working, big("Finish this file"));
             let finish =
-                finish.on_hover_text("Then the watch ends").on_disabled_hover_text("No file is being worked on");
+                finish.on_hover_text("Stop after this file").on_disabled_hover_text("No file is being processed");
             if finish.clicked() {
                 actions.push(Action::Steer(Control::StopAfterEpoch));
             }
@@ -295,16 +302,16 @@ fn start(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
             if ui.add(big(if paused { "Resume" } else { "Pause" })).clicked() {
                 actions.push(Action::Steer(if paused { Control::Run } else { Control::Pause }));
             }
-        } else if leading_button(ui, "Start watching", reason.as_deref()).clicked() {
+        } else if primary_button(ui, "Start watching", reason.as_deref()).clicked() {
             actions.push(Action::Watch);
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             if state.is_watching() {
-                let working = state.job.watched.files.iter().rev().find(|file| file.fate == Fate::Working);
+                let working = state.job.watched.files.iter().rev().find(|file| file.status == FileStatus::Working);
                 let text = match (state.control, working) {
                     (Control::Pause, _) => "Paused".to_owned(),
                     (_, Some(file)) => {
-                        let stage = state.job.stage.map_or("Working", Stage::label);
+                        let stage = state.job.stage.map_or("Processing", Stage::label);
                         format!("{stage} {} ({:.0} %)", file_name(&file.path), 100.0 * state.job.progress.fraction)
                     }
                     (_, None) => "Waiting for files".to_owned(),
@@ -319,9 +326,8 @@ fn start(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use super::super::bench::{Bench, harness, looks_as_accepted, photograph};
+    use super::super::harness::{TestPanel, harness, looks_as_accepted, photograph};
     use super::*;
     use crate::session::{Effect, OpenBundle};
     use crate::worker::message::{Event, EventKind, Job, Picture};
@@ -329,46 +335,50 @@ mod tests {
     use egui_kittest::kittest::{NodeT, Queryable};
     use std::time::Duration;
 
-    fn bench(state: State, size: [f32; 2], theme: egui::Theme) -> Harness<'static, Bench<View>> {
+    fn open(state: State, size: [f32; 2], theme: egui::Theme) -> Harness<'static, TestPanel<View>> {
         harness(state, View::show, size, theme)
     }
 
     fn ready() -> State {
         let bundle = OpenBundle {
             path: "runs/siemens/model.ptycho".into(),
-            manifest: Box::new(crate::checkpoint::example_manifest(64)),
+            manifest: Box::new(crate::checkpoint::testing::manifest(64)),
             config: Box::default(),
         };
         let mut state = State { bundle: Some(bundle), ..State::default() };
-        state.act(Action::ChooseWatchFolder("/beamline/today".into()));
-        state.act(Action::SetWatchPolish(5));
+        state.dispatch(Action::ChooseWatchFolder("/beamline/today".into()));
+        state.dispatch(Action::SetWatchPolish(5));
         state
     }
 
     fn tell(state: &mut State, kind: EventKind) {
-        state.hear(&Event { job: 1, at: Duration::from_secs(1), kind });
+        state.on_event(&Event { job: 1, at: Duration::from_secs(1), kind });
     }
 
-    fn file(name: &str, fate: Fate) -> EventKind {
+    fn file(name: &str, status: FileStatus) -> EventKind {
         let path = format!("/beamline/today/{name}.npz").into();
-        EventKind::File(WatchedFile { path, folder: format!("/beamline/today/reconstructed/{name}").into(), fate })
+        EventKind::File(WatchedFile { path, folder: format!("/beamline/today/reconstructed/{name}").into(), status })
     }
 
     fn watching() -> State {
         let mut state = ready();
-        state.act(Action::Watch);
-        tell(&mut state, EventKind::Started { name: "watch".into() });
-        let done = |r| Fate::Done { patterns: 516, whole_seconds: 2.1, infer_seconds: 1.7, consistency_r: Some(r) };
-        tell(&mut state, file("scan_0001", Fate::Before));
+        state.dispatch(Action::Watch);
+        tell(&mut state, EventKind::Started { kind: JobKind::Watch });
+        let done =
+            |r| FileStatus::Done { patterns: 516, whole_seconds: 2.1, infer_seconds: 1.7, consistency_r: Some(r) };
+        tell(&mut state, file("scan_0001", FileStatus::Skipped));
         tell(&mut state, file("scan_0002", done(0.0213)));
-        tell(&mut state, file("scan_0003", Fate::Bad { message: "The file is cut short. Copy it again.".into() }));
+        tell(
+            &mut state,
+            file("scan_0003", FileStatus::Failed { message: "The file is cut short. Copy it again.".into() }),
+        );
         tell(&mut state, file("scan_0004", done(0.0187)));
-        tell(&mut state, file("scan_0005", Fate::Working));
+        tell(&mut state, file("scan_0005", FileStatus::Working));
         tell(&mut state, EventKind::Stage { stage: Stage::Reconstructing });
-        tell(&mut state, file("scan_0006", Fate::Waiting));
+        tell(&mut state, file("scan_0006", FileStatus::Waiting));
         let side = 120;
         let wave = |at: usize, f: f32| ((at % side) as f32 / f).sin() * ((at / side) as f32 / f).cos();
-        state.look(Picture {
+        state.on_picture(Picture {
             job: 1,
             taken: None,
             width: side,
@@ -382,8 +392,8 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_says_what_it_lacks_and_starts_with_the_chosen_folder_and_polish() {
-        let mut panel = bench(State::default(), [1000.0, 600.0], egui::Theme::Dark);
+    fn the_panel_names_missing_settings_and_starts_with_the_chosen_folder_and_polish() {
+        let mut panel = open(State::default(), [1000.0, 600.0], egui::Theme::Dark);
         assert!(panel.get_by_label("Start watching").accesskit_node().is_disabled());
         panel.get_by_label("Open a model first, or train one");
         panel.get_by_label("Open model…").click();
@@ -392,7 +402,7 @@ mod tests {
         assert_eq!(panel.state().outbox.command, Some(Command::Open));
         assert!(panel.state().outbox.choose_watch_folder);
 
-        let mut panel = bench(ready(), [1000.0, 600.0], egui::Theme::Dark);
+        let mut panel = open(ready(), [1000.0, 600.0], egui::Theme::Dark);
         panel.get_by_label("/beamline/today/reconstructed");
         panel.get_by_label("Start watching").click();
         panel.run_ok();
@@ -406,7 +416,7 @@ mod tests {
 
     #[test]
     fn each_file_is_listed_with_its_state_and_a_result_is_one_click_away() {
-        let mut panel = bench(watching(), [1256.0, 690.0], egui::Theme::Dark);
+        let mut panel = open(watching(), [1256.0, 690.0], egui::Theme::Dark);
         panel.get_by_label_contains("2 reconstructed (1032 patterns, 3.29 ms each), 1 not usable, 1 done before");
         for label in ["scan_0006.npz", "Being written", "Not usable", "Done before", "Latest: scan_0004.npz"] {
             panel.get_by_label(label);
@@ -434,12 +444,12 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "writes pictures to look at"]
+    #[ignore = "writes images for visual inspection"]
     fn pictures_of_the_watch() {
         for theme in [egui::Theme::Dark, egui::Theme::Light] {
             for size in [[1256.0, 690.0], [1896.0, 970.0], [500.0, 690.0]] {
                 for (name, state) in [("empty", State::default()), ("running", watching())] {
-                    let mut panel = bench(state, size, theme);
+                    let mut panel = open(state, size, theme);
                     photograph(&mut panel, &format!("watch_{name}_{theme:?}_{}", size[0]));
                 }
             }

@@ -1,4 +1,4 @@
-//! What is shown while no dataset is open: the ways to begin.
+//! Start page, shown while no dataset is open.
 
 use super::Outbox;
 use crate::session::{Action, State, Step};
@@ -7,7 +7,7 @@ use crate::ui::commands::Command;
 use crate::ui::theme;
 use eframe::egui::{self, Align, Layout, RichText, Stroke, StrokeKind, vec2};
 
-/// Width of the column in the middle.
+/// Width of the middle column, in points.
 const COLUMN: f32 = 520.0;
 
 /// Draws the panel.
@@ -31,35 +31,30 @@ pub fn show(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut
             if ui.add_sized(wide, egui::Button::new(text).fill(palette.accent)).clicked() {
                 actions.push(Action::OpenExample);
             }
-            let about = "A measured Siemens star of 516 patterns: a first picture in about a minute";
-            ui.label(RichText::new(about).small().color(palette.weak));
+            let help = "Siemens star, 516 measured patterns: first reconstruction in about a minute";
+            ui.label(RichText::new(help).small().color(palette.weak));
             ui.add_space(12.0);
-            let mut open = |ui: &mut egui::Ui, text: &str, about: &str, command: Command| {
+            let mut open = |ui: &mut egui::Ui, text: &str, help: &str, command: Command| {
                 let button = ui.add_sized(wide, egui::Button::new(RichText::new(text).size(15.0)));
-                if button.on_hover_text(about).clicked() {
+                if button.on_hover_text(help).clicked() {
                     outbox.command = Some(command);
                 }
             };
             open(
                 ui,
                 "Open dataset…",
-                "Diffraction patterns with positions and a probe: NPZ, HDF5 or CXI",
+                "Diffraction patterns with scan positions and a probe: NPZ, HDF5 or CXI",
                 Command::Open,
             );
-            open(
-                ui,
-                "Open model…",
-                "A model that was trained here (model.ptycho), to reconstruct with it",
-                Command::Open,
-            );
-            open(ui, "Open run folder…", "The result of an earlier run", Command::OpenRun);
+            open(ui, "Open model…", "Reconstruct with a trained model (model.ptycho)", Command::Open);
+            open(ui, "Open run folder…", "Show the result of an earlier run", Command::OpenRun);
             open(
                 ui,
                 "Simulate a dataset…",
-                "Patterns by calculation, with the true object to compare with",
+                "Simulate patterns of a known object, for comparison with the reconstruction",
                 Command::ShowSimulate,
             );
-            let drop = if hovering { "Drop it to open it" } else { "or drop a file on this window" };
+            let drop = if hovering { "Drop to open" } else { "or drop a file on this window" };
             let drop = RichText::new(drop).small();
             ui.label(if hovering { drop.color(palette.accent) } else { drop.color(palette.weak) });
             ui.add_space(22.0);
@@ -72,27 +67,27 @@ pub fn show(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut
     });
 }
 
-/// What will happen, in four steps.
+/// The four steps from a dataset to a result.
 fn steps(ui: &mut egui::Ui, actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
-    let about = |step: Step| match step {
-        Step::Data => "see what the file holds",
+    let help = |step: Step| match step {
+        Step::Data => "inspect the dataset",
         Step::Configure => "or keep the defaults",
         Step::Train => "watch the object appear",
-        Step::Result => "look, measure, export",
+        Step::Result => "view, measure, export",
     };
     ui.columns(4, |columns| {
         for ((column, step), number) in columns.iter_mut().zip(Step::ALL).zip(1..) {
             column.with_layout(Layout::top_down(Align::Center), |ui| {
                 ui.spacing_mut().item_spacing.y = 1.0;
                 let text = RichText::new(format!("{number}  {}", step.label())).strong();
-                // The first step is where one is.
+                // This page belongs to the first step.
                 if step == Step::Data {
                     ui.label(text.color(palette.accent));
                 } else if ui.add(egui::Link::new(text)).clicked() {
                     actions.push(Action::Go(step));
                 }
-                ui.label(RichText::new(about(step)).small().color(palette.weak));
+                ui.label(RichText::new(help(step)).small().color(palette.weak));
             });
         }
     });
@@ -103,7 +98,7 @@ fn recent(ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
     ui.horizontal(|ui| {
         ui.label(RichText::new("Recent").strong());
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if ui.small_button("Clear list").on_hover_text("Forget these files; they stay where they are").clicked() {
+            if ui.small_button("Clear list").on_hover_text("Clear the list; the files are not deleted").clicked() {
                 actions.push(Action::ClearRecent);
             }
         });
@@ -121,14 +116,13 @@ fn recent(ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use super::super::bench::{Bench, harness, looks_as_accepted, photograph};
+    use super::super::harness::{TestPanel, harness, looks_as_accepted, photograph};
     use super::*;
     use egui_kittest::Harness;
     use egui_kittest::kittest::Queryable;
 
-    fn bench(state: State, size: [f32; 2], theme: egui::Theme) -> Harness<'static, Bench<()>> {
+    fn open(state: State, size: [f32; 2], theme: egui::Theme) -> Harness<'static, TestPanel<()>> {
         harness(state, |(), ui, state, outbox, actions| show(ui, state, outbox, actions), size, theme)
     }
 
@@ -137,8 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_begin_is_one_click_away() {
-        let mut panel = bench(used(), [1000.0, 700.0], egui::Theme::Light);
+    fn every_way_to_start_is_one_click_away() {
+        let mut panel = open(used(), [1000.0, 700.0], egui::Theme::Light);
         panel.get_by_label("Try the example").click();
         panel.run_ok();
         panel.get_by_label("scan_012.npz").click();
@@ -169,11 +163,11 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "writes pictures to look at"]
+    #[ignore = "writes images for visual inspection"]
     fn pictures_of_the_welcome() {
         for theme in [egui::Theme::Dark, egui::Theme::Light] {
             for size in [[1280.0, 720.0], [500.0, 760.0]] {
-                let mut panel = bench(used(), size, theme);
+                let mut panel = open(used(), size, theme);
                 photograph(&mut panel, &format!("welcome_{theme:?}_{}", size[0]));
             }
         }

@@ -1,14 +1,14 @@
-//! A value that takes a while to compute, computed on a thread of its own while the window goes on.
+//! A slow computation on its own thread, so that the window stays responsive.
 //!
-//! One computation runs at a time; when what is wanted changes meanwhile, the next one starts after it, with what is
-//! wanted then. The last finished value is shown until a newer one is there.
+//! One computation runs at a time. If the key changes meanwhile, the next computation starts when the current one ends,
+//! with the latest key. The last finished value remains available until it is replaced.
 
 use eframe::egui;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread::JoinHandle;
 
-/// A value computed in the background, and the key of what it was computed from.
+/// A value computed in the background, with the key of its inputs.
 pub struct Background<T> {
     value: Option<(u64, Arc<T>)>,
     running: Option<Running<T>>,
@@ -36,10 +36,10 @@ impl<T> Drop for Running<T> {
 }
 
 impl<T: Send + Sync + 'static> Background<T> {
-    /// The newest value and its key, which may be an older one than asked for; none if there is none yet.
+    /// Latest value and its key, which may be older than the one requested; `None` before the first value.
     ///
-    /// `prepare` is called when a computation for this key begins: it takes what the computation needs (cheap clones of
-    /// `Arc`s) and gives the computation back.
+    /// `prepare` is called when a computation for this key starts: it captures the inputs (cheap clones of `Arc`s) and
+    /// returns the computation.
     pub fn get<F: FnOnce() -> T + Send + 'static>(
         &mut self,
         context: &egui::Context,
@@ -65,7 +65,7 @@ impl<T: Send + Sync + 'static> Background<T> {
         self.value.clone()
     }
 
-    /// Computes here and now: for what takes no noticeable time.
+    /// Computes the value on this thread: for fast computations.
     pub fn get_now(&mut self, key: u64, compute: impl FnOnce() -> T) -> Arc<T> {
         match &self.value {
             Some((known, value)) if *known == key => value.clone(),
@@ -77,22 +77,22 @@ impl<T: Send + Sync + 'static> Background<T> {
         }
     }
 
-    /// The newest value and its key.
+    /// Latest value and its key.
     pub fn newest(&self) -> Option<&(u64, Arc<T>)> {
         self.value.as_ref()
     }
 
-    /// Whether a computation runs.
+    /// True while a computation is running.
     pub fn is_running(&self) -> bool {
         self.running.is_some()
     }
 
-    /// Whether the computation for this key ended without a value.
+    /// True if the computation for this key failed.
     pub fn has_failed(&self, key: u64) -> bool {
         self.failed == Some(key)
     }
 
-    /// Forgets the value, so that the memory is given back.
+    /// Drops the value to free its memory.
     pub fn forget(&mut self) {
         self.value = None;
         self.failed = None;
@@ -106,7 +106,7 @@ impl<T: Send + Sync + 'static> Background<T> {
                 self.running = None;
             }
             Err(TryRecvError::Disconnected) => {
-                // It panicked, which the log of the program tells; it is not tried again with the same input.
+                // The thread panicked (see the log); do not retry with the same inputs.
                 self.failed = Some(running.key);
                 self.running = None;
             }
@@ -115,7 +115,7 @@ impl<T: Send + Sync + 'static> Background<T> {
     }
 }
 
-/// A key made of everything that a value is computed from.
+/// Hash of all inputs of a computation.
 pub fn key_of(parts: impl std::hash::Hash) -> u64 {
     use std::hash::{DefaultHasher, Hasher};
     let mut hasher = DefaultHasher::new();
@@ -124,7 +124,6 @@ pub fn key_of(parts: impl std::hash::Hash) -> u64 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use std::time::{Duration, Instant};
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_arrives_later_and_the_old_one_stays_until_then() {
+    fn the_old_value_remains_until_the_new_one_arrives() {
         let mut background = Background::default();
         let context = egui::Context::default();
         assert!(background.get(&context, 1, || || 10).is_none());
@@ -154,12 +153,12 @@ mod tests {
             }
         });
         assert_eq!(slow.map(|(key, value)| (key, *value)), Some((1, 10)));
-        // What is wanted changed meanwhile: the newest wish is met in the end.
+        // The key changed meanwhile: the latest key is computed in the end.
         assert_eq!(wait(&mut background, 3, 30), Some(30));
     }
 
     #[test]
-    fn a_computation_that_panics_is_not_tried_again_and_again() {
+    fn a_computation_that_panics_is_not_retried() {
         let mut background = Background::<u32>::default();
         let context = egui::Context::default();
         let start = Instant::now();

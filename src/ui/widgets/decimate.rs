@@ -1,10 +1,9 @@
-//! Fewer points for a line than a screen has columns, without losing a peak.
+//! Decimates a line to the resolution of the screen without losing peaks.
 
-/// The first, lowest, highest and last point of each of `columns` equal intervals of x; points that are not finite are
-/// left out.
+/// Keeps the first, lowest, highest and last point of each of `columns` equal intervals of x; drops non-finite points.
 ///
-/// `points` are (x, y), x ascending. A line through the result looks the same when it is drawn `columns` pixels wide. At
-/// most `2 · columns` points are given back as they are.
+/// `points` are (x, y), x ascending. A line through the result looks identical when drawn `columns` pixels wide. Up to
+/// `2 · columns` points are returned unchanged.
 pub fn decimate(points: &[[f64; 2]], columns: usize) -> Vec<[f64; 2]> {
     let finite = |point: &&[f64; 2]| point[0].is_finite() && point[1].is_finite();
     let columns = columns.max(1);
@@ -46,7 +45,7 @@ pub fn decimate(points: &[[f64; 2]], columns: usize) -> Vec<[f64; 2]> {
     kept
 }
 
-/// Adds the points of a column in the order of x, each once.
+/// Appends the points of a column, ordered by x, without duplicates.
 fn flush([begin, low, high, end]: [[f64; 2]; 4], into: &mut Vec<[f64; 2]>) {
     let (a, b) = if low[0] <= high[0] { (low, high) } else { (high, low) };
     for point in [begin, a, b, end] {
@@ -57,12 +56,11 @@ fn flush([begin, low, high, end]: [[f64; 2]; 4], into: &mut Vec<[f64; 2]>) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
-    fn peaks_ends_and_order_survive_and_the_number_is_bounded() {
+    fn peaks_ends_and_order_are_kept_and_the_count_is_bounded() {
         let mut points: Vec<[f64; 2]> = (0..100_000).map(|i| [f64::from(i), (f64::from(i) * 0.01).sin()]).collect();
         points[54_321][1] = 40.0;
         points[12_345][1] = -40.0;
@@ -76,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn few_points_stay_as_they_are() {
+    fn few_points_are_returned_unchanged() {
         let points = [[0.0, 1.0], [1.0, f64::INFINITY], [2.0, 3.0]];
         assert_eq!(decimate(&points, 100), [[0.0, 1.0], [2.0, 3.0]]);
         assert!(decimate(&[], 10).is_empty());

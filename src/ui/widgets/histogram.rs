@@ -1,4 +1,4 @@
-//! How often which value occurs, with the two limits of the colours as handles to drag.
+//! Histogram of values, with the two color limits as draggable handles.
 
 use crate::imaging::{Histogram, Limits, Tone};
 use crate::ui::theme;
@@ -6,16 +6,16 @@ use eframe::egui::{self, Color32, Key, Pos2, Rect, Role, Sense, Stroke, WidgetIn
 
 const HEIGHT: f32 = 76.0;
 const STRIP: f32 = 10.0;
-/// Step of a handle by keyboard, part of the shown range.
+/// Keyboard step of a handle, as a fraction of the displayed range.
 const STEP: f64 = 0.01;
 
-/// Draws the histogram over the colours; gives back new limits when a handle was moved.
+/// Draws the histogram above a color bar; returns new limits if a handle was moved.
 pub fn show(ui: &mut egui::Ui, histogram: &Histogram, tone: &Tone, label: &str) -> Option<Limits> {
     let palette = theme::palette(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, label));
     let limits = tone.limits;
-    // The handles can always be reached.
+    // Keep the handles within the display.
     let (low, high) = (histogram.low.min(limits.low), histogram.high.max(limits.high));
     let margin = 7.0;
     let inner = Rect::from_min_max(rect.min + vec2(margin, 0.0), rect.max - vec2(margin, STRIP + 2.0));
@@ -24,7 +24,7 @@ pub fn show(ui: &mut egui::Ui, histogram: &Histogram, tone: &Tone, label: &str) 
     let painter = ui.painter_at(rect);
     painter.rect_filled(inner, 3.0, ui.visuals().extreme_bg_color);
 
-    // Square roots, so that rare values are seen beside frequent ones.
+    // Square-root heights keep rare values visible beside frequent ones.
     let tallest = histogram.counts.iter().copied().max().unwrap_or(1).max(1) as f32;
     let width = (histogram.high - histogram.low) / histogram.counts.len().max(1) as f64;
     for (i, count) in histogram.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
@@ -38,7 +38,7 @@ pub fn show(ui: &mut egui::Ui, histogram: &Histogram, tone: &Tone, label: &str) 
         let inside = middle >= limits.low && middle <= limits.high;
         painter.rect_filled(bar, 0.0, if inside { palette.accent } else { palette.weak.gamma_multiply(0.5) });
     }
-    colour_strip(
+    color_bar(
         &painter,
         Rect::from_min_max(pos2(inner.left(), rect.bottom() - STRIP), pos2(inner.right(), rect.bottom())),
         |x| tone.rgb(value_of(x)),
@@ -54,26 +54,26 @@ pub fn show(ui: &mut egui::Ui, histogram: &Histogram, tone: &Tone, label: &str) 
             .interact(handle, id, Sense::click_and_drag())
             .on_hover_and_drag_cursor(egui::CursorIcon::ResizeHorizontal);
         response.widget_info(|| WidgetInfo::slider(true, value, name));
-        let mut wanted = None;
+        let mut target = None;
         if let Some(pointer) = response.interact_pointer_pos().filter(|_| response.dragged()) {
-            wanted = Some(value_of(pointer.x.clamp(inner.left(), inner.right())));
+            target = Some(value_of(pointer.x.clamp(inner.left(), inner.right())));
         }
         if response.has_focus() {
             let arrows = egui::EventFilter { horizontal_arrows: true, ..egui::EventFilter::default() };
             ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));
             if ui.input(|input| input.key_pressed(Key::ArrowLeft)) {
-                wanted = Some(value - STEP * span);
+                target = Some(value - STEP * span);
             }
             if ui.input(|input| input.key_pressed(Key::ArrowRight)) {
-                wanted = Some(value + STEP * span);
+                target = Some(value + STEP * span);
             }
         }
-        if let Some(wanted) = wanted {
+        if let Some(target) = target {
             let least = 1e-4 * span;
             let new = if is_low {
-                Limits { low: wanted.min(limits.high - least), high: limits.high }
+                Limits { low: target.min(limits.high - least), high: limits.high }
             } else {
-                Limits { low: limits.low, high: wanted.max(limits.low + least) }
+                Limits { low: limits.low, high: target.max(limits.low + least) }
             };
             changed = Some(new);
         }
@@ -89,8 +89,8 @@ fn knob(painter: &egui::Painter, top: Pos2, bottom: Pos2, color: Color32, width:
     painter.circle_filled(pos2(top.x, top.y + 5.0), 4.5, color);
 }
 
-/// A strip of colours; `rgb` takes the place in points.
-pub fn colour_strip(painter: &egui::Painter, rect: Rect, rgb: impl Fn(f32) -> [u8; 3]) {
+/// Draws a color bar; `rgb` maps the x coordinate in points to a color.
+pub fn color_bar(painter: &egui::Painter, rect: Rect, rgb: impl Fn(f32) -> [u8; 3]) {
     let steps = 96;
     let width = rect.width() / steps as f32;
     let mut mesh = egui::Mesh::default();

@@ -1,10 +1,10 @@
-//! A picture that can be zoomed and panned, pixel by pixel.
+//! An image with zoom and pan.
 //!
-//! The pixels are uploaded once for each key and kept on the graphics card; a picture larger than a texture may be is cut
-//! into tiles.
+//! The pixels are uploaded once per key and kept on the graphics card; images larger than the maximum texture size are
+//! split into tiles.
 //!
-//! Wheel or pinch zooms at the pointer, dragging pans, a double click fits. With the keyboard focus on the picture: arrows
-//! pan, `+` and `-` zoom, `0` fits, `1` shows a pixel of the picture as a pixel of the screen.
+//! Wheel or pinch zooms at the pointer, dragging pans, a double click fits. With keyboard focus: arrows pan, `+` and `-`
+//! zoom, `0` fits, `1` shows one image pixel per screen pixel.
 
 use crate::ui::theme;
 use eframe::egui::{
@@ -12,64 +12,64 @@ use eframe::egui::{
     StrokeKind, TextureFilter, TextureHandle, TextureOptions, Vec2, WidgetInfo, pos2, vec2,
 };
 
-/// Magnification is exact; a picture shown smaller than it is is smoothed a little.
+/// Nearest-neighbor magnification; linear filtering when the image is reduced.
 const FILTER: TextureOptions = TextureOptions {
     magnification: TextureFilter::Nearest,
     minification: TextureFilter::Linear,
     ..TextureOptions::NEAREST
 };
-/// Points per pixel from which on the grid between pixels is drawn.
-const GRID_FROM: f32 = 14.0;
-/// Most points per pixel.
-const CLOSEST: f32 = 96.0;
-/// Step of the zoom by keyboard.
+/// Minimum points per pixel at which the pixel grid is drawn.
+const GRID_MIN_ZOOM: f32 = 14.0;
+/// Maximum points per pixel.
+const MAX_ZOOM: f32 = 96.0;
+/// Zoom factor per key press.
 const KEY_ZOOM: f32 = 1.25;
 
-/// Which part of a picture is looked at; linked pictures of one frame share it.
+/// Visible part of an image; linked images of one frame share it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Viewport {
-    /// Points per pixel; none fits the picture into the space.
+    /// Points per pixel; `None` fits the image into the available space.
     zoom: Option<f32>,
-    /// Image pixel in the middle of the space.
+    /// Image coordinates at the center of the view.
     center: Vec2,
-    /// Image place under the pointer in this frame and in the one before.
+    /// Image coordinates under the pointer in this frame and in the previous one.
     pointed: [Option<Vec2>; 2],
 }
 
 impl Viewport {
-    /// Call once before the linked pictures of a frame are drawn: the pointer of the frame before becomes their cursor.
+    /// Call once before drawing the linked images of a frame: the previous frame's pointer becomes their cursor.
     pub fn next_frame(&mut self) {
         self.pointed = [None, self.pointed[0]];
     }
 
-    /// Call once after the linked pictures of a frame are drawn, so that the cursor goes away with the pointer.
+    /// Call once after drawing the linked images of a frame, so that the cursor disappears with the pointer.
     pub fn end_frame(&self, context: &Context) {
         if self.pointed[0].is_none() && self.pointed[1].is_some() {
             context.request_repaint();
         }
     }
 
-    /// Place in the image, in pixels from its top left corner, under the pointer in one of the linked pictures.
+    /// Image coordinates, in pixels from the top left corner, under the pointer in one of the linked images.
     pub fn cursor(&self) -> Option<Vec2> {
         self.pointed[0].or(self.pointed[1])
     }
 
-    /// Fits the picture into its space.
+    /// Fits the image into the view.
     pub fn fit(&mut self) {
         self.zoom = None;
     }
 
-    /// Whether the picture is fitted into its space.
+    /// True if the image is fitted into the view.
     pub fn is_fit(&self) -> bool {
         self.zoom.is_none()
     }
 
-    /// Points per pixel, unless it is fitted.
+    /// Points per pixel; `None` if the image is fitted.
     pub fn zoom(&self) -> Option<f32> {
         self.zoom
     }
 
-    /// Shows this many points per pixel; the middle stays.
+    /// Sets the zoom in points per pixel, keeping the center.
     pub fn set_zoom(&mut self, zoom: f32, extent: Vec2) {
         if self.zoom.is_none() {
             self.center = extent / 2.0;
@@ -77,23 +77,23 @@ impl Viewport {
         self.zoom = Some(zoom);
     }
 
-    /// Looks at this place in the image.
-    pub fn look_at(&mut self, center: Vec2, zoom: f32) {
+    /// Centers the view on these image coordinates.
+    pub fn center_on(&mut self, center: Vec2, zoom: f32) {
         (self.center, self.zoom) = (center, Some(zoom));
     }
 }
 
-/// What dragging with the primary button does.
+/// Effect of dragging with the primary button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Drag {
-    /// Moves the picture.
+    /// Pans the image.
     #[default]
     Pan,
-    /// Is left to the panel (a profile, a region); the middle and the secondary button pan.
+    /// Handled by the panel (profile, region); the middle and secondary buttons pan.
     Tool,
 }
 
-/// How a picture is shown: its place, its zoom, its textures.
+/// State of an image: viewport and textures.
 #[derive(Default)]
 pub struct ImageView {
     viewport: Viewport,
@@ -101,33 +101,33 @@ pub struct ImageView {
     key: Option<(u64, [usize; 2])>,
 }
 
-/// What happened on a picture.
+/// Result of drawing an image.
 pub struct ImageResponse {
-    /// Of the whole space.
+    /// Response of the whole view.
     pub response: Response,
     /// Pixel (x, y) under the pointer.
     pub hovered: Option<[usize; 2]>,
-    /// Where the whole picture lies, in points; it may reach beyond the space.
-    pub placed: Rect,
+    /// Rectangle of the whole image, in points; may extend beyond the view.
+    pub image_rect: Rect,
     /// Points per pixel.
     pub scale: f32,
 }
 
 impl ImageResponse {
-    /// Where a place in the image, in pixels from its top left corner, lies on the screen.
+    /// Screen position of image coordinates, in pixels from the top left corner.
     pub fn to_screen(&self, x: f32, y: f32) -> Pos2 {
-        self.placed.min + vec2(x, y) * self.scale
+        self.image_rect.min + vec2(x, y) * self.scale
     }
 
-    /// Which place in the image, in pixels from its top left corner, lies at a point of the screen.
+    /// Image coordinates, in pixels from the top left corner, of a screen position.
     pub fn to_image(&self, at: Pos2) -> Vec2 {
-        (at - self.placed.min) / self.scale
+        (at - self.image_rect.min) / self.scale
     }
 
-    /// Columns and rows `[left, top, right, bottom]` of the image that are to be seen, the ends one past the last.
+    /// Visible columns and rows `[left, top, right, bottom]`, ends exclusive.
     pub fn visible(&self) -> [usize; 4] {
-        let seen = self.response.rect.intersect(self.placed);
-        let extent = self.placed.size() / self.scale;
+        let seen = self.response.rect.intersect(self.image_rect);
+        let extent = self.image_rect.size() / self.scale;
         let (from, to) = (self.to_image(seen.min), self.to_image(seen.max));
         let low = |v: f32| v.floor().max(0.0) as usize;
         [low(from.x), low(from.y), to.x.ceil().min(extent.x) as usize, to.y.ceil().min(extent.y) as usize]
@@ -135,7 +135,7 @@ impl ImageResponse {
 }
 
 impl ImageView {
-    /// Shows the picture in the space that is left. `key` changes whenever its content does; only then `make` is called.
+    /// Draws the image in the remaining space. `make` is called only when `key`, the hash of the content, changes.
     ///
     /// * `label`: accessible name. * `size`: (width, height) in pixels.
     pub fn show(
@@ -154,8 +154,8 @@ impl ImageView {
         response
     }
 
-    /// As [`Self::show`], with a viewport that other pictures of the same frame may share; a change of size leaves it.
-    #[expect(clippy::too_many_arguments, reason = "those of show, what is shared, and what dragging does")]
+    /// Like [`Self::show`], with a viewport that other images of the same frame may share; a change of size refits it.
+    #[expect(clippy::too_many_arguments, reason = "arguments of show, shared viewport, and drag mode")]
     pub fn show_linked(
         &mut self,
         ui: &mut egui::Ui,
@@ -174,15 +174,15 @@ impl ImageView {
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, label));
         let extent = vec2(size[0] as f32, size[1] as f32).max(vec2(1.0, 1.0));
         let fit = (rect.width() / extent.x).min(rect.height() / extent.y);
-        steer(ui, &response, rect, extent, fit, viewport, drag);
+        handle_input(ui, &response, rect, extent, fit, viewport, drag);
         let scale = viewport.zoom.unwrap_or(fit);
         let center = if viewport.zoom.is_some() { viewport.center } else { extent / 2.0 };
-        let placed = Rect::from_min_size(rect.center() - center * scale, extent * scale);
+        let image_rect = Rect::from_min_size(rect.center() - center * scale, extent * scale);
         let painter = ui.painter_at(rect);
         let palette = theme::palette(ui);
         painter.rect_filled(rect, 0.0, palette.canvas);
-        self.paint(&painter, placed, scale);
-        let place = response.hover_pos().map(|at| (at - placed.min) / scale);
+        self.paint(&painter, image_rect, scale);
+        let place = response.hover_pos().map(|at| (at - image_rect.min) / scale);
         let inside = place.filter(|p| p.x >= 0.0 && p.y >= 0.0 && p.x < extent.x && p.y < extent.y);
         if inside.is_some() {
             viewport.pointed[0] = inside;
@@ -190,10 +190,10 @@ impl ImageView {
         let shown = ImageResponse {
             hovered: inside.map(|place| [place.x as usize, place.y as usize]),
             response,
-            placed,
+            image_rect,
             scale,
         };
-        if scale >= GRID_FROM {
+        if scale >= GRID_MIN_ZOOM {
             grid(&painter, &shown, palette.grid);
         }
         if let Some(cursor) = viewport.cursor().filter(|_| inside.is_none()) {
@@ -205,8 +205,8 @@ impl ImageView {
         shown
     }
 
-    /// Paints this picture over another one of the same size, where that one lies, inside of `clip` only.
-    #[expect(clippy::too_many_arguments, reason = "as of show_linked, and where to paint")]
+    /// Draws this image over another one of the same size, clipped to `clip`.
+    #[expect(clippy::too_many_arguments, reason = "arguments of show_linked, and the target")]
     pub fn paint_over(
         &mut self,
         ui: &egui::Ui,
@@ -218,26 +218,28 @@ impl ImageView {
         make: impl FnOnce() -> ColorImage,
     ) {
         self.upload(ui.ctx(), label, key, size, make);
-        self.paint(&ui.painter_at(clip.intersect(below.response.rect)), below.placed, below.scale);
+        self.paint(&ui.painter_at(clip.intersect(below.response.rect)), below.image_rect, below.scale);
     }
 
-    /// Fits the picture into its space again.
+    /// Fits the image into the view.
     pub fn fit(&mut self) {
         self.viewport.fit();
     }
 
-    fn paint(&self, painter: &egui::Painter, placed: Rect, scale: f32) {
+    fn paint(&self, painter: &egui::Painter, image_rect: Rect, scale: f32) {
         let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
         for (part, texture) in &self.tiles {
-            let on_screen =
-                Rect::from_min_max(placed.min + part.min.to_vec2() * scale, placed.min + part.max.to_vec2() * scale);
+            let on_screen = Rect::from_min_max(
+                image_rect.min + part.min.to_vec2() * scale,
+                image_rect.min + part.max.to_vec2() * scale,
+            );
             if on_screen.intersects(painter.clip_rect()) {
                 painter.image(texture.id(), on_screen, whole, Color32::WHITE);
             }
         }
     }
 
-    /// Uploads what is new; whether the size has changed since the picture before.
+    /// Uploads the image if the key changed; returns true if the size differs from the previous image.
     fn upload(
         &mut self,
         context: &Context,
@@ -255,7 +257,7 @@ impl ImageView {
         let side = context.input(|input| input.max_texture_side).max(64);
         let [width, height] = image.size;
         let places = tiles([width, height], side);
-        // A picture in one piece keeps its texture: only the pixels are sent.
+        // A single tile keeps its texture: only the pixels are uploaded.
         if let ([(_, known)], [place]) = (self.tiles.as_mut_slice(), places.as_slice())
             && known.size() == image.size
             && place.size() == vec2(width as f32, height as f32)
@@ -275,7 +277,7 @@ impl ImageView {
     }
 }
 
-/// Parts of an image of this size with sides of at most `side`.
+/// Tiles of an image of this size, with sides of at most `side`.
 fn tiles([width, height]: [usize; 2], side: usize) -> Vec<Rect> {
     let mut parts = Vec::new();
     for top in (0..height).step_by(side) {
@@ -297,7 +299,15 @@ fn cut(image: &ColorImage, part: Rect) -> ColorImage {
     ColorImage::new([width, height], rows.collect())
 }
 
-fn steer(ui: &egui::Ui, response: &Response, rect: Rect, extent: Vec2, fit: f32, viewport: &mut Viewport, drag: Drag) {
+fn handle_input(
+    ui: &egui::Ui,
+    response: &Response,
+    rect: Rect,
+    extent: Vec2,
+    fit: f32,
+    viewport: &mut Viewport,
+    drag: Drag,
+) {
     if response.clicked() {
         response.request_focus();
     }
@@ -305,7 +315,7 @@ fn steer(ui: &egui::Ui, response: &Response, rect: Rect, extent: Vec2, fit: f32,
         viewport.fit();
         return;
     }
-    let range = (fit.min(1.0) * 0.25)..=CLOSEST.max(fit);
+    let range = (fit.min(1.0) * 0.25)..=MAX_ZOOM.max(fit);
     let current = |viewport: &Viewport| match viewport.zoom {
         Some(zoom) => (zoom, viewport.center),
         None => (fit, extent / 2.0),
@@ -313,13 +323,13 @@ fn steer(ui: &egui::Ui, response: &Response, rect: Rect, extent: Vec2, fit: f32,
     let zoom_at = |viewport: &mut Viewport, factor: f32, from_center: Vec2| {
         let (scale, center) = current(viewport);
         let zoomed = (scale * factor).clamp(*range.start(), *range.end());
-        // The place there stays there.
+        // Keep the image coordinates under the pointer.
         let under = center + from_center / scale;
-        viewport.look_at(within(under - from_center / zoomed, extent), zoomed);
+        viewport.center_on(within(under - from_center / zoomed, extent), zoomed);
     };
     let pan = |viewport: &mut Viewport, points: Vec2| {
         let (scale, center) = current(viewport);
-        viewport.look_at(within(center - points / scale, extent), scale);
+        viewport.center_on(within(center - points / scale, extent), scale);
     };
     let pans = match drag {
         Drag::Pan => response.dragged(),
@@ -329,7 +339,7 @@ fn steer(ui: &egui::Ui, response: &Response, rect: Rect, extent: Vec2, fit: f32,
         pan(viewport, response.drag_delta());
     }
     if let Some(pointer) = response.hover_pos() {
-        // What is taken here must not scroll the panel around it as well.
+        // Consume the scroll so that the surrounding panel does not scroll as well.
         let turned = ui.input_mut(|input| std::mem::take(&mut input.smooth_scroll_delta.y)) / 200.0;
         let factor = ui.input(|input| input.zoom_delta()) * turned.exp();
         if (factor - 1.0).abs() > 1e-4 {
@@ -366,16 +376,16 @@ fn steer(ui: &egui::Ui, response: &Response, rect: Rect, extent: Vec2, fit: f32,
     }
 }
 
-/// The middle stays on the picture, so that it cannot be lost.
+/// Keeps the center on the image, so that it cannot be panned out of view.
 fn within(center: Vec2, extent: Vec2) -> Vec2 {
     center.clamp(Vec2::ZERO, extent)
 }
 
-/// Lines between the pixels that are to be seen.
+/// Draws grid lines between the visible pixels.
 fn grid(painter: &egui::Painter, shown: &ImageResponse, color: Color32) {
     let [left, top, right, bottom] = shown.visible();
     let stroke = Stroke::new(1.0, color);
-    let seen = shown.response.rect.intersect(shown.placed);
+    let seen = shown.response.rect.intersect(shown.image_rect);
     for x in left..=right {
         painter.vline(shown.to_screen(x as f32, 0.0).x, seen.y_range(), stroke);
     }
@@ -384,7 +394,7 @@ fn grid(painter: &egui::Painter, shown: &ImageResponse, color: Color32) {
     }
 }
 
-/// Where the pointer is in a linked picture: light in dark, so that it is seen on every colour.
+/// Draws the pointer position of a linked image: light on dark, visible on every color.
 fn crosshair(painter: &egui::Painter, at: Pos2, palette: &theme::Palette) {
     for (width, color) in [(3.0, palette.over_dark), (1.0, palette.over_light)] {
         let stroke = Stroke::new(width, color);
@@ -395,12 +405,11 @@ fn crosshair(painter: &egui::Painter, at: Pos2, palette: &theme::Palette) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_larger_than_a_texture_is_cut_without_gap_or_overlap() {
+    fn tiles_of_a_large_image_have_no_gaps_or_overlaps() {
         let parts = tiles([300, 130], 128);
         assert_eq!(parts.len(), 6);
         assert_eq!(parts.iter().map(|part| part.area()).sum::<f32>(), 300.0 * 130.0);
@@ -411,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_lives_for_one_frame_after_the_pointer_has_gone() {
+    fn the_cursor_persists_for_one_frame_after_the_pointer_has_left() {
         let mut viewport = Viewport { pointed: [Some(vec2(1.0, 2.0)), None], ..Viewport::default() };
         viewport.next_frame();
         assert_eq!(viewport.cursor(), Some(vec2(1.0, 2.0)));

@@ -1,6 +1,6 @@
-//! Curves over steps or epochs, on a linear or a logarithmic axis, with a readout under the pointer.
+//! Curves over steps or epochs, on a linear or logarithmic axis, with a readout at the pointer.
 //!
-//! The plot library has no logarithmic axis: the logarithm is plotted, and the ticks are written as values.
+//! The plot library has no logarithmic axis: the logarithm is plotted and the tick labels show the values.
 
 use super::decimate::decimate;
 use super::numbers::signed;
@@ -10,31 +10,31 @@ use egui_plot::{
 };
 use std::borrow::Cow;
 
-/// A line of a plot.
+/// A curve of a plot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve<'a> {
-    /// Its name in the legend; not listed if empty.
+    /// Name in the legend; not listed if empty.
     pub name: String,
-    /// Its colour.
+    /// Line color.
     pub color: Color32,
-    /// Its width in points.
+    /// Line width in points.
     pub width: f32,
-    /// Whether each point is marked.
+    /// True to mark each point.
     pub dots: bool,
-    /// Whether the line is dashed.
+    /// True for a dashed line.
     pub dashed: bool,
-    /// (x, y), x ascending; values that are not finite are left out.
+    /// (x, y), x ascending; non-finite values are skipped.
     pub points: Cow<'a, [[f64; 2]]>,
 }
 
 impl<'a> Curve<'a> {
-    /// A plain line.
+    /// A solid line without markers.
     pub fn new(name: impl Into<String>, color: Color32, points: impl Into<Cow<'a, [[f64; 2]]>>) -> Self {
         Self { name: name.into(), color, width: 1.5, dots: false, dashed: false, points: points.into() }
     }
 }
 
-/// Gives the text shown for a value of x.
+/// Maps a value of x to the readout text.
 type Readout<'a> = Box<dyn Fn(f64) -> Option<String> + 'a>;
 
 /// A plot of curves.
@@ -51,7 +51,7 @@ pub struct CurvePlot<'a> {
 }
 
 impl<'a> CurvePlot<'a> {
-    /// A linear plot of this accessible name, which is unique in its panel, and this height in points.
+    /// A linear plot. `name` is the accessible name, unique in its panel; `height` is in points.
     pub fn new(name: &'a str, height: f32) -> Self {
         Self {
             name,
@@ -66,56 +66,56 @@ impl<'a> CurvePlot<'a> {
         }
     }
 
-    /// Makes the vertical axis logarithmic; values that are not positive are left out.
+    /// Makes the vertical axis logarithmic; non-positive values are skipped.
     #[must_use]
     pub fn log(mut self, log: bool) -> Self {
         self.log = log;
         self
     }
 
-    /// What the horizontal axis is.
+    /// Label of the horizontal axis.
     #[must_use]
     pub fn x_label(mut self, label: &'a str) -> Self {
         self.x_label = label;
         self
     }
 
-    /// Shows this part of the horizontal axis; all of it unless set.
+    /// Restricts the horizontal axis to this range; the whole range if `None`.
     #[must_use]
     pub fn x_range(mut self, range: Option<(f64, f64)>) -> Self {
         self.x_range = range;
         self
     }
 
-    /// Marks a point, with a name in the legend.
+    /// Marks a point, named in the legend.
     #[must_use]
     pub fn mark(mut self, name: String, color: Color32, at: [f64; 2]) -> Self {
         self.mark = Some((name, color, at));
         self
     }
 
-    /// Shows the names of the curves.
+    /// Shows a legend.
     #[must_use]
     pub fn legend(mut self, legend: bool) -> Self {
         self.legend = legend;
         self
     }
 
-    /// What stands in a plot without data.
+    /// Placeholder text of a plot without data.
     #[must_use]
     pub fn empty(mut self, text: &'a str) -> Self {
         self.empty = text;
         self
     }
 
-    /// What is said about the x under the pointer.
+    /// Readout for the x under the pointer.
     #[must_use]
     pub fn readout(mut self, readout: impl Fn(f64) -> Option<String> + 'a) -> Self {
         self.readout = Some(Box::new(readout));
         self
     }
 
-    /// Draws the curves into the width that is left.
+    /// Draws the curves in the remaining width.
     pub fn show(self, ui: &mut Ui, curves: &[Curve<'_>]) -> Response {
         let Self { name, height, log, x_label, x_range, mark, legend, empty, readout } = self;
         let columns = ui.available_width().clamp(32.0, 4000.0) as usize;
@@ -136,38 +136,10 @@ impl<'a> CurvePlot<'a> {
         let (left, right) = if right > left { (left, right) } else { (left - 0.5, right + 0.5) };
         let margin = 0.01 * (right - left);
 
-        let ticks = AxisHints::new_y()
-            .formatter(move |mark, _| if log { tick(10f64.powf(mark.value)) } else { tick(mark.value) })
-            .tick_label_font(egui::FontId::proportional(11.0))
-            .min_thickness(44.0);
-        let steps = AxisHints::new_x()
-            .label(RichText::new(x_label).small())
-            .formatter(|mark, _| tick(mark.value))
-            .tick_label_font(egui::FontId::proportional(11.0));
-        let mut plot = Plot::new(name)
-            .height(height)
-            .allow_zoom(false)
-            .allow_drag(false)
-            .allow_scroll(false)
-            .allow_boxed_zoom(false)
-            .allow_axis_zoom_drag(false)
-            .allow_double_click_reset(false)
-            .show_y(false)
-            .grid_color(ui.visuals().weak_text_color().gamma_multiply(0.6))
-            .x_grid_spacer(|input| round_marks(&input, 9.0, 1.0))
-            .custom_y_axes(vec![ticks])
-            .custom_x_axes(vec![steps])
-            .label_formatter(move |at| {
-                let position = match at {
-                    egui_plot::HoverPosition::NearDataPoint { position, .. }
-                    | egui_plot::HoverPosition::Elsewhere { position } => position,
-                };
-                readout.as_ref().and_then(|readout| readout(position.x))
-            });
-        plot =
-            if log { plot.y_grid_spacer(log_marks) } else { plot.y_grid_spacer(|input| round_marks(&input, 4.0, 0.0)) };
+        let grid = ui.visuals().weak_text_color().gamma_multiply(0.6);
+        let mut plot = fixed_plot(name, height, log, x_label, grid, readout);
         if bounds.is_none() {
-            // Numbers without data mean nothing.
+            // Axis numbers are meaningless without data.
             plot = plot.show_axes(false).show_grid(false).show_x(false);
         }
         if legend {
@@ -177,7 +149,7 @@ impl<'a> CurvePlot<'a> {
             plot.set_plot_bounds_x(left - margin..=right + margin);
             plot.set_plot_bounds_y(low..=high);
             for (index, (curve, points)) in curves.iter().zip(lines).enumerate() {
-                // A line of one point is not seen.
+                // A line of a single point is invisible.
                 if curve.dots || points.len() == 1 {
                     let dots = Points::new("", PlotPoints::Owned(points.clone()))
                         .id(("dots", index))
@@ -218,8 +190,48 @@ impl<'a> CurvePlot<'a> {
     }
 }
 
-/// An exponential moving average with weight `memory`, from 0 (none) to less than 1, for what came before; it starts at
-/// the first value, and values that are not finite are left out.
+/// A plot without zoom and pan, with formatted axes and the readout at the pointer.
+fn fixed_plot<'a>(
+    name: &str,
+    height: f32,
+    log: bool,
+    x_label: &str,
+    grid: Color32,
+    readout: Option<Readout<'a>>,
+) -> Plot<'a> {
+    let ticks = AxisHints::new_y()
+        .formatter(move |mark, _| if log { tick(10f64.powf(mark.value)) } else { tick(mark.value) })
+        .tick_label_font(egui::FontId::proportional(11.0))
+        .min_thickness(44.0);
+    let steps = AxisHints::new_x()
+        .label(RichText::new(x_label).small())
+        .formatter(|mark, _| tick(mark.value))
+        .tick_label_font(egui::FontId::proportional(11.0));
+    let plot = Plot::new(name)
+        .height(height)
+        .allow_zoom(false)
+        .allow_drag(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .allow_axis_zoom_drag(false)
+        .allow_double_click_reset(false)
+        .show_y(false)
+        .grid_color(grid)
+        .x_grid_spacer(|input| round_marks(&input, 9.0, 1.0))
+        .custom_y_axes(vec![ticks])
+        .custom_x_axes(vec![steps])
+        .label_formatter(move |at| {
+            let position = match at {
+                egui_plot::HoverPosition::NearDataPoint { position, .. }
+                | egui_plot::HoverPosition::Elsewhere { position } => position,
+            };
+            readout.as_ref().and_then(|readout| readout(position.x))
+        });
+    if log { plot.y_grid_spacer(log_marks) } else { plot.y_grid_spacer(|input| round_marks(&input, 4.0, 0.0)) }
+}
+
+/// Exponential moving average with weight `memory` (0 ≤ memory < 1) for the past; starts at the first value and skips
+/// non-finite values.
 pub fn smooth(points: &[[f64; 2]], memory: f64) -> Vec<[f64; 2]> {
     let mut average: Option<f64> = None;
     let average = |[x, y]: &[f64; 2]| {
@@ -230,7 +242,7 @@ pub fn smooth(points: &[[f64; 2]], memory: f64) -> Vec<[f64; 2]> {
     points.iter().filter(|point| point[1].is_finite()).map(average).collect()
 }
 
-/// The point whose x is nearest; `points` are ordered by x.
+/// Point with the nearest x; `points` are ordered by x.
 pub fn nearest<T>(points: &[T], x: f64, x_of: impl Fn(&T) -> f64) -> Option<&T> {
     let after = points.partition_point(|point| x_of(point) < x);
     let candidates = [after.checked_sub(1), Some(after)];
@@ -238,7 +250,7 @@ pub fn nearest<T>(points: &[T], x: f64, x_of: impl Fn(&T) -> f64) -> Option<&T> 
     points.min_by(|a, b| (x_of(a) - x).abs().total_cmp(&(x_of(b) - x).abs()))
 }
 
-/// A value with three digits: `0.0123`, `1.23`, `123`, `1.23e-5`.
+/// Formats a value with three digits: `0.0123`, `1.23`, `123`, `1.23e-5`.
 pub fn short(value: f64) -> String {
     let size = value.abs();
     if !value.is_finite() {
@@ -254,11 +266,11 @@ pub fn short(value: f64) -> String {
     signed(format!("{value:.decimals$}"))
 }
 
-/// A value as a tick: as few digits as it needs.
+/// Formats a tick label with as few digits as needed.
 fn tick(value: f64) -> String {
     let size = value.abs();
     if size == 0.0 || (1e-4..1e6).contains(&size) {
-        // Rounded to six digits, so that 10^-0.69897 reads 0.2.
+        // Round to six digits, so that 10^-0.69897 reads 0.2.
         let scale = if size == 0.0 { 1.0 } else { 10f64.powi(5 - size.log10().floor() as i32) };
         return signed(format!("{}", (value * scale).round() / scale));
     }
@@ -267,8 +279,7 @@ fn tick(value: f64) -> String {
     signed(format!("{digits}e{exponent}"))
 }
 
-/// Grid lines of an axis that shows log10: decades with 2 and 5 between them, or round values where less than a decade
-/// is seen.
+/// Grid lines of a log10 axis: decades with 2 and 5 in between, or round values if less than a decade is visible.
 fn log_marks(input: GridInput) -> Vec<GridMark> {
     let (low, high) = input.bounds;
     if !(low.is_finite() && high.is_finite() && high > low) || high - low > 60.0 {
@@ -287,12 +298,12 @@ fn log_marks(input: GridInput) -> Vec<GridMark> {
             marks.push(GridMark { value: decade as f64 + f64::log10(digit), step_size });
         }
     }
-    // A label outside would be written over what stands beside the plot.
+    // Labels outside the range would overlap adjacent widgets.
     marks.retain(|mark| (low..=high).contains(&mark.value));
     marks
 }
 
-/// Grid lines at round values, this many of the smallest steps of the plot library (8 points) and `least` apart.
+/// Grid lines at round values, spaced by at least `apart` base steps of the plot library (8 points each) and `least`.
 fn round_marks(input: &GridInput, apart: f64, least: f64) -> Vec<GridMark> {
     let (low, high) = input.bounds;
     let step = round_step((input.base_step_size * apart).max(least));
@@ -304,7 +315,7 @@ fn round_marks(input: &GridInput, apart: f64, least: f64) -> Vec<GridMark> {
     marks.map(|value| GridMark { value, step_size: step }).collect()
 }
 
-/// 1, 2 or 5 times a power of ten, not less than this.
+/// Smallest 1, 2 or 5 times a power of ten that is not below `least`.
 fn round_step(least: f64) -> f64 {
     let power = 10f64.powf(least.log10().floor());
     let step = [1.0, 2.0, 5.0].into_iter().map(|digit| digit * power).find(|step| *step >= least * (1.0 - 1e-9));
@@ -322,13 +333,13 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 }
 
 fn padded((low, high): (f64, f64), log: bool) -> (f64, f64) {
-    // So much that ticks of three digits differ.
+    // Enough for ticks of three digits to differ.
     let least = if log { 0.02 } else { 0.02 * low.abs().max(high.abs()).max(1e-12) };
     let pad = (0.07 * (high - low)).max(least);
     (low - pad, high + pad)
 }
 
-/// The points between two values of x and one more on either side, so that lines reach the edges.
+/// Points between two values of x, plus one on either side, so that lines reach the edges.
 fn within(points: &[[f64; 2]], left: f64, right: f64) -> &[[f64; 2]] {
     let first = points.partition_point(|point| point[0] < left).saturating_sub(1);
     let end = (points.partition_point(|point| point[0] <= right) + 1).min(points.len());
@@ -336,12 +347,11 @@ fn within(points: &[[f64; 2]], left: f64, right: f64) -> &[[f64; 2]] {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_three_digits_and_ticks_no_more_than_they_need() {
+    fn values_have_three_digits_and_ticks_as_few_as_needed() {
         let written: Vec<_> = [0.012_345, 1.234_5, 123.45, 12_345.0, 1.2345e-5, 0.0].map(short).into();
         assert_eq!(written, ["0.0123", "1.23", "123", "12345", "1.23e−5", "0"]);
         assert_eq!(short(f64::NAN), "not a number");
@@ -350,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn smoothing_starts_at_the_first_value_and_follows() {
+    fn smoothing_starts_at_the_first_value_and_follows_the_data() {
         let points: Vec<[f64; 2]> = (0..200).map(|i| [f64::from(i), if i < 100 { 1.0 } else { 3.0 }]).collect();
         let smoothed = smooth(&points, 0.8);
         assert_eq!(smoothed[0], [0.0, 1.0]);
@@ -361,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_logarithmic_axis_has_marks_over_decades_and_within_one() {
+    fn a_logarithmic_axis_has_marks_across_decades_and_within_one() {
         let values = |bounds| -> Vec<String> {
             let marks = log_marks(GridInput { bounds, base_step_size: 0.1 });
             marks
@@ -376,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_point_is_found_at_the_ends_and_between() {
+    fn the_nearest_point_is_found_at_the_ends_and_in_between() {
         let points = [[1.0, 0.0], [2.0, 0.0], [4.0, 0.0]];
         let at = |x| nearest(&points, x, |point| point[0]).map(|point| point[0]);
         assert_eq!((at(-5.0), at(2.9), at(3.1), at(99.0)), (Some(1.0), Some(2.0), Some(4.0), Some(4.0)));
@@ -384,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_curve_reaches_over_the_edges() {
+    fn part_of_a_curve_extends_past_the_edges() {
         let points: Vec<[f64; 2]> = (0..=100).map(|i| [f64::from(i), 0.0]).collect();
         assert_eq!(within(&points, 75.0, 100.0).len(), 27);
     }

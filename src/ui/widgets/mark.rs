@@ -1,10 +1,10 @@
-//! Marks for good and bad news, painted: the fonts of the window have no such signs.
+//! Painted status icons: the window's fonts have no such glyphs.
 
 use crate::session::Level;
 use crate::ui::theme;
 use eframe::egui::{self, Pos2, Response, Sense, Shape, Stroke, pos2, vec2};
 
-/// A mark of this size in points; its accessible name says what it means.
+/// Draws a status icon of this size in points, named for assistive technology.
 pub fn mark(ui: &mut egui::Ui, level: Level, size: f32) -> Response {
     let (rect, response) = ui.allocate_exact_size(vec2(size, size), Sense::hover());
     let name = match level {

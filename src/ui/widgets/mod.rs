@@ -1,4 +1,4 @@
-//! What several panels need.
+//! Widgets and number formats shared by several panels.
 
 use eframe::egui;
 
@@ -13,11 +13,10 @@ pub mod numbers;
 #[cfg(test)]
 pub(crate) mod snapshots;
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 pub(crate) mod test_pictures;
 
-/// The one button a panel leads to: in the accent's colour, or disabled with the reason.
-pub fn leading_button(ui: &mut egui::Ui, text: &str, reason: Option<&str>) -> egui::Response {
+/// The primary button of a panel: in the accent color, or disabled with a reason as tooltip.
+pub fn primary_button(ui: &mut egui::Ui, text: &str, reason: Option<&str>) -> egui::Response {
     let palette = super::theme::palette(ui);
     let text = egui::RichText::new(text).size(16.0).strong();
     let text = if reason.is_none() { text.color(palette.on_accent) } else { text };
@@ -32,13 +31,13 @@ pub fn leading_button(ui: &mut egui::Ui, text: &str, reason: Option<&str>) -> eg
     }
 }
 
-/// Whether Escape was pressed that no dialog in front of the other windows takes.
-pub fn escaped(context: &egui::Context) -> bool {
+/// True if Escape was pressed and no modal dialog is open to handle it.
+pub fn escape_pressed(context: &egui::Context) -> bool {
     context.memory(|memory| memory.top_modal_layer().is_none())
         && context.input(|input| input.key_pressed(egui::Key::Escape))
 }
 
-/// A long name without its middle: names of runs tell datasets apart by how they begin, and runs by how they end.
+/// Shortens a long name in the middle: run names begin with the dataset and end with the time.
 pub fn elided(name: &str, most: usize) -> String {
     let length = name.chars().count();
     if length <= most {
@@ -49,12 +48,12 @@ pub fn elided(name: &str, most: usize) -> String {
     format!("{}…{}", part(0, first), part(length - last, last))
 }
 
-/// How many letters of the usual size surely fit into a width in points.
+/// Number of letters in body text that safely fit into a width in points.
 pub fn letters_in(width: f32) -> usize {
     (width / 8.5) as usize
 }
 
-/// A time in seconds as a person says it: `8 s`, `3 min 20 s`, `2 h 5 min`, `3 days 4 h`.
+/// Formats a duration in seconds: `8 s`, `3 min 20 s`, `2 h 5 min`, `3 days 4 h`.
 pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "unknown".to_owned();
@@ -71,13 +70,13 @@ pub fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn long_names_lose_their_middle() {
+    fn long_names_are_shortened_in_the_middle() {
         assert_eq!(super::elided("siemens_star_n64-20260131-120000", 16), "siemens_…-120000");
         assert_eq!(super::elided("größte Probe", 12), "größte Probe");
     }
 
     #[test]
-    fn times_are_written_as_a_person_says_them() {
+    fn durations_are_formatted_for_people() {
         assert_eq!(super::duration(7.6), "8 s");
         assert_eq!(super::duration(200.0), "3 min 20 s");
         assert_eq!(super::duration(7500.0), "2 h 5 min");

@@ -1,22 +1,22 @@
-//! Numbers as a person reads them.
+//! Number formats for people.
 
-/// A number as text with the sign U+2212 that belongs before it, also in its exponent.
+/// Replaces the hyphen by the minus sign U+2212, also in the exponent.
 pub fn signed(text: impl AsRef<str>) -> String {
     let text = text.as_ref();
-    // What is rounded to zero has no sign.
+    // A value rounded to zero has no sign.
     match text.strip_prefix('-') {
         Some(zero) if zero.contains('0') && !zero.contains(|c: char| ('1'..='9').contains(&c)) => zero.to_owned(),
         _ => text.replace('-', "−"),
     }
 }
 
-/// A whole number with its thousands set apart: `1 087`.
+/// Formats an integer with grouped thousands: `1 087`.
 pub fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            // A space at which no line is broken.
+            // Non-breaking space.
             text.push('\u{a0}');
         }
         text.push(digit);
@@ -24,7 +24,13 @@ pub fn grouped(value: u64) -> String {
     text
 }
 
-/// A number with about four significant digits: `1 234`, `0.01235`, `1.2e9`.
+/// Formats a count with its noun: `1 pixel`, `42 pixels`.
+pub fn count_of(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(count as u64))
+}
+
+/// Formats a number with about four significant digits: `1 234`, `0.01235`, `1.2e9`.
 pub fn short(value: f64) -> String {
     if !value.is_finite() {
         return if value.is_nan() { "not a number".to_owned() } else { signed(format!("{value}")) };
@@ -44,9 +50,16 @@ pub fn short(value: f64) -> String {
     }
 }
 
-/// A large number with three digits and its power of a thousand in a word: `187 million`.
+/// Formats a value with its noun: `1 count`, `12.5 counts`.
+pub fn quantity(value: f64, noun: &str) -> String {
+    let text = short(value);
+    let plural = if text == "1" { "" } else { "s" };
+    format!("{text} {noun}{plural}")
+}
+
+/// Formats a large number in words: `187 million`, `2.4 billion`.
 pub fn in_words(value: f64) -> String {
-    for (word, size) in [("thousand million", 1e9), ("million", 1e6)] {
+    for (word, size) in [("billion", 1e9), ("million", 1e6)] {
         if value >= size {
             let amount = value / size;
             let decimals = if amount < 10.0 { 1 } else { 0 };
@@ -56,7 +69,7 @@ pub fn in_words(value: f64) -> String {
     grouped(value.round() as u64)
 }
 
-/// A size in bytes: `12 MB`.
+/// Formats a size in bytes: `12 MB`.
 pub fn bytes(value: u64) -> String {
     let value = value as f64;
     for (unit, size) in [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)] {
@@ -73,11 +86,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_written_with_few_digits() {
+    fn numbers_are_formatted_with_few_digits() {
         let plain = |text: String| text.replace('\u{a0}', " ");
         assert_eq!(plain(grouped(1087)), "1 087");
         assert_eq!(plain(grouped(12_345_678)), "12 345 678");
         assert_eq!(grouped(7), "7");
+        assert_eq!((quantity(1.0, "count"), quantity(0.5, "count")), ("1 count".into(), "0.5 counts".into()));
+        assert_eq!((count_of(1, "pixel"), count_of(0, "pixel")), ("1 pixel".into(), "0 pixels".into()));
         assert_eq!(plain(short(1234.4)), "1 234");
         assert_eq!(short(59.169_25), "59.17");
         assert_eq!(short(0.012_345), "0.01235");
@@ -87,7 +102,7 @@ mod tests {
         assert_eq!((short(1.234e9), short(1e-5)), ("1.23e9".into(), "1.00e−5".into()));
         assert_eq!(
             (plain(in_words(12_300.0)), in_words(1.87e8), in_words(2.44e9)),
-            ("12 300".into(), "187 million".into(), "2.4 thousand million".into())
+            ("12 300".into(), "187 million".into(), "2.4 billion".into())
         );
         assert_eq!(
             (bytes(999), bytes(1_500_000), bytes(52_000_000)),

@@ -1,30 +1,30 @@
-//! For tests: small pictures of panels, compared with those that were looked at and accepted.
+//! For tests: snapshots of panels, compared with reviewed reference images.
 //!
-//! The accepted pictures are in `tests/snapshots`; `UPDATE_SNAPSHOTS=1 cargo test looks_as_accepted` replaces those that
-//! differ, to be looked at before they are committed. They are drawn by a software adapter, whose versions differ a little
-//! along edges: a pixel may be a little off, and a handful may be more. What shows a clock, a path, the version, memory or
-//! a device's name is not drawn here.
+//! The references are in `tests/snapshots`; `UPDATE_SNAPSHOTS=1 cargo test looks_as_accepted` replaces those that differ:
+//! review them before committing. They are drawn by a software adapter, whose versions differ slightly along edges, so
+//! small differences per pixel and a few larger ones are tolerated. Panels that show a clock, a path, the version, memory
+//! or a device name are not drawn here.
 
 use eframe::egui::Theme;
 use egui_kittest::{Harness, SnapshotOptions, try_image_snapshot_options};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Largest squared difference of a pixel's colour (YIQ) that is taken for noise, which is about four levels, and most pixels
+/// Largest squared color difference of a pixel (YIQ) that counts as noise, about four levels, and maximum number of pixels
 /// that may differ by more.
 const THRESHOLD: f32 = 10.0;
 const MOST_PIXELS: usize = 12;
 
-/// The themes, with the end of a picture's name.
+/// The themes, with their file name suffixes.
 pub(crate) const THEMES: [(Theme, &str); 2] = [(Theme::Dark, "dark"), (Theme::Light, "light")];
 
-/// Held while a picture is drawn: graphics instances that come and go on several threads crash some loaders.
+/// Lock held while drawing: creating and dropping graphics instances on several threads crashes some loaders.
 pub(crate) fn drawing() -> MutexGuard<'static, ()> {
     static DRAWING: Mutex<()> = Mutex::new(());
     DRAWING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether there is a software adapter to draw with; says so if there is none, and fails if there has to be one.
+/// True if a software adapter is available; prints a note if not, and panics if one is required.
 pub(crate) fn can_draw() -> bool {
     use crate::worker::device::AdapterKind;
     let _drawing = drawing();
@@ -40,7 +40,7 @@ fn options(folder: PathBuf) -> SnapshotOptions {
     SnapshotOptions::new().threshold(THRESHOLD).max_failed_pixels(MOST_PIXELS).output_path(folder)
 }
 
-/// Compares what a harness shows with the accepted picture of this name.
+/// Compares the content of a harness with the reference image of this name.
 pub(crate) fn compare<T>(harness: &mut Harness<'_, T>, name: &str) {
     let _drawing = drawing();
     let image = harness.render().unwrap_or_else(|error| panic!("{error}"));
@@ -51,13 +51,12 @@ pub(crate) fn compare<T>(harness: &mut Harness<'_, T>, name: &str) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use eframe::egui;
     use image::RgbaImage;
 
-    /// A small panel; `shift` moves a button, `all` shows it.
+    /// A small panel; `shift` offsets a button, `all` shows it.
     fn panel(shift: f32, all: bool, text: &'static str) -> RgbaImage {
         let _drawing = drawing();
         let mut harness = Harness::builder()
@@ -80,25 +79,25 @@ mod tests {
     }
 
     #[test]
-    fn noise_of_a_rasteriser_passes_and_a_moved_a_missing_and_a_renamed_widget_do_not() {
+    fn rasterizer_noise_passes_but_moved_missing_and_renamed_widgets_fail() {
         if !can_draw() || std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
             return;
         }
         let folder = tempfile::tempdir().unwrap();
-        let accepted = panel(0.0, true, "Neighbouring spots overlap");
+        let accepted = panel(0.0, true, "Neighboring spots overlap");
         accepted.save(folder.path().join("panel.png")).unwrap();
         let verdict = |image: &RgbaImage| {
             try_image_snapshot_options(image, "panel", &options(folder.path().to_path_buf())).is_ok()
         };
-        assert!(verdict(&panel(0.0, true, "Neighbouring spots overlap")));
+        assert!(verdict(&panel(0.0, true, "Neighboring spots overlap")));
         let mut noisy = accepted.clone();
         for (index, pixel) in noisy.pixels_mut().enumerate() {
             let off = [3, -2, 0, 4, -4][index % 5];
             pixel.0[..3].iter_mut().for_each(|value| *value = value.saturating_add_signed(off));
         }
-        assert!(verdict(&noisy), "levels that are a little off are noise");
-        assert!(!verdict(&panel(1.0, true, "Neighbouring spots overlap")), "moved by a point");
-        assert!(!verdict(&panel(0.0, false, "Neighbouring spots overlap")), "a button is missing");
-        assert!(!verdict(&panel(0.0, true, "Neighbouring spots overlaps")), "a letter more");
+        assert!(verdict(&noisy), "small level differences are noise");
+        assert!(!verdict(&panel(1.0, true, "Neighboring spots overlap")), "moved by a point");
+        assert!(!verdict(&panel(0.0, false, "Neighboring spots overlap")), "a button is missing");
+        assert!(!verdict(&panel(0.0, true, "Neighboring spots overlaps")), "one more letter");
     }
 }

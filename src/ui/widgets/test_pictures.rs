@@ -1,11 +1,11 @@
-//! For tests: pictures of a panel, kept where the variable `PTYCHOSCOPE_PICTURES` says, to be looked at.
+//! For tests: screenshots of panels, saved to the folder `PTYCHOSCOPE_PICTURES` for review.
 
 use crate::session::{Action, State};
 use crate::ui::panels::Outbox;
 use eframe::egui::{self, Theme};
 use egui_kittest::Harness;
 
-/// Light and dark, at the two usual sizes of a window and in a narrow tile.
+/// Light and dark, at two common window sizes and in a narrow tile.
 pub(crate) const VIEWS: [(&str, [f32; 2], Theme); 4] = [
     ("dark-1280x800", [1256.0, 690.0], Theme::Dark),
     ("light-1280x800", [1256.0, 690.0], Theme::Light),
@@ -13,7 +13,7 @@ pub(crate) const VIEWS: [(&str, [f32; 2], Theme); 4] = [
     ("narrow-500x690", [500.0, 690.0], Theme::Light),
 ];
 
-/// A harness around what a closure draws, in the window's theme.
+/// A harness around a draw closure, in the window's theme.
 pub(crate) fn harness<'a, T>(
     size: [f32; 2],
     theme: Theme,
@@ -31,7 +31,7 @@ pub(crate) fn harness<'a, T>(
     harness
 }
 
-/// A panel's view with what it reads and writes.
+/// A panel's view with its inputs and outputs.
 #[derive(Default)]
 pub(crate) struct Desk<V> {
     pub view: V,
@@ -40,7 +40,7 @@ pub(crate) struct Desk<V> {
     pub actions: Vec<Action>,
 }
 
-/// A harness around a panel; its actions are only noted.
+/// A harness around a panel; actions are recorded, not applied.
 pub(crate) fn panel<V>(
     desk: Desk<V>,
     size: [f32; 2],
@@ -57,7 +57,7 @@ where
     })
 }
 
-/// Saves what a harness shows, if pictures are wanted.
+/// Saves the content of a harness if `PTYCHOSCOPE_PICTURES` is set.
 pub(crate) fn save<T>(harness: &mut Harness<'_, T>, name: &str) {
     let Some(folder) = std::env::var_os("PTYCHOSCOPE_PICTURES").map(std::path::PathBuf::from) else { return };
     std::fs::create_dir_all(&folder).unwrap();

@@ -1,25 +1,10 @@
 //! One program for all campaigns; the environment variable `PTYCHOSCOPE_FUZZ` names the reader.
 //!
-//! The rooms that read files are compiled into it with coverage; Burn and the window are not needed for them. A panic that
-//! is not caught, more memory than [`memory::MOST`] and more time than `-timeout` end the campaign with a finding.
+//! The crates that read files are compiled with coverage; those that need Burn only with the feature `engine`. A panic that is
+//! not caught, more memory than [`memory::MOST`] and more time than `-timeout` end the campaign with a finding.
 #![no_main]
-#![allow(dead_code, unused_imports)]
 
-#[path = "../../../src/checkpoint/mod.rs"]
-pub mod checkpoint;
-#[path = "../../../src/config/mod.rs"]
-pub mod config;
-#[path = "../../../src/data/mod.rs"]
-pub mod data;
-#[path = "../../../src/error.rs"]
-pub mod error;
-#[path = "../../../src/fourier.rs"]
-pub mod fourier;
 mod memory;
-pub mod model;
-#[path = "../../../src/system/mod.rs"]
-pub mod system;
-pub mod train;
 
 use std::sync::OnceLock;
 
@@ -31,7 +16,10 @@ fn reader() -> Reader {
         // libFuzzer ends the process at any panic; one that the program catches is none that a user meets.
         let _libfuzzers = std::panic::take_hook();
         let wanted = std::env::var("PTYCHOSCOPE_FUZZ").unwrap_or_default();
-        let targets = [config::hostile::TARGETS, data::hostile::TARGETS, checkpoint::hostile::TARGETS].concat();
+        let mut targets =
+            [ptychoscope_base::config::fuzz_targets::TARGETS, ptychoscope_host::data::fuzz_targets::TARGETS].concat();
+        #[cfg(feature = "engine")]
+        targets.extend(ptychoscope_engine::checkpoint::fuzz_targets::TARGETS);
         match targets.iter().find(|(name, _)| *name == wanted) {
             Some((_, reader)) => *reader,
             None => {

@@ -1,7 +1,8 @@
-//! What differs from another configuration.
+//! Differences from another configuration.
 
 use super::editor::human;
 use super::forecast::config_of;
+use super::presets::preset_label;
 use crate::config::{Config, Preset};
 use crate::session::{Action, State};
 use crate::system::file_name;
@@ -9,21 +10,21 @@ use crate::ui::theme;
 use eframe::egui::{self, RichText};
 use std::path::PathBuf;
 
-/// What the configuration is compared with.
+/// Configuration to compare with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-enum Against {
-    /// Where it started.
+enum Baseline {
+    /// The base configuration.
     #[default]
-    Start,
+    Base,
     /// The default preset.
     Defaults,
-    /// A preset of the user.
+    /// A user preset.
     Preset(String),
     /// A run.
     Run(PathBuf),
 }
 
-/// One field that differs.
+/// A field that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Difference {
     path: &'static str,
@@ -32,48 +33,48 @@ struct Difference {
     ours: String,
 }
 
-/// The comparison, kept while nothing changes.
+/// The comparison, cached until something changes.
 #[derive(Debug, Default)]
 pub(super) struct Compare {
-    against: Against,
-    of: Option<(u64, Against)>,
+    baseline: Baseline,
+    of: Option<(u64, Baseline)>,
     other: Option<Config>,
     differences: Vec<Difference>,
 }
 
 impl Compare {
-    /// Draws it.
+    /// Draws the comparison.
     pub(super) fn show(&mut self, ui: &mut egui::Ui, state: &State, version: u64, actions: &mut Vec<Action>) {
         let palette = theme::palette(ui);
         ui.horizontal_wrapped(|ui| {
-            let label = ui.label(RichText::new("Changes against").strong());
+            let label = ui.label(RichText::new("Compare with").strong());
             let combo = egui::ComboBox::from_id_salt("compare with")
                 .width(170.0)
                 .truncate()
-                .selected_text(self.against.name(state))
+                .selected_text(self.baseline.name(state))
                 .show_ui(ui, |ui| {
-                    let mut offer = |ui: &mut egui::Ui, against: Against| {
-                        let name = against.name(state);
-                        ui.selectable_value(&mut self.against, against, name);
+                    let mut offer = |ui: &mut egui::Ui, baseline: Baseline| {
+                        let name = baseline.name(state);
+                        ui.selectable_value(&mut self.baseline, baseline, name);
                     };
-                    offer(ui, Against::Start);
-                    offer(ui, Against::Defaults);
+                    offer(ui, Baseline::Base);
+                    offer(ui, Baseline::Defaults);
                     for preset in &state.presets {
-                        offer(ui, Against::Preset(preset.name.clone()));
+                        offer(ui, Baseline::Preset(preset.name.clone()));
                     }
                     for run in state.runs.iter().take(40) {
-                        offer(ui, Against::Run(run.folder.clone()));
+                        offer(ui, Baseline::Run(run.folder.clone()));
                     }
                 });
             combo.response.labelled_by(label.id);
         });
         self.follow(state, version);
         let Some(other) = &self.other else {
-            ui.label(RichText::new("Its configuration cannot be read").color(palette.warning));
+            ui.label(RichText::new("This configuration cannot be read").color(palette.warning));
             return;
         };
         if self.differences.is_empty() {
-            ui.label(RichText::new("No field differs").color(palette.weak));
+            ui.label(RichText::new("No differences").color(palette.weak));
         }
         egui::Grid::new("differences").num_columns(2).spacing([12.0, 4.0]).striped(true).show(ui, |ui| {
             for difference in &self.differences {
@@ -87,33 +88,33 @@ impl Compare {
                 ui.end_row();
             }
         });
-        if self.against != Against::Start {
+        if self.baseline != Baseline::Base {
             let same = self.differences.is_empty();
-            let button = ui.add_enabled(!same, egui::Button::new("Use that configuration"));
-            let button = button.on_hover_text("Replaces every field").on_disabled_hover_text("It is the same");
+            let button = ui.add_enabled(!same, egui::Button::new("Use this configuration"));
+            let button = button.on_hover_text("Replace all fields").on_disabled_hover_text("No differences");
             if button.clicked() {
-                actions.push(Action::UseConfig { name: self.against.name(state), config: Box::new(other.clone()) });
+                actions.push(Action::UseConfig { name: self.baseline.name(state), config: Box::new(other.clone()) });
             }
         }
     }
 
     fn follow(&mut self, state: &State, version: u64) {
-        let of = (version, self.against.clone());
+        let of = (version, self.baseline.clone());
         if self.of.as_ref() == Some(&of) {
             return;
         }
-        self.other = self.against.config(state);
+        self.other = self.baseline.config(state);
         self.differences =
             self.other.as_ref().map(|other| differences(state.draft.config(), other)).unwrap_or_default();
         self.of = Some(of);
     }
 }
 
-impl Against {
+impl Baseline {
     fn name(&self, state: &State) -> String {
         match self {
-            Self::Start => format!("preset {}", state.draft.base_name()),
-            Self::Defaults => "the defaults".to_owned(),
+            Self::Base => format!("preset {}", preset_label(state.draft.base_name())),
+            Self::Defaults => "default preset".to_owned(),
             Self::Preset(name) => name.clone(),
             Self::Run(folder) => file_name(folder),
         }
@@ -121,7 +122,7 @@ impl Against {
 
     fn config(&self, state: &State) -> Option<Config> {
         match self {
-            Self::Start => Some(state.draft.base().clone()),
+            Self::Base => Some(state.draft.base().clone()),
             Self::Defaults => Some(Preset::default().config()),
             Self::Preset(name) => state.presets.iter().find(|preset| preset.name == *name)?.config.as_deref().cloned(),
             Self::Run(folder) => config_of(state.runs.iter().find(|run| run.folder == *folder)?),
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exactly_the_fields_that_differ_are_listed_with_both_values() {
+    fn differing_fields_are_listed_with_both_values() {
         let mut ours = Config::default();
         ours.model.gridsize = 2;
         ours.training.time_budget_s = None;

@@ -1,4 +1,4 @@
-//! The right widget for each kind of field.
+//! Editor widgets for the kinds of fields.
 
 use super::rows::Row;
 use crate::config::{Choice, Kind};
@@ -6,16 +6,18 @@ use crate::ui::theme;
 use crate::ui::widgets::numbers::signed;
 use eframe::egui::{self, FontId, Response, RichText, TextFormat, text::LayoutJob};
 
-/// Whole numbers with at most this many values get a slider.
+/// Maximum range of an integer field shown as a slider.
 const SLIDER_STEPS: i64 = 16;
+/// Width of the checkbox of an optional field, in points.
+const CHECKBOX: f32 = 92.0;
 
-/// The text that is being typed, which need not be a value yet.
+/// Path and text of the field being edited; the text may be invalid.
 #[derive(Debug, Default)]
 pub(in crate::ui::panels) struct Typing(Option<(&'static str, String)>);
 
-/// Draws the editor of a field; gives back its new text, if it was changed.
+/// Draws the editor of a field; returns the new text if it was changed.
 ///
-/// * `suggestion`: value of an optional field when "none" is switched off.
+/// * `suggestion`: value of an optional field when "none" is unchecked.
 pub(in crate::ui::panels) fn edit(
     ui: &mut egui::Ui,
     row: &Row,
@@ -34,7 +36,8 @@ pub(in crate::ui::panels) fn edit(
         Kind::Text => {
             let mut text = row.text.clone();
             let height = ui.spacing().interact_size.y;
-            let field = egui::TextEdit::singleline(&mut text).hint_text("found by itself").desired_width(width);
+            let field =
+                egui::TextEdit::singleline(&mut text).hint_text(empty_label(row.field.path)).desired_width(width);
             ui.add_sized([width, height], field).labelled_by(label).changed().then_some(text)
         }
         Kind::Integer { optional: true, .. } | Kind::Real { optional: true, .. } => {
@@ -67,7 +70,7 @@ pub(in crate::ui::panels) fn edit(
     }
 }
 
-/// What is dragged stays in range; what is typed is taken as it is, so that a mistake is shown and not hidden.
+/// Clamps dragged values; typed values are kept as entered, so that errors are reported instead of hidden.
 fn changed_to(response: &Response, typed: impl Fn() -> String, dragged: impl Fn() -> String) -> Option<String> {
     response.changed().then(|| if response.dragged() { dragged() } else { typed() })
 }
@@ -120,8 +123,8 @@ fn optional(
         _ if none => String::new(),
         _ => row.text.strip_suffix(".0").unwrap_or(&row.text).to_owned(),
     };
-    let field = egui::TextEdit::singleline(&mut text).hint_text("none").desired_width(width);
-    let field = ui.add_enabled_ui(!none, |ui| ui.add_sized([(width - 66.0).max(60.0), height], field)).inner;
+    let field = egui::TextEdit::singleline(&mut text).hint_text("–").desired_width(width);
+    let field = ui.add_enabled_ui(!none, |ui| ui.add_sized([(width - CHECKBOX).max(60.0), height], field)).inner;
     let field = field.labelled_by(label);
     if field.changed() {
         new = Some(text.trim().to_owned());
@@ -131,9 +134,14 @@ fn optional(
     } else if typing.0.as_ref().is_some_and(|(edited, _)| *edited == path) {
         typing.0 = None;
     }
-    let toggle = ui.checkbox(&mut none, "none");
+    let toggle = ui.checkbox(&mut none, none_label(path));
     toggle.widget_info(|| {
-        egui::WidgetInfo::selected(egui::Role::CheckBox, true, none, format!("{} none", row.field.label))
+        egui::WidgetInfo::selected(
+            egui::Role::CheckBox,
+            true,
+            none,
+            format!("{}: {}", row.field.label, none_label(path)),
+        )
     });
     if toggle.on_hover_text(row.field.help).changed() {
         typing.0 = None;
@@ -142,14 +150,35 @@ fn optional(
     new
 }
 
-/// A name of the file as a person reads it: `border_mask` is "Border mask".
+/// Meaning of "none" for an optional field.
+fn none_label(path: &str) -> &'static str {
+    match path {
+        "training.epochs" | "training.time_budget_s" | "data.saturation" => "no limit",
+        "training.early_stop_patience" | "data.crop" | "data.pad" => "off",
+        "data.n_subsample" | "data.probe_modes" => "all",
+        "data.pattern_size" => "any",
+        _ => "automatic",
+    }
+}
+
+/// Meaning of an empty text field: keys of the file are detected, other texts are not required.
+fn empty_label(path: &str) -> &'static str {
+    let is_key = path.starts_with("data.mapping.") && path != "data.mapping.mask_file";
+    if is_key { "automatic" } else { "none" }
+}
+
+/// Display name of a configuration value: `border_mask` is "Border mask".
 pub(in crate::ui::panels) fn human(name: &str) -> String {
     match name {
         "mae" => "Mean absolute error".to_owned(),
         "none" => "none".to_owned(),
         "gpu" => "GPU".to_owned(),
         "cpu" => "CPU".to_owned(),
-        "wgpu" => "wgpu".to_owned(),
+        "wgpu" | "px" | "m" | "mm" | "nm" => name.to_owned(),
+        "um" => "µm".to_owned(),
+        "xy" => "x, y".to_owned(),
+        "yx" => "y, x".to_owned(),
+        "grf" => "Gaussian random field".to_owned(),
         "relu" => "ReLU".to_owned(),
         "silu" => "SiLU".to_owned(),
         "sqrt" => "Square root".to_owned(),
@@ -163,12 +192,12 @@ pub(in crate::ui::panels) fn human(name: &str) -> String {
     }
 }
 
-/// A number without needless digits: `0.001`, `2e-6`.
+/// Formats a number without unnecessary digits: `0.001`, `2e-6`.
 pub(in crate::ui::panels) fn number(value: f64) -> String {
     if value == 0.0 || (1e-4..1e7).contains(&value.abs()) { format!("{value}") } else { format!("{value:e}") }
 }
 
-/// What is shown when the pointer rests on a field.
+/// Tooltip of a field.
 pub(in crate::ui::panels) fn help(ui: &mut egui::Ui, row: &Row) {
     let palette = theme::palette(ui);
     ui.set_max_width(380.0);
@@ -181,7 +210,7 @@ pub(in crate::ui::panels) fn help(ui: &mut egui::Ui, row: &Row) {
         });
     };
     let unit = if row.field.unit.is_empty() { String::new() } else { format!(", in {}", row.field.unit) };
-    line(ui, "Takes", format!("{}{unit}", row.field.range_in_words()));
+    line(ui, "Values", format!("{}{unit}", row.field.range_text()));
     line(ui, "Default", row.default.clone());
     if let Some(reason) = &row.unused {
         ui.label(RichText::new(format!("Not used: {reason}")).color(palette.warning));
@@ -195,8 +224,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_numbers_are_written_as_a_person_reads_them() {
+    fn names_and_numbers_are_readable() {
         assert_eq!([human("border_mask"), human("mae"), human("he")], ["Border mask", "Mean absolute error", "He"]);
+        assert_eq!([human("um"), human("nm"), human("grf")], ["µm", "nm", "Gaussian random field"]);
         assert_eq!([number(0.001), number(110.0), number(0.0), number(2e-6)], ["0.001", "110", "0", "2e-6"]);
     }
 }

@@ -1,16 +1,17 @@
-//! What the training will take, before it starts.
+//! Estimated size, memory and time of a training.
 
 use crate::config::{Config, Method, Preset};
 use crate::error::Result;
+use crate::library::RunInfo;
 use crate::session::State;
 use crate::ui::theme;
 use crate::ui::widgets::duration;
 use crate::ui::widgets::numbers::{bytes, grouped, in_words, short};
-use crate::worker::message::{Basis, Estimate, Measured, RunInfo, estimate};
+use crate::worker::estimate::{Basis, Estimate, Measured, estimate};
 use eframe::egui::{self, RichText};
 use std::path::PathBuf;
 
-/// What a forecast depends on besides the configuration.
+/// Inputs of a forecast; `version` stands for the configuration.
 #[derive(Debug, Clone, PartialEq)]
 struct Given {
     version: u64,
@@ -20,7 +21,7 @@ struct Given {
     run: Option<(PathBuf, u64)>,
 }
 
-/// The forecast, kept while nothing changes.
+/// The forecast, cached until its inputs change.
 #[derive(Debug, Default)]
 pub(super) struct Forecast {
     of: Option<Given>,
@@ -29,7 +30,7 @@ pub(super) struct Forecast {
 }
 
 impl Forecast {
-    /// Follows state and configuration; `version` counts the changes of the latter.
+    /// Updates the forecast if the state or the configuration changed; `version` counts configuration changes.
     pub(super) fn follow(&mut self, state: &State, version: u64) {
         let patterns = state.dataset.as_ref().and_then(|dataset| dataset.patterns.as_ref());
         let Some(patterns) = patterns else {
@@ -53,7 +54,7 @@ impl Forecast {
         self.of = Some(given);
     }
 
-    /// In one line, for the bar at the bottom.
+    /// One-line summary for the bottom bar.
     pub(super) fn line(&self, config: &Config) -> Option<String> {
         if config.training.method == Method::Direct {
             return Some(format!("Direct solver, {} epochs", config.direct.epochs));
@@ -67,20 +68,20 @@ impl Forecast {
         ))
     }
 
-    /// Draws it.
+    /// Draws the forecast.
     pub(super) fn show(&self, ui: &mut egui::Ui, config: &Config) {
         let palette = theme::palette(ui);
-        ui.label(RichText::new("What it will take").strong());
+        ui.label(RichText::new("Estimated cost").strong());
         if config.training.method == Method::Direct {
             ui.label(
-                RichText::new("The direct solver has no network; it usually takes seconds to a minute.")
+                RichText::new("The direct solver uses no network; it usually takes seconds to a minute.")
                     .color(palette.weak),
             );
             return;
         }
         let estimate = match &self.outcome {
             None => {
-                ui.label(RichText::new("Open a dataset to see size, memory and time").color(palette.weak));
+                ui.label(RichText::new("Open a dataset to estimate size, memory and time").color(palette.weak));
                 return;
             }
             Some(Err(error)) => {
@@ -96,30 +97,26 @@ impl Forecast {
                 ui.label(value).on_hover_text(why);
                 ui.end_row();
             };
-            line(
-                "Parameters",
-                grouped(estimate.network.parameters as u64),
-                "Trainable numbers of the network, exactly",
-            );
+            line("Parameters", grouped(estimate.network.parameters as u64), "Exact number of trainable parameters");
             line(
                 "Work",
                 format!("{} multiplications per group", in_words(estimate.network.multiply_adds as f64)),
-                "Multiplications of the convolutions for one prediction",
+                "Multiplications of the convolutions per prediction",
             );
             line(
                 "Steps per epoch",
                 format!("{} for {} groups", grouped(estimate.steps_per_epoch as u64), grouped(estimate.groups as u64)),
-                "Optimiser steps until every group was seen once",
+                "Optimizer steps per pass through all groups",
             );
             line(
                 "Memory",
                 format!("about {}", bytes(estimate.memory)),
-                "On the device: weights, patterns and one batch",
+                "Device memory for weights, patterns and one batch",
             );
             line(
                 "Time per epoch",
                 format!("{about} {}", precise(estimate.seconds_per_epoch)),
-                "Time until every group was seen once",
+                "Time per pass through all groups",
             );
             line(
                 "Epochs",
@@ -127,29 +124,33 @@ impl Forecast {
                     "{about} {}",
                     short(if estimate.epochs < 3.0 { estimate.epochs } else { estimate.epochs.round() })
                 ),
-                "As asked for, or as many as the time allows",
+                "As configured, or as many as fit into the time budget",
             );
             line(
-                "Whole training",
+                "Total training",
                 format!("{about} {}", duration(estimate.seconds)),
-                "Without the reconstruction at its end",
+                "Without the final reconstruction",
             );
         });
-        let basis = match (&self.measured, estimate.basis) {
+        let color = if estimate.basis == Basis::Rough { palette.warning } else { palette.weak };
+        ui.label(RichText::new(self.basis(estimate)).small().color(color));
+    }
+
+    /// Basis of the estimated time.
+    fn basis(&self, estimate: &Estimate) -> String {
+        match (&self.measured, estimate.basis) {
             (Some(run), Basis::Measured) => {
-                format!("Time as in the latest run: {} patterns/s on {}", short(run.patterns_per_second), run.device)
+                format!("Time based on the latest run: {} patterns/s on {}", short(run.patterns_per_second), run.device)
             }
             (Some(run), Basis::Scaled) => format!(
-                "Time scaled by the work of the network from the latest run, {} patterns/s on {}",
+                "Time scaled from the latest run by the work of the network: {} patterns/s on {}",
                 short(run.patterns_per_second),
                 run.device
             ),
-            _ => "Time is a rough guess from the number of cores, for the CPU; a GPU is much faster. After the first run it \
-                  is measured."
+            _ => "Rough estimate of the time on the CPU from the number of cores; a GPU is much faster. Measured after the \
+                  first run."
                 .to_owned(),
-        };
-        let color = if estimate.basis == Basis::Rough { palette.warning } else { palette.weak };
-        ui.label(RichText::new(basis).small().color(color));
+        }
     }
 }
 
@@ -157,7 +158,7 @@ fn precise(seconds: f64) -> String {
     if seconds < 10.0 { format!("{seconds:.1} s") } else { duration(seconds) }
 }
 
-/// The newest run that trained and says how fast.
+/// Latest run with a measured training speed.
 fn latest(runs: &[RunInfo]) -> Option<&RunInfo> {
     runs.iter().find(|run| run.steps.is_some() && run.patterns_per_second.is_some() && run.side.is_some())
 }
@@ -171,7 +172,7 @@ fn measured(run: &RunInfo) -> Option<Measured> {
     })
 }
 
-/// The configuration of a run, from its differences to the defaults.
+/// Configuration of a run, from its differences to the defaults.
 pub(super) fn config_of(run: &RunInfo) -> Option<Config> {
     let settings: Option<Vec<(String, String)>> = run
         .settings
@@ -182,12 +183,11 @@ pub(super) fn config_of(run: &RunInfo) -> Option<Config> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_configuration_of_a_run_comes_back_from_its_differences() {
+    fn the_configuration_of_a_run_is_restored_from_its_differences() {
         let config = Preset::Reference.config();
         let run = RunInfo { settings: config.differences(&Config::default()).unwrap(), ..RunInfo::default() };
         assert_eq!(config_of(&run).unwrap(), config);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_run_that_trained_gives_a_speed() {
+    fn only_a_training_run_gives_a_speed() {
         let infer = RunInfo { patterns_per_second: Some(900.0), side: Some(64), ..RunInfo::default() };
         let train = RunInfo { steps: Some(10), patterns_per_second: Some(90.0), side: Some(64), ..RunInfo::default() };
         assert_eq!(latest(&[infer, train.clone()]), Some(&train));

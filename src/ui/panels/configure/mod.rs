@@ -1,25 +1,27 @@
-//! Every field of the configuration, and what follows from it before the start.
+//! All configuration fields, and an estimate of the training cost.
 //!
-//! * `rows`: the fields as they are shown, worked out when something changes. * `editor`: a widget for each kind.
-//! * `presets`: named configurations. * `forecast`: size, memory, time. * `compare`: differences to another one.
+//! * `rows`: the fields of the form, rebuilt on changes. * `editor`: one widget per kind of field.
+//! * `presets`: named configurations. * `forecast`: size, memory, time. * `compare`: differences from another one.
 
 mod compare;
 pub(super) mod editor;
 mod forecast;
 mod presets;
 pub(super) mod rows;
+#[cfg(test)]
+mod tests;
 
 use super::{Outbox, method};
 use crate::session::{Action, State};
 use crate::ui::theme;
-use crate::ui::widgets::leading_button;
+use crate::ui::widgets::primary_button;
 use eframe::egui::{self, Align, Layout, Panel, RichText, ScrollArea, vec2};
 use rows::{Group, Row};
 
-/// Width from which on form and forecast stand side by side.
+/// Minimum width with form and forecast side by side.
 const WIDE: f32 = 900.0;
 
-/// How the configuration is shown.
+/// State of the configuration panel.
 #[derive(Debug, Default)]
 pub struct View {
     rows: rows::Rows,
@@ -27,7 +29,7 @@ pub struct View {
     presets: presets::Presets,
     forecast: forecast::Forecast,
     compare: compare::Compare,
-    wanted: String,
+    query: String,
     only_modified: bool,
 }
 
@@ -40,10 +42,10 @@ impl View {
         ui.horizontal_wrapped(|ui| {
             let label = ui.label("Search");
             let field =
-                egui::TextEdit::singleline(&mut self.wanted).desired_width(190.0).hint_text("learning rate, probe…");
+                egui::TextEdit::singleline(&mut self.query).desired_width(190.0).hint_text("learning rate, probe…");
             ui.add(field).labelled_by(label.id);
-            if ui.add_enabled(!self.wanted.is_empty(), egui::Button::new("Clear")).clicked() {
-                self.wanted.clear();
+            if ui.add_enabled(!self.query.is_empty(), egui::Button::new("Clear")).clicked() {
+                self.query.clear();
             }
             let count = self.rows.modified;
             ui.checkbox(&mut self.only_modified, format!("Only modified ({count})"));
@@ -79,32 +81,32 @@ impl View {
     }
 
     fn form(&mut self, ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
-        let wanted = self.wanted.to_lowercase();
-        let looking = !wanted.trim().is_empty() || self.only_modified;
+        let query = self.query.to_lowercase();
+        let filtering = !query.trim().is_empty() || self.only_modified;
         let only_modified = self.only_modified;
-        let keeps = |row: &Row| row.matches(&wanted) && (!only_modified || row.modified);
+        let is_shown = |row: &Row| row.matches(&query) && (!only_modified || row.modified);
         let mut shown = 0;
         for group in &self.rows.groups {
-            let rows: Vec<&Row> = group.rows.iter().filter(|row| keeps(row)).collect();
-            // Simulations are set up in a panel of their own; here their fields are only found.
-            if rows.is_empty() || (group.name == "simulation" && !looking) {
+            let rows: Vec<&Row> = group.rows.iter().filter(|row| is_shown(row)).collect();
+            // Simulation fields have their own panel; here they appear only in searches.
+            if rows.is_empty() || (group.name == "simulation" && !filtering) {
                 continue;
             }
             shown += rows.len();
             let header = egui::CollapsingHeader::new(RichText::new(title(group)).strong().size(14.5))
-                .id_salt(("fields of", group.name, looking))
-                .default_open(looking || matches!(group.name, "training" | "model" | "data"));
+                .id_salt(("fields of", group.name, filtering))
+                .default_open(filtering || matches!(group.name, "training" | "model" | "data"));
             let typing = &mut self.typing;
             header.show_unindented(ui, |ui| {
-                let (first, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| looking || row.basic);
+                let (first, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| filtering || row.basic);
                 for row in first {
                     field(ui, row, state, typing, actions);
                 }
                 if !others.is_empty() {
                     let changed = others.iter().filter(|row| row.modified).count();
                     let more = match changed {
-                        0 => format!("{} more settings", others.len()),
-                        _ => format!("{} more settings, {changed} modified", others.len()),
+                        0 => format!("{} advanced settings", others.len()),
+                        _ => format!("{} advanced settings, {changed} modified", others.len()),
                     };
                     egui::CollapsingHeader::new(more).id_salt(("more of", group.name)).show_unindented(ui, |ui| {
                         for row in others {
@@ -121,18 +123,18 @@ impl View {
         }
     }
 
-    /// The bar at the bottom: what will happen, or why it cannot.
+    /// The bar at the bottom: start button with estimate, or the reason why it is disabled.
     fn start(&self, ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
         let palette = theme::palette(ui);
         let reason = state.why_not_start().map(|reason| {
-            // The form says it in fewer words, without flags.
+            // Shorten to the message shown in the form, without flags.
             let wrong = self.rows.problems.first() == Some(&reason);
             let rows = || self.rows.groups.iter().flat_map(|group| &group.rows);
             let at = wrong.then(|| rows().find_map(|row| Some((row.field.label, row.complaint.as_ref()?)))).flatten();
             at.map_or(reason, |(label, complaint)| format!("{label}. {complaint}"))
         });
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if leading_button(ui, method::start_text(state), reason.as_deref()).clicked() {
+            if primary_button(ui, method::start_label(state), reason.as_deref()).clicked() {
                 actions.push(Action::Start);
             }
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
@@ -153,7 +155,7 @@ fn title(group: &Group) -> String {
     }
 }
 
-/// One field: mark, label, editor, unit, default and reset; below it what there is to say.
+/// One field: marker, label, editor, reset, unit and default; below it, messages.
 pub(super) fn field(
     ui: &mut egui::Ui,
     row: &Row,
@@ -175,7 +177,7 @@ pub(super) fn field(
             let mark = egui::Label::new(RichText::new(mark).monospace().color(palette.accent));
             let mark = ui.add_sized([16.0, height], mark);
             if row.modified {
-                mark.on_hover_text(format!("Modified; it was {}", editor::human(&row.base)));
+                mark.on_hover_text(format!("Modified; was {}", editor::human(&row.base)));
             }
             let label = ui
                 .allocate_ui_with_layout(vec2(name_width, height), top_down, |ui| {
@@ -204,7 +206,7 @@ pub(super) fn field(
                 let reset = ui.add(egui::Button::new("Reset").small());
                 let name = format!("Reset {}", row.field.label);
                 reset.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
-                if reset.on_hover_text(format!("Back to {}", editor::human(&row.base))).clicked() {
+                if reset.on_hover_text(format!("Reset to {}", editor::human(&row.base))).clicked() {
                     actions.push(Action::ResetField(path.to_owned()));
                 }
             }
@@ -215,19 +217,7 @@ pub(super) fn field(
             }
             ui.add(egui::Label::new(weak(&about)).truncate());
         });
-        let meaning = match row.field.kind {
-            crate::config::Kind::Choice { options, .. } if row.unused.is_none() => {
-                options.iter().find(|(name, _)| *name == row.text).map(|(_, meaning)| (*meaning).to_owned())
-            }
-            _ => None,
-        };
-        let below = match (&row.complaint, &row.unused, meaning) {
-            (Some(complaint), ..) => Some((complaint.clone(), palette.bad)),
-            (None, Some(reason), _) => Some((format!("Not used. {reason}"), palette.weak)),
-            (None, None, Some(meaning)) => Some((meaning, palette.weak)),
-            (None, None, None) => None,
-        };
-        if let Some((text, color)) = below {
+        if let Some((text, color)) = message(row, palette) {
             ui.spacing_mut().interact_size.y = 14.0;
             ui.horizontal(|ui| {
                 ui.add_space(indent);
@@ -237,7 +227,20 @@ pub(super) fn field(
     });
 }
 
-/// The value of an optional field when "none" is switched off: where it started, else something sensible.
+/// Text below a field: error, reason why it is unused, or meaning of the selected choice.
+fn message(row: &Row, palette: &theme::Palette) -> Option<(String, egui::Color32)> {
+    match (&row.complaint, &row.unused, row.field.kind) {
+        (Some(complaint), ..) => Some((complaint.clone(), palette.bad)),
+        (None, Some(reason), _) => Some((format!("Not used. {reason}"), palette.weak)),
+        (None, None, crate::config::Kind::Choice { options, .. }) => {
+            let (_, meaning) = options.iter().find(|(name, _)| *name == row.text)?;
+            Some(((*meaning).to_owned(), palette.weak))
+        }
+        (None, None, _) => None,
+    }
+}
+
+/// Initial value of an optional field when "none" is unchecked: the base value, else a sensible default.
 fn suggestion(row: &Row, state: &State) -> String {
     let patterns = || {
         let dataset = state.dataset.as_ref()?.patterns.as_ref()?;
@@ -252,227 +255,5 @@ fn suggestion(row: &Row, state: &State) -> String {
         "training.nphotons" => "1000000".to_owned(),
         "data.n_subsample" | "data.n_groups" => patterns().unwrap_or_else(|| "1000".to_owned()),
         _ => "1".to_owned(),
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
-mod tests {
-    use super::super::bench::{Bench, fixture, harness, looks_as_accepted, opened, photograph};
-    use super::*;
-    use crate::config::{Config, Preset};
-    use crate::ui::commands::Command;
-    use crate::worker::message::{RunInfo, UserPreset};
-    use egui::accesskit::Role;
-    use egui_kittest::Harness;
-    use egui_kittest::kittest::Queryable;
-
-    fn bench(state: State, size: [f32; 2], theme: egui::Theme) -> Harness<'static, Bench<View>> {
-        harness(state, View::show, size, theme)
-    }
-
-    fn small(state: State) -> Harness<'static, Bench<View>> {
-        bench(state, [1280.0, 760.0], egui::Theme::Dark)
-    }
-
-    fn set(state: &mut State, path: &str, text: &str) {
-        state.act(Action::SetField { path: path.into(), text: text.into() });
-    }
-
-    #[test]
-    fn an_illegal_value_is_complained_about_at_its_field_and_keeps_training_from_starting() {
-        let mut state = opened(&fixture("siemens_star_n64.npz"));
-        set(&mut state, "training.batch_size", "0");
-        let mut panel = small(state);
-        panel.get_by_label("Expected a whole number from 1 to 65536");
-        panel.get_by_label("Start training").click();
-        panel.run_ok();
-        assert_eq!(panel.state().actions, [], "a button that is off does nothing");
-        panel.get_by_label("Reset Batch size").click();
-        panel.run_ok();
-        assert_eq!(panel.state().actions, [Action::ResetField("training.batch_size".into())]);
-        assert!(panel.query_by_label("Expected a whole number from 1 to 65536").is_none());
-        panel.get_by_label("Start training").click();
-        panel.run_ok();
-        assert_eq!(panel.state().actions.last(), Some(&Action::Start));
-    }
-
-    #[test]
-    fn what_is_typed_reaches_the_configuration_and_what_is_no_value_stays_in_the_field() {
-        let mut panel = small(State::default());
-        let budget = |panel: &Harness<'static, Bench<View>>| {
-            panel.get_by_role_and_label(Role::TextInput, "Time budget").value().unwrap_or_default()
-        };
-        assert_eq!(budget(&panel), "110");
-        panel.get_by_role_and_label(Role::TextInput, "Time budget").focus();
-        panel.run_ok();
-        panel.get_by_role_and_label(Role::TextInput, "Time budget").type_text("x");
-        panel.run_ok();
-        assert!(budget(&panel).contains('x'));
-        assert!(panel.state().state.draft.complaint("training.time_budget_s").is_some());
-        panel.get_by_label_contains("Expected a number above 0");
-    }
-
-    #[test]
-    fn the_method_is_chosen_once_and_names_the_button_that_starts() {
-        let mut panel = small(opened(&fixture("siemens_star_n64.npz")));
-        panel.get_by_label("Start training");
-        panel.get_by_role_and_label(Role::ComboBox, "Method").click();
-        panel.run_ok();
-        panel.get_by_role_and_label(Role::Button, "Direct").click();
-        panel.run_ok();
-        assert_eq!(panel.state().state.draft.text("training.method").unwrap(), "direct");
-        panel.get_by_label("Start solving");
-        panel.get_by_role_and_label(Role::ComboBox, "Method").click();
-        panel.run_ok();
-        panel.get_by_role_and_label(Role::Button, "Network").click();
-        panel.run_ok();
-        assert_eq!(panel.state().state.draft.text("training.method").unwrap(), "network");
-    }
-
-    #[test]
-    fn none_can_be_switched_on_and_off() {
-        let mut panel = small(State::default());
-        panel.get_by_label("Epochs none").click();
-        panel.run_ok();
-        assert_eq!(panel.state().state.draft.config().training.epochs, Some(50));
-        panel.get_by_label("Epochs none").click();
-        panel.run_ok();
-        assert_eq!(panel.state().state.draft.config().training.epochs, None);
-    }
-
-    #[test]
-    fn a_choice_is_made_from_a_list_with_explanations() {
-        let mut panel = small(State::default());
-        panel.get_by_role_and_label(Role::ComboBox, "Loss").click();
-        panel.run_ok();
-        panel.get_by_label("Mean absolute error").click();
-        panel.run_ok();
-        assert_eq!(panel.state().state.draft.text("training.loss").unwrap(), "mae");
-        panel.get_by_label("mean absolute error of the amplitude");
-    }
-
-    #[test]
-    fn the_search_finds_fields_wherever_they_stand_and_says_when_they_are_not_used() {
-        let mut panel = small(State::default());
-        assert!(panel.query_by_label("Central window").is_none(), "it stands among the further settings");
-        panel.state_mut().view.wanted = "crop".into();
-        panel.run_ok();
-        panel.get_by_label("Central window");
-        panel.get_by_label_contains("Not used. Only the blending weight");
-        panel.state_mut().view.wanted = "no such thing".into();
-        panel.run_ok();
-        panel.get_by_label("No field matches");
-    }
-
-    #[test]
-    fn only_modified_shows_what_was_changed_and_nothing_else() {
-        let mut state = State::default();
-        set(&mut state, "model.head_filters", "24");
-        let mut panel = small(state);
-        panel.get_by_label("Only modified (1)").click();
-        panel.run_ok();
-        panel.get_by_label("Reset Head filters");
-        assert!(panel.query_by_label("Batch size").is_none());
-    }
-
-    fn own(name: &str, config: Config) -> UserPreset {
-        UserPreset { name: name.into(), config: Some(Box::new(config)), problem: None }
-    }
-
-    #[test]
-    fn presets_are_chosen_saved_and_deleted_only_after_a_question() {
-        let presets = vec![own("beamline", Preset::Reference.config())];
-        let mut panel = small(State { presets, presets_folder: "presets".into(), ..State::default() });
-        panel.get_by_role_and_label(Role::ComboBox, "Preset").click();
-        panel.run_ok();
-        panel.get_by_role_and_label(Role::Button, "beamline").click();
-        panel.run_ok();
-        assert_eq!(panel.state().state.draft.base_name(), "beamline");
-        assert_eq!(panel.state().state.draft.config(), &Preset::Reference.config());
-        panel.get_by_label("Delete…").click();
-        panel.run_ok();
-        assert!(!panel.state().actions.iter().any(|action| matches!(action, Action::DeletePreset(_))));
-        panel.get_by_role_and_label(Role::Button, "Delete").click();
-        panel.run_ok();
-        assert_eq!(panel.state().actions.last(), Some(&Action::DeletePreset("beamline".into())));
-        panel.get_by_label("Save as…").click();
-        panel.run_ok();
-        panel.get_by_role_and_label(Role::Button, "Replace").click();
-        panel.run_ok();
-        let config = Box::new(Preset::Reference.config());
-        assert_eq!(panel.state().actions.last(), Some(&Action::SavePreset { name: "beamline".into(), config }));
-        panel.get_by_label("Save file…").click();
-        panel.run_ok();
-        assert_eq!(panel.state().outbox.command, Some(Command::SaveConfig));
-    }
-
-    #[test]
-    fn the_forecast_counts_exactly_and_says_where_its_time_comes_from() {
-        let mut state = opened(&fixture("siemens_star_n64.npz"));
-        state.act(Action::UseConfig { name: "reference".into(), config: Box::new(Preset::Reference.config()) });
-        let panel = small(state.clone());
-        // A§4.8: 2 339 892 parameters for N = 64, scale 2, gridsize 1, with attention.
-        panel.get_by_label(&crate::ui::widgets::numbers::grouped(2_339_892));
-        panel.get_by_label_contains("rough guess");
-        drop(panel);
-        let settings = Preset::Reference.config().differences(&Config::default()).unwrap();
-        state.runs = vec![RunInfo {
-            folder: "runs/a".into(),
-            steps: Some(100),
-            patterns_per_second: Some(51.6),
-            side: Some(64),
-            device: "Test device".into(),
-            settings,
-            ..RunInfo::default()
-        }];
-        let panel = small(state);
-        panel.get_by_label("about 10 s");
-        panel.get_by_label_contains("Time as in the latest run: 51.6 patterns/s on Test device");
-    }
-
-    #[test]
-    fn without_a_dataset_the_button_says_why_it_is_off() {
-        let mut panel = small(State::default());
-        panel.get_by_label("Open a dataset first");
-        panel.get_by_label("Start training").click();
-        panel.run_ok();
-        assert_eq!(panel.state().actions, []);
-    }
-
-    #[test]
-    fn the_configuration_looks_as_accepted() {
-        let mut state = State::default();
-        set(&mut state, "training.batch_size", "0");
-        set(&mut state, "model.gridsize", "2");
-        looks_as_accepted(&state, View::show, [680.0, 560.0], "configure", &[]);
-    }
-
-    #[test]
-    #[ignore = "writes pictures to look at"]
-    fn pictures_of_the_configure_panel() {
-        for theme in [egui::Theme::Dark, egui::Theme::Light] {
-            for size in [[1280.0, 720.0], [1920.0, 1000.0], [500.0, 760.0]] {
-                let mut state = opened(&fixture("siemens_star_n64.npz"));
-                set(&mut state, "training.batch_size", "0");
-                set(&mut state, "model.gridsize", "2");
-                set(&mut state, "training.epochs", "30");
-                set(&mut state, "model.last_stage", "border_mask");
-                let mut panel = bench(state, size, theme);
-                photograph(&mut panel, &format!("configure_{theme:?}_{}", size[0]));
-            }
-        }
-        let mut panel = bench(opened(&fixture("siemens_star_n64.npz")), [1280.0, 1500.0], egui::Theme::Dark);
-        panel.state_mut().view.wanted = "e".into();
-        panel.run_ok();
-        photograph(&mut panel, "configure_all");
-        panel.state_mut().view.wanted.clear();
-        panel.run_ok();
-        panel.get_by_role_and_label(Role::ComboBox, "Loss").click();
-        panel.run_ok();
-        photograph(&mut panel, "configure_list");
-        panel.get_by_label("Save as…").click();
-        panel.run_ok();
-        photograph(&mut panel, "configure_save");
     }
 }

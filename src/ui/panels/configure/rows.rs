@@ -1,9 +1,9 @@
-//! The fields as the form shows them, worked out whenever the configuration changes.
+//! The fields of the form, rebuilt whenever the configuration changes.
 
-use crate::config::{Config, Field, why_unused};
+use crate::config::{Config, Field, unused_reason};
 use crate::session::Draft;
 
-/// Fields that most people set, in the order in which they are shown; the others stand below "More settings".
+/// Commonly used fields, in display order; the others are listed under "advanced settings".
 const BASIC: &[&str] = &[
     "training.method",
     "training.time_budget_s",
@@ -27,7 +27,7 @@ const BASIC: &[&str] = &[
     "execution.accelerator",
 ];
 
-/// Groups in the order in which they are shown, with their titles.
+/// Groups in display order, with titles.
 const GROUPS: &[(&str, &str)] = &[
     ("training", "Training"),
     ("model", "Network and physics"),
@@ -38,61 +38,65 @@ const GROUPS: &[(&str, &str)] = &[
     ("simulation", "Simulated datasets"),
 ];
 
-/// One field.
+/// A field of the form.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::ui::panels) struct Row {
-    /// What is known about it.
+    /// Description of the field.
     pub field: &'static Field,
-    /// Its text, legal or not.
+    /// Current text, possibly invalid.
     pub text: String,
-    /// Its value where the configuration started.
+    /// Value in the base configuration.
     pub base: String,
-    /// Its value in the default preset.
+    /// Value in the default preset.
     pub default: String,
-    /// Whether it differs from where it started.
+    /// True if the field differs from the base configuration.
     pub modified: bool,
-    /// Why its text is not legal, or contradicts another field.
+    /// Reason why the text is invalid or contradicts another field.
     pub complaint: Option<String>,
-    /// Why it has no effect.
+    /// Reason why the field has no effect.
     pub unused: Option<String>,
-    /// Whether it is among the fields that most people set.
+    /// True for commonly used fields.
     pub basic: bool,
 }
 
 /// A group of fields.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::ui::panels) struct Group {
-    /// First part of the paths.
+    /// First part of the paths, such as `model`.
     pub name: &'static str,
-    /// What a person is shown.
+    /// Display title.
     pub title: String,
-    /// Its fields, basic ones first.
+    /// Fields, basic ones first.
     pub rows: Vec<Row>,
 }
 
-/// All fields.
+/// All fields of the form.
 #[derive(Debug, Default)]
 pub(in crate::ui::panels) struct Rows {
-    /// What they were worked out for.
+    /// The draft they were built for.
     of: Option<Draft>,
-    /// The groups, in order.
+    /// Groups in display order.
     pub groups: Vec<Group>,
-    /// How many fields differ from where they started.
+    /// Number of modified fields.
     pub modified: usize,
-    /// What keeps the configuration from being used.
+    /// Problems that make the configuration unusable.
     pub problems: Vec<String>,
-    /// Counts the changes.
+    /// Counter incremented on each change.
     pub version: u64,
 }
 
 impl Rows {
-    /// Follows the configuration.
+    /// Updates the rows if the draft changed.
     pub(in crate::ui::panels) fn follow(&mut self, draft: &Draft) {
-        self.follow_for(draft, why_unused);
+        self.follow_for(draft, unused_reason);
     }
 
-    /// As [`Self::follow`], with what says why a field has no effect.
-    pub(in crate::ui::panels) fn follow_for(&mut self, draft: &Draft, why_unused: fn(&str, &Config) -> Option<String>) {
+    /// Like [`Self::follow`], with a function that explains why a field has no effect.
+    pub(in crate::ui::panels) fn follow_for(
+        &mut self,
+        draft: &Draft,
+        unused_reason: fn(&str, &Config) -> Option<String>,
+    ) {
         if self.of.as_ref() == Some(draft) {
             return;
         }
@@ -105,7 +109,7 @@ impl Rows {
         let mut rows: Vec<Row> = Vec::new();
         for (at, field) in Config::fields().into_iter().enumerate() {
             let of = |texts: &[String]| texts.get(at).cloned().unwrap_or_default();
-            let rejected = draft.complaint(field.path).map(|complaint| shortened(complaint, field.path));
+            let rejected = draft.field_error(field.path).map(|complaint| shortened(complaint, field.path));
             let text = if rejected.is_some() { draft.text(field.path).unwrap_or_default() } else { of(&values) };
             let contradicts = self.problems.iter().find(|problem| names(problem, field.path)).cloned();
             rows.push(Row {
@@ -114,7 +118,7 @@ impl Rows {
                 default: of(&default),
                 modified: rejected.is_some() || of(&values) != of(&base),
                 complaint: rejected.or(contradicts),
-                unused: why_unused(field.path, draft.config()),
+                unused: unused_reason(field.path, draft.config()),
                 basic: BASIC.contains(&field.path),
                 text,
             });
@@ -139,7 +143,7 @@ impl Rows {
     }
 }
 
-/// Whether a text names a field: its path, not as the start of a longer one.
+/// True if a text contains the path of a field, not as a prefix of a longer path.
 fn names(text: &str, path: &str) -> bool {
     text.match_indices(path).any(|(at, _)| {
         let after = text[at + path.len()..].chars().next();
@@ -147,7 +151,7 @@ fn names(text: &str, path: &str) -> bool {
     })
 }
 
-/// A complaint beside its field need not name the field and the flag.
+/// Shortens a message shown next to its field by omitting the field and the flag.
 fn shortened(complaint: &str, path: &str) -> String {
     let without_hint = complaint.split(" Change it with ").next().unwrap_or(complaint);
     let short = match without_hint.split_once(" Expected ") {
@@ -158,9 +162,9 @@ fn shortened(complaint: &str, path: &str) -> String {
 }
 
 impl Row {
-    /// Whether it fits what is looked for, in lower case.
-    pub(in crate::ui::panels) fn matches(&self, wanted: &str) -> bool {
-        wanted.split_whitespace().all(|word| {
+    /// True if the row matches all words of a lower-case query.
+    pub(in crate::ui::panels) fn matches(&self, query: &str) -> bool {
+        query.split_whitespace().all(|word| {
             [self.field.label, self.field.path, self.field.help, self.field.flag.unwrap_or_default()]
                 .iter()
                 .any(|text| text.to_lowercase().contains(word))
@@ -169,7 +173,6 @@ impl Row {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
 
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_stands_at_its_field_and_a_contradiction_at_the_fields_it_names() {
+    fn errors_are_attached_to_their_field_and_contradictions_to_all_named_fields() {
         let wrong = rows(|draft| draft.set("training.batch_size", "0"));
         let field = row(&wrong, "training.batch_size");
         assert_eq!((field.text.as_str(), field.modified), ("0", true));
@@ -223,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_worked_out_only_when_something_has_changed() {
+    fn rows_are_rebuilt_only_on_changes() {
         let mut rows = Rows::default();
         let mut draft = Draft::default();
         rows.follow(&draft);

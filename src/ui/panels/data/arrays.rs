@@ -1,4 +1,4 @@
-//! The arrays of a file: key, shape, type, range.
+//! Table of the arrays in the file: key, shape, type, range.
 
 use crate::data::ArraySummary;
 use crate::ui::theme;
@@ -43,12 +43,12 @@ pub(super) fn show(ui: &mut egui::Ui, arrays: &[ArraySummary]) {
                 });
                 row.col(|ui| match (&array.problem, array.range) {
                     (Some(problem), _) => {
-                        let text = RichText::new("cannot be read").color(palette.bad);
+                        let text = RichText::new("unreadable").color(palette.bad);
                         ui.add(egui::Label::new(text).truncate()).on_hover_text(problem);
                     }
                     (None, Some((low, high))) => {
                         let text = if low == high { short(low) } else { format!("{} … {}", short(low), short(high)) };
-                        ui.add(egui::Label::new(text).truncate()).on_hover_text("Smallest and largest finite value");
+                        ui.add(egui::Label::new(text).truncate()).on_hover_text("Minimum and maximum finite value");
                     }
                     (None, None) => {
                         ui.label(RichText::new("–").color(palette.weak));
@@ -62,15 +62,15 @@ fn about(array: &ArraySummary) -> String {
     format!("{}\n{} ({})", array.key, bytes(array.bytes), format!("{:?}", array.storage).to_lowercase())
 }
 
-/// Lengths of the axes, `516 × 64 × 64`.
+/// Formats a shape: `516 × 64 × 64`.
 pub(super) fn shape(lengths: &[usize]) -> String {
     match lengths {
-        [] => "one value".to_owned(),
+        [] => "scalar".to_owned(),
         lengths => lengths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" × "),
     }
 }
 
-/// The type in words: `<f4` is float32.
+/// Readable name of a NumPy dtype: `<f4` is float32.
 pub(super) fn dtype(dtype: &str) -> String {
     let bare = dtype.trim_start_matches(['<', '>', '=', '|']);
     let mut letters = bare.chars();
@@ -92,12 +92,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_and_shapes_are_written_as_a_person_says_them() {
+    fn types_and_shapes_are_readable() {
         assert_eq!(
             [dtype("<f4"), dtype(">c16"), dtype("|u1"), dtype("<i8")],
             ["float32", "complex128", "uint8", "int64"]
         );
         assert_eq!([dtype("|b1"), dtype("<U12"), dtype("|O"), dtype("?")], ["bool", "text", "object", "?"]);
-        assert_eq!((shape(&[516, 64, 64]), shape(&[])), ("516 × 64 × 64".into(), "one value".into()));
+        assert_eq!((shape(&[516, 64, 64]), shape(&[])), ("516 × 64 × 64".into(), "scalar".into()));
     }
 }

@@ -1,50 +1,50 @@
-//! One pattern after the other, their mean and their maximum.
+//! Browser of the diffraction patterns, their mean and their maximum.
 
-use super::mask::{Editor, Wish};
+use super::mask::{Editor, MaskRequest};
 use super::pixels;
 use crate::imaging::Colormap;
+use crate::library::Patterns;
 use crate::session::Action;
 use crate::ui::theme;
 use crate::ui::widgets::image_view::{Drag, ImageResponse, ImageView, Viewport};
-use crate::ui::widgets::numbers::{grouped, short, signed};
-use crate::worker::message::Patterns;
+use crate::ui::widgets::numbers::{count_of, grouped, quantity, short, signed};
 use eframe::egui::{self, Color32, ColorImage, Mesh, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
 use ndarray::{Array2, Axis};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// Patterns shown per second when they play.
+/// Playback rate, patterns per second.
 const PLAY_RATE: f64 = 8.0;
-/// Decades of intensity that the logarithmic scale tells apart.
+/// Dynamic range of the logarithmic scale, in decades.
 const DECADES: f32 = 5.0;
 
-/// Which image is shown.
+/// Displayed image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-enum Which {
+enum ImageKind {
     /// The selected pattern.
     #[default]
-    One,
-    /// The mean of all.
+    Selected,
+    /// Mean of all patterns.
     Mean,
-    /// The largest value of each pixel.
-    Largest,
+    /// Maximum of each pixel over all patterns.
+    Max,
 }
 
-/// How intensity becomes colour.
+/// Intensity scale of the color map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 enum Scale {
-    /// Logarithm.
+    /// Logarithmic.
     #[default]
     Log,
     /// Square root: amplitude.
     Root,
-    /// As it is.
+    /// Linear.
     Linear,
 }
 
 impl Scale {
-    /// Place of an intensity between 0 and the largest, 0 to 1.
-    fn place(self, intensity: f32, largest: f32) -> f32 {
+    /// Position of an intensity on the color map, 0 to 1.
+    fn fraction(self, intensity: f32, largest: f32) -> f32 {
         let share = (intensity / largest.max(f32::MIN_POSITIVE)).clamp(0.0, 1.0);
         match self {
             Self::Linear => share,
@@ -57,46 +57,46 @@ impl Scale {
     }
 }
 
-/// How patterns are shown.
+/// State of the browser.
 #[derive(Default)]
 pub(super) struct Browser {
     image: ImageView,
-    which: Which,
+    kind: ImageKind,
     scale: Scale,
-    own_scale: bool,
+    individual_scale: bool,
     hide_marks: bool,
-    /// Time of the latest step, while patterns play.
+    /// Time of the latest step during playback.
     playing: Option<f64>,
     dead: Option<(usize, Vec<[usize; 2]>)>,
     at_limit: Option<(u64, Vec<[usize; 2]>)>,
     viewport: Viewport,
     mask: Editor,
-    /// (N, N) pixels that are bad in the patterns as they are read.
+    /// (N, N) bad pixels of the patterns as loaded.
     known: Option<(usize, Array2<bool>)>,
-    /// (N, N) intensity of what is shown, and its largest value or that of all patterns.
+    /// (N, N) displayed intensity, and the maximum of the color scale.
     shown: Option<(u64, Array2<f32>, f32)>,
 }
 
-/// What is shown besides the patterns.
-pub(super) struct Beside<'a> {
-    /// The pattern under the pointer in the scan, shown in place of the selected one.
-    pub looked_at: Option<usize>,
-    /// Intensity at which the detector ends.
+/// Inputs besides the patterns.
+pub(super) struct Context<'a> {
+    /// Pattern hovered in the scan map, shown instead of the selected one.
+    pub hovered: Option<usize>,
+    /// Intensity at which the detector saturates.
     pub limit: Option<f32>,
-    /// The mask file that the configuration names; empty for none.
+    /// Mask file of the configuration; empty for none.
     pub mask_file: &'a str,
 }
 
 impl Browser {
-    /// Draws the browser in the space that is left; gives back what is to be done with a mask.
+    /// Draws the browser in the remaining space; returns a request of the mask editor.
     pub(super) fn show(
         &mut self,
         ui: &mut egui::Ui,
         patterns: &Arc<Patterns>,
         selected: usize,
-        beside: &Beside<'_>,
+        context: &Context<'_>,
         actions: &mut Vec<Action>,
-    ) -> Option<Wish> {
+    ) -> Option<MaskRequest> {
         let count = patterns.dataset.len();
         self.controls(ui);
         let of = Arc::as_ptr(patterns) as usize;
@@ -104,40 +104,21 @@ impl Browser {
             let good = patterns.dataset.mask.as_ref();
             let bad = good.map_or_else(|| Array2::from_elem(patterns.max.dim(), false), |good| good.mapv(|good| !good));
             self.known = Some((of, bad));
-            self.mask.forget();
+            self.mask.reset();
         }
         let known = self.known.take();
-        let wish =
-            known.as_ref().and_then(|(_, known)| self.mask.tools(ui, known, patterns.max.view(), beside.mask_file));
-        let index = beside.looked_at.unwrap_or(selected).min(count.saturating_sub(1));
-        let mut hasher = DefaultHasher::new();
-        (Arc::as_ptr(patterns) as usize, self.which, self.scale, self.own_scale).hash(&mut hasher);
-        if self.which == Which::One {
-            index.hash(&mut hasher);
-        }
-        let key = hasher.finish();
-        if self.shown.as_ref().map(|(key, ..)| *key) != Some(key) {
-            let intensity = match self.which {
-                Which::One => {
-                    let pattern = patterns.dataset.diffraction.index_axis(Axis(0), index);
-                    pattern.mapv(|amplitude| amplitude * amplitude)
-                }
-                Which::Mean => patterns.mean.clone(),
-                Which::Largest => patterns.max.clone(),
-            };
-            let whole = self.which == Which::Largest || (self.which == Which::One && !self.own_scale);
-            let range = if whole { &patterns.max } else { &intensity };
-            let largest = range.iter().copied().fold(0.0, f32::max);
-            self.shown = Some((key, intensity, largest));
-        }
-        let Some((_, intensity, largest)) = self.shown.take() else { return wish };
+        let request =
+            known.as_ref().and_then(|(_, known)| self.mask.tools(ui, known, patterns.max.view(), context.mask_file));
+        let index = context.hovered.unwrap_or(selected).min(count.saturating_sub(1));
+        self.update_shown(patterns, index);
+        let Some((key, intensity, largest)) = self.shown.take() else { return request };
 
         let below = 3.0 * (ui.spacing().interact_size.y + ui.spacing().item_spacing.y) + 14.0;
         let space = vec2(ui.available_width(), (ui.available_height() - below).max(120.0));
-        let label = match self.which {
-            Which::One => "Diffraction pattern",
-            Which::Mean => "Mean pattern",
-            Which::Largest => "Largest values",
+        let label = match self.kind {
+            ImageKind::Selected => "Diffraction pattern",
+            ImageKind::Mean => "Mean pattern",
+            ImageKind::Max => "Maximum pattern",
         };
         let (height, width) = intensity.dim();
         let scale = self.scale;
@@ -152,7 +133,7 @@ impl Browser {
                 shown
             })
             .inner;
-        let marks = self.marks(ui, patterns, &intensity, key, beside.limit, &shown);
+        let marks = self.marks(ui, patterns, &intensity, key, context.limit, &shown);
         if let Some((of, known)) = &known {
             self.mask.draw(ui, &shown, known, *of as u64);
         }
@@ -160,46 +141,73 @@ impl Browser {
         let text = match shown.hovered {
             Some([x, y]) => {
                 let value = intensity.get((y, x)).copied().unwrap_or_default();
-                format!("x {x}, y {y} · {} counts · amplitude {}", short(value.into()), short(f64::from(value).sqrt()))
+                let (counts, amplitude) = (quantity(value.into(), "count"), short(f64::from(value).sqrt()));
+                format!("x {x}, y {y} · {counts} · amplitude {amplitude}")
             }
             None => self.caption(patterns, index, &marks),
         };
         ui.add(egui::Label::new(RichText::new(text).color(theme::palette(ui).weak)).truncate());
         self.transport(ui, selected, count, actions);
         (self.known, self.shown) = (known, Some((key, intensity, largest)));
-        wish
+        request
+    }
+
+    /// Computes the displayed intensity and its scale if the image or the scale changed.
+    fn update_shown(&mut self, patterns: &Arc<Patterns>, index: usize) {
+        let mut hasher = DefaultHasher::new();
+        (Arc::as_ptr(patterns) as usize, self.kind, self.scale, self.individual_scale).hash(&mut hasher);
+        if self.kind == ImageKind::Selected {
+            index.hash(&mut hasher);
+        }
+        let key = hasher.finish();
+        if self.shown.as_ref().map(|(key, ..)| *key) != Some(key) {
+            let intensity = match self.kind {
+                ImageKind::Selected => {
+                    let pattern = patterns.dataset.diffraction.index_axis(Axis(0), index);
+                    pattern.mapv(|amplitude| amplitude * amplitude)
+                }
+                ImageKind::Mean => patterns.mean.clone(),
+                ImageKind::Max => patterns.max.clone(),
+            };
+            let whole = self.kind == ImageKind::Max || (self.kind == ImageKind::Selected && !self.individual_scale);
+            let range = if whole { &patterns.max } else { &intensity };
+            let largest = range.iter().copied().fold(0.0, f32::max);
+            self.shown = Some((key, intensity, largest));
+        }
     }
 
     fn controls(&mut self, ui: &mut egui::Ui) {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 3.0;
-            for (which, text) in [(Which::One, "Pattern"), (Which::Mean, "Mean"), (Which::Largest, "Maximum")] {
-                ui.selectable_value(&mut self.which, which, text);
+            for (kind, text) in
+                [(ImageKind::Selected, "Pattern"), (ImageKind::Mean, "Mean"), (ImageKind::Max, "Maximum")]
+            {
+                ui.selectable_value(&mut self.kind, kind, text);
             }
             ui.separator();
             for (scale, text, about) in [
                 (Scale::Log, "Log", "Logarithm of the intensity, five decades"),
                 (Scale::Root, "Root", "Square root of the intensity: the amplitude"),
-                (Scale::Linear, "Linear", "The intensity itself"),
+                (Scale::Linear, "Linear", "Intensity"),
             ] {
                 ui.selectable_value(&mut self.scale, scale, text).on_hover_text(about);
             }
         });
         ui.horizontal_wrapped(|ui| {
-            let mut common = !self.own_scale;
-            ui.add_enabled(self.which == Which::One, egui::Checkbox::new(&mut common, "Same scale"))
-                .on_hover_text("The brightest pixel of all patterns sets the scale, so that they can be compared")
-                .on_disabled_hover_text("There is only one such image");
-            self.own_scale = !common;
+            let mut common = !self.individual_scale;
+            ui.add_enabled(self.kind == ImageKind::Selected, egui::Checkbox::new(&mut common, "Common scale"))
+                .on_hover_text("Scale all patterns to the brightest pixel of the dataset, so that they can be compared")
+                .on_disabled_hover_text("Applies to single patterns only");
+            self.individual_scale = !common;
             let mut marks = !self.hide_marks;
             ui.checkbox(&mut marks, "Bad pixels")
-                .on_hover_text("Marks dead and masked pixels in red, saturated ones in amber");
+                .on_hover_text("Mark dead and masked pixels in red, saturated pixels in amber");
             self.hide_marks = !marks;
-            self.mask.switch(ui);
+            self.mask.toggle(ui);
         });
     }
 
-    /// Marks what cannot be trusted; says what it is.
+    /// Marks bad pixels; returns a caption for them.
     fn marks(
         &mut self,
         ui: &egui::Ui,
@@ -239,29 +247,27 @@ impl Browser {
         }
         match (dead.len(), at_limit.len()) {
             (0, 0) => String::new(),
-            (dead, 0) => format!(" · {dead} dead or masked pixels"),
-            (0, bright) => format!(" · {bright} saturated pixels"),
-            (dead, bright) => format!(" · {dead} dead or masked, {bright} saturated pixels"),
+            (dead, 0) => format!(" · {}", count_of(dead, "dead or masked pixel")),
+            (0, bright) => format!(" · {}", count_of(bright, "saturated pixel")),
+            (dead, bright) => format!(" · {dead} dead or masked, {}", count_of(bright, "saturated pixel")),
         }
     }
 
     fn caption(&self, patterns: &Patterns, index: usize, marks: &str) -> String {
         let count = grouped(patterns.dataset.len() as u64);
-        match self.which {
-            Which::Mean => format!("Mean of {count} patterns{marks}"),
-            Which::Largest => format!("Largest value of each pixel in {count} patterns{marks}"),
-            Which::One => {
+        match self.kind {
+            ImageKind::Mean => format!("Mean of {count} patterns{marks}"),
+            ImageKind::Max => format!("Maximum of each pixel over {count} patterns{marks}"),
+            ImageKind::Selected => {
                 let counts = patterns.counts.get(index).copied().unwrap_or_default();
                 let [x, y] = patterns.dataset.positions.get(index).copied().unwrap_or_default();
-                {
-                    let place = signed(format!("x {x:.1}, y {y:.1}"));
-                    format!("Pattern {index} · {} counts · at {place} px{marks}", short(counts))
-                }
+                let position = signed(format!("x {x:.1}, y {y:.1}"));
+                format!("Pattern {index} · {} · at {position} px{marks}", quantity(counts, "count"))
             }
         }
     }
 
-    /// The colours and what they stand for.
+    /// Draws the color bar.
     fn bar(&self, ui: &mut egui::Ui, largest: f32) {
         ui.horizontal(|ui| {
             let weak = theme::palette(ui).weak;
@@ -287,7 +293,7 @@ impl Browser {
             let step = |ui: &mut egui::Ui, text: &str, name: &str, enabled: bool| {
                 let button = ui.add_enabled(enabled, egui::Button::new(RichText::new(text).monospace()));
                 button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, enabled, name));
-                button.on_hover_text(name).on_disabled_hover_text("There is none").clicked()
+                button.on_hover_text(name).on_disabled_hover_text("No further pattern").clicked()
             };
             if step(ui, "◀", "Previous pattern", selected > 0) {
                 wanted = selected.saturating_sub(1);
@@ -296,18 +302,14 @@ impl Browser {
                 wanted = selected + 1;
             }
             let text = if self.playing.is_some() { "Stop" } else { "Play" };
-            if ui
-                .add_enabled(count > 1, egui::Button::new(text))
-                .on_hover_text("Show one pattern after the other")
-                .clicked()
-            {
+            if ui.add_enabled(count > 1, egui::Button::new(text)).on_hover_text("Play through the patterns").clicked() {
                 self.playing = if self.playing.is_some() { None } else { Some(ui.input(|input| input.time)) };
-                self.which = Which::One;
+                self.kind = ImageKind::Selected;
             }
             ui.spacing_mut().slider_width = (ui.available_width() - 130.0).max(60.0);
             let slider = egui::Slider::new(&mut wanted, 0..=last).text("Pattern");
             if ui.add_enabled(count > 1, slider).changed() {
-                self.which = Which::One;
+                self.kind = ImageKind::Selected;
             }
         });
         if let Some(since) = self.playing {
@@ -324,7 +326,7 @@ impl Browser {
     }
 }
 
-/// An intensity in colours, on the logarithmic scale.
+/// Colors an intensity image on the logarithmic scale.
 pub(in crate::ui::panels) fn logarithmic(intensity: &Array2<f32>) -> ColorImage {
     picture(intensity, Scale::Log, intensity.iter().copied().fold(0.0, f32::max))
 }
@@ -338,13 +340,13 @@ fn picture(intensity: &Array2<f32>, scale: Scale, largest: f32) -> ColorImage {
         .collect();
     let (height, width) = intensity.dim();
     let color = |value: &f32| {
-        let at = (scale.place(*value, largest) * 511.0) as usize;
+        let at = (scale.fraction(*value, largest) * 511.0) as usize;
         colors.get(at).copied().unwrap_or(Color32::BLACK)
     };
     ColorImage::new([width, height], intensity.iter().map(color).collect())
 }
 
-/// Fills a rectangle with a colour map, from left to right.
+/// Fills a rectangle with a colormap, from left to right.
 pub(super) fn gradient(ui: &egui::Ui, rect: Rect, map: Colormap) {
     const STEPS: u32 = 48;
     let mut mesh = Mesh::default();
@@ -368,14 +370,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scale_goes_from_black_to_bright_and_the_logarithm_lifts_the_faint() {
+    fn every_scale_runs_from_zero_to_one_and_the_logarithm_lifts_faint_values() {
         for scale in [Scale::Log, Scale::Root, Scale::Linear] {
-            assert_eq!(scale.place(0.0, 100.0), 0.0);
-            assert!((scale.place(100.0, 100.0) - 1.0).abs() < 1e-5);
-            assert!(scale.place(0.0, 0.0).is_finite());
+            assert_eq!(scale.fraction(0.0, 100.0), 0.0);
+            assert!((scale.fraction(100.0, 100.0) - 1.0).abs() < 1e-5);
+            assert!(scale.fraction(0.0, 0.0).is_finite());
         }
         let faint = 0.1;
-        assert!(Scale::Log.place(faint, 100.0) > Scale::Root.place(faint, 100.0));
-        assert!(Scale::Root.place(faint, 100.0) > Scale::Linear.place(faint, 100.0));
+        assert!(Scale::Log.fraction(faint, 100.0) > Scale::Root.fraction(faint, 100.0));
+        assert!(Scale::Root.fraction(faint, 100.0) > Scale::Linear.fraction(faint, 100.0));
     }
 }

@@ -1,12 +1,12 @@
-//! Pictures of complex images: probe and object.
+//! Images of complex fields: probe and object.
 
-use crate::imaging::{Colormap, ComplexColours, robust_limits};
+use crate::imaging::{Colormap, ComplexColors, robust_limits};
+use crate::library::{Patterns, PreviewStage};
 use crate::session::{Action, OpenDataset};
 use crate::ui::theme;
 use crate::ui::widgets::background::Background;
 use crate::ui::widgets::image_view::{ImageResponse, ImageView};
 use crate::ui::widgets::numbers::{short, signed};
-use crate::worker::message::{Look, Patterns};
 use eframe::egui::{self, Color32, ColorImage, RichText, vec2};
 use ndarray::{Array2, ArrayView2, Axis};
 use num_complex::Complex32;
@@ -14,40 +14,40 @@ use std::f32::consts::PI;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// Share of the largest amplitude below which a phase is noise.
+/// Fraction of the maximum amplitude below which the phase is noise.
 const FAINT: f32 = 1e-3;
-/// Span of phase, radians, below which it is shown in gray.
+/// Phase range, radians, below which the phase is shown in gray.
 const NARROW: f64 = 4.0;
 
-/// Width in points below which the choices over the object stand closer, as in a window of 1280 points.
+/// Width in points below which the object's buttons are packed more tightly, as in a 1280-point window.
 const NARROW_ROW: f32 = 310.0;
 
-/// Pixels from which on an image is coloured on a thread of its own.
+/// Maximum number of pixels colored synchronously.
 const LARGE: usize = 60_000;
 
-/// What of a complex number is shown.
+/// Displayed aspect of a complex number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(in crate::ui::panels) enum Aspect {
-    /// Its modulus.
+    /// Modulus.
     #[default]
     Amplitude,
-    /// Its argument.
+    /// Argument.
     Phase,
-    /// Both: the argument as hue, the modulus as brightness.
+    /// Argument as hue, modulus as brightness.
     Both,
 }
 
-/// Which mode of the probe is shown.
+/// Displayed mode of the probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 enum Mode {
-    /// The root of the summed intensity of all.
+    /// Square root of the summed intensity of all modes.
     #[default]
     All,
-    /// One of them.
+    /// A single mode.
     One(usize),
 }
 
-/// How the probe is shown.
+/// State of the probe image.
 #[derive(Default)]
 pub(super) struct ProbeView {
     image: FieldImage,
@@ -57,7 +57,7 @@ pub(super) struct ProbeView {
 }
 
 impl ProbeView {
-    /// Draws the probe in the space that is left.
+    /// Draws the probe in the remaining space.
     pub(super) fn show(&mut self, ui: &mut egui::Ui, patterns: &Arc<Patterns>) {
         let of = Arc::as_ptr(patterns) as usize;
         let probe = &patterns.dataset.probe;
@@ -76,7 +76,7 @@ impl ProbeView {
             Mode::All => format!("All {modes} modes"),
             Mode::One(at) => {
                 let share = 100.0 * shares.get(at).copied().unwrap_or_default();
-                format!("Mode {} of {modes}, {share:.0} % of the light", at + 1)
+                format!("Mode {} of {modes}, {share:.0} % of the power", at + 1)
             }
         };
         ui.horizontal_wrapped(|ui| {
@@ -121,78 +121,55 @@ impl ProbeView {
     }
 }
 
-/// How objects are shown.
+/// State of the object image.
 #[derive(Default)]
 pub(super) struct ObjectView {
     image: FieldImage,
     aspect: Option<Aspect>,
-    show_known: bool,
+    show_reference: bool,
 }
 
 impl ObjectView {
-    /// Draws a first look at the object, or the one that the file brings, in the space that is left, below a title.
+    /// Draws the quick preview, or the reference object of the file, in the remaining space, below a title.
     ///
-    /// * `on_opening`: whether a first look is taken when a dataset is opened.
+    /// * `on_open`: true if a quick preview is computed when a dataset is opened.
     pub(super) fn show(
         &mut self,
         ui: &mut egui::Ui,
         patterns: &Arc<Patterns>,
         dataset: &OpenDataset,
-        on_opening: bool,
+        on_open: bool,
         actions: &mut Vec<Action>,
     ) {
-        let first_look = dataset.preview.as_ref();
+        let preview = dataset.preview.as_ref();
         let known = patterns.dataset.object.as_ref();
         let weak = theme::palette(ui).weak;
-        // What was found here is shown, once there is something; the choice is the person's alone.
-        let show_known = known.is_some() && (self.show_known || first_look.is_none());
+        // Show the preview once it is available, unless the user selects the reference.
+        let show_reference = known.is_some() && (self.show_reference || preview.is_none());
         ui.scope(|ui| {
-            // As high as the titles beside it.
+            // As high as the adjacent titles.
             ui.spacing_mut().interact_size.y = 16.0;
             ui.horizontal(|ui| {
                 ui.label(RichText::new("Object").strong());
-                look(ui, dataset, on_opening, actions);
+                preview_controls(ui, dataset, on_open, actions);
             });
         });
-        if known.is_none() && first_look.is_none() {
-            let text = "The file brings no object to compare with. This is usual, and nothing is missing.";
+        if known.is_none() && preview.is_none() {
+            let text = "The file contains no reference object. This is normal; none is required.";
             ui.label(RichText::new(text).color(weak));
             return;
         }
-        let aspect = self.aspect.get_or_insert(Aspect::Phase);
-        let narrow = ui.available_width() < NARROW_ROW;
-        ui.horizontal_wrapped(|ui| {
-            if known.is_some() && first_look.is_some() {
-                let source = |known: bool| if known { "In the file" } else { "First look" };
-                let combo = egui::ComboBox::from_id_salt("object shown")
-                    .width(72.0)
-                    .selected_text(source(show_known))
-                    .show_ui(ui, |ui| {
-                        ui.selectable_value(&mut self.show_known, false, source(false))
-                            .on_hover_text("A quick solution of a few seconds, without a network");
-                        ui.selectable_value(&mut self.show_known, true, source(true))
-                            .on_hover_text("The object that the file brings, only to compare with");
-                    });
-                combo.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Object shown"));
-            }
-            if known.is_some() && first_look.is_some() && narrow {
-                // They stay one row beside the list.
-                ui.spacing_mut().item_spacing.x = 2.0;
-                ui.spacing_mut().button_padding.x = 4.0;
-            }
-            aspects(ui, aspect, true);
-        });
-        let aspect = *aspect;
-        match (known, first_look) {
-            (Some(object), _) if show_known => {
+        let aspect = self.choices(ui, known.is_some() && preview.is_some(), show_reference);
+        match (known, preview) {
+            (Some(object), _) if show_reference => {
                 let key = key_of(Arc::as_ptr(patterns) as usize, aspect);
                 let (height, width) = object.dim();
                 let at = |y: usize, x: usize| object.get((y, x)).copied().unwrap_or_default();
-                let caption = format!("In the file, {width} × {height} px, to compare with");
+                let caption = format!("Reference object, {width} × {height} px");
                 draw(
                     ui,
                     &mut self.image,
-                    "Object guess",
+                    "Reference object",
                     key,
                     (height, width),
                     aspect,
@@ -205,82 +182,111 @@ impl ObjectView {
                 let key = key_of(Arc::as_ptr(picture) as usize, aspect);
                 let (height, width) = (picture.height, picture.width);
                 let at = |y: usize, x: usize| {
-                    let place = y * width + x;
-                    let part = |values: &[f32]| values.get(place).copied().unwrap_or_default();
+                    let index = y * width + x;
+                    let part = |values: &[f32]| values.get(index).copied().unwrap_or_default();
                     match part(&picture.coverage) > 0.0 {
                         true => Complex32::from_polar(part(&picture.amplitude), part(&picture.phase)),
                         false => Complex32::default(),
                     }
                 };
                 let field = || Array2::from_shape_fn((height, width), |(y, x)| at(y, x));
-                let caption = format!("Before any training; misfit {}", short(*misfit));
-                draw(ui, &mut self.image, "First look", key, (height, width), aspect, field, at, &caption);
+                let caption = format!("Before training; misfit {}", short(*misfit));
+                draw(ui, &mut self.image, "Quick preview", key, (height, width), aspect, field, at, &caption);
             }
             _ => {}
         }
     }
+
+    /// Choice of aspect and, if there are `both` objects, between preview and reference.
+    fn choices(&mut self, ui: &mut egui::Ui, both: bool, show_reference: bool) -> Aspect {
+        let aspect = self.aspect.get_or_insert(Aspect::Phase);
+        let narrow = ui.available_width() < NARROW_ROW;
+        ui.horizontal_wrapped(|ui| {
+            if both {
+                let source = |reference: bool| if reference { "Reference" } else { "Preview" };
+                let combo = egui::ComboBox::from_id_salt("object shown")
+                    .width(72.0)
+                    .selected_text(source(show_reference))
+                    .show_ui(ui, |ui| {
+                        ui.selectable_value(&mut self.show_reference, false, source(false))
+                            .on_hover_text("A quick reconstruction without a network, computed in a few seconds");
+                        ui.selectable_value(&mut self.show_reference, true, source(true))
+                            .on_hover_text("The reference object in the file, for comparison only");
+                    });
+                combo.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Object shown"));
+                if narrow {
+                    // Keep one row next to the combo box.
+                    ui.spacing_mut().item_spacing.x = 2.0;
+                    ui.spacing_mut().button_padding.x = 4.0;
+                }
+            }
+            aspects(ui, aspect, true);
+        });
+        *aspect
+    }
 }
 
-/// A first look, in the line of the title: that it is being taken, how to end it, how to get one.
-fn look(ui: &mut egui::Ui, dataset: &OpenDataset, on_opening: bool, actions: &mut Vec<Action>) {
-    let about = "A quick solution of a few seconds without a network, so that a wrong orientation, wrong positions or a \
-                 wrong probe are seen before any training";
-    if let Some(look) = dataset.looking {
+/// Controls of the quick preview in the title line: progress, cancel, start.
+fn preview_controls(ui: &mut egui::Ui, dataset: &OpenDataset, on_open: bool, actions: &mut Vec<Action>) {
+    let about = "Compute a quick reconstruction without a network, to detect a wrong orientation, positions or probe \
+                 before training";
+    if let Some(look) = dataset.preview_stage {
         ui.add(egui::Spinner::new().size(12.0));
         let (text, meaning) = match look {
-            Look::Object => ("First look", "The object is being found, roughly"),
-            Look::Orientations => ("Orientations", "The eight ways to lay the scan are being compared"),
+            PreviewStage::Object => ("Computing", "Computing a quick preview of the object"),
+            PreviewStage::Orientations => ("Orientations", "Comparing the eight scan orientations"),
         };
         ui.label(RichText::new(text).color(theme::palette(ui).weak)).on_hover_text(meaning);
         if ui.small_button("Cancel").clicked() {
-            actions.push(Action::CancelLook);
+            actions.push(Action::CancelPreview);
         }
         return;
     }
-    let text = if dataset.preview.is_some() { "Look again" } else { "First look" };
+    let text = if dataset.preview.is_some() { "Recompute" } else { "Preview" };
     if ui.small_button(text).on_hover_text(about).clicked() {
-        actions.push(Action::TakeLook);
+        actions.push(Action::ComputePreview);
     }
-    // Where there is no room for it, it is in the menu Edit.
-    if ui.available_width() < 96.0 {
+    // Without room, the option is available in the Edit menu only.
+    if ui.available_width() < 108.0 {
         return;
     }
-    let mut on = on_opening;
-    if ui.checkbox(&mut on, "On opening").on_hover_text("Take a first look whenever a dataset is opened").changed() {
-        actions.push(Action::SetFirstLook(on));
+    let mut on = on_open;
+    if ui.checkbox(&mut on, "Auto-preview").on_hover_text("Compute a quick preview whenever a file is opened").changed()
+    {
+        actions.push(Action::SetAutoPreview(on));
     }
 }
 
 pub(in crate::ui::panels) fn aspects(ui: &mut egui::Ui, aspect: &mut Aspect, has_phase: bool) {
     let all = [
-        (Aspect::Amplitude, "Amplitude", "Brightness is the modulus"),
+        (Aspect::Amplitude, "Amplitude", "Modulus as brightness"),
         (
             Aspect::Phase,
             "Phase",
-            "The argument: in gray around its mean where it spans little, else in colours from −π to π",
+            "Argument: in gray around the mean if the range is small, else in colors from −π to π",
         ),
-        (Aspect::Both, "Both", "Hue is the phase, brightness the amplitude"),
+        (Aspect::Both, "Both", "Phase as hue, amplitude as brightness"),
     ];
     for (value, text, about) in all {
         let enabled = has_phase || value == Aspect::Amplitude;
         let chosen = if has_phase { *aspect == value } else { value == Aspect::Amplitude };
         let button = ui.add_enabled(enabled, egui::Button::selectable(chosen, text));
-        let button = button.on_hover_text(about).on_disabled_hover_text("Modes add up in intensity; choose one mode");
+        let button = button.on_hover_text(about).on_disabled_hover_text("Modes add incoherently; select a single mode");
         if button.clicked() {
             *aspect = value;
         }
     }
 }
 
-/// A complex image in colours; a large one is coloured on a thread of its own.
+/// A complex image in colors; large images are colored in the background.
 #[derive(Default)]
 pub(in crate::ui::panels) struct FieldImage {
     view: ImageView,
     colored: Background<ColorImage>,
 }
 
-/// Draws a complex image and below it what is under the pointer, or the caption; nothing to point at before it is coloured.
-#[allow(clippy::too_many_arguments)]
+/// Draws a complex image with a readout or caption below; returns `None` before it is colored.
+#[expect(clippy::too_many_arguments, reason = "image, its key and size, accessors, and texts")]
 pub(in crate::ui::panels) fn draw(
     ui: &mut egui::Ui,
     image: &mut FieldImage,
@@ -339,14 +345,14 @@ fn picture(field: &Array2<Complex32>, aspect: Aspect, nothing: Color32) -> Color
     let limits = robust_limits(amplitude.view(), all.view(), 0.005, 0.998);
     let largest = amplitude.iter().copied().fold(0.0, f32::max);
     let rgb = |[r, g, b]: [u8; 3]| Color32::from_rgb(r, g, b);
-    let (grays, hues) = (table(Colormap::Gray), ComplexColours::default());
+    let (grays, hues) = (table(Colormap::Gray), ComplexColors::default());
     let turn = |value: &Complex32| (value.arg() + PI) / (2.0 * PI);
     let pick = |colors: &[Color32], share: f32| {
         let at = (share.clamp(0.0, 1.0) * (colors.len() - 1) as f32).round() as usize;
         colors.get(at).copied().unwrap_or(nothing)
     };
     let cycle = table(Colormap::Cyclic);
-    // Phase that spans little is shown in gray around its mean: the whole circle of colours would hide it.
+    // Show a small phase range in gray around its mean: the cyclic colormap would hide it.
     let sum: Complex32 =
         field.iter().filter(|value| value.re.is_finite() && value.im.is_finite()).map(|v| v * v.norm()).sum();
     let back = if sum.norm() > 0.0 { sum.conj() / sum.norm() } else { Complex32::new(1.0, 0.0) };
@@ -386,7 +392,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn opposite_phases_have_different_hues_and_nothing_is_black() {
+    fn opposite_phases_have_different_hues_and_zero_is_black() {
         let field = Array2::from_shape_fn((4, 8), |(_, x)| {
             Complex32::from_polar(if x == 7 { 0.0 } else { 1.0 }, x as f32 - 3.0)
         });
@@ -395,6 +401,6 @@ mod tests {
         assert_ne!(both.pixels[0], both.pixels[3]);
         assert_eq!(both.pixels[7], Color32::from_rgb(0, 0, 0));
         let phase = picture(&field, Aspect::Phase, Color32::RED);
-        assert_eq!(phase.pixels[7], Color32::RED, "where there is no light there is no phase");
+        assert_eq!(phase.pixels[7], Color32::RED, "zero amplitude has no phase");
     }
 }

@@ -1,14 +1,14 @@
-//! How many photons the patterns hold.
+//! Histogram of photons per pattern.
 
 use super::summary::mean;
+use crate::library::Patterns;
 use crate::ui::theme;
 use crate::ui::widgets::numbers::short;
-use crate::worker::message::Patterns;
 use eframe::egui::{self, RichText};
 use egui_plot::{Bar, BarChart, GridMark, Plot, VLine};
 use std::sync::Arc;
 
-/// Counts of patterns in equal steps.
+/// Number of patterns per bin of total counts.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Histogram {
     of: usize,
@@ -17,8 +17,8 @@ struct Histogram {
     bars: Vec<usize>,
 }
 
-/// Most bars of the histogram.
-const MOST_BARS: usize = 48;
+/// Maximum number of bins.
+const MAX_BINS: usize = 48;
 
 impl Histogram {
     fn new(of: usize, values: &[f64]) -> Self {
@@ -27,8 +27,8 @@ impl Histogram {
         if !(low.is_finite() && high.is_finite()) {
             return Self { of, ..Self::default() };
         }
-        let count = ((2.0 * (values.len() as f64).sqrt()) as usize).clamp(4, MOST_BARS);
-        // Patterns that all hold the same still have a bar that can be seen.
+        let count = ((2.0 * (values.len() as f64).sqrt()) as usize).clamp(4, MAX_BINS);
+        // Keep a visible bar if all values are equal.
         let span = if high > low { high - low } else { low.abs().max(1.0) * 0.1 };
         let low = if high > low { low } else { low - span / 2.0 };
         let step = span / count as f64;
@@ -43,14 +43,14 @@ impl Histogram {
     }
 }
 
-/// How photons are shown.
+/// State of the histogram.
 #[derive(Default)]
 pub(super) struct Photons {
     histogram: Histogram,
 }
 
 impl Photons {
-    /// Draws the histogram in the space that is left.
+    /// Draws the histogram in the remaining space.
     pub(super) fn show(&mut self, ui: &mut egui::Ui, patterns: &Arc<Patterns>, selected: usize) {
         let palette = theme::palette(ui);
         let of = Arc::as_ptr(patterns) as usize;
@@ -93,17 +93,17 @@ impl Photons {
             Some(stated) => format!("mean {}, stated {}", short(mean), short(stated)),
             None => format!("mean {}", short(mean)),
         };
-        // As high as the captions beside it.
+        // As high as the adjacent captions.
         ui.spacing_mut().interact_size.y = 16.0;
         ui.horizontal(|ui| {
             ui.label(RichText::new("selected").color(accent));
             let mean = ui.add(egui::Label::new(RichText::new(text).color(mean_color)).truncate());
-            mean.on_hover_text("Photons per pattern on average, and what the file says of itself");
+            mean.on_hover_text("Mean photons per pattern, measured and as stated in the file");
         });
     }
 }
 
-/// Three or four round numbers: labels of counts are wide.
+/// Three or four round ticks, because count labels are wide.
 fn ticks((low, high): (f64, f64)) -> Vec<GridMark> {
     let rough = (high - low) / 4.0;
     if !(rough.is_finite() && rough > 0.0) {
@@ -117,7 +117,7 @@ fn ticks((low, high): (f64, f64)) -> Vec<GridMark> {
     (first..=last).take(12).map(|at| GridMark { value: at as f64 * step_size, step_size }).collect()
 }
 
-/// A number on the axis, in few letters.
+/// Compact tick label.
 fn tick(value: f64) -> String {
     match value.abs() {
         size if size >= 1e9 => format!("{value:.0e}"),
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_axis_has_a_few_round_numbers() {
+    fn the_axis_has_a_few_round_ticks() {
         let values: Vec<f64> = ticks((431_000.0, 495_000.0)).iter().map(|mark| mark.value).collect();
         assert_eq!(values, [440_000.0, 460_000.0, 480_000.0]);
         assert_eq!((tick(460_000.0), tick(4.5e7), tick(120.0)), ("460 k".into(), "45 M".into(), "120".into()));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pattern_is_in_one_bar() {
+    fn every_pattern_is_in_one_bin() {
         let values: Vec<f64> = (0..516).map(|k| 1000.0 + f64::from(k % 97)).collect();
         let histogram = Histogram::new(1, &values);
         assert_eq!(histogram.bars.iter().sum::<usize>(), 516);

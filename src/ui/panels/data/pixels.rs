@@ -1,13 +1,13 @@
-//! Detector pixels that cannot be trusted.
+//! Detection of dead and saturated detector pixels.
 
 use crate::data::{Inspection, Status};
-use crate::worker::message::Patterns;
+use crate::library::Patterns;
 use ndarray::{Array2, ArrayView2};
 
-/// Mean intensity of its neighbours from which on a pixel that never saw anything counts as dead.
+/// Minimum mean intensity of the neighbors for a zero pixel to count as dead.
 const LIT: f32 = 0.5;
 
-/// `(x, y)` of the pixels that never saw anything although all around them did.
+/// `[x, y]` of pixels that are zero in all patterns although their neighbors are illuminated.
 pub(super) fn dead(mean: &Array2<f32>, max: &Array2<f32>) -> Vec<[usize; 2]> {
     let (height, width) = mean.dim();
     let mut found = Vec::new();
@@ -22,7 +22,7 @@ pub(super) fn dead(mean: &Array2<f32>, max: &Array2<f32>) -> Vec<[usize; 2]> {
             .filter_map(|at| mean.get(at).copied())
             .collect();
         around.sort_by(f32::total_cmp);
-        // The median: dead pixels may stand side by side.
+        // The median, because dead pixels may be adjacent.
         if around.get(around.len() / 2).is_some_and(|median| *median >= LIT) {
             found.push([x, y]);
         }
@@ -30,14 +30,14 @@ pub(super) fn dead(mean: &Array2<f32>, max: &Array2<f32>) -> Vec<[usize; 2]> {
     found
 }
 
-/// The intensity at which the detector seems to end; none if the check of saturation passed.
+/// Intensity at which the detector appears to saturate; `None` if the saturation check passed.
 pub(super) fn limit(patterns: &Patterns, inspection: Option<&Inspection>) -> Option<f32> {
     let warned = inspection?.verdict("saturation").is_some_and(|verdict| verdict.status != Status::Pass);
     let largest = patterns.max.iter().copied().fold(0.0, f32::max);
     (warned && largest > 0.0).then_some(largest)
 }
 
-/// `(x, y)` of the pixels of an image of intensities that reach the limit.
+/// `[x, y]` of the pixels of an intensity image that reach the limit.
 pub(super) fn at_limit(intensity: ArrayView2<'_, f32>, limit: f32) -> Vec<[usize; 2]> {
     let reached = limit * (1.0 - 1e-5);
     intensity.indexed_iter().filter(|(_, value)| **value >= reached).map(|((y, x), _)| [x, y]).collect()
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dark_pixel_is_dead_only_where_its_neighbours_are_lit() {
+    fn a_zero_pixel_is_dead_only_if_its_neighbors_are_illuminated() {
         let mut mean = Array2::from_shape_fn((16, 16), |(y, x)| if x < 8 && y < 8 { 20.0 } else { 0.0 });
         mean[[3, 4]] = 0.0;
         mean[[3, 5]] = 0.0;
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn pixels_at_the_limit_are_found_in_spite_of_rounding() {
+    fn pixels_at_the_limit_are_found_despite_rounding() {
         let mut image = Array2::<f32>::from_elem((4, 4), 3.0);
         image[[2, 1]] = 255.999_98;
         assert_eq!(at_limit(image.view(), 256.0), [[1, 2]]);

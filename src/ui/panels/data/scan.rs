@@ -1,49 +1,49 @@
-//! Where the patterns were taken.
+//! Map of the scan positions.
 //!
-//! Hazard: a hundred thousand points as shapes are a slow frame. Remedy: they are one mesh, made anew only when the view
-//! changes, with one point for each place on the screen.
+//! Hazard: a hundred thousand points as shapes make a slow frame. Remedy: a single mesh, rebuilt only when the view
+//! changes, with at most one point per screen cell.
 
 use super::browser::gradient;
 use super::summary;
 use crate::config::{Config, Kind};
 use crate::data;
 use crate::imaging::{Colormap, Limits, robust_limits};
+use crate::library::Patterns;
 use crate::session::Action;
 use crate::ui::theme;
-use crate::ui::widgets::numbers::{grouped, short, signed};
-use crate::worker::message::Patterns;
+use crate::ui::widgets::numbers::{count_of, quantity, short, signed};
 use eframe::egui::{self, Color32, Mesh, Pos2, Rect, RichText, Sense, Shape, Stroke, vec2};
 use egui_plot::{AxisHints, Plot, PlotPoint, PlotTransform};
 use ndarray::Array2;
 use std::sync::Arc;
 
-/// Points drawn one by one, whatever lies beneath them.
-const DRAWN_ALL: usize = 15_000;
-/// Distance from the pointer within which a point is meant, in screen points.
+/// Maximum number of points drawn without thinning.
+const MAX_UNTHINNED: usize = 15_000;
+/// Maximum distance from the pointer to a hovered position, in screen points.
 const REACH: f32 = 14.0;
 
-/// What is computed once for a dataset.
-struct Colored {
+/// Per-dataset data of the map.
+struct PointColors {
     of: usize,
     colors: Vec<Color32>,
     limits: Limits,
-    /// x from, x to, y from, y to.
+    /// Minimum x, maximum x, minimum y, maximum y.
     extent: [f64; 4],
     step: f64,
 }
 
-/// What the drawing of the points depends on.
+/// Cache key of the point mesh.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Frame {
+struct MeshKey {
     of: usize,
     rect: Rect,
     low: [f64; 2],
     high: [f64; 2],
 }
 
-/// What the neighbours of the selected position depend on.
+/// Cache key of the neighbors of the selected position.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Around {
+struct NeighborKey {
     of: usize,
     selected: usize,
     count: usize,
@@ -52,18 +52,18 @@ struct Around {
     seed: u64,
 }
 
-/// How positions are shown.
+/// State of the map.
 #[derive(Default)]
 pub(super) struct Scan {
-    colored: Option<Colored>,
-    mesh: Option<(Frame, Arc<Mesh>)>,
-    around: Option<(Around, Vec<usize>, Vec<usize>)>,
-    hide_neighbours: bool,
-    hide_spot: bool,
+    colored: Option<PointColors>,
+    mesh: Option<(MeshKey, Arc<Mesh>)>,
+    neighbors: Option<(NeighborKey, Vec<usize>, Vec<usize>)>,
+    hide_neighbors: bool,
+    hide_probe: bool,
 }
 
 impl Scan {
-    /// Draws the scan in the space that is left; gives back the position under the pointer.
+    /// Draws the map in the remaining space; returns the hovered position.
     pub(super) fn show(
         &mut self,
         ui: &mut egui::Ui,
@@ -73,14 +73,14 @@ impl Scan {
         actions: &mut Vec<Action>,
     ) -> Option<usize> {
         self.prepare(patterns);
-        self.look_around(patterns, selected, config);
+        self.update_neighbors(patterns, selected, config);
         let width = ui.available_width();
         self.controls(ui, config, actions);
         let below = 2.0 * (ui.spacing().interact_size.y + ui.spacing().item_spacing.y) + 6.0;
         let height = (ui.available_height() - below).max(120.0);
         let Some(colored) = &self.colored else { return None };
         let [left, right, top, bottom] = colored.extent;
-        // The circle of the probe is seen whole, at the edge too.
+        // Keep the probe circle fully visible at the edges.
         let margin = (0.04 * (right - left).max(bottom - top).max(1.0)).max(0.55 * patterns.probe_diameter);
         let palette = theme::palette(ui);
         let plot = Plot::new("scan positions")
@@ -109,17 +109,17 @@ impl Scan {
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Map of the scan positions"));
         let painter = ui.painter_at(*transform.frame());
         let radius = radius(colored.step, &transform);
-        let frame = Frame {
+        let mesh_key = MeshKey {
             of: colored.of,
             rect: *transform.frame(),
             low: transform.bounds().min(),
             high: transform.bounds().max(),
         };
         let mesh = match &self.mesh {
-            Some((known, mesh)) if *known == frame => Arc::clone(mesh),
+            Some((known, mesh)) if *known == mesh_key => Arc::clone(mesh),
             _ => {
                 let mesh = Arc::new(points(patterns, colored, &transform, radius));
-                self.mesh = Some((frame, Arc::clone(&mesh)));
+                self.mesh = Some((mesh_key, Arc::clone(&mesh)));
                 mesh
             }
         };
@@ -136,8 +136,8 @@ impl Scan {
             let [x, y] = patterns.dataset.positions.get(hit).copied().unwrap_or_default();
             let counts = patterns.counts.get(hit).copied().unwrap_or_default();
             response.on_hover_text_at_pointer(signed(format!(
-                "Pattern {hit}\nx {x:.2}, y {y:.2} px\n{} counts",
-                short(counts)
+                "Pattern {hit}\nx {x:.2}, y {y:.2} px\n{}",
+                quantity(counts, "count")
             )));
         }
         self.legend(ui, patterns);
@@ -170,11 +170,11 @@ impl Scan {
         let mut steps = patterns.nearest.clone();
         steps.sort_by(f64::total_cmp);
         let step = steps.get(steps.len() / 2).copied().unwrap_or(1.0);
-        self.colored = Some(Colored { of, colors, limits, extent, step });
+        self.colored = Some(PointColors { of, colors, limits, extent, step });
     }
 
-    fn look_around(&mut self, patterns: &Arc<Patterns>, selected: usize, config: &Config) {
-        let key = Around {
+    fn update_neighbors(&mut self, patterns: &Arc<Patterns>, selected: usize, config: &Config) {
+        let key = NeighborKey {
             of: Arc::as_ptr(patterns) as usize,
             selected,
             count: config.data.neighbor_count,
@@ -182,31 +182,31 @@ impl Scan {
             seed_in_group: config.data.seed_in_group,
             seed: config.execution.seeds.grouping,
         };
-        if self.around.as_ref().is_none_or(|(known, ..)| *known != key) {
+        if self.neighbors.as_ref().is_none_or(|(known, ..)| *known != key) {
             let positions = &patterns.dataset.positions;
             let near = data::nearest_neighbors(positions, selected, key.count);
             let group = data::group_around(positions, selected, key.gridsize, &config.data, key.seed);
-            self.around = Some((key, near, group));
+            self.neighbors = Some((key, near, group));
         }
     }
 
     fn controls(&mut self, ui: &mut egui::Ui, config: &Config, actions: &mut Vec<Action>) {
         ui.horizontal_wrapped(|ui| {
             let palette = theme::palette(ui);
-            let mut neighbours = !self.hide_neighbours;
+            let mut neighbors = !self.hide_neighbors;
             let count = config.data.neighbor_count;
-            ui.checkbox(&mut neighbours, RichText::new(format!("{count} neighbours")).color(palette.lines[1]))
-                .on_hover_text("The nearest neighbours of the selected position, from which groups are drawn");
-            self.hide_neighbours = !neighbours;
+            ui.checkbox(&mut neighbors, RichText::new(count_of(count, "neighbor")).color(palette.lines[1]))
+                .on_hover_text("Nearest neighbors of the selected position, from which groups are drawn");
+            self.hide_neighbors = !neighbors;
             let members = config.model.gridsize * config.model.gridsize;
             if members > 1 {
                 ui.label(RichText::new(format!("Group of {members}")).color(palette.lines[3]))
-                    .on_hover_text("The patterns that the network sees together with the selected one");
+                    .on_hover_text("Patterns processed by the network together with the selected one");
             }
-            let mut spot = !self.hide_spot;
-            ui.checkbox(&mut spot, "Probe size").on_hover_text("The circle that holds 90 % of the probe's light");
-            self.hide_spot = !spot;
-            // The two belong together: they go to the next line as one.
+            let mut probe = !self.hide_probe;
+            ui.checkbox(&mut probe, "Probe size").on_hover_text("Circle with the effective area of the probe");
+            self.hide_probe = !probe;
+            // Wrap the label and the combo box together.
             if ui.available_size_before_wrap().x < 185.0 {
                 ui.end_row();
             }
@@ -225,11 +225,11 @@ impl Scan {
     ) {
         let palette = theme::palette(ui);
         let place = on_screen(patterns, selected, transform);
-        if !self.hide_spot {
-            let spot = (patterns.probe_diameter / 2.0 * transform.dpos_dvalue_x().abs()) as f32;
-            painter.circle(place, spot, palette.accent.gamma_multiply(0.12), Stroke::new(1.0, palette.accent));
+        if !self.hide_probe {
+            let radius = (patterns.probe_diameter / 2.0 * transform.dpos_dvalue_x().abs()) as f32;
+            painter.circle(place, radius, palette.accent.gamma_multiply(0.12), Stroke::new(1.0, palette.accent));
         }
-        if let (false, Some((_, near, group))) = (self.hide_neighbours, &self.around) {
+        if let (false, Some((_, near, group))) = (self.hide_neighbors, &self.neighbors) {
             for at in near {
                 let at = on_screen(patterns, *at, transform);
                 painter.circle_stroke(at, radius + 2.0, Stroke::new(1.5, palette.lines[1]));
@@ -255,17 +255,16 @@ impl Scan {
                 let width = (ui.available_width() - 6.5 * end.chars().count() as f32 - 16.0).max(30.0);
                 let (rect, response) = ui.allocate_exact_size(vec2(width, 8.0), Sense::hover());
                 gradient(ui, rect, Colormap::Viridis);
-                response.on_hover_text("Colour of a position: the counts of its pattern, between 1 % and 99 % of all");
+                response
+                    .on_hover_text("Color of a position: counts of its pattern, from the 1st to the 99th percentile");
                 ui.label(small(end));
             });
         }
         let (level, text) = summary::overlap(patterns);
         let about = format!(
-            "{} positions; the nearest neighbour is {} px away in the median, and {} % of the probe's light falls into a \
-             circle of {} px",
-            grouped(patterns.dataset.len() as u64),
+            "{}; median nearest-neighbor distance {} px, effective probe diameter {} px",
+            count_of(patterns.dataset.len(), "position"),
             short(self.colored.as_ref().map_or(0.0, |colored| colored.step)),
-            90,
             short(patterns.probe_diameter),
         );
         let text = RichText::new(text).color(palette.level(level));
@@ -273,7 +272,7 @@ impl Scan {
     }
 }
 
-/// How the axes of the scan lie: eight ways, of which only one gives a sharp object.
+/// Combo box of the eight scan orientations, of which only one gives a sharp object.
 fn orientation(ui: &mut egui::Ui, config: &Config, actions: &mut Vec<Action>) {
     const PATH: &str = "data.orientation";
     let Ok(field) = Config::field(PATH) else { return };
@@ -303,12 +302,12 @@ fn on_screen(patterns: &Patterns, at: usize, transform: &PlotTransform) -> Pos2 
     transform.position_from_point(&PlotPoint::new(x, y))
 }
 
-/// Radius of a point on the screen: a third of the way to the next one, within reason.
+/// Radius of a point on the screen: about a third of the scan step, within limits.
 fn radius(step: f64, transform: &PlotTransform) -> f32 {
     (0.36 * step * transform.dpos_dvalue_x().abs()).clamp(1.0, 6.0) as f32
 }
 
-/// The position nearest to a point of the screen, if it is within reach.
+/// Position nearest to a screen point, if within [`REACH`].
 fn nearest(positions: &[[f64; 2]], at: Pos2, transform: &PlotTransform) -> Option<usize> {
     let place = transform.value_from_position(at);
     let reach = f64::from(REACH) / transform.dpos_dvalue_x().abs().max(f64::MIN_POSITIVE);
@@ -322,11 +321,11 @@ fn nearest(positions: &[[f64; 2]], at: Pos2, transform: &PlotTransform) -> Optio
     best.1
 }
 
-/// All points as one mesh; where there are very many, one for each place on the screen.
-fn points(patterns: &Patterns, colored: &Colored, transform: &PlotTransform, radius: f32) -> Mesh {
+/// All points as one mesh; large numbers are thinned to one point per screen cell.
+fn points(patterns: &Patterns, colored: &PointColors, transform: &PlotTransform, radius: f32) -> Mesh {
     let frame = *transform.frame();
     let corners: &[[f32; 2]] = if radius > 2.5 { &OCTAGON } else { &SQUARE };
-    let cell = if patterns.dataset.len() > DRAWN_ALL { 2.0 } else { 0.0 };
+    let cell = if patterns.dataset.len() > MAX_UNTHINNED { 2.0 } else { 0.0 };
     let columns = if cell > 0.0 { (frame.width() / cell) as usize + 1 } else { 0 };
     let rows = if cell > 0.0 { (frame.height() / cell) as usize + 1 } else { 0 };
     let mut taken = vec![false; columns * rows];
@@ -371,7 +370,6 @@ const OCTAGON: [[f32; 2]; 12] = [
 ];
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
     use egui_plot::PlotBounds;
@@ -382,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn the_point_under_the_pointer_is_the_nearest_within_reach() {
+    fn the_hovered_position_is_the_nearest_within_reach() {
         let positions = [[10.0, 10.0], [12.0, 10.0], [50.0, 50.0]];
         let transform = transform();
         let at = transform.position_from_point(&PlotPoint::new(11.4, 10.0));
@@ -392,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_points_become_a_bounded_mesh_quickly() {
+    fn a_hundred_thousand_points_give_a_bounded_mesh_quickly() {
         let positions: Vec<[f64; 2]> =
             (0..100_000).map(|k| [f64::from(k % 400) * 0.25, f64::from(k / 400) * 0.4]).collect();
         let patterns = super::super::tests::patterns_at(positions);
@@ -403,8 +401,8 @@ mod tests {
         println!("{} vertices in {:?}", mesh.vertices.len(), begun.elapsed());
         assert!(mesh.vertices.len() <= 4 * 201 * 201 && mesh.vertices.len() > 10_000, "{}", mesh.vertices.len());
         let begun = std::time::Instant::now();
-        scan.look_around(&patterns, 50_000, &Config::default());
-        println!("neighbours in {:?}", begun.elapsed());
-        assert_eq!(scan.around.as_ref().unwrap().1.len(), 8);
+        scan.update_neighbors(&patterns, 50_000, &Config::default());
+        println!("neighbors in {:?}", begun.elapsed());
+        assert_eq!(scan.neighbors.as_ref().unwrap().1.len(), 8);
     }
 }

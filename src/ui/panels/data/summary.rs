@@ -1,23 +1,24 @@
-//! What is known of a dataset, in one line and in plain words.
+//! Text summary of a dataset.
 
 use crate::data::Status;
+use crate::library::Patterns;
+use crate::metrics::MIN_LINEAR_OVERLAP;
 use crate::session::{Level, OpenDataset};
 use crate::system::file_name;
 use crate::ui::widgets::numbers::{grouped, short};
-use crate::worker::message::Patterns;
 
-/// The line at the top of the panel.
+/// Headline of the panel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Headline {
-    /// How good the news is.
+    /// Severity.
     pub level: Level,
-    /// What there is, or what is wrong.
+    /// Content of the dataset, or the problem.
     pub text: String,
-    /// What follows from it, or what to do.
+    /// Details, or the remedy.
     pub detail: String,
 }
 
-/// The line at the top of the panel.
+/// Headline of a dataset.
 pub(super) fn headline(dataset: &OpenDataset) -> Headline {
     if let Some(failure) = &dataset.failure {
         let problem = failure.problem();
@@ -32,7 +33,7 @@ pub(super) fn headline(dataset: &OpenDataset) -> Headline {
     }
     let Some(patterns) = &dataset.patterns else {
         let name = file_name(&dataset.path);
-        return Headline { level: Level::Info, text: format!("Reading {name}"), detail: String::new() };
+        return Headline { level: Level::Info, text: format!("Loading {name}"), detail: String::new() };
     };
     let (count, side) = (patterns.dataset.len(), patterns.dataset.patch_size());
     let warnings = dataset
@@ -48,37 +49,37 @@ pub(super) fn headline(dataset: &OpenDataset) -> Headline {
     Headline { level, text, detail: facts(patterns) }
 }
 
-/// Probe, object and photons in one line.
+/// Probe, reference object and photons in one line.
 fn facts(patterns: &Patterns) -> String {
     let probe = match patterns.dataset.probe.dim().0 {
         1 => "probe with 1 mode".to_owned(),
         modes => format!("probe with {modes} modes"),
     };
     let object = match &patterns.dataset.object {
-        Some(object) => format!("object {} × {} to compare with", object.ncols(), object.nrows()),
-        None => "no object to compare with".to_owned(),
+        Some(object) => format!("reference object {} × {}", object.ncols(), object.nrows()),
+        None => "no reference object".to_owned(),
     };
     format!("{probe} · {object} · {} photons per pattern on average", short(mean(&patterns.counts)))
 }
 
-/// Mean; 0 of nothing.
+/// Mean; 0 if empty.
 pub(super) fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
 }
 
-/// The overlap of neighbouring illuminations, in words, and whether it will do.
+/// Rating of the overlap of neighboring illuminations.
 pub(super) fn overlap(patterns: &Patterns) -> (Level, String) {
     let share = patterns.overlap;
     let percent = (100.0 * share).round();
     if patterns.nearest.is_empty() || patterns.probe_diameter <= 0.0 {
-        (Level::Info, "The overlap cannot be told from a single position".to_owned())
+        (Level::Info, "The overlap of a single position is undefined".to_owned())
     } else if share < 0.0 {
-        (Level::Error, "Neighbouring spots do not touch: the object cannot be put together".to_owned())
-    } else if share < 0.4 {
-        (Level::Warning, format!("Neighbouring spots overlap by about {percent} %: little, expect artefacts"))
+        (Level::Error, "Neighboring illuminations do not overlap: the object cannot be reconstructed".to_owned())
+    } else if share < MIN_LINEAR_OVERLAP {
+        (Level::Warning, format!("Neighboring illuminations overlap by about {percent} %: low, expect artifacts"))
     } else if share < 0.6 {
-        (Level::Success, format!("Neighbouring spots overlap by about {percent} %: enough"))
+        (Level::Success, format!("Neighboring illuminations overlap by about {percent} %: sufficient"))
     } else {
-        (Level::Success, format!("Neighbouring spots overlap by about {percent} %: plenty"))
+        (Level::Success, format!("Neighboring illuminations overlap by about {percent} %: ample"))
     }
 }

@@ -1,4 +1,4 @@
-//! What is shown while there is no result: what to do next, with the button for it.
+//! Placeholder while there is no result, with a button for the next step.
 
 use super::super::{Outbox, method};
 use crate::config::Method;
@@ -16,7 +16,7 @@ pub fn show(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut
         ui.set_max_width(460.0);
         if state.reading_result {
             ui.add(egui::Spinner::new().size(28.0));
-            ui.label("Reading the result");
+            ui.label("Loading the result");
             return;
         }
         ui.label(RichText::new("No result yet").size(22.0).strong());
@@ -26,35 +26,35 @@ pub fn show(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut
             ui.add(egui::Button::new(text).fill(palette.accent).min_size(vec2(260.0, 36.0))).clicked()
         };
         if state.is_busy() {
-            ui.label("A job is running. Its result appears here as soon as it is done.");
-            if primary(ui, "Watch it train") {
+            ui.label("A job is running. Its result will appear here when it finishes.");
+            if primary(ui, "Show progress") {
                 actions.push(Action::Go(Step::Train));
             }
         } else if state.dataset.is_none() {
-            ui.label("Open a dataset, then train: the stitched amplitude and phase appear here.");
-            if primary(ui, "Go to the data") {
+            ui.label("Open a dataset and train: the stitched amplitude and phase will appear here.");
+            if primary(ui, "Go to Data") {
                 actions.push(Action::Go(Step::Data));
             }
         } else if state.why_not_reconstruct().is_none() {
-            ui.label("A model is loaded. It can reconstruct the open dataset at once.");
+            ui.label("A model is loaded and can reconstruct the open dataset immediately.");
             if primary(ui, "Reconstruct with the loaded model") {
                 actions.push(Action::Reconstruct);
             }
         } else if let Some(reason) = state.why_not_start() {
             ui.label(reason);
-            if primary(ui, "Go to the data") {
+            if primary(ui, "Go to Data") {
                 actions.push(Action::Go(Step::Data));
             }
         } else {
             let work = if state.draft.config().training.method == Method::Direct { "Solving" } else { "Training" };
-            ui.label(format!("The dataset is ready. {work} ends with the stitched amplitude and phase."));
-            if primary(ui, method::start_text(state)) {
+            ui.label(format!("The dataset is ready. {work} produces the stitched amplitude and phase."));
+            if primary(ui, method::start_label(state)) {
                 actions.push(Action::Start);
             }
         }
         ui.add_space(12.0);
         if let Some(run) = latest
-            && ui.button(format!("Show the latest run, {}", run.name)).clicked()
+            && ui.button(format!("Show latest run: {}", run.name)).clicked()
         {
             actions.push(Action::ShowResult { folder: run.folder.clone(), beside: false });
         }

@@ -1,33 +1,37 @@
-//! What is written: the picture as it is seen, and the numbers that are meant.
+//! Exports: images as displayed, and values as stored.
 //!
-//! Everything is made in the background; a large picture takes a noticeable time to compress.
+//! Encoding runs in the background: compressing a large image takes a noticeable time.
 
-use super::scene::{Layer, Quantity, Scene};
+use super::View;
+use super::rendering::{Layer, Quantity, Rendering};
 use crate::data::{NpyArray, npy_bytes, npz_bytes};
 use crate::error::Result;
-use crate::imaging::{self, Sheet, encode_gray16, encode_rgba};
-use crate::worker::message::ResultData;
+use crate::imaging::{self, Bar, Sheet, encode_gray16, encode_rgba};
+use crate::library::ResultData;
+use crate::session::{Action, Level};
+use crate::ui::panels::Outbox;
+use eframe::egui::{ColorImage, Ui};
 use ndarray::{Array2, arr0, arr1};
 
-/// What is asked for.
+/// Kind of export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Export {
-    /// The pictures as they are seen, as a PNG.
+    /// The images as displayed, as a PNG.
     Shown,
-    /// The same, for the clipboard.
+    /// The images as displayed, to the clipboard.
     Copy,
-    /// The stored object, coverage and origin.
+    /// The stored object, coverage and origin, as NPZ.
     Npz,
-    /// The values of amplitude or phase, f32.
+    /// Amplitude or phase values as NPY, f32.
     Npy(Quantity),
-    /// The same as TIFF, f32.
+    /// Amplitude or phase values as TIFF, f32.
     Tiff(Quantity),
-    /// The same in 16 bits.
+    /// Amplitude or phase as a 16-bit grayscale PNG.
     Gray16(Quantity),
 }
 
 impl Export {
-    /// All that make files of numbers, in the order they are offered.
+    /// Exports of values, in menu order.
     pub const NUMBERS: [Self; 7] = [
         Self::Npz,
         Self::Npy(Quantity::Amplitude),
@@ -38,82 +42,84 @@ impl Export {
         Self::Gray16(Quantity::Phase),
     ];
 
-    /// What a person is shown.
+    /// Menu text.
     pub fn label(self) -> String {
         match self {
-            Self::Shown => "Picture as shown (PNG)…".to_owned(),
-            Self::Copy => "Copy picture".to_owned(),
+            Self::Shown => "Image as shown (PNG)…".to_owned(),
+            Self::Copy => "Copy image".to_owned(),
             Self::Npz => "Object as stored (NPZ)…".to_owned(),
             Self::Npy(quantity) => format!("{} values (NPY)…", quantity.label()),
             Self::Tiff(quantity) => format!("{} values (TIFF)…", quantity.label()),
-            Self::Gray16(quantity) => format!("{} in 16 bits (PNG)…", quantity.label()),
+            Self::Gray16(quantity) => format!("{} as 16-bit image (PNG)…", quantity.label()),
         }
     }
 
-    /// What it holds, in a sentence.
+    /// Tooltip.
     pub fn help(self) -> &'static str {
         match self {
-            Self::Shown => "The visible part of every picture, with colour bars and scale bar",
-            Self::Copy => "The same picture, for the clipboard",
-            Self::Npz => "object (complex64), coverage, origin_xy and pixel_size_m, as in reconstruction.npz",
+            Self::Shown => "The visible part of all images, with color bars and scale bar",
+            Self::Copy => "Copies the visible part of all images to the clipboard",
+            Self::Npz => {
+                "object (complex64), coverage, origin_xy and pixel_size_m, as in reconstruction.npz; the phase as stored"
+            }
             Self::Npy(_) | Self::Tiff(_) => {
-                "(H, W) float32 in the frame of the stored object, phase as shown; NaN where nothing was seen"
+                "(H, W) float32 in the frame of the stored object, phase as shown; NaN outside the covered area"
             }
             Self::Gray16(_) => {
-                "One pixel each, 1 to 65535 from the smallest to the largest value; 0 where nothing was seen"
+                "One pixel per value, scaled to 1–65535 from minimum to maximum; 0 outside the covered area"
             }
         }
     }
 }
 
-/// What came of it.
+/// Result of an export.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Product {
-    /// A file to be saved under a proposed name.
+pub enum Output {
+    /// Suggested file name, and content.
     File(String, Vec<u8>),
-    /// Columns, rows and RGBA pixels for the clipboard.
-    Picture([usize; 2], Vec<u8>),
+    /// Columns and rows, and RGBA pixels for the clipboard.
+    Image([usize; 2], Vec<u8>),
 }
 
-/// Makes it. `sheets` are the pictures as they are seen, `columns` to a row.
+/// Encodes an export. `sheets` are the images as displayed, in rows of `columns`.
 ///
 /// # Errors
-/// The encoder's, in words.
+/// The error message of the encoder.
 pub fn make(
     export: Export,
     data: &ResultData,
-    scene: &Scene,
+    rendering: &Rendering,
     sheets: &[Sheet],
     columns: usize,
-) -> std::result::Result<Product, String> {
+) -> std::result::Result<Output, String> {
     let stem = data.folder.file_name().map_or_else(|| "result".into(), |name| name.to_string_lossy().into_owned());
-    let made: Result<Product> = match export {
-        Export::Shown => encode_rgba(imaging::sheet(sheets, columns)).map(|b| Product::File(format!("{stem}.png"), b)),
+    let made: Result<Output> = match export {
+        Export::Shown => encode_rgba(imaging::sheet(sheets, columns)).map(|b| Output::File(format!("{stem}.png"), b)),
         Export::Copy => {
             let image = imaging::sheet(sheets, columns);
             let size = [image.width() as usize, image.height() as usize];
-            Ok(Product::Picture(size, image.into_raw()))
+            Ok(Output::Image(size, image.into_raw()))
         }
-        Export::Npz => npz(data).map(|bytes| Product::File(format!("{stem}.npz"), bytes)),
+        Export::Npz => npz(data).map(|bytes| Output::File(format!("{stem}.npz"), bytes)),
         Export::Npy(quantity) => {
-            let values = in_stored_frame(scene, &scene.result, quantity, data.reconstruction.object.dim());
+            let values = in_stored_frame(rendering, &rendering.result, quantity, data.reconstruction.object.dim());
             let name = format!("{stem}_{}.npy", quantity.label().to_lowercase());
-            npy_bytes(&NpyArray::F32(values.view().into_dyn())).map(|bytes| Product::File(name, bytes))
+            npy_bytes(&NpyArray::F32(values.view().into_dyn())).map(|bytes| Output::File(name, bytes))
         }
         Export::Tiff(quantity) => {
-            let values = in_stored_frame(scene, &scene.result, quantity, data.reconstruction.object.dim());
+            let values = in_stored_frame(rendering, &rendering.result, quantity, data.reconstruction.object.dim());
             let name = format!("{stem}_{}.tif", quantity.label().to_lowercase());
-            imaging::encode_tiff_f32(values.view(), scene.pixel_size_m).map(|bytes| Product::File(name, bytes))
+            imaging::encode_tiff_f32(values.view(), rendering.pixel_size_m).map(|bytes| Output::File(name, bytes))
         }
-        Export::Gray16(quantity) => match scene.result.plane(quantity) {
-            None => Err(crate::error::Error::failed("This quantity is not known")),
+        Export::Gray16(quantity) => match rendering.result.plane(quantity) {
+            None => Err(crate::error::Error::failed("This quantity is not available")),
             Some(plane) => {
                 let limits = plane.ordered.limits(0.0, 1.0);
                 let ends = [limits.low, limits.high].map(imaging::short_number);
                 let name = format!("{stem}_{}_{}_to_{}.png", quantity.label().to_lowercase(), ends[0], ends[1]);
                 let finite = plane.values.mapv(f32::is_finite);
-                encode_gray16(plane.values.view(), (&finite & &scene.result.seen).view(), limits)
-                    .map(|bytes| Product::File(name, bytes))
+                encode_gray16(plane.values.view(), (&finite & &rendering.result.covered).view(), limits)
+                    .map(|bytes| Output::File(name, bytes))
             }
         },
     };
@@ -134,35 +140,93 @@ fn npz(data: &ResultData) -> Result<Vec<u8>> {
     npz_bytes(&arrays)
 }
 
-/// Values in the frame of the stored object; NaN where nothing was seen.
-fn in_stored_frame(scene: &Scene, layer: &Layer, quantity: Quantity, shape: (usize, usize)) -> Array2<f32> {
-    let [left, top] = scene.corner;
+/// Values in the frame of the stored object; NaN outside the covered area.
+fn in_stored_frame(rendering: &Rendering, layer: &Layer, quantity: Quantity, shape: (usize, usize)) -> Array2<f32> {
+    let [left, top] = rendering.corner;
     Array2::from_shape_fn(shape, |(y, x)| {
         let at = y.checked_sub(top).zip(x.checked_sub(left));
-        at.filter(|at| layer.seen.get(*at).copied().unwrap_or(false))
+        at.filter(|at| layer.covered.get(*at).copied().unwrap_or(false))
             .and_then(|at| layer.plane(quantity)?.values.get(at).copied())
             .unwrap_or(f32::NAN)
     })
 }
 
+impl View {
+    /// Requests an export of the displayed images.
+    pub fn export_shown(&mut self) {
+        if self.export.is_none() {
+            self.exports += 1;
+            self.export = Some((Export::Shown, self.exports));
+        }
+    }
+
+    /// Starts a requested export, and delivers a finished one.
+    pub(super) fn finish_export(&mut self, ui: &Ui, outbox: &mut Outbox, actions: &mut Vec<Action>) {
+        let Some((export, number)) = self.export else { return };
+        let (Some(data), Some((_, rendering))) = (self.inputs.0.clone(), self.rendering.newest().cloned()) else {
+            self.export = None;
+            return;
+        };
+        let sheets = if self.output.is_running() { Vec::new() } else { self.sheets(ui, &rendering, export) };
+        let columns = self.columns;
+        let made = self.output.get(ui.ctx(), number, || move || make(export, &data, &rendering, &sheets, columns));
+        if self.output.has_failed(number) {
+            self.export = None;
+            let text = "Export failed (internal error); see the log".to_owned();
+            actions.push(Action::Notify { level: Level::Error, text });
+        }
+        let Some((_, made)) = made.filter(|(key, _)| *key == number) else { return };
+        self.export = None;
+        match &*made {
+            Ok(Output::File(name, bytes)) => outbox.export = Some((name.clone(), bytes.clone())),
+            Ok(Output::Image(size, pixels)) => {
+                ui.ctx().copy_image(ColorImage::from_rgba_unmultiplied(*size, pixels));
+                let text = "Image copied to the clipboard".to_owned();
+                actions.push(Action::Notify { level: Level::Success, text });
+            }
+            Err(text) => actions.push(Action::Notify { level: Level::Error, text: text.clone() }),
+        }
+        self.output.forget();
+    }
+
+    /// Visible parts of the images, for an export.
+    fn sheets(&self, ui: &Ui, rendering: &Rendering, export: Export) -> Vec<Sheet> {
+        if !matches!(export, Export::Shown | Export::Copy) {
+            return Vec::new();
+        }
+        let mut sheets = Vec::new();
+        for (quantity, source) in self.controls.tiles(rendering) {
+            let Some(tone) = self.tone(rendering, quantity, source) else { continue };
+            let over = self.overlay(ui, rendering, quantity, source).map(|(.., whole)| whole);
+            let pane = self.panes.get(&(quantity, source));
+            let Some((size, pixels)) = pane.and_then(|pane| pane.visible_pixels(over, self.marks.curtain)) else {
+                continue;
+            };
+            let bar = if quantity == Quantity::Complex { Bar::Wheel } else { Bar::Tone(tone, quantity.unit()) };
+            let scale_bar = imaging::scale_bar(0.3 * size[0] as f64, rendering.pixel_size_m);
+            sheets.push(Sheet { size, pixels, bar, scale_bar });
+        }
+        sheets
+    }
+}
+
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::scene::tests::{OPTIONS, example};
+    use super::super::rendering::tests::{OPTIONS, example};
     use super::*;
     use crate::data::{NpzArchive, Reconstruction};
 
     fn file(export: Export) -> (String, Vec<u8>) {
         let data = example(64);
-        let scene = Scene::new(&data, None, OPTIONS);
-        match make(export, &data, &scene, &[], 1).unwrap() {
-            Product::File(name, bytes) => (name, bytes),
-            Product::Picture(..) => (String::new(), Vec::new()),
+        let rendering = Rendering::new(&data, None, OPTIONS);
+        match make(export, &data, &rendering, &[], 1).unwrap() {
+            Output::File(name, bytes) => (name, bytes),
+            Output::Image(..) => (String::new(), Vec::new()),
         }
     }
 
     #[test]
-    fn the_stored_object_survives_its_export() {
+    fn the_stored_object_survives_a_round_trip() {
         let (name, bytes) = file(Export::Npz);
         assert_eq!(name, "example.npz");
         let folder = tempfile::tempdir().unwrap();
@@ -173,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_those_seen_in_the_frame_of_the_object() {
+    fn exported_values_match_the_display_in_the_frame_of_the_object() {
         let (name, bytes) = file(Export::Npy(Quantity::Amplitude));
         assert_eq!(name, "example_amplitude.npy");
         let read = npyz::NpyFile::new(bytes.as_slice()).unwrap();

@@ -1,19 +1,19 @@
-//! How well two objects agree, for the table of the panel.
+//! Agreement of two objects, for the comparison table.
 
 use crate::imaging;
+use crate::library::ResultData;
 use crate::metrics::{self, Correlation, FrcThreshold, PhaseAlignment, RingCorrelation};
-use crate::worker::message::ResultData;
 use ndarray::{Array2, ArrayView2, s};
 use num_complex::{Complex32, Complex64};
 
-/// Agreement of one image, amplitude or phase.
+/// Agreement of one quantity, amplitude or phase.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Values {
     /// Pearson correlation.
     pub correlation: f64,
     /// Mean absolute error.
     pub mae: f64,
-    /// Peak signal-to-noise ratio with the span of the other as peak, dB.
+    /// Peak signal-to-noise ratio, dB; the peak is the value range of the reference.
     pub psnr: f64,
     /// Structural similarity.
     pub ssim: f64,
@@ -22,65 +22,68 @@ pub struct Values {
 /// Agreement of two objects.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Agreement {
-    /// Of the amplitudes, after scaling.
+    /// Amplitudes, after scaling.
     pub amplitude: Values,
-    /// Of the phases, after removing offset and ramp.
+    /// Phases, after removing offset and ramp.
     pub phase: Values,
-    /// Correlation of the complex objects ring by ring; none where the rectangle is too small.
+    /// Fourier ring correlation of the complex objects; `None` if the area is too small.
     pub rings: Option<RingCorrelation>,
-    /// Columns and rows compared.
+    /// Columns and rows of the compared area.
     pub size: [usize; 2],
-    /// Whether they are the box of the scan.
+    /// True if the area is the bounding box of the scan.
     pub is_scan: bool,
 }
 
-/// The correlation with the truth that the summary of a run has: of the objects as they are stored, inside the scan. Rows
-/// and columns are those of the result's frame. None where there is no truth, or it does not reach over the scan.
+/// Correlation with the reference object as in the run summary: of the stored objects, inside the scan. Rows and columns
+/// are in the frame of the result. `None` if there is no reference or it does not cover the scan.
 pub fn as_in_summary(result: &ResultData) -> Option<Correlation> {
-    let truth = result.truth.as_ref()?;
+    let reference = result.truth.as_ref()?;
     let [x, y] = result.reconstruction.origin_xy;
-    // The truth lies in the frame of the result at whole pixels.
+    // The reference is aligned with the frame of the result at integer pixels.
     let corner = [x.round(), y.round()];
-    let places: Vec<[f64; 2]> = result.positions.iter().map(|[x, y]| [x - corner[0], y - corner[1]]).collect();
+    let positions: Vec<[f64; 2]> = result.positions.iter().map(|[x, y]| [x - corner[0], y - corner[1]]).collect();
     let object = result.reconstruction.object.view();
-    metrics::phase_correlation(object, [x - corner[0], y - corner[1]], truth.view(), &places).ok()
+    metrics::phase_correlation(object, [x - corner[0], y - corner[1]], reference.view(), &positions).ok()
 }
 
-/// Compares the (H, W) objects where both are known; says in words why that is not possible.
+/// Compares two (H, W) objects where both are known.
 ///
-/// Inside the bounding box of the scan's places `[x, y]` (array indices), as the summary of a run does; where that is not
-/// all known, on the largest rectangle that is. `stored` is the correlation that the summary has, in this frame: the gauge
-/// of what is shown is another one, and the correlation of phases depends on it.
+/// The area is the bounding box of the scan positions `[x, y]` (array indices), as in the run summary; if part of it is
+/// unknown, the largest known rectangle. `stored` is the correlation from the summary, in this frame: the display uses
+/// another gauge, on which the phase correlation depends.
+///
+/// # Errors
+/// The reason as text, if the objects cannot be compared.
 pub fn agreement(
     object: &Array2<Complex32>,
-    truth: &Array2<Complex32>,
+    reference: &Array2<Complex32>,
     both: &Array2<bool>,
-    places: &[[f64; 2]],
+    positions: &[[f64; 2]],
     stored: Option<Correlation>,
 ) -> Result<Agreement, String> {
     let finite = |v: &Complex32| v.re.is_finite() && v.im.is_finite();
     let usable = Array2::from_shape_fn(both.dim(), |at| {
         both.get(at).copied().unwrap_or(false)
             && object.get(at).is_some_and(finite)
-            && truth.get(at).is_some_and(finite)
+            && reference.get(at).is_some_and(finite)
     });
-    let scanned = scan_box(places, usable.dim()).filter(|(top, left, height, width)| {
+    let scanned = scan_box(positions, usable.dim()).filter(|(top, left, height, width)| {
         usable.slice(s![*top..top + height, *left..left + width]).iter().all(|u| *u)
     });
     let scanned =
         stored.map(|c| (c.rows[0], c.columns[0], c.rows[1] - c.rows[0], c.columns[1] - c.columns[0])).or(scanned);
     let is_scan = scanned.is_some();
     let Some((top, left, height, width)) = scanned.or_else(|| imaging::largest_box(usable.view())) else {
-        return Err("The two have no pixel in common".to_owned());
+        return Err("The two objects do not overlap".to_owned());
     };
     let inside = s![top..top + height, left..left + width];
-    let (object, truth) = (object.slice(inside), truth.slice(inside));
+    let (object, reference) = (object.slice(inside), reference.slice(inside));
     let corners = [[0.0, 0.0], [width as f64, height as f64]];
     let correlation = match stored {
         Some(correlation) => correlation,
-        None => metrics::phase_correlation(object, [0.0; 2], truth, &corners).map_err(|e| e.to_string())?,
+        None => metrics::phase_correlation(object, [0.0; 2], reference, &corners).map_err(|e| e.to_string())?,
     };
-    let prepared = metrics::prepare(truth, object, 0, PhaseAlignment::Plane).map_err(|e| e.to_string())?;
+    let prepared = metrics::prepare(reference, object, 0, PhaseAlignment::Plane).map_err(|e| e.to_string())?;
     let (amplitude, phase) = metrics::image_errors(&prepared).map_err(|e| e.to_string())?;
     let values = |correlation: f64, errors: metrics::ImageErrors| Values {
         correlation,
@@ -91,16 +94,16 @@ pub fn agreement(
     Ok(Agreement {
         amplitude: values(correlation.amplitude, amplitude),
         phase: values(correlation.phase, phase),
-        rings: metrics::ring_correlation(widen(object).view(), widen(truth).view()).ok(),
+        rings: metrics::ring_correlation(widen(object).view(), widen(reference).view()).ok(),
         size: [width, height],
         is_scan,
     })
 }
 
-/// First row, first column, height and width of the box of the places inside a frame; none below 8 pixels.
-fn scan_box(places: &[[f64; 2]], (height, width): (usize, usize)) -> Option<(usize, usize, usize, usize)> {
+/// First row, first column, height and width of the box of the positions inside a frame; `None` below 8 pixels.
+fn scan_box(positions: &[[f64; 2]], (height, width): (usize, usize)) -> Option<(usize, usize, usize, usize)> {
     let range = |axis: usize, length: usize| {
-        let values = places.iter().map(|place| place[axis]);
+        let values = positions.iter().map(|position| position[axis]);
         let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
         let (low, high) = (low.ceil().max(0.0) as usize, (high.floor().max(0.0) as usize).min(length));
         (high >= low.saturating_add(8)).then_some((low, high - low))
@@ -113,10 +116,10 @@ fn widen(object: ArrayView2<'_, Complex32>) -> Array2<Complex64> {
     object.mapv(|v| Complex64::new(f64::from(v.re), f64::from(v.im)))
 }
 
-/// Finest period, in pixels, that both objects show alike: where their ring correlation, once above the threshold, falls
-/// below it; 2 if it never does, none if it is never above.
+/// Resolution as a period in pixels: where the ring correlation, once above the threshold, falls below it; 2 if it never
+/// does, `None` if it is never above.
 ///
-/// The coarsest rings hold few pixels and what is left of ramps; they alone must not decide.
+/// The first rings hold few pixels and residual ramps, so a low value there alone is ignored.
 pub fn finest_period(rings: &RingCorrelation, threshold: FrcThreshold) -> Option<f64> {
     let mut before: Option<(f64, f64)> = None;
     for ((frequency, value), pixels) in rings.frequency.iter().zip(&rings.value).zip(&rings.pixels) {
@@ -130,14 +133,14 @@ pub fn finest_period(rings: &RingCorrelation, threshold: FrcThreshold) -> Option
     before.map(|_| 2.0)
 }
 
-/// What a misfit R = Σ(|F| − √I)² / ΣI means, in plain words, and how good that is from 0 (bad) to 2 (good).
-pub fn judge_misfit(r: f64) -> (&'static str, u8) {
+/// Rating of a misfit R = Σ(|F| − √I)² / ΣI in words, and as a level from 0 (bad) to 2 (good).
+pub fn rate_misfit(r: f64) -> (&'static str, u8) {
     match r {
-        r if !r.is_finite() => ("not a number: the object does not explain the data", 0),
-        r if r < 0.005 => ("explains the data very well", 2),
-        r if r < 0.02 => ("explains the data well", 2),
-        r if r < 0.08 => ("explains the data roughly", 1),
-        _ => ("does not explain the data", 0),
+        r if !r.is_finite() => ("not a number: the object does not fit the data", 0),
+        r if r < 0.005 => ("very good fit", 2),
+        r if r < 0.02 => ("good fit", 2),
+        r if r < 0.08 => ("rough fit", 1),
+        _ => ("poor fit", 0),
     }
 }
 
@@ -146,10 +149,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn objects_without_a_common_pixel_are_not_compared() {
+    fn objects_that_do_not_overlap_are_not_compared() {
         let object = Array2::from_elem((20, 20), Complex32::ONE);
         let none = Array2::from_elem((20, 20), false);
-        assert!(agreement(&object, &object, &none, &[], None).is_err_and(|text| text.contains("no pixel")));
+        assert!(agreement(&object, &object, &none, &[], None).is_err_and(|text| text.contains("do not overlap")));
     }
 
     #[test]
@@ -167,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_poor_first_ring_does_not_hide_what_agrees() {
+    fn a_low_first_ring_is_ignored() {
         let rings = |value: &[f64]| RingCorrelation {
             frequency: (1..=value.len()).map(|i| i as f64 / 10.0).collect(),
             value: value.to_vec(),
@@ -179,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn judgements_follow_the_misfit() {
-        assert_eq!([0.001, 0.015, 0.05, 0.5, f64::NAN].map(|r| judge_misfit(r).1), [2, 2, 1, 0, 0]);
+    fn ratings_follow_the_misfit() {
+        assert_eq!([0.001, 0.015, 0.05, 0.5, f64::NAN].map(|r| rate_misfit(r).1), [2, 2, 1, 0, 0]);
     }
 }

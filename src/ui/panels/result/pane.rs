@@ -1,11 +1,11 @@
-//! One picture of the panel: title, colours, overlays, and what is done on it with the pointer.
+//! One image of the panel: title, color bar, overlays and pointer tools.
 
-use super::look;
-use super::scene::{Layer, Quantity, Scene};
+use super::colors;
+use super::rendering::{Layer, Quantity, Rendering};
 use crate::imaging::{self, Blanks, Tone, short_number};
 use crate::ui::theme;
 use crate::ui::widgets::background::{Background, key_of};
-use crate::ui::widgets::histogram::colour_strip;
+use crate::ui::widgets::histogram::color_bar;
 use crate::ui::widgets::image_view::{Drag, ImageResponse, ImageView, Viewport};
 use crate::ui::widgets::numbers::signed;
 use crate::ui::widgets::{elided, letters_in};
@@ -15,50 +15,50 @@ use eframe::egui::{
 };
 use std::sync::Arc;
 
-/// Height of the title above a picture.
+/// Height of the title above an image.
 pub const TITLE: f32 = 26.0;
-/// Pictures of at most this many pixels are painted at once; larger ones in the background.
-const AT_ONCE: usize = 150_000;
+/// Maximum number of pixels painted synchronously; larger images are painted in the background.
+const MAX_SYNC_PIXELS: usize = 150_000;
 
-/// Which object a picture shows.
+/// Object displayed in an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// The result.
     Result,
-    /// The truth or another run.
+    /// The reference object or another run.
     Other,
-    /// Result minus other.
+    /// Result minus the other object.
     Difference,
 }
 
 impl Source {
-    /// The object it stands for, if there is one.
-    pub fn layer(self, scene: &Scene) -> Option<&Layer> {
+    /// Layer of this source, if available.
+    pub fn layer(self, rendering: &Rendering) -> Option<&Layer> {
         match self {
-            Self::Result => Some(&scene.result),
-            Self::Other => scene.other.as_ref(),
-            Self::Difference => scene.difference.as_ref(),
+            Self::Result => Some(&rendering.result),
+            Self::Other => rendering.other.as_ref(),
+            Self::Difference => rendering.difference.as_ref(),
         }
     }
 }
 
-/// What the primary button does on a picture.
+/// Tool of the primary mouse button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tool {
-    /// Moves it.
+    /// Pans the image.
     #[default]
     Pan,
-    /// Draws a line whose values are plotted.
+    /// Draws a line for a line profile.
     Profile,
-    /// Draws a rectangle whose statistics are told.
+    /// Draws a rectangle for statistics.
     Region,
 }
 
 impl Tool {
-    /// All, in the order they are offered.
+    /// All tools, in display order.
     pub const ALL: [Self; 3] = [Self::Pan, Self::Profile, Self::Region];
 
-    /// What a person is shown.
+    /// Display name.
     pub fn label(self) -> &'static str {
         match self {
             Self::Pan => "Pan",
@@ -67,146 +67,135 @@ impl Tool {
         }
     }
 
-    /// How it is used.
+    /// Tooltip.
     pub fn help(self) -> &'static str {
         match self {
-            Self::Pan => "Drag to move, scroll to zoom, double-click to fit",
-            Self::Profile => "Drag a line to plot the values along it; with Shift it is level or upright",
-            Self::Region => "Drag a rectangle for its statistics",
+            Self::Pan => "Drag to pan, scroll to zoom, double-click to fit",
+            Self::Profile => "Drag a line to plot the values along it; hold Shift to snap to horizontal or vertical",
+            Self::Region => "Drag a rectangle to show statistics of the region",
         }
     }
 }
 
-/// Marks that all linked pictures share, in pixels from the top left corner.
+/// Marks shared by all linked images, in pixels from the top left corner.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Marks {
-    /// Ends of the line of the profile.
+    /// End points of the line profile.
     pub profile: Option<[Vec2; 2]>,
-    /// `[left, top, right, bottom]` of the region, the ends one past the last.
+    /// Region `[left, top, right, bottom]`, ends exclusive.
     pub region: Option<[usize; 4]>,
     /// Column of the curtain.
     pub curtain: Option<f32>,
 }
 
-/// One picture: its pixels and its textures.
+/// State of one image: pixels and textures.
 #[derive(Default)]
 pub struct Pane {
     view: ImageView,
     painted: Background<ColorImage>,
     over: ImageView,
     over_painted: Background<ColorImage>,
-    /// What of it is to be seen, `[left, top, right, bottom]`.
+    /// Visible part `[left, top, right, bottom]`, in pixels, ends exclusive.
     pub visible: [usize; 4],
 }
 
-/// What is drawn.
+/// Content of an image.
 pub struct Shown<'a> {
-    pub scene: &'a Arc<Scene>,
-    /// Changes with the scene.
-    pub scene_key: u64,
+    pub rendering: &'a Arc<Rendering>,
+    /// Key that changes with the rendering.
+    pub rendering_key: u64,
     pub quantity: Quantity,
     pub source: Source,
     pub tone: Tone,
-    /// The other object laid over it: right of the curtain, or in whole.
+    /// Object drawn on top: right of the curtain (false), or everywhere (true).
     pub over: Option<(Source, Tone, bool)>,
     pub tool: Tool,
-    /// Whether the inspector is about this picture.
+    /// True if the inspector shows this image.
     pub active: bool,
-    /// Whether the title names the object as well.
+    /// True to label the image with the name of the object.
     pub named: bool,
 }
 
-/// What happened.
+/// Result of drawing an image.
 #[derive(Default)]
-pub struct Happened {
-    /// The picture was clicked or focused.
+pub struct PaneResponse {
+    /// True if the image was clicked or focused.
     pub activated: bool,
-    /// A click that was none of the tools', in pixels from the top left corner.
+    /// Clicked image coordinates, in pixels from the top left corner.
     pub clicked_at: Option<Vec2>,
 }
 
 impl Pane {
-    /// Draws the picture into the space that is left.
+    /// Draws the image in the remaining space.
     pub fn show(
         &mut self,
         ui: &mut egui::Ui,
         shown: &Shown<'_>,
         viewport: &mut Viewport,
         marks: &mut Marks,
-    ) -> Happened {
-        let mut happened = Happened::default();
+    ) -> PaneResponse {
+        let mut outcome = PaneResponse::default();
         let palette = theme::palette(ui);
-        let Some(layer) = shown.source.layer(shown.scene) else { return happened };
+        let Some(layer) = shown.source.layer(shown.rendering) else { return outcome };
         title(ui, shown, layer);
         let blanks = blanks(palette);
-        let Some(image) = painted(&mut self.painted, ui, shown, shown.source, shown.tone, blanks) else {
+        let Some((key, pixels)) = painted(&mut self.painted, ui, shown, shown.source, shown.tone, blanks) else {
             ui.centered_and_justified(|ui| {
                 ui.spinner();
             });
-            return happened;
+            return outcome;
         };
         let label = accessible_name(shown.quantity, layer);
         let drag = if shown.tool == Tool::Pan { Drag::Pan } else { Drag::Tool };
-        let response = self.view.show_linked(ui, &label, image.0, image.1.size, viewport, drag, || (*image.1).clone());
-        self.visible = response.visible();
+        let image = self.view.show_linked(ui, &label, key, pixels.size, viewport, drag, || (*pixels).clone());
+        let rect = image.response.rect;
+        self.visible = image.visible();
         if let Some((source, tone, whole)) = shown.over {
             let over = painted(&mut self.over_painted, ui, shown, source, tone, blanks);
-            if let Some((key, image)) = over.filter(|(_, over)| over.size == image.1.size) {
-                let column = marks.curtain.get_or_insert(shown.scene.size[0] as f32 / 2.0);
-                let mut clip = response.response.rect;
+            if let Some((key, over)) = over.filter(|(_, over)| over.size == pixels.size) {
+                let column = marks.curtain.get_or_insert(shown.rendering.size[0] as f32 / 2.0);
+                let mut clip = rect;
                 if !whole {
-                    clip.min.x = response.to_screen(*column, 0.0).x.clamp(clip.min.x, clip.max.x);
+                    clip.min.x = image.to_screen(*column, 0.0).x.clamp(clip.min.x, clip.max.x);
                 }
-                self.over.paint_over(ui, &response, &label, key, image.size, clip, || (*image).clone());
+                self.over.paint_over(ui, &image, &label, key, over.size, clip, || (*over).clone());
                 if !whole {
-                    curtain(ui, &response, column, shown.scene);
+                    curtain(ui, &image, column, shown.rendering);
                 }
             }
         }
-        if response.response.clicked() || response.response.gained_focus() || response.response.drag_started() {
-            happened.activated = true;
+        outcome.activated = image.response.clicked() || image.response.gained_focus() || image.response.drag_started();
+        if image.response.clicked() {
+            outcome.clicked_at = image.response.interact_pointer_pos().map(|at| image.to_image(at));
         }
-        if response.response.clicked() {
-            happened.clicked_at = response.response.interact_pointer_pos().map(|at| response.to_image(at));
-        }
-        use_tool(ui, &response, shown, marks);
-        let painter = ui.painter_at(response.response.rect);
+        use_tool(ui, &image, shown, marks);
+        let painter = ui.painter_at(rect);
         if shown.quantity == Quantity::Residual {
-            for place in &shown.scene.places {
-                let at = response.to_screen(place[0] as f32, place[1] as f32);
+            for position in &shown.rendering.positions {
+                let at = image.to_screen(position[0] as f32, position[1] as f32);
                 painter.circle(at, 2.5, palette.over_light, Stroke::new(1.0, palette.over_dark));
             }
         }
-        draw_marks(&painter, &response, marks, palette);
-        scale_bar(&painter, &response, shown.scene.pixel_size_m, palette);
+        draw_marks(&painter, &image, marks, palette);
+        scale_bar(&painter, &image, shown.rendering.pixel_size_m, palette);
         if shown.quantity == Quantity::Complex {
-            wheel(ui, response.response.rect, &label);
+            wheel(ui, rect, &label);
         }
-        if let Some((source, _, true)) = shown.over {
-            let name = source.layer(shown.scene).map_or("", |layer| layer.name.as_str());
-            tag(&painter, response.response.rect, name, palette);
-        } else if shown.over.is_none() && shown.named {
-            tag(&painter, response.response.rect, &layer.name, palette);
-        }
-        if let Some((source, _, false)) = shown.over {
-            let name = source.layer(shown.scene).map_or("", |layer| layer.name.as_str());
-            tag(&painter, response.response.rect, &layer.name, palette);
-            tag_right(&painter, response.response.rect, name, palette);
-        }
+        name_tags(&painter, rect, shown, layer, palette);
         if shown.active {
-            painter.rect_stroke(response.response.rect, 0.0, Stroke::new(1.0, palette.accent), StrokeKind::Inside);
+            painter.rect_stroke(rect, 0.0, Stroke::new(1.0, palette.accent), StrokeKind::Inside);
         }
-        happened
+        outcome
     }
 
-    /// Whether new pixels are being made.
+    /// True while pixels are being painted.
     #[cfg(test)]
     pub fn is_painting(&self) -> bool {
         self.painted.is_running() || self.over_painted.is_running()
     }
 
-    /// The pixels of the visible part as they are seen, RGBA; none before they are painted.
-    pub fn seen_pixels(&self, over: Option<bool>, curtain: Option<f32>) -> Option<([usize; 2], Vec<[u8; 4]>)> {
+    /// Displayed RGBA pixels of the visible part; `None` before they are painted.
+    pub fn visible_pixels(&self, over: Option<bool>, curtain: Option<f32>) -> Option<([usize; 2], Vec<[u8; 4]>)> {
         let (_, below) = self.painted.newest()?;
         let above = over.and_then(|whole| self.over_painted.newest().map(|(_, image)| (image, whole)));
         let [left, top, right, bottom] = self.visible;
@@ -228,16 +217,16 @@ impl Pane {
     }
 }
 
-/// The accessible name of a picture.
+/// Accessible name of an image.
 pub fn accessible_name(quantity: Quantity, layer: &Layer) -> String {
-    format!("{} of {}", quantity.label(), if layer.name == "Result" { "the result" } else { layer.name.as_str() })
+    format!("{} of {}", quantity.label(), layer.name_in_text())
 }
 
 fn blanks(palette: &theme::Palette) -> Blanks {
-    Blanks { not_a_number: palette.nan.to_array(), unseen: palette.unseen.to_array() }
+    Blanks { not_a_number: palette.nan.to_array(), uncovered: palette.unseen.to_array() }
 }
 
-/// The pixels of an object, painted at once or in the background; none before there are any.
+/// Pixels of an object, painted synchronously or in the background; `None` before the first ones are ready.
 fn painted(
     background: &mut Background<ColorImage>,
     ui: &egui::Ui,
@@ -246,26 +235,26 @@ fn painted(
     tone: Tone,
     blanks: Blanks,
 ) -> Option<(u64, Arc<ColorImage>)> {
-    let key = key_of((shown.scene_key, shown.quantity, source, look::bits(&tone), blanks));
-    let (scene, quantity) = (shown.scene.clone(), shown.quantity);
-    let work = move || paint(&scene, quantity, source, &tone, blanks);
-    if shown.scene.size[0] * shown.scene.size[1] <= AT_ONCE {
+    let key = key_of((shown.rendering_key, shown.quantity, source, colors::bits(&tone), blanks));
+    let (rendering, quantity) = (shown.rendering.clone(), shown.quantity);
+    let work = move || paint(&rendering, quantity, source, &tone, blanks);
+    if shown.rendering.size[0] * shown.rendering.size[1] <= MAX_SYNC_PIXELS {
         return Some((key, background.get_now(key, work)));
     }
     background.get(ui.ctx(), key, move || work)
 }
 
-fn paint(scene: &Scene, quantity: Quantity, source: Source, tone: &Tone, blanks: Blanks) -> ColorImage {
-    let [width, height] = scene.size;
-    let empty = || vec![blanks.unseen; width * height];
-    let pixels = match source.layer(scene) {
+fn paint(rendering: &Rendering, quantity: Quantity, source: Source, tone: &Tone, blanks: Blanks) -> ColorImage {
+    let [width, height] = rendering.size;
+    let empty = || vec![blanks.uncovered; width * height];
+    let pixels = match source.layer(rendering) {
         None => empty(),
         Some(layer) if quantity == Quantity::Complex => {
-            imaging::paint_complex(layer.object.view(), layer.seen.view(), tone.limits, tone.scale, blanks)
+            imaging::paint_complex(layer.object.view(), layer.covered.view(), tone.limits, tone.scale, blanks)
         }
         Some(layer) => match layer.plane(quantity) {
             None => empty(),
-            Some(plane) => tone.paint(plane.values.view(), layer.seen.view(), blanks),
+            Some(plane) => tone.paint(plane.values.view(), layer.covered.view(), blanks),
         },
     };
     let pixels = pixels.into_iter().map(|[r, g, b, a]| Color32::from_rgba_premultiplied(r, g, b, a)).collect();
@@ -278,7 +267,7 @@ fn title(ui: &mut egui::Ui, shown: &Shown<'_>, layer: &Layer) {
     let mut line = ui.new_child(egui::UiBuilder::new().max_rect(rect).layout(Layout::left_to_right(Align::Center)));
     let color = if shown.active { palette.accent } else { line.visuals().text_color() };
     let text = if shown.source == Source::Difference {
-        format!("{}: {}", shown.quantity.label(), lower(&layer.name))
+        format!("{}: {}", shown.quantity.label(), lower_first(&layer.name))
     } else {
         shown.quantity.label().to_owned()
     };
@@ -295,7 +284,7 @@ fn title(ui: &mut egui::Ui, shown: &Shown<'_>, layer: &Layer) {
         ui.label(RichText::new(high.trim_end()).small().color(palette.weak));
         let wide = (ui.available_width() - 60.0).clamp(40.0, 130.0);
         let (bar, _) = ui.allocate_exact_size(vec2(wide, 10.0), Sense::hover());
-        colour_strip(ui.painter(), bar, |x| {
+        color_bar(ui.painter(), bar, |x| {
             let along = f64::from((x - bar.left()) / bar.width());
             tone.rgb(tone.limits.low + along * (tone.limits.high - tone.limits.low))
         });
@@ -303,7 +292,7 @@ fn title(ui: &mut egui::Ui, shown: &Shown<'_>, layer: &Layer) {
     });
 }
 
-fn lower(name: &str) -> String {
+fn lower_first(name: &str) -> String {
     let mut characters = name.chars();
     characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
 }
@@ -315,7 +304,7 @@ fn use_tool(ui: &egui::Ui, image: &ImageResponse, shown: &Shown<'_>, marks: &mut
     let (Some(from), Some(to)) = (ui.input(|i| i.pointer.press_origin()), image.response.interact_pointer_pos()) else {
         return;
     };
-    let extent = vec2(shown.scene.size[0] as f32, shown.scene.size[1] as f32);
+    let extent = vec2(shown.rendering.size[0] as f32, shown.rendering.size[1] as f32);
     let inside = |at: Pos2| image.to_image(at).clamp(Vec2::ZERO, extent);
     let (from, mut to) = (inside(from), inside(to));
     match shown.tool {
@@ -340,7 +329,7 @@ fn draw_marks(painter: &egui::Painter, image: &ImageResponse, marks: &Marks, pal
         let ends = ends.map(|end| image.to_screen(end.x, end.y));
         painter.line_segment(ends, Stroke::new(3.5, palette.over_dark));
         painter.line_segment(ends, Stroke::new(1.5, palette.over_accent));
-        // The start is a disc, the end a ring.
+        // Disc at the start, ring at the end.
         painter.circle(ends[0], 3.5, palette.over_accent, Stroke::new(1.0, palette.over_dark));
         painter.circle(ends[1], 3.5, palette.over_dark, Stroke::new(1.5, palette.over_accent));
     }
@@ -352,8 +341,8 @@ fn draw_marks(painter: &egui::Painter, image: &ImageResponse, marks: &Marks, pal
     }
 }
 
-/// The line between the two halves, to be dragged or moved by the arrow keys.
-fn curtain(ui: &mut egui::Ui, image: &ImageResponse, column: &mut f32, scene: &Scene) {
+/// The curtain line between the two objects, moved by dragging or the arrow keys.
+fn curtain(ui: &mut egui::Ui, image: &ImageResponse, column: &mut f32, rendering: &Rendering) {
     let palette = theme::palette(ui);
     let rect = image.response.rect;
     let x = image.to_screen(*column, 0.0).x.clamp(rect.left() + 6.0, rect.right() - 6.0);
@@ -376,7 +365,7 @@ fn curtain(ui: &mut egui::Ui, image: &ImageResponse, column: &mut f32, scene: &S
             *column += step;
         }
     }
-    *column = column.clamp(0.0, scene.size[0] as f32);
+    *column = column.clamp(0.0, rendering.size[0] as f32);
     let painter = ui.painter_at(rect);
     let strong = response.hovered() || response.dragged() || response.has_focus();
     let color = if strong { palette.over_accent } else { palette.over_light };
@@ -403,6 +392,23 @@ fn scale_bar(painter: &egui::Painter, image: &ImageResponse, pixel_size_m: Optio
     painter.rect_filled(line, 0.0, palette.over_light);
 }
 
+/// Labels an image with the names of the objects it shows.
+fn name_tags(painter: &egui::Painter, rect: Rect, shown: &Shown<'_>, layer: &Layer, palette: &theme::Palette) {
+    match shown.over {
+        Some((source, _, whole)) => {
+            let name = source.layer(shown.rendering).map_or("", |layer| layer.name.as_str());
+            if whole {
+                tag(painter, rect, name, palette);
+            } else {
+                tag(painter, rect, &layer.name, palette);
+                tag_right(painter, rect, name, palette);
+            }
+        }
+        None if shown.named => tag(painter, rect, &layer.name, palette),
+        None => {}
+    }
+}
+
 fn tag(painter: &egui::Painter, rect: Rect, text: &str, palette: &theme::Palette) {
     plate(painter, rect.left_top() + vec2(8.0, 8.0), Align2::LEFT_TOP, text, palette);
 }
@@ -419,17 +425,17 @@ fn plate(painter: &egui::Painter, at: Pos2, align: Align2, text: &str, palette: 
     painter.galley(inner.min + vec2(6.0, 3.0), galley, palette.over_light);
 }
 
-/// The colour wheel in the lower right corner: hue is the phase, brightness the amplitude.
+/// Draws the color wheel in the lower right corner: hue is the phase, brightness the amplitude.
 fn wheel(ui: &egui::Ui, rect: Rect, salt: &str) {
     const SIDE: usize = 96;
     let palette = theme::palette(ui);
-    let id = egui::Id::unique(("colour wheel", salt));
+    let id = egui::Id::unique(("color wheel", salt));
     let kept = ui.data(|data| data.get_temp::<egui::TextureHandle>(id));
     let texture = kept.unwrap_or_else(|| {
-        let pixels = imaging::ComplexColours::default().wheel(SIDE);
+        let pixels = imaging::ComplexColors::default().wheel(SIDE);
         let pixels = pixels.into_iter().map(|[r, g, b, a]| Color32::from_rgba_unmultiplied(r, g, b, a)).collect();
         let image = ColorImage::new([SIDE, SIDE], pixels);
-        let texture = ui.ctx().load_texture("colour wheel", image, egui::TextureOptions::LINEAR);
+        let texture = ui.ctx().load_texture("color wheel", image, egui::TextureOptions::LINEAR);
         ui.data_mut(|data| data.insert_temp(id, texture.clone()));
         texture
     });

@@ -1,33 +1,38 @@
-//! The line on top: which result this is, and how good.
+//! The header line: name and quality of the result.
 
-use super::metrics::judge_misfit;
+use super::metrics::rate_misfit;
+use crate::library::ResultData;
 use crate::ui::theme;
 use crate::ui::widgets::numbers::{grouped, signed};
 use crate::ui::widgets::{duration, elided};
-use crate::worker::message::ResultData;
+use crate::worker::message::JobOutcome;
 use eframe::egui::{self, RichText};
 use serde_json::Value;
 
-/// What is known of a result, in words, with how good it is (0 to 2) where that can be said.
+/// Facts about a result: text, quality level (0 bad to 2 good) where applicable, and tooltip.
 pub fn facts(result: &ResultData) -> Vec<(String, Option<u8>, &'static str)> {
     let summary = result.summary.as_ref().unwrap_or(&Value::Null);
     let number = |key: &str| summary.get(key).and_then(Value::as_f64);
     let mut facts = Vec::new();
-    if let Some(outcome) = summary.get("outcome").and_then(Value::as_str) {
+    if let Some(outcome) = JobOutcome::of_summary(summary) {
         let (text, level) = match outcome {
-            "completed" => ("completed".to_owned(), Some(2)),
-            "stopped" => ("stopped, result kept".to_owned(), Some(1)),
-            "restored_after_nan" => ("loss was no number, last good state".to_owned(), Some(0)),
-            other => (other.replace('_', " "), None),
+            JobOutcome::Completed => ("completed".to_owned(), Some(2)),
+            JobOutcome::Stopped => ("stopped; result saved".to_owned(), Some(1)),
+            JobOutcome::RestoredAfterNan => ("diverged (NaN loss); restored last good weights".to_owned(), Some(0)),
+            JobOutcome::Discarded => ("discarded".to_owned(), None),
         };
-        facts.push((text, level, "How the run ended"));
+        facts.push((text, level, "Outcome of the run"));
     }
     if let Some(steps) = summary.get("steps").and_then(Value::as_u64) {
         let steps = if steps == 1 { "1 step".to_owned() } else { format!("{} steps", grouped(steps)) };
-        facts.push((steps, None, "Steps of the optimiser"));
+        facts.push((steps, None, "Optimizer steps"));
     }
     if let Some(seconds) = number("train_seconds").or_else(|| number("infer_seconds")) {
-        facts.push((duration(seconds), None, "Time of training, or of the reconstruction where nothing was trained"));
+        facts.push((
+            duration(seconds),
+            None,
+            "Duration of the training, or of the reconstruction if nothing was trained",
+        ));
     }
     if let Some(phase) = number("phase_correlation") {
         let level = if phase > 0.9 {
@@ -41,18 +46,18 @@ pub fn facts(result: &ResultData) -> Vec<(String, Option<u8>, &'static str)> {
             Some(amplitude) => format!("correlation: phase {phase:.3}, amplitude {amplitude:.3}"),
             None => format!("correlation: phase {phase:.3}"),
         };
-        facts.push((signed(text), Some(level), "Agreement with the object the dataset brings; 1 is perfect"));
+        facts.push((signed(text), Some(level), "Correlation with the reference object in the dataset; 1 is perfect"));
     }
     if let Some(r) = number("consistency_r") {
-        let (words, level) = judge_misfit(r);
+        let (words, level) = rate_misfit(r);
         let before = number("consistency_r_before").map_or_else(String::new, |b| format!(" ({b:.4} before polishing)"));
-        let help = "Misfit to the measured patterns, Σ(|F| − √I)² / ΣI; 0 is perfect. More training may lower it";
+        let help = "Misfit to the measured patterns, Σ(|F| − √I)² / ΣI; 0 is perfect. More training may reduce it";
         facts.push((format!("misfit R {r:.4}{before}: {words}"), Some(level), help));
     }
     facts
 }
 
-/// Draws the line.
+/// Draws the header line.
 pub fn show(ui: &mut egui::Ui, result: &ResultData) {
     let palette = theme::palette(ui);
     let summary = result.summary.as_ref();
@@ -82,11 +87,11 @@ pub fn show(ui: &mut egui::Ui, result: &ResultData) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scene::tests::example;
+    use super::super::rendering::tests::example;
     use super::*;
 
     #[test]
-    fn the_line_tells_what_the_summary_knows_and_judges_it() {
+    fn the_line_shows_and_rates_the_summary() {
         let mut result = example(32);
         assert!(facts(&result).is_empty());
         result.summary = Some(serde_json::json!({
@@ -96,6 +101,6 @@ mod tests {
         let texts: Vec<String> = facts(&result).into_iter().map(|(text, ..)| text).collect();
         assert_eq!(texts[..3], ["completed", "1\u{a0}194 steps", "1 min 50 s"]);
         assert!(texts[3].contains("phase 0.965, amplitude 0.517"), "{texts:?}");
-        assert!(texts[4].contains("0.0147") && texts[4].contains("well"), "{texts:?}");
+        assert!(texts[4].contains("0.0147") && texts[4].contains("good fit"), "{texts:?}");
     }
 }

@@ -1,7 +1,7 @@
-//! The run folders: what was done, how well it went, and what to do with it now.
+//! Run folders: settings, outcome and quality of each, with buttons to open, compare, resume and delete them.
 //!
-//! Any number of runs is compared at once. * `overlay`: their losses. * `scores`: settings that differ, and scores.
-//! * `pictures`: their objects, with linked views.
+//! Any number of runs can be compared. `overlay`: loss curves; `scores`: settings that differ, and quality scores;
+//! `pictures`: objects in linked views.
 
 mod overlay;
 mod pictures;
@@ -10,22 +10,23 @@ mod table;
 
 use super::Outbox;
 use crate::checkpoint::RunFolder;
+use crate::library::RunInfo;
 use crate::session::{Action, Level, State};
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
-use crate::worker::message::RunInfo;
+use crate::worker::message::JobOutcome;
 use eframe::egui::{self, Button, Color32, Frame, Label, Layout, RichText, ScrollArea, TextEdit, Ui, vec2};
-use egui_extras::TableBuilder;
+use egui_extras::{TableBuilder, TableRow};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use table::{Column, Outcome};
 
-/// Room between a number and the text right of it.
+/// Space between a number and the text right of it, in points.
 const GAP: f32 = 10.0;
 /// Height of a row of the table in points.
 const ROW: f32 = 26.0;
 
-/// What of the selected runs is compared.
+/// Comparison of the selected runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Tab {
     #[default]
@@ -41,17 +42,24 @@ impl Tab {
         match self {
             Self::Losses => "Losses",
             Self::Scores => "Settings and scores",
-            Self::Pictures => "Pictures",
+            Self::Pictures => "Images",
         }
     }
 }
 
-/// How the runs are shown.
+/// The selected run, or the reason why there is not exactly one.
+type Single<'a> = std::result::Result<&'a RunInfo, &'static str>;
+
+/// Display state of the panel.
 pub struct View {
+    /// Column to sort by, and true for descending order.
     sort: (Column, bool),
     selected: Vec<PathBuf>,
+    /// Folder and text of the note being edited.
     note: Option<(PathBuf, String)>,
+    /// Runs to move to the trash once the user has confirmed.
     trash: Vec<PathBuf>,
+    /// Interrupted runs whose banner was closed.
     dismissed: BTreeSet<PathBuf>,
     overlay: overlay::Overlay,
     tab: Tab,
@@ -86,7 +94,7 @@ impl View {
         }
         self.interrupted(ui, state, actions);
         let height = ui.available_height();
-        // The lower part is for what is selected; small tiles scroll as a whole.
+        // The lower part compares the selected runs; small tiles scroll as a whole.
         let table = ((ROW + ui.spacing().item_spacing.y) * (state.runs.len() as f32 + 1.0) + 30.0)
             .clamp(120.0, (height * 0.5).max(160.0));
         ScrollArea::vertical().id_salt("runs").auto_shrink([false, false]).show(ui, |ui| {
@@ -112,16 +120,16 @@ impl View {
                 Tab::Pictures => self.pictures.show(ui, &state.compared, &shown, rest.max(300.0), actions),
             }
         });
-        self.ask_about_trash(ui, state, actions);
+        self.confirm_trash(ui, state, actions);
     }
 
-    /// What was cut off and can be saved.
+    /// Banner for an interrupted run that can be resumed or whose model can be loaded.
     fn interrupted(&mut self, ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
-        let lost = state
+        let interrupted = state
             .runs
             .iter()
             .find(|run| Outcome::of(run, &state.job) == Outcome::Interrupted && !self.dismissed.contains(&run.folder));
-        let Some(run) = lost else { return };
+        let Some(run) = interrupted else { return };
         let palette = theme::palette(ui);
         Frame::group(ui.style()).stroke(egui::Stroke::new(1.0, palette.warning)).inner_margin(8).show(ui, |ui| {
             ui.set_width(ui.available_width());
@@ -130,20 +138,19 @@ impl View {
                 ui.label(RichText::new(format!("{} was interrupted", run.name)).strong());
                 let epochs = run.history.last().map_or(0, |point| point.epoch);
                 ui.label(match epochs {
-                    _ if run.model.is_none() => "Nothing had been saved yet.".to_owned(),
-                    0 => "Its last saved model is kept.".to_owned(),
-                    1 => "Its model as of epoch 1 is kept.".to_owned(),
-                    _ => format!("Its model as of epoch {epochs} is kept."),
+                    _ if run.model.is_none() => "No model was saved.".to_owned(),
+                    0 => "A saved model is available.".to_owned(),
+                    _ => format!("The model of epoch {epochs} is available."),
                 });
                 let busy = state.is_busy().then_some("A job is running; stop it first");
-                let about = "From its last saved epoch, as if it had not been interrupted";
-                if run.resumable && button(ui, "Continue training", about, busy) {
+                let help = "Resume from the last saved epoch, as if it had not been interrupted";
+                if run.resumable && button(ui, "Resume training", help, busy) {
                     actions.push(Action::Resume(run.folder.clone()));
                     self.dismissed.insert(run.folder.clone());
                 }
-                let about = "Then reconstruct a dataset with it, from the Train panel";
+                let help = "Load it to reconstruct a dataset from the Train panel";
                 if run.model.is_some()
-                    && ui.button("Load the saved model").on_hover_text(about).clicked()
+                    && ui.button("Load saved model").on_hover_text(help).clicked()
                     && let Some(model) = &run.model
                 {
                     actions.push(Action::Open(model.clone()));
@@ -158,7 +165,6 @@ impl View {
 
     fn table(&mut self, ui: &mut Ui, state: &State, height: f32, actions: &mut Vec<Action>) {
         let order = table::sorted(&state.runs, self.sort.0, self.sort.1);
-        let palette = theme::palette(ui);
         let ink = ui.visuals().text_color();
         let fixed: f32 =
             Column::ALL.iter().filter_map(|column| column.width()).map(|width| width + 8.0).sum::<f32>() + 34.0;
@@ -167,7 +173,8 @@ impl View {
             let mut builder = TableBuilder::new(ui)
                 .id_salt("run table")
                 .striped(true)
-                .sense(egui::Sense::click())
+                // Cells take clicks but not the keyboard focus: each row has a single stop, see `row_stop`.
+                .sense(egui::Sense::CLICK)
                 .cell_layout(Layout::left_to_right(egui::Align::Center))
                 .auto_shrink([false, true])
                 .min_scrolled_height(60.0)
@@ -186,49 +193,64 @@ impl View {
             });
             table.body(|body| {
                 body.rows(ROW, order.len(), |mut row| {
-                    let Some(run) = order.get(row.index()).and_then(|index| state.runs.get(*index)) else { return };
-                    let place = self.selected.iter().position(|folder| *folder == run.folder);
-                    row.set_selected(place.is_some());
-                    row.col(|ui| {
-                        let mut on = place.is_some();
-                        let color = place.map(|index| line_color(palette, index));
-                        if let Some(color) = color {
-                            ui.visuals_mut().widgets.inactive.fg_stroke.color = color;
-                            ui.visuals_mut().widgets.hovered.fg_stroke.color = color;
-                        }
-                        let check = ui.add(egui::Checkbox::without_text(&mut on));
-                        let name = format!("Select {}", run.name);
-                        check.widget_info(|| egui::WidgetInfo::selected(egui::Role::CheckBox, true, on, &name));
-                        if check.changed() {
-                            self.toggle(&run.folder);
-                        }
-                    });
-                    let outcome = Outcome::of(run, &state.job);
-                    for column in Column::ALL {
-                        row.col(|ui| {
-                            // The colour of selected text is hard to read on the colour of selected rows.
-                            ui.visuals_mut().override_text_color = Some(ink);
-                            if column == Column::Note {
-                                self.note(ui, run, actions);
-                            } else {
-                                cell(ui, run, column, outcome, place.is_some());
-                            }
-                        });
-                    }
-                    let response = row.response();
-                    if response.double_clicked() && run.has_result {
-                        actions.push(Action::ShowResult { folder: run.folder.clone(), beside: false });
-                    } else if response.clicked() {
-                        let modifiers = response.ctx.input(|input| input.modifiers);
-                        if modifiers.command || modifiers.shift {
-                            self.toggle(&run.folder);
-                        } else {
-                            self.selected = vec![run.folder.clone()];
-                        }
+                    if let Some(run) = order.get(row.index()).and_then(|index| state.runs.get(*index)) {
+                        self.row(&mut row, run, Outcome::of(run, &state.job), ink, actions);
                     }
                 });
             });
         });
+    }
+
+    /// Cells of a run; `ink` is the color of text.
+    fn row(
+        &mut self,
+        row: &mut TableRow<'_, '_>,
+        run: &RunInfo,
+        outcome: Outcome,
+        ink: Color32,
+        actions: &mut Vec<Action>,
+    ) {
+        let index = self.selected.iter().position(|folder| *folder == run.folder);
+        row.set_selected(index.is_some());
+        row.col(|ui| {
+            let mut on = index.is_some();
+            if let Some(index) = index {
+                let color = line_color(theme::palette(ui), index);
+                ui.visuals_mut().widgets.inactive.fg_stroke.color = color;
+                ui.visuals_mut().widgets.hovered.fg_stroke.color = color;
+            }
+            let check = ui.add(egui::Checkbox::without_text(&mut on));
+            let name = format!("Select {}", run.name);
+            check.widget_info(|| egui::WidgetInfo::selected(egui::Role::CheckBox, true, on, &name));
+            if check.changed() {
+                self.toggle(&run.folder);
+            }
+        });
+        for column in Column::ALL {
+            row.col(|ui| {
+                // egui's color of selected text has too little contrast on selected rows.
+                ui.visuals_mut().override_text_color = Some(ink);
+                if column == Column::Date && row_stop(ui, run, outcome) {
+                    self.selected = vec![run.folder.clone()];
+                }
+                if column == Column::Note {
+                    self.note(ui, run, actions);
+                } else {
+                    cell(ui, run, column, outcome, index.is_some());
+                }
+            });
+        }
+        let response = row.response();
+        if response.double_clicked() && run.has_result {
+            actions.push(Action::ShowResult { folder: run.folder.clone(), beside: false });
+        } else if response.clicked() {
+            let modifiers = response.ctx.input(|input| input.modifiers);
+            if modifiers.command || modifiers.shift {
+                self.toggle(&run.folder);
+            } else {
+                self.selected = vec![run.folder.clone()];
+            }
+        }
     }
 
     fn heading(&mut self, ui: &mut Ui, column: Column) {
@@ -239,7 +261,7 @@ impl View {
             (true, false) => " ▴",
         };
         let text = RichText::new(format!("{}{mark}", column.label())).strong().size(12.5);
-        // Numbers stand on the right, so that text beside them needs room.
+        // Numbers are aligned to the right, so text beside them needs space.
         let gap = if column == Column::Settings { GAP } else { 0.0 };
         let layout = if column.is_number() {
             Layout::right_to_left(egui::Align::Center)
@@ -249,10 +271,10 @@ impl View {
         ui.with_layout(layout, |ui| {
             ui.add_space(gap);
             let button = ui.add(Button::new(text).frame(false));
-            if button.on_hover_text(format!("{}. Click to sort.", column.about())).clicked() {
-                // What is larger is more interesting at first; what is text begins with A.
-                let first = column == Column::Date || matches!(column, Column::Phase | Column::Amplitude);
-                self.sort = if by == column { (column, !descending) } else { (column, first) };
+            if button.on_hover_text(format!("{}. Click to sort.", column.help())).clicked() {
+                // Newest date and highest correlation first; everything else ascending.
+                let descending_first = column == Column::Date || matches!(column, Column::Phase | Column::Amplitude);
+                self.sort = if by == column { (column, !descending) } else { (column, descending_first) };
             }
         });
     }
@@ -286,65 +308,18 @@ impl View {
         }
     }
 
-    /// What can be done with the selected runs.
+    /// Buttons for the selected runs.
     fn buttons(&mut self, ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         let selected: Vec<&RunInfo> =
             self.selected.iter().filter_map(|folder| state.runs.iter().find(|run| run.folder == *folder)).collect();
-        let one = match selected.as_slice() {
+        let single = match selected.as_slice() {
             [run] => Ok(*run),
             [] => Err("Select a run first"),
             _ => Err("Select a single run"),
         };
-        let with_result =
-            one.and_then(|run| if run.has_result { Ok(run) } else { Err("This run has no stitched object") });
-        let beside = match &state.result {
-            None => Err("Open a result first, or select several runs"),
-            Some(_) => with_result,
-        };
-        let several = selected.iter().filter(|run| run.has_result).count() > 1;
-        let with_model = one.and_then(|run| run.model.clone().ok_or("This run has no model"));
-        let to_resume = match one {
-            Ok(_) if state.is_busy() => Err("A job is running; stop it first"),
-            Ok(run) if run.resumable => Ok(run),
-            Ok(_) => Err("Its training is over"),
-            Err(reason) => Err(reason),
-        };
-        let with_config = one.map(|run| RunFolder::at(&run.folder).config());
         ui.horizontal_wrapped(|ui| {
-            if button(ui, "Open result", "Show its stitched object (or double-click the row)", with_result.err())
-                && let Ok(run) = with_result
-            {
-                actions.push(Action::ShowResult { folder: run.folder.clone(), beside: false });
-            }
-            if several {
-                if button(ui, "Compare", "See their objects side by side, below", None) {
-                    self.tab = Tab::Pictures;
-                }
-            } else if button(ui, "Compare", "Lay its stitched object beside the one shown", beside.err())
-                && let Ok(run) = beside
-            {
-                actions.push(Action::ShowResult { folder: run.folder.clone(), beside: true });
-            }
-            if button(ui, "Load model", "To reconstruct a dataset with it", with_model.as_ref().err().copied())
-                && let Ok(model) = &with_model
-            {
-                actions.push(Action::Open(model.clone()));
-            }
-            let about = "Go on with a training that was stopped or interrupted, from its last saved epoch";
-            if button(ui, "Resume", about, to_resume.err())
-                && let Ok(run) = to_resume
-            {
-                actions.push(Action::Resume(run.folder.clone()));
-            }
-            if button(
-                ui,
-                "Use configuration",
-                "Replace the settings by those of this run",
-                with_config.as_ref().err().copied(),
-            ) && let Ok(config) = &with_config
-            {
-                actions.push(Action::Open(config.clone()));
-            }
+            self.result_buttons(ui, state, &selected, single, actions);
+            reuse_buttons(ui, state, single, actions);
             ui.add_space(8.0);
             let running = selected.iter().any(|run| Outcome::of(run, &state.job) == Outcome::Running);
             let reason = match (selected.is_empty(), running) {
@@ -352,7 +327,7 @@ impl View {
                 (false, true) => Some("A selected run is still being written; stop it first"),
                 (false, false) => None,
             };
-            if button(ui, "Move to trash…", "With everything in the folder", reason) {
+            if button(ui, "Move to trash…", "Move the folders of the selected runs to the trash", reason) {
                 self.trash = selected.iter().map(|run| run.folder.clone()).collect();
             }
             let text = match selected.len() {
@@ -364,7 +339,40 @@ impl View {
         });
     }
 
-    fn ask_about_trash(&mut self, ui: &Ui, state: &State, actions: &mut Vec<Action>) {
+    /// Buttons to show the result of a run, alone or beside others.
+    fn result_buttons(
+        &mut self,
+        ui: &mut Ui,
+        state: &State,
+        selected: &[&RunInfo],
+        single: Single<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let with_result =
+            single.and_then(|run| if run.has_result { Ok(run) } else { Err("This run has no stitched object") });
+        if button(ui, "Open result", "Show the stitched object (or double-click the row)", with_result.err())
+            && let Ok(run) = with_result
+        {
+            actions.push(Action::ShowResult { folder: run.folder.clone(), beside: false });
+        }
+        if selected.iter().filter(|run| run.has_result).count() > 1 {
+            if button(ui, "Compare", "Show the objects side by side, below", None) {
+                self.tab = Tab::Pictures;
+            }
+            return;
+        }
+        let beside = match &state.result {
+            None => Err("Open a result first, or select several runs"),
+            Some(_) => with_result,
+        };
+        if button(ui, "Compare", "Compare with the displayed result", beside.err())
+            && let Ok(run) = beside
+        {
+            actions.push(Action::ShowResult { folder: run.folder.clone(), beside: true });
+        }
+    }
+
+    fn confirm_trash(&mut self, ui: &Ui, state: &State, actions: &mut Vec<Action>) {
         if self.trash.is_empty() {
             return;
         }
@@ -382,7 +390,7 @@ impl View {
                     ui.label(name).on_hover_text(folder.display().to_string());
                 }
             });
-            ui.label(RichText::new("The folders can be brought back from the trash of your system.").weak());
+            ui.label(RichText::new("You can restore the folders from the trash of your system.").weak());
             ui.add_space(8.0);
             ui.horizontal(|ui| {
                 let text = RichText::new("Move to trash").color(theme::palette(ui).bad).strong();
@@ -390,12 +398,40 @@ impl View {
                     actions.extend(self.trash.iter().cloned().map(Action::TrashRun));
                     done = true;
                 }
-                done |= ui.button("Keep").clicked();
+                done |= ui.button("Cancel").clicked();
             });
         });
         if done || modal.should_close() {
             self.trash.clear();
         }
+    }
+}
+
+/// Buttons to use the model, the training or the configuration of a run.
+fn reuse_buttons(ui: &mut Ui, state: &State, single: Single<'_>, actions: &mut Vec<Action>) {
+    let with_model = single.and_then(|run| run.model.as_ref().ok_or("This run has no model"));
+    if button(ui, "Load model", "Load the model to reconstruct a dataset", with_model.err())
+        && let Ok(model) = with_model
+    {
+        actions.push(Action::Open(model.clone()));
+    }
+    let to_resume = match single {
+        Ok(_) if state.is_busy() => Err("A job is running; stop it first"),
+        Ok(run) if run.resumable => Ok(run),
+        Ok(_) => Err("This run cannot be resumed"),
+        Err(reason) => Err(reason),
+    };
+    let help = "Resume a stopped or interrupted training from its last saved epoch";
+    if button(ui, "Resume", help, to_resume.err())
+        && let Ok(run) = to_resume
+    {
+        actions.push(Action::Resume(run.folder.clone()));
+    }
+    let help = "Replace the current configuration with the one of this run";
+    if button(ui, "Use configuration", help, single.err())
+        && let Ok(run) = single
+    {
+        actions.push(Action::Open(RunFolder::at(&run.folder).config()));
     }
 }
 
@@ -407,10 +443,10 @@ fn toolbar(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Ac
         };
         ui.label(text);
         ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| {
-            if ui.button("Refresh").on_hover_text("Look for run folders again").clicked() {
+            if ui.button("Refresh").on_hover_text("Search for run folders again").clicked() {
                 actions.push(Action::RefreshRuns);
             }
-            if ui.button("Choose folder…").on_hover_text("Show the runs in another folder").clicked() {
+            if ui.button("Choose folder…").on_hover_text("Show the runs of another folder").clicked() {
                 outbox.choose_runs_folder = true;
             }
             ui.with_layout(Layout::left_to_right(egui::Align::Center), |ui| {
@@ -426,9 +462,9 @@ fn empty(ui: &mut Ui) {
     ui.add_space((ui.available_height() * 0.2).min(120.0));
     ui.vertical_centered(|ui| {
         ui.set_max_width(440.0);
-        ui.label(RichText::new("No runs here yet").size(19.0).strong());
-        let text = "Every training and every reconstruction leaves a folder with its configuration, its curves, its model and its \
-                    pictures. Start one, or choose the folder that holds yours.";
+        ui.label(RichText::new("No runs yet").size(19.0).strong());
+        let text = "Each training and each reconstruction creates a folder with its configuration, curves, model and images. \
+                    Start one, or choose the folder of your runs.";
         ui.label(RichText::new(text).weak());
     });
 }
@@ -437,15 +473,15 @@ fn cell(ui: &mut Ui, run: &RunInfo, column: Column, outcome: Outcome, selected: 
     let palette = theme::palette(ui);
     let text = column.text(run, outcome);
     let color = match (column, outcome) {
-        // Colours are hard to read on that of a selected row.
+        // Colored text has too little contrast on a selected row.
         _ if selected => None,
         (Column::Outcome, Outcome::Interrupted | Outcome::Broken) => Some(palette.warning),
         (Column::Outcome, Outcome::Running) => Some(palette.accent),
-        (Column::Outcome, Outcome::Ended) if run.outcome == "completed" => Some(palette.good),
+        (Column::Outcome, Outcome::Ended) if run.outcome == Some(JobOutcome::Completed) => Some(palette.good),
         (Column::Settings, _) => Some(palette.weak),
         _ => None,
     };
-    let hover = match column {
+    let tooltip = match column {
         Column::Date | Column::Outcome => run.folder.display().to_string(),
         Column::Dataset => run.dataset.display().to_string(),
         Column::Settings if run.settings.is_empty() => "The default configuration".to_owned(),
@@ -463,14 +499,27 @@ fn cell(ui: &mut Ui, run: &RunInfo, column: Column, outcome: Outcome, selected: 
     } else {
         ui.add(label)
     };
-    if !hover.is_empty() {
-        response.on_hover_text(hover);
+    if !tooltip.is_empty() {
+        response.on_hover_text(tooltip);
     }
 }
 
-/// A button that says why it cannot be pressed; whether it was.
-fn button(ui: &mut Ui, text: &str, about: &str, reason: Option<&str>) -> bool {
-    let button = ui.add_enabled(reason.is_none(), Button::new(text)).on_hover_text(about);
+/// Keyboard stop of a row, with its accessible name; true if Enter or Space was pressed on it.
+fn row_stop(ui: &Ui, run: &RunInfo, outcome: Outcome) -> bool {
+    let rect = ui.max_rect();
+    let stop = ui.interact(rect, ui.make_persistent_id(("row", &run.folder)), egui::Sense::FOCUSABLE);
+    stop.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Row, true, table::row_name(run, outcome)));
+    if !stop.has_focus() {
+        return false;
+    }
+    let stroke = ui.visuals().selection.stroke;
+    ui.painter().rect_stroke(rect, 2.0, stroke, egui::StrokeKind::Inside);
+    ui.input(|input| input.key_pressed(egui::Key::Enter) || input.key_pressed(egui::Key::Space))
+}
+
+/// Draws a button, disabled if there is a reason; true if it was clicked.
+fn button(ui: &mut Ui, text: &str, help: &str, reason: Option<&str>) -> bool {
+    let button = ui.add_enabled(reason.is_none(), Button::new(text)).on_hover_text(help);
     match reason {
         Some(reason) => button.on_disabled_hover_text(reason).clicked(),
         None => button.clicked(),

@@ -1,12 +1,13 @@
-//! The loss curves of several runs over each other.
+//! Loss curves of several runs in one plot.
 
+use crate::library::RunInfo;
 use crate::ui::theme;
 use crate::ui::widgets::duration;
 use crate::ui::widgets::loss_plot::{Curve, CurvePlot, nearest, short};
-use crate::worker::message::{EpochPoint, RunInfo};
+use crate::worker::message::EpochPoint;
 use eframe::egui::{Color32, Label, RichText, TextStyle, Ui};
 
-/// What the horizontal axis is.
+/// Quantity on the horizontal axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Axis {
     #[default]
@@ -33,7 +34,7 @@ impl Axis {
     }
 }
 
-/// How the curves are shown.
+/// Display state of the curves.
 #[derive(Debug)]
 pub(super) struct Overlay {
     axis: Axis,
@@ -48,7 +49,7 @@ impl Default for Overlay {
 }
 
 impl Overlay {
-    /// Draws the curves of these runs, each in its colour, into this height.
+    /// Draws the curves of these runs, each in its color, into this height in points.
     pub(super) fn show(&mut self, ui: &mut Ui, runs: &[(&RunInfo, Color32)], height: f32) {
         let has_validation = runs.iter().any(|(run, _)| run.history.iter().any(|point| point.val_loss.is_some()));
         ui.horizontal_wrapped(|ui| {
@@ -58,10 +59,11 @@ impl Overlay {
             }
             ui.add_space(6.0);
             ui.checkbox(&mut self.log, "Log scale");
-            let box_ =
+            let validation_box =
                 ui.add_enabled(has_validation, eframe::egui::Checkbox::new(&mut self.validation, "Validation loss"));
-            box_.on_disabled_hover_text("None of these runs held patterns back")
-                .on_hover_text("Instead of the training loss");
+            validation_box
+                .on_disabled_hover_text("None of these runs has a validation set")
+                .on_hover_text("Plot the validation loss instead of the training loss");
         });
         let validation = self.validation && has_validation;
         let loss = |point: &EpochPoint| if validation { point.val_loss } else { Some(point.train_loss) };
@@ -84,7 +86,7 @@ impl Overlay {
                 if axis == Axis::Time { duration(x.max(0.0)) } else { format!("{} {:.0}", axis.label(), x.max(0.0)) };
             (!values.is_empty()).then(|| format!("{place}\n{}", values.join("\n")))
         };
-        // The row of options, and what is said below.
+        // Height of the options above and the notes below.
         let line = ui.text_style_height(&TextStyle::Body) + ui.spacing().item_spacing.y;
         let below =
             34.0 + line * f32::from(u8::from(!runs.is_empty() && runs.iter().any(|(run, _)| run.history.is_empty())));
@@ -93,17 +95,17 @@ impl Overlay {
             .log(self.log)
             .x_label(label)
             .legend(true)
-            .empty("Select runs that were trained to compare their losses")
+            .empty("Select trained runs to compare their losses")
             .readout(readout)
             .show(ui, &curves);
         let without: Vec<&str> =
             runs.iter().filter(|(run, _)| run.history.is_empty()).map(|(run, _)| run.name.as_str()).collect();
         if !without.is_empty() {
-            let text = format!("Not trained, so without a curve: {}", without.join(", "));
+            let text = format!("No training, no curve: {}", without.join(", "));
             ui.add(Label::new(RichText::new(text).weak()).truncate());
         }
         if curves.len() > theme::palette(ui).lines.len() {
-            ui.weak("Colours repeat after six runs");
+            ui.weak("Colors repeat after six runs");
         }
     }
 }

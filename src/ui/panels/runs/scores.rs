@@ -1,23 +1,24 @@
-//! Several runs in a table: settings that differ, and how well each went.
+//! Comparison of several runs in a table: settings that differ, and quality scores.
 
 use super::table::Outcome;
 use crate::config::Config;
-use crate::session::Session;
+use crate::library::RunInfo;
+use crate::session::JobProgress;
 use crate::ui::theme;
 use crate::ui::widgets::numbers::{grouped, short};
 use crate::ui::widgets::{duration, elided, letters_in};
-use crate::worker::message::RunInfo;
 use eframe::egui::{Color32, Grid, Label, RichText, ScrollArea, Ui};
 use std::collections::BTreeSet;
 
-/// Width of the names, and least and largest width of a column of values.
+/// Width of the column of names, in points.
 const NAMES: f32 = 150.0;
+/// Minimum and maximum width of a column of values, in points.
 const COLUMN: [f32; 2] = [190.0, 300.0];
 
-/// How the table is shown.
+/// Display state of the table.
 #[derive(Debug, Default)]
 pub(super) struct Scores {
-    /// Also settings in which the runs agree, where they are not the defaults.
+    /// Also list settings that are equal in all runs, if they differ from the defaults.
     all: bool,
 }
 
@@ -25,41 +26,41 @@ pub(super) struct Scores {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Line {
     pub name: String,
-    pub about: String,
+    pub help: String,
     pub values: Vec<String>,
-    /// Which of the values is the best, where that can be said.
+    /// Index of the best value, if there is a single one.
     pub best: Option<usize>,
 }
 
-/// The settings in which runs differ; with `all` also those that none of them has as by default.
+/// Settings that differ between runs; with `all` also those that are equal but differ from the defaults.
 pub(super) fn settings(runs: &[&RunInfo], all: bool) -> Vec<Line> {
-    let parted = |text: &String| text.split_once(" = ").map(|(path, value)| (path.to_owned(), value.to_owned()));
+    let split = |text: &String| text.split_once(" = ").map(|(path, value)| (path.to_owned(), value.to_owned()));
     let each: Vec<Vec<(String, String)>> =
-        runs.iter().map(|run| run.settings.iter().filter_map(parted).collect()).collect();
+        runs.iter().map(|run| run.settings.iter().filter_map(split).collect()).collect();
     let paths: BTreeSet<&String> = each.iter().flatten().map(|(path, _)| path).collect();
-    // In the order of the form; what is no field any more comes last.
+    // In the order of the form; fields that no longer exist come last.
     let fields = Config::fields();
     let mut ordered: Vec<&String> = paths.into_iter().collect();
     let place = |path: &String| fields.iter().position(|field| field.path == path).unwrap_or(usize::MAX);
     ordered.sort_by_key(|path| (place(path), (*path).clone()));
     let defaults = Config::default();
     let line = |path: &String| {
-        let usual = defaults.get(path).unwrap_or_else(|_| "not set".to_owned());
+        let default = defaults.get(path).unwrap_or_else(|_| "not set".to_owned());
         let of = |settings: &Vec<(String, String)>| {
-            settings.iter().find(|(known, _)| known == path).map_or_else(|| usual.clone(), |(_, value)| value.clone())
+            settings.iter().find(|(known, _)| known == path).map_or_else(|| default.clone(), |(_, value)| value.clone())
         };
         let values: Vec<String> = each.iter().map(of).collect();
         let name = Config::field(path).map_or_else(|_| path.clone(), |field| field.label.to_owned());
-        Line { name, about: format!("{path}, {usual} by default"), values, best: None }
+        Line { name, help: format!("{path}, default {default}"), values, best: None }
     };
     let differs = |line: &Line| line.values.windows(2).any(|pair| pair.first() != pair.last());
     ordered.into_iter().map(line).filter(|line| all || differs(line)).collect()
 }
 
-/// How well runs went, the best of each score found; scores that none of them has are left out.
+/// Quality scores of runs, with the best value of each; scores that no run has are left out.
 pub(super) fn scores(runs: &[&RunInfo]) -> Vec<Line> {
     let score = |name: &str,
-                 about: &str,
+                 help: &str,
                  larger: Option<bool>,
                  value: &dyn Fn(&RunInfo) -> Option<f64>,
                  text: &dyn Fn(f64) -> String| {
@@ -69,44 +70,45 @@ pub(super) fn scores(runs: &[&RunInfo]) -> Vec<Line> {
         let ranked = found.iter().enumerate().filter_map(|(at, value)| Some((at, sign * (*value)?)));
         let best = ranked.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at);
         let values = found.iter().map(|value| value.map_or_else(|| "–".to_owned(), text)).collect();
-        // What two share is no merit of one.
-        let alone = |at: &usize| found.iter().filter(|value| **value == found.get(*at).copied().flatten()).count() == 1;
-        let best = best.filter(|at| larger.is_some() && known > 1 && alone(at));
-        (known > 0).then(|| Line { name: name.to_owned(), about: about.to_owned(), values, best })
+        // A shared best value is not marked.
+        let unique =
+            |at: &usize| found.iter().filter(|value| **value == found.get(*at).copied().flatten()).count() == 1;
+        let best = best.filter(|at| larger.is_some() && known > 1 && unique(at));
+        (known > 0).then(|| Line { name: name.to_owned(), help: help.to_owned(), values, best })
     };
     let number = |v: f64| short(v);
     let words = |name: &str, value: &dyn Fn(&RunInfo) -> String| Line {
         name: name.to_owned(),
-        about: String::new(),
+        help: String::new(),
         values: runs.iter().map(|run| value(run)).collect(),
         best: None,
     };
     let file = |run: &RunInfo| run.dataset.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut lines = vec![
         words("Dataset", &|run| file(run).unwrap_or_default()),
-        words("Outcome", &|run| super::table::Column::Outcome.text(run, Outcome::of(run, &Session::default()))),
+        words("Outcome", &|run| super::table::Column::Outcome.text(run, Outcome::of(run, &JobProgress::default()))),
         words("Device", &|run| run.device.clone()),
     ];
     lines.extend(
         [
             score(
                 "Phase correlation",
-                "With the known object; larger is better",
+                "With the known object; higher is better",
                 Some(true),
                 &|r| r.phase_correlation,
                 &number,
             ),
             score(
                 "Amplitude correlation",
-                "With the known object; larger is better",
+                "With the known object; higher is better",
                 Some(true),
                 &|r| r.amplitude_correlation,
                 &number,
             ),
-            score("Misfit R", "Σ(|F| − √I)² / ΣI; smaller is better", Some(false), &|r| r.consistency_r, &number),
+            score("Misfit R", "Σ(|F| − √I)² / ΣI; lower is better", Some(false), &|r| r.consistency_r, &number),
             score(
                 "Training loss",
-                "Of the last epoch; losses of different kinds cannot be compared",
+                "Last epoch; losses of different types are not comparable",
                 None,
                 &|r| r.final_train_loss,
                 &number,
@@ -116,7 +118,7 @@ pub(super) fn scores(runs: &[&RunInfo]) -> Vec<Line> {
             score("Training time", "", None, &|r| r.train_seconds, &duration),
             score(
                 "Patterns per second",
-                "In training; larger is better",
+                "During training; higher is better",
                 Some(true),
                 &|r| r.patterns_per_second,
                 &number,
@@ -130,15 +132,15 @@ pub(super) fn scores(runs: &[&RunInfo]) -> Vec<Line> {
 }
 
 impl Scores {
-    /// Draws the table of these runs, each in its colour, into this height.
+    /// Draws the table of these runs, each in its color, into this height in points.
     pub(super) fn show(&mut self, ui: &mut Ui, runs: &[(&RunInfo, Color32)], height: f32) {
         let palette = theme::palette(ui);
         if runs.is_empty() {
             ui.label(RichText::new("Select runs to compare their settings and scores").color(palette.weak));
             return;
         }
-        ui.checkbox(&mut self.all, "Also settings in which they agree")
-            .on_hover_text("Where they are not the defaults");
+        ui.checkbox(&mut self.all, "Also equal settings")
+            .on_hover_text("Settings that are equal in all selected runs but differ from the defaults");
         let infos: Vec<&RunInfo> = runs.iter().map(|(run, _)| *run).collect();
         let (settings, scores) = (settings(&infos, self.all), scores(&infos));
         let width = (ui.available_width() - NAMES) / runs.len() as f32 - 14.0;
@@ -162,8 +164,8 @@ impl Scores {
                             ui.end_row();
                             for line in lines {
                                 let name = ui.label(RichText::new(&line.name).color(palette.weak));
-                                if !line.about.is_empty() {
-                                    name.on_hover_text(&line.about);
+                                if !line.help.is_empty() {
+                                    name.on_hover_text(&line.help);
                                 }
                                 for (at, value) in line.values.iter().enumerate() {
                                     let text = RichText::new(value);
@@ -175,7 +177,7 @@ impl Scores {
                             }
                         }
                         if settings.is_empty() {
-                            ui.label(RichText::new("All have the same settings").color(palette.weak));
+                            ui.label(RichText::new("All settings are equal").color(palette.weak));
                             ui.end_row();
                         }
                     },
@@ -184,21 +186,20 @@ impl Scores {
     }
 }
 
-fn cell(ui: &mut Ui, width: f32, text: RichText, whole: &str) {
+fn cell(ui: &mut Ui, width: f32, text: RichText, full: &str) {
     ui.scope(|ui| {
         ui.set_min_width(width);
         ui.set_max_width(width);
-        ui.add(Label::new(text).truncate()).on_hover_text(whole);
+        ui.add(Label::new(text).truncate()).on_hover_text(full);
     });
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
-    fn settings_that_differ_are_listed_with_the_default_where_a_run_has_it() {
+    fn settings_that_differ_are_listed_with_the_default_for_runs_that_use_it() {
         let run = |settings: &[&str]| RunInfo {
             settings: settings.iter().map(|text| (*text).to_owned()).collect(),
             ..RunInfo::default()
@@ -208,8 +209,8 @@ mod tests {
         let lines = settings(&[&a, &b], false);
         let names: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
         assert_eq!(names, ["Batch size", "gone.field"]);
-        let usual = Config::default().get("training.batch_size").unwrap();
-        assert_eq!(lines[0].values, ["4".to_owned(), usual]);
+        let default = Config::default().get("training.batch_size").unwrap();
+        assert_eq!(lines[0].values, ["4".to_owned(), default]);
         assert_eq!(lines[1].values, ["not set", "7"]);
         assert_eq!(settings(&[&a, &b], true).len(), 3);
     }
@@ -227,7 +228,7 @@ mod tests {
         assert_eq!((best("Phase correlation"), best("Misfit R")), (Some(2), Some(1)));
         let twins = scores(&[&a, &a]);
         assert_eq!(twins.iter().find_map(|line| line.best), None, "equal runs have no best");
-        assert!(!lines.iter().any(|line| line.name == "Amplitude correlation"), "none of them has one");
-        assert_eq!(scores(&[&a]).iter().find_map(|line| line.best), None, "one alone is not the best");
+        assert!(!lines.iter().any(|line| line.name == "Amplitude correlation"), "no run has one");
+        assert_eq!(scores(&[&a]).iter().find_map(|line| line.best), None, "a single run has no best value");
     }
 }

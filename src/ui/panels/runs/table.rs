@@ -1,33 +1,35 @@
-//! The table of runs: columns, order, cells.
+//! Table of runs: columns, order and cells.
 
 use crate::checkpoint::Utc;
 use crate::config::Config;
-use crate::session::{Session, Status};
+use crate::library::RunInfo;
+use crate::session::{JobProgress, Status};
 use crate::ui::panels::configure::editor::human;
 use crate::ui::widgets::numbers::signed;
 use crate::ui::widgets::{duration, loss_plot::short};
-use crate::worker::message::RunInfo;
+use crate::worker::message::JobKind;
+use crate::worker::message::JobOutcome;
 use std::cmp::Ordering;
 
-/// What is known of a run, in the order of the columns.
+/// Columns of the table, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) enum Column {
-    /// Last change.
+    /// Date of the last change.
     #[default]
     Date,
-    /// Dataset.
+    /// Name of the dataset.
     Dataset,
-    /// How it ended.
+    /// Outcome of the run.
     Outcome,
-    /// Time of training.
+    /// Training time.
     Time,
     /// Training loss of the last epoch.
     Loss,
-    /// Misfit to the data.
+    /// Misfit of the stitched object.
     Misfit,
-    /// Correlation of the phase.
+    /// Phase correlation with the known object.
     Phase,
-    /// Correlation of the amplitude.
+    /// Amplitude correlation with the known object.
     Amplitude,
     /// Configuration fields that differ from the defaults.
     Settings,
@@ -36,7 +38,7 @@ pub(super) enum Column {
 }
 
 impl Column {
-    /// All, in order.
+    /// All columns, in order.
     pub(super) const ALL: [Self; 10] = [
         Self::Date,
         Self::Dataset,
@@ -50,7 +52,7 @@ impl Column {
         Self::Note,
     ];
 
-    /// What stands over it.
+    /// Heading of the column.
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Date => "Date (UTC)",
@@ -66,23 +68,23 @@ impl Column {
         }
     }
 
-    /// What it means.
-    pub(super) fn about(self) -> &'static str {
+    /// Explanation of the column.
+    pub(super) fn help(self) -> &'static str {
         match self {
             Self::Date => "Last change",
-            Self::Dataset => "The file that was trained on or reconstructed",
-            Self::Outcome => "How the run ended",
-            Self::Time => "Time of training",
+            Self::Dataset => "Dataset used for training or reconstruction",
+            Self::Outcome => "Outcome of the run",
+            Self::Time => "Training time",
             Self::Loss => "Training loss of the last epoch",
-            Self::Misfit => "Σ(|F| − √I)² / ΣI of the stitched object against the data; smaller is better",
-            Self::Phase => "Correlation of the phase with the object that the file brings; 1 is perfect",
-            Self::Amplitude => "Correlation of the amplitude with the object that the file brings; 1 is perfect",
-            Self::Settings => "What differs from the default configuration",
-            Self::Note => "Your own words, kept in note.txt",
+            Self::Misfit => "Σ(|F| − √I)² / ΣI of the stitched object; lower is better",
+            Self::Phase => "Phase correlation with the known object in the dataset; 1 is perfect",
+            Self::Amplitude => "Amplitude correlation with the known object in the dataset; 1 is perfect",
+            Self::Settings => "Settings that differ from the defaults",
+            Self::Note => "Your note, stored in note.txt",
         }
     }
 
-    /// Its width in points; none takes what is left.
+    /// Width in points; `None` for the rest of the row.
     pub(super) fn width(self) -> Option<f32> {
         match self {
             Self::Date => Some(122.0),
@@ -97,7 +99,7 @@ impl Column {
         }
     }
 
-    /// Whether its cells are numbers, which stand on the right.
+    /// True if the cells are numbers, which are aligned to the right.
     pub(super) fn is_number(self) -> bool {
         matches!(self, Self::Time | Self::Loss | Self::Misfit | Self::Phase | Self::Amplitude)
     }
@@ -113,7 +115,7 @@ impl Column {
         }
     }
 
-    /// The text of a cell; empty where it does not apply.
+    /// Text of a cell; empty if the value is unknown.
     pub(super) fn text(self, run: &RunInfo, state: Outcome) -> String {
         let number = self.number(run);
         match self {
@@ -128,22 +130,22 @@ impl Column {
         }
     }
 
-    /// Order of two runs by this column; what is not known comes last in either direction.
+    /// Order of two runs by this column; unknown values come last in either direction.
     fn order(self, a: &RunInfo, b: &RunInfo, descending: bool) -> Ordering {
-        let turned = |order: Ordering| if descending { order.reverse() } else { order };
+        let directed = |order: Ordering| if descending { order.reverse() } else { order };
         let texts = |a: &str, b: &str| match (a.is_empty(), b.is_empty()) {
             (false, true) => Ordering::Less,
             (true, false) => Ordering::Greater,
-            _ => turned(a.to_lowercase().cmp(&b.to_lowercase())),
+            _ => directed(a.to_lowercase().cmp(&b.to_lowercase())),
         };
         match self {
-            Self::Date => turned(a.changed.cmp(&b.changed)),
+            Self::Date => directed(a.changed.cmp(&b.changed)),
             Self::Dataset => texts(&dataset(a), &dataset(b)),
-            Self::Outcome => texts(&a.outcome, &b.outcome),
+            Self::Outcome => texts(outcome(a), outcome(b)),
             Self::Settings => texts(&a.settings.join(","), &b.settings.join(",")),
             Self::Note => texts(a.note.trim(), b.note.trim()),
             _ => match (self.number(a), self.number(b)) {
-                (Some(a), Some(b)) => turned(a.total_cmp(&b)),
+                (Some(a), Some(b)) => directed(a.total_cmp(&b)),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (None, None) => Ordering::Equal,
@@ -152,43 +154,44 @@ impl Column {
     }
 }
 
-/// How a run stands, as far as its folder and the running job tell.
+/// State of a run, from its folder and the running job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It has a summary.
+    /// Ended: it has a summary.
     Ended,
-    /// It is being written now.
+    /// Being written now.
     Running,
-    /// It has no summary, but a saved model.
+    /// No summary, but a saved model or a training that can be resumed.
     Interrupted,
-    /// It has neither.
+    /// None of these.
     Broken,
 }
 
 impl Outcome {
-    /// Of a run, while this job is the latest.
-    pub(super) fn of(run: &RunInfo, job: &Session) -> Self {
+    /// State of a run, given the latest job.
+    pub(super) fn of(run: &RunInfo, job: &JobProgress) -> Self {
         if run.in_use || job.status == Status::Running && job.output_dir.as_deref() == Some(&run.folder) {
             Self::Running
         } else if run.is_interrupted() {
             Self::Interrupted
-        } else if run.command.is_empty() {
+        } else if run.command.is_none() {
             Self::Broken
         } else {
             Self::Ended
         }
     }
 
-    fn label(self, run: &RunInfo) -> &str {
+    fn label(self, run: &RunInfo) -> &'static str {
         match self {
-            Self::Ended if run.outcome.is_empty() => "unknown",
-            Self::Ended if run.outcome == "completed" => match run.command.as_str() {
+            Self::Ended if run.outcome.is_none() => "unknown",
+            Self::Ended if run.outcome == Some(JobOutcome::Completed) => match run.command.map_or("", JobKind::name) {
                 "polish" => "polished",
                 "infer" => "reconstructed",
                 _ => "completed",
             },
-            Self::Ended if run.outcome == "restored_after_nan" => "ended early",
-            Self::Ended => &run.outcome,
+            // As in the summary, and as the list of runs spells it.
+            Self::Ended if run.outcome == Some(JobOutcome::RestoredAfterNan) => "ended early",
+            Self::Ended => run.outcome.map_or("unknown", JobOutcome::name),
             Self::Running => "running",
             Self::Interrupted => "interrupted",
             Self::Broken => "no result",
@@ -196,7 +199,7 @@ impl Outcome {
     }
 }
 
-/// The indices of the runs, in the order of a column; equals stay as they are.
+/// Indices of the runs, sorted stably by a column.
 pub(super) fn sorted(runs: &[RunInfo], by: Column, descending: bool) -> Vec<usize> {
     let mut order: Vec<usize> = (0..runs.len()).collect();
     order.sort_by(|a, b| match (runs.get(*a), runs.get(*b)) {
@@ -206,18 +209,37 @@ pub(super) fn sorted(runs: &[RunInfo], by: Column, descending: bool) -> Vec<usiz
     order
 }
 
-/// `2026-01-31 23:59`.
-pub(super) fn date(seconds: u64) -> String {
-    let Utc { year, month, day, hour, minute, .. } = Utc::from_unix(seconds);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}")
+/// Accessible name of a run's row: its folder, method, outcome and quality.
+pub(super) fn row_name(run: &RunInfo, outcome: Outcome) -> String {
+    let is_direct = |setting: &String| setting.starts_with("training.method = ") && setting.contains("direct");
+    let method = match run.command.map_or("", JobKind::name) {
+        "run" | "train" if run.settings.iter().any(is_direct) => Some("direct solver"),
+        "run" | "train" => Some("network"),
+        _ => None,
+    };
+    let quality = match (run.phase_correlation, run.consistency_r) {
+        (Some(phase), _) => Some(signed(format!("phase correlation {phase:.3}"))),
+        (None, Some(misfit)) => Some(format!("misfit {}", short(misfit))),
+        (None, None) => None,
+    };
+    let mut parts = vec![run.name.as_str()];
+    parts.extend(method);
+    parts.push(outcome.label(run));
+    parts.extend(quality.as_deref());
+    parts.join(", ")
 }
 
-/// Name of the dataset without its extension; from the name of the folder where there is no summary.
+/// Date as `2026-01-31 23:59`.
+pub(super) fn date(seconds: u64) -> String {
+    Utc::from_unix(seconds).to_minute()
+}
+
+/// Name of the dataset without extension; taken from the name of the folder if there is no summary.
 pub(super) fn dataset(run: &RunInfo) -> String {
     match run.dataset.file_stem() {
         Some(stem) => stem.to_string_lossy().into_owned(),
         None => {
-            // `<dataset>-<date>-<time>` as run folders are named.
+            // Run folders are named `<dataset>-<date>-<time>`.
             let mut parts: Vec<&str> = run.name.split('-').collect();
             while parts.len() > 1 && parts.last().is_some_and(|part| part.chars().all(|c| c.is_ascii_digit())) {
                 parts.pop();
@@ -227,24 +249,34 @@ pub(super) fn dataset(run: &RunInfo) -> String {
     }
 }
 
-/// `data.n_subsample = 64` as `Patterns kept 64`: as the form names it, where it does.
+/// `data.n_subsample = 64` as `Patterns kept 64`, with the label of the field if there is one.
 fn shortened(setting: &str) -> String {
     let (path, value) = setting.split_once(" = ").unwrap_or((setting, ""));
     let name = Config::field(path).map_or(path, |field| field.label);
     format!("{name} {}", human(value.trim_matches('"'))).trim_end().to_owned()
 }
 
+/// Name of the outcome, for sorting.
+fn outcome(run: &RunInfo) -> &'static str {
+    run.outcome.map_or("running or interrupted", JobOutcome::name)
+}
+
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     fn run(name: &str, changed: u64, loss: Option<f64>) -> RunInfo {
-        RunInfo { name: name.into(), changed, final_train_loss: loss, command: "run".into(), ..RunInfo::default() }
+        RunInfo {
+            name: name.into(),
+            changed,
+            final_train_loss: loss,
+            command: Some(JobKind::Run),
+            ..RunInfo::default()
+        }
     }
 
     #[test]
-    fn runs_are_sorted_both_ways_and_what_is_unknown_comes_last() {
+    fn runs_are_sorted_both_ways_and_unknown_values_come_last() {
         let runs = [run("a", 3, None), run("b", 1, Some(0.5)), run("c", 2, Some(0.1)), run("d", 4, Some(f64::NAN))];
         assert_eq!(sorted(&runs, Column::Date, true), [3, 0, 2, 1]);
         assert_eq!(sorted(&runs, Column::Loss, false), [2, 1, 3, 0]);
@@ -253,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_say_what_a_person_says() {
+    fn cells_are_formatted_for_reading() {
         let run = RunInfo {
             name: "siemens_star_n64-20260131-235959-2".into(),
             changed: 1_769_903_999,
@@ -272,19 +304,34 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_a_row_tells_folder_method_outcome_and_quality() {
+        let trained = RunInfo { phase_correlation: Some(0.953), ..run("star-1", 0, None) };
+        assert_eq!(row_name(&trained, Outcome::Ended), "star-1, network, unknown, phase correlation 0.953");
+        let solved = RunInfo {
+            settings: vec!["training.method = \"direct\"".into()],
+            outcome: Some(JobOutcome::Completed),
+            consistency_r: Some(0.0434),
+            ..run("star-2", 0, None)
+        };
+        assert_eq!(row_name(&solved, Outcome::Ended), "star-2, direct solver, completed, misfit 0.0434");
+        let broken = RunInfo { name: "star-3".into(), ..RunInfo::default() };
+        assert_eq!(row_name(&broken, Outcome::Broken), "star-3, no result");
+    }
+
+    #[test]
     fn a_run_without_a_summary_is_running_interrupted_or_broken() {
         let mut folder = RunInfo { folder: "runs/a".into(), ..RunInfo::default() };
-        let job = Session { status: Status::Running, output_dir: Some("runs/a".into()), ..Session::default() };
+        let job = JobProgress { status: Status::Running, output_dir: Some("runs/a".into()), ..JobProgress::default() };
         assert_eq!(Outcome::of(&folder, &job), Outcome::Running);
-        assert_eq!(Outcome::of(&folder, &Session::default()), Outcome::Broken);
+        assert_eq!(Outcome::of(&folder, &JobProgress::default()), Outcome::Broken);
         folder.model = Some("runs/a/autosave.ptycho".into());
-        assert_eq!(Outcome::of(&folder, &Session::default()), Outcome::Interrupted);
+        assert_eq!(Outcome::of(&folder, &JobProgress::default()), Outcome::Interrupted);
         folder.in_use = true;
-        assert_eq!(Outcome::of(&folder, &Session::default()), Outcome::Running, "another program's");
+        assert_eq!(Outcome::of(&folder, &JobProgress::default()), Outcome::Running, "by another program");
         folder.in_use = false;
-        folder.command = "run".into();
-        assert_eq!(Outcome::of(&folder, &Session::default()), Outcome::Ended);
+        folder.command = Some(JobKind::Run);
+        assert_eq!(Outcome::of(&folder, &JobProgress::default()), Outcome::Ended);
         let unsaved = RunInfo { resumable: true, ..RunInfo::default() };
-        assert_eq!(Outcome::of(&unsaved, &Session::default()), Outcome::Interrupted);
+        assert_eq!(Outcome::of(&unsaved, &JobProgress::default()), Outcome::Interrupted);
     }
 }

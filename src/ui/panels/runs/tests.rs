@@ -1,8 +1,9 @@
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
-use crate::ui::panels::bench::looks_as_accepted;
+use crate::ui::panels::harness::looks_as_accepted;
 use crate::ui::widgets::test_pictures::{self, VIEWS, panel, save};
 use crate::worker::message::EpochPoint;
+use crate::worker::message::JobKind;
+use crate::worker::message::JobOutcome;
 use eframe::egui::{Modifiers, Theme};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
@@ -32,10 +33,10 @@ fn run(number: u64) -> RunInfo {
     RunInfo {
         folder: format!("runs/{name}").into(),
         name,
-        command: "run".into(),
+        command: Some(JobKind::Run),
         changed: 1_769_860_800 + 3600 * number,
         dataset: "data/siemens_star_n64.npz".into(),
-        outcome: if number == 2 { "stopped" } else { "completed" }.into(),
+        outcome: Some(if number == 2 { JobOutcome::Stopped } else { JobOutcome::Completed }),
         steps: Some(2000),
         train_seconds: Some(110.0 + 30.0 * number as f64),
         final_train_loss: Some(0.31 / (1.0 + number as f64)),
@@ -53,8 +54,8 @@ fn run(number: u64) -> RunInfo {
 
 fn interrupted() -> RunInfo {
     RunInfo {
-        command: String::new(),
-        outcome: "running or interrupted".into(),
+        command: None,
+        outcome: None,
         dataset: PathBuf::new(),
         model: Some("runs/9/autosave.ptycho".into()),
         has_result: false,
@@ -108,18 +109,18 @@ fn a_run_is_opened_compared_loaded_and_its_configuration_used() {
 fn three(size: [f32; 2], theme: Theme) -> Harness<'static, Desk> {
     let runs = vec![run(1), run(2), run(3)];
     let mut state = State { runs: runs.clone(), runs_folder: "runs".into(), ..State::default() };
-    state.act(Action::CompareRuns(runs.iter().map(|run| run.folder.clone()).collect()));
+    state.dispatch(Action::CompareRuns(runs.iter().map(|run| run.folder.clone()).collect()));
     for (at, run) in runs.iter().enumerate() {
         let object = super::pictures::tests::object([3.0 * at as f64, 0.0], (60, 80));
         let object = Ok(std::sync::Arc::new(object));
-        state.learn(crate::worker::message::Reply::Object { folder: run.folder.clone(), object });
+        state.on_reply(crate::library::Reply::Object { folder: run.folder.clone(), object });
     }
     let view = View { selected: runs.iter().map(|run| run.folder.clone()).collect(), ..View::default() };
     open(Desk { state, view, ..Desk::default() }, size, theme)
 }
 
 #[test]
-fn three_runs_are_compared_by_settings_scores_and_pictures_with_one_cursor() {
+fn three_runs_are_compared_by_settings_scores_and_images_with_one_cursor() {
     let mut harness = three([1256.0, 690.0], Theme::Dark);
     harness.get_by_label("Settings and scores").click();
     harness.run_ok();
@@ -131,7 +132,7 @@ fn three_runs_are_compared_by_settings_scores_and_pictures_with_one_cursor() {
     let began = std::time::Instant::now();
     let names: Vec<String> = [1, 2, 3].iter().map(|n| format!("Phase of {}", run(*n).name)).collect();
     while names.iter().any(|name| harness.query_by_label(name).is_none()) {
-        assert!(began.elapsed().as_secs() < 60, "the pictures do not come");
+        assert!(began.elapsed().as_secs() < 60, "the images are not rendered");
         std::thread::sleep(std::time::Duration::from_millis(5));
         harness.step();
     }
@@ -141,7 +142,7 @@ fn three_runs_are_compared_by_settings_scores_and_pictures_with_one_cursor() {
     let middle = harness.get_by_label(&format!("Amplitude of {}", run(2).name)).rect().center();
     harness.hover_at(middle);
     harness.run_ok();
-    // The amplitude tells the place in the dataset: it is the same in all three.
+    // The amplitude encodes the position in the dataset, which is the same in all three.
     let readout = harness.get_by_label_contains("  y ");
     let text = readout.accesskit_node().value().or_else(|| readout.accesskit_node().label()).unwrap_or_default();
     let number = |part: &str| part.split(' ').next().and_then(|value| value.parse::<f64>().ok());
@@ -151,7 +152,7 @@ fn three_runs_are_compared_by_settings_scores_and_pictures_with_one_cursor() {
 }
 
 #[test]
-fn objects_that_are_not_there_yet_are_asked_for() {
+fn objects_that_are_not_loaded_are_requested() {
     let runs = vec![run(1), run(2)];
     let view =
         View { selected: runs.iter().map(|run| run.folder.clone()).collect(), tab: Tab::Pictures, ..View::default() };
@@ -162,7 +163,7 @@ fn objects_that_are_not_there_yet_are_asked_for() {
 }
 
 #[test]
-fn moving_to_the_trash_is_asked_about_first() {
+fn moving_to_the_trash_has_to_be_confirmed() {
     let mut harness = usual(vec![run(1), run(2), run(3)]);
     select(&mut harness, &run(1));
     select(&mut harness, &run(3));
@@ -170,7 +171,7 @@ fn moving_to_the_trash_is_asked_about_first() {
     harness.run_ok();
     assert!(harness.state().actions.is_empty() && harness.query_by_label("Move 2 runs to the trash?").is_some());
     save(&mut harness, "runs-trash");
-    harness.get_by_label("Keep").click();
+    harness.get_by_label("Cancel").click();
     harness.run_ok();
     assert!(harness.state().actions.is_empty() && harness.query_by_label("Move 2 runs to the trash?").is_none());
     harness.get_by_label("Move to trash…").click();
@@ -200,14 +201,14 @@ fn a_note_is_written_when_its_field_is_left_and_only_if_it_changed() {
 #[test]
 fn an_interrupted_run_is_continued_unless_a_job_runs_and_a_stopped_one_is_too() {
     let mut harness = usual(vec![interrupted(), run(1)]);
-    harness.get_by_label("Continue training").click();
+    harness.get_by_label("Resume training").click();
     harness.run_ok();
     assert_eq!(harness.state().actions, [Action::Resume(interrupted().folder)]);
     let stopped = RunInfo { resumable: true, ..run(2) };
     let mut harness = usual(vec![stopped.clone(), run(1)]);
-    assert!(harness.query_by_label("Continue training").is_none(), "it was meant to be stopped");
+    assert!(harness.query_by_label("Resume training").is_none(), "it was stopped on purpose");
     select(&mut harness, &run(1));
-    assert!(harness.get_by_label("Resume").accesskit_node().is_disabled(), "its training is over");
+    assert!(harness.get_by_label("Resume").accesskit_node().is_disabled(), "this run is complete");
     select(&mut harness, &run(1));
     select(&mut harness, &stopped);
     harness.get_by_label("Resume").click();
@@ -215,24 +216,24 @@ fn an_interrupted_run_is_continued_unless_a_job_runs_and_a_stopped_one_is_too() 
     assert_eq!(harness.state().actions, [Action::Resume(stopped.folder)]);
     let state = State { runs: vec![interrupted()], starting: true, ..State::default() };
     let harness = open(Desk { state, ..Desk::default() }, [1256.0, 690.0], Theme::Dark);
-    assert!(harness.get_by_label("Continue training").accesskit_node().is_disabled());
+    assert!(harness.get_by_label("Resume training").accesskit_node().is_disabled());
     let elsewhere = RunInfo { in_use: true, resumable: false, ..interrupted() };
     let harness = usual(vec![elsewhere, run(1)]);
     assert!(harness.query_by_label("running").is_some() && harness.query_by_label("interrupted").is_none());
 }
 
 #[test]
-fn an_interrupted_run_is_said_and_its_saved_model_loaded() {
+fn an_interrupted_run_is_reported_and_its_saved_model_loaded() {
     let mut harness = usual(vec![interrupted(), run(1)]);
     assert!(harness.query_by_label("interrupted").is_some());
-    harness.get_by_label("Load the saved model").click();
+    harness.get_by_label("Load saved model").click();
     harness.run_ok();
     assert_eq!(harness.state().actions, [Action::Open("runs/9/autosave.ptycho".into())]);
-    assert!(harness.query_by_label("Load the saved model").is_none(), "it is offered once");
+    assert!(harness.query_by_label("Load saved model").is_none(), "it is offered once");
 }
 
 #[test]
-fn a_click_on_a_heading_sorts_and_a_second_one_turns_the_order() {
+fn a_click_on_a_heading_sorts_and_a_second_one_reverses_the_order() {
     let mut harness = usual(vec![run(1), run(3), run(2)]);
     harness.get_by_label("Loss").click();
     harness.run_ok();
@@ -268,9 +269,9 @@ fn rows_are_selected_by_click_and_added_with_the_command_key() {
 }
 
 #[test]
-fn an_empty_folder_says_what_will_be_there_and_another_can_be_chosen() {
+fn an_empty_folder_is_explained_and_another_can_be_chosen() {
     let mut harness = usual(Vec::new());
-    assert!(harness.query_by_label("No runs here yet").is_some());
+    assert!(harness.query_by_label("No runs yet").is_some());
     harness.get_by_label("Choose folder…").click();
     harness.get_by_label("Refresh").click();
     harness.run_ok();

@@ -1,25 +1,26 @@
-//! A dataset made by calculation: every field of it, how it will look, and the button that makes it.
+//! Simulation of a dataset: form, preview and start.
 //!
-//! * `preview`: object with scan, probe and one pattern. The form is that of the configuration.
+//! * `preview`: object with scan, probe and one pattern. The form uses the rows of the configuration panel.
 
 mod preview;
 
 use super::Outbox;
 use super::configure::{self, editor, rows};
-use crate::config::why_unused_in_simulation;
+use crate::config::unused_reason_in_simulation;
 use crate::session::{Action, Source, State, Status};
 use crate::ui::theme;
-use crate::ui::widgets::leading_button;
 use crate::ui::widgets::numbers::{bytes, grouped};
+use crate::ui::widgets::primary_button;
 use crate::worker::message::Control;
+use crate::worker::message::JobKind;
 use eframe::egui::{self, Align, Layout, Panel, RichText, ScrollArea, TextEdit, vec2};
 
-/// Width from which on form and preview stand side by side.
+/// Minimum width with form and preview side by side.
 const WIDE: f32 = 900.0;
-/// Seconds without a change after which the preview is made anew.
+/// Delay after the last change before the preview is updated, in seconds.
 const PAUSE_S: f64 = 0.4;
 
-/// The parts of the form, each with its fields in order.
+/// Sections of the form, with their fields in display order.
 const SECTIONS: [(&str, &[&str]); 4] = [
     ("Object", &["object", "object_size", "amplitude_min", "amplitude_max", "phase_min", "phase_max", "phase_texture"]),
     (
@@ -43,28 +44,28 @@ const SECTIONS: [(&str, &[&str]); 4] = [
     ("Scan", &["scan", "n_images", "overlap", "scan_jitter", "buffer", "position_error"]),
     ("Detector", &["n_photons", "poisson_noise", "read_noise", "dead_pixels", "beamstop_diameter"]),
 ];
-/// Fields of other groups that a simulation uses.
+/// Fields of other groups used by a simulation.
 const OTHERS: [&str; 2] = ["model.gridsize", "execution.seeds.noise"];
 
-/// How a simulation is set up.
+/// State of the simulation panel.
 #[derive(Default)]
 pub struct View {
     rows: rows::Rows,
     typing: editor::Typing,
     preview: preview::Preview,
-    /// Counts the changes that were seen, and when the last one was.
+    /// Number of changes, and the time of the last one.
     seen: (u64, f64),
 }
 
 impl View {
     /// Draws the panel.
     pub fn show(&mut self, ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
-        self.rows.follow_for(&state.draft, why_unused_in_simulation);
-        self.keep_preview(ui, state, actions);
+        self.rows.follow_for(&state.draft, unused_reason_in_simulation);
+        self.update_preview(ui, state, actions);
         let palette = theme::palette(ui);
         ui.horizontal_wrapped(|ui| {
             ui.label(RichText::new("Simulate a dataset").heading());
-            let text = "Object, probe, scan and detector by calculation; the true object is stored with the patterns";
+            let text = "Simulated object, probe, scan and detector; the true object is stored with the patterns";
             ui.label(RichText::new(text).color(palette.weak));
         });
         ui.separator();
@@ -95,28 +96,28 @@ impl View {
         }
     }
 
-    /// Asks for a preview a moment after the last change.
-    fn keep_preview(&mut self, ui: &egui::Ui, state: &State, actions: &mut Vec<Action>) {
+    /// Requests a preview shortly after the last change.
+    fn update_preview(&mut self, ui: &egui::Ui, state: &State, actions: &mut Vec<Action>) {
         let now = ui.input(|input| input.time);
         if self.rows.version != self.seen.0 {
             let first = self.seen.0 == 0;
             self.seen = (self.rows.version, if first { f64::NEG_INFINITY } else { now });
         }
-        if !state.is_preview_stale() || !state.wanted_sources().is_empty() && missing(state) {
+        if !state.is_preview_stale() || !state.required_sources().is_empty() && missing(state) {
             return;
         }
         let rest = PAUSE_S - (now - self.seen.1);
         if rest > 0.0 {
             ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(rest));
         } else {
-            actions.push(Action::PreviewScene);
+            actions.push(Action::PreviewSimulation);
         }
     }
 
     fn form(&mut self, ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
         let Self { rows, typing, .. } = self;
         let row = |path: &str| rows.groups.iter().flat_map(|group| &group.rows).find(|row| row.field.path == path);
-        let wanted = state.wanted_sources();
+        let wanted = state.required_sources();
         for (title, names) in SECTIONS {
             egui::CollapsingHeader::new(RichText::new(title).strong().size(14.5)).default_open(true).show_unindented(
                 ui,
@@ -146,13 +147,13 @@ impl View {
     }
 }
 
-/// Whether a file is still to be chosen.
+/// True if a required file is not chosen yet.
 fn missing(state: &State) -> bool {
     let mut sources = state.sources();
-    state.wanted_sources().into_iter().any(|source| source.of(&mut sources).is_none())
+    state.required_sources().into_iter().any(|source| source.of(&mut sources).is_none())
 }
 
-/// The path of a file, to be typed or browsed for.
+/// Path of a file, typed or chosen in a dialog.
 fn choose_file(ui: &mut egui::Ui, state: &State, source: Source, outbox: &mut Outbox, actions: &mut Vec<Action>) {
     let mut sources = state.sources();
     let chosen = source.of(&mut sources).take().unwrap_or_default();
@@ -161,7 +162,7 @@ fn choose_file(ui: &mut egui::Ui, state: &State, source: Source, outbox: &mut Ou
         let label = ui.add_sized([160.0, 20.0], egui::Label::new(source.label()).halign(Align::Min));
         let mut text = chosen.display().to_string();
         let width = (ui.available_width() - 90.0).max(80.0);
-        let field = ui.add(TextEdit::singleline(&mut text).desired_width(width).hint_text("path of the file"));
+        let field = ui.add(TextEdit::singleline(&mut text).desired_width(width).hint_text("path"));
         if field.labelled_by(label.id).changed() {
             actions.push(Action::SetSource(source, text.trim().into()));
         }
@@ -174,10 +175,10 @@ fn choose_file(ui: &mut egui::Ui, state: &State, source: Source, outbox: &mut Ou
     });
 }
 
-/// The bar at the bottom: what will come of it, how far it is, or why it cannot be made.
+/// The bar at the bottom: start button, progress, or the reason why it is disabled.
 fn start(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
-    let running = state.job.status == Status::Running && state.job.name == "simulate";
+    let running = state.job.status == Status::Running && state.job.is(JobKind::Simulate);
     let reason = state.why_not_simulate();
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         if running {
@@ -185,7 +186,7 @@ fn start(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut Ve
                 actions.push(Action::Steer(Control::Stop));
             }
         } else {
-            if leading_button(ui, "Simulate…", reason.as_deref()).clicked() {
+            if primary_button(ui, "Simulate…", reason.as_deref()).clicked() {
                 let kind = state.draft.text("simulation.object").unwrap_or_default();
                 outbox.simulate = Some(format!("simulated_{kind}.npz"));
             }
@@ -208,20 +209,19 @@ fn start(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut Ve
     });
 }
 
-/// What will come of it, in words.
+/// Description of the dataset to be simulated.
 fn outcome(state: &State) -> Option<String> {
-    let preview = state.scene.preview.as_ref()?;
+    let preview = state.simulation.preview.as_ref()?;
     let side = preview.scene.patch_size();
     let shown = preview.scene.positions.len();
-    let count = if preview.is_part { state.draft.config().simulation.n_images.unwrap_or(shown) } else { shown };
+    let count = if preview.is_partial { state.draft.config().simulation.n_images.unwrap_or(shown) } else { shown };
     let size = (count * side * side * 4) as u64;
     Some(format!("{} patterns of {side} × {side}, at most {} on disk", grouped(count as u64), bytes(size)))
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use super::super::bench::{Bench, harness, looks_as_accepted, photograph, read};
+    use super::super::harness::{TestPanel, harness, looks_as_accepted, photograph, read};
     use super::*;
     use crate::config::Config;
     use crate::session::Effect;
@@ -230,30 +230,30 @@ mod tests {
     use egui_kittest::kittest::Queryable;
     use std::time::Duration;
 
-    fn bench(state: State, size: [f32; 2], theme: egui::Theme) -> Harness<'static, Bench<View>> {
+    fn bench(state: State, size: [f32; 2], theme: egui::Theme) -> Harness<'static, TestPanel<View>> {
         harness(state, View::show, size, theme)
     }
 
-    /// With the preview that the reader makes.
+    /// State with a preview from the reader.
     fn previewed() -> State {
         let mut state = State::default();
-        state.act(Action::SetField { path: "simulation.n_images".into(), text: "120".into() });
+        state.dispatch(Action::SetField { path: "simulation.n_images".into(), text: "120".into() });
         with_preview(state)
     }
 
     fn with_preview(mut state: State) -> State {
-        for effect in state.act(Action::PreviewScene) {
-            let Effect::Read(request) = effect else { continue };
+        for effect in state.dispatch(Action::PreviewSimulation) {
+            let Effect::Library(request) = effect else { continue };
             for reply in read(request) {
-                state.learn(reply);
+                state.on_reply(reply);
             }
         }
-        assert!(state.scene.preview.is_some(), "{:?}", state.scene.failure);
+        assert!(state.simulation.preview.is_some(), "{:?}", state.simulation.failure);
         state
     }
 
     #[test]
-    fn every_field_of_a_simulation_stands_in_the_form_once() {
+    fn every_simulation_field_is_in_the_form_once() {
         let mut shown: Vec<String> =
             SECTIONS.iter().flat_map(|(_, names)| names.iter().map(|name| format!("simulation.{name}"))).collect();
         let mut all: Vec<String> = Config::fields()
@@ -267,55 +267,55 @@ mod tests {
     }
 
     #[test]
-    fn the_preview_shows_object_scan_probe_and_a_pattern() {
+    fn the_preview_shows_object_scan_probe_and_pattern() {
         let panel = bench(previewed(), [1280.0, 760.0], egui::Theme::Dark);
         for name in ["Simulated object", "Simulated probe", "Simulated pattern"] {
             panel.get_by_role_and_label(egui::accesskit::Role::Image, name);
         }
         panel.get_by_label_contains("120 patterns of 64 × 64");
-        let pattern = panel.state().state.scene.preview.as_ref().unwrap().pattern;
+        let pattern = panel.state().state.simulation.preview.as_ref().unwrap().pattern;
         panel.get_by_label_contains(&format!("Pattern {pattern} · "));
-        assert!(!panel.state().actions.contains(&Action::PreviewScene), "the preview is that of the form");
+        assert!(!panel.state().actions.contains(&Action::PreviewSimulation), "the preview matches the form");
     }
 
     #[test]
-    fn a_change_asks_for_a_new_preview_a_moment_later() {
+    fn a_change_updates_the_preview_after_a_delay() {
         let mut panel = bench(previewed(), [1280.0, 760.0], egui::Theme::Dark);
         let path = "simulation.phase_max".to_owned();
-        panel.state_mut().state.act(Action::SetField { path, text: "2".into() });
+        panel.state_mut().state.dispatch(Action::SetField { path, text: "2".into() });
         panel.step();
-        assert_eq!(panel.state().actions, [], "not while one types");
+        assert_eq!(panel.state().actions, [], "not while typing");
         panel.run_steps(40);
-        assert_eq!(panel.state().actions, [Action::PreviewScene]);
+        assert_eq!(panel.state().actions, [Action::PreviewSimulation]);
     }
 
     #[test]
-    fn a_file_is_asked_for_where_one_is_needed_and_the_button_says_so() {
+    fn required_files_are_requested_and_block_the_start() {
         let mut panel = bench(previewed(), [1280.0, 760.0], egui::Theme::Dark);
-        assert!(panel.query_by_label("Picture of the object").is_none());
+        assert!(panel.query_by_label("Object image").is_none());
         let path = "simulation.object".to_owned();
-        panel.state_mut().state.act(Action::SetField { path, text: "image".into() });
+        panel.state_mut().state.dispatch(Action::SetField { path, text: "image".into() });
         panel.run_ok();
         panel.get_by_label_contains("Choose a file first");
-        panel.get_by_label("Browse for picture of the object").click();
+        panel.get_by_label("Browse for object image").click();
         panel.run_ok();
         assert_eq!(panel.state().outbox.choose_source, Some(Source::Picture));
         panel.get_by_label("Simulate…").click();
         panel.run_ok();
-        assert_eq!(panel.state().outbox.simulate, None, "a button that is off does nothing");
+        assert_eq!(panel.state().outbox.simulate, None, "a disabled button does nothing");
     }
 
     #[test]
-    fn the_button_asks_for_a_place_and_a_running_simulation_can_be_stopped() {
+    fn the_button_asks_for_a_file_and_a_running_simulation_can_be_stopped() {
         let mut panel = bench(previewed(), [1280.0, 760.0], egui::Theme::Dark);
         panel.get_by_label("Simulate…").click();
         panel.run_ok();
         assert_eq!(panel.state_mut().outbox.simulate.take(), Some("simulated_lines.npz".into()));
         let tell = |state: &mut State, kind| {
-            state.hear(&Event { job: 1, at: Duration::from_secs(1), kind });
+            state.on_event(&Event { job: 1, at: Duration::from_secs(1), kind });
         };
         let state = &mut panel.state_mut().state;
-        tell(state, EventKind::Started { name: "simulate".into() });
+        tell(state, EventKind::Started { kind: JobKind::Simulate });
         tell(state, EventKind::Stage { stage: Stage::Simulating });
         tell(state, EventKind::Progress(Progress { fraction: 0.25, ..Progress::default() }));
         panel.run_ok();
@@ -330,10 +330,10 @@ mod tests {
         for (path, text) in [
             ("simulation.n_images", "120"),
             ("simulation.scan", "spiral"),
-            // Counts are drawn anew where the last digit of an expectation differs between processors.
+            // Poisson counts change if the last digit of an expectation differs between processors.
             ("simulation.poisson_noise", "false"),
         ] {
-            state.act(Action::SetField { path: path.into(), text: text.into() });
+            state.dispatch(Action::SetField { path: path.into(), text: text.into() });
         }
         looks_as_accepted(&with_preview(state), View::show, [1000.0, 640.0], "simulate", &["Simulated object"]);
     }

@@ -1,20 +1,20 @@
-//! How a simulated dataset will look: object with scan, probe, and one pattern.
+//! Preview of a simulated dataset: object with scan, probe, and one pattern.
 
 use super::super::data::{browser, field};
+use crate::library::SimulationPreview;
 use crate::session::State;
 use crate::ui::theme;
 use crate::ui::widgets::image_view::ImageView;
-use crate::ui::widgets::numbers::{grouped, short};
-use crate::worker::message::ScenePreview;
+use crate::ui::widgets::numbers::{count_of, quantity, short};
 use eframe::egui::{self, Layout, RichText, Stroke, vec2};
 use field::{Aspect, FieldImage};
 use ndarray::Axis;
 use std::sync::Arc;
 
-/// Most positions drawn over the object.
-const DOTS: usize = 3000;
+/// Maximum number of positions drawn over the object.
+const MAX_DOTS: usize = 3000;
 
-/// How the preview is shown.
+/// State of the preview.
 #[derive(Default)]
 pub(super) struct Preview {
     object: FieldImage,
@@ -23,21 +23,21 @@ pub(super) struct Preview {
     object_aspect: Aspect,
     probe_aspect: Aspect,
     hide_scan: bool,
-    /// What is shown, kept so that a place in memory is not taken for another preview, and how many there were.
-    held: Option<Arc<ScenePreview>>,
+    /// Displayed preview, held so that a reused address is not mistaken for the same preview, and its number.
+    held: Option<Arc<SimulationPreview>>,
     generation: u64,
 }
 
 impl Preview {
-    /// Draws the preview, or why there is none, into this height.
+    /// Draws the preview, or the reason why there is none, with this height in points.
     pub(super) fn show(&mut self, ui: &mut egui::Ui, state: &State, height: f32) {
         let palette = theme::palette(ui);
-        let scene = &state.scene;
+        let scene = &state.simulation;
         let Some(preview) = &scene.preview else {
             match &scene.failure {
                 Some(failure) => {
                     let problem = failure.problem();
-                    ui.label(RichText::new("This cannot be simulated").strong().color(palette.bad));
+                    ui.label(RichText::new("These settings cannot be simulated").strong().color(palette.bad));
                     ui.label(&problem.title);
                     for text in [&problem.expected, &problem.hint].into_iter().filter(|text| !text.is_empty()) {
                         ui.label(RichText::new(text).color(palette.weak));
@@ -46,11 +46,11 @@ impl Preview {
                 None if scene.is_waiting() => {
                     ui.horizontal(|ui| {
                         ui.spinner();
-                        ui.label("Making a preview");
+                        ui.label("Computing preview");
                     });
                 }
                 None => {
-                    ui.label(RichText::new("The preview appears as soon as every file is chosen").color(palette.weak));
+                    ui.label(RichText::new("Choose all required files to see a preview").color(palette.weak));
                 }
             }
             return;
@@ -62,7 +62,7 @@ impl Preview {
         let gap = ui.spacing().item_spacing;
         let (width, top) = (ui.available_width(), ui.cursor().top());
         self.facts(ui, state, preview);
-        // What is said above takes one line or more.
+        // The facts above take one line or more.
         let rest = height - (ui.cursor().top() - top) - 2.0 * gap.y;
         let upper = (0.58 * rest).max(200.0);
         let lower = (rest - upper).max(170.0);
@@ -75,7 +75,7 @@ impl Preview {
         });
     }
 
-    fn facts(&self, ui: &mut egui::Ui, state: &State, preview: &ScenePreview) {
+    fn facts(&self, ui: &mut egui::Ui, state: &State, preview: &SimulationPreview) {
         let palette = theme::palette(ui);
         let (height, width) = preview.scene.object.dim();
         let mut parts =
@@ -83,14 +83,14 @@ impl Preview {
         if let Some(overlap) = preview.overlap {
             parts.push(format!("overlap about {:.0} %", 100.0 * overlap.max(0.0)));
         }
-        parts.push(format!("{} positions", grouped(preview.scene.positions.len() as u64)));
-        if preview.is_part {
-            parts.push("a part of what will be made".to_owned());
+        parts.push(count_of(preview.scene.positions.len(), "position"));
+        if preview.is_partial {
+            parts.push("partial preview".to_owned());
         }
         ui.horizontal_wrapped(|ui| {
             ui.label(RichText::new("Preview").strong());
             ui.label(RichText::new(parts.join(" · ")).color(palette.weak));
-            if state.scene.is_waiting() {
+            if state.simulation.is_waiting() {
                 ui.spinner();
             }
         });
@@ -100,18 +100,18 @@ impl Preview {
         }
     }
 
-    fn object(&mut self, ui: &mut egui::Ui, preview: &ScenePreview) {
+    fn object(&mut self, ui: &mut egui::Ui, preview: &SimulationPreview) {
         ui.horizontal_wrapped(|ui| {
             ui.label(RichText::new("Object").strong());
             field::aspects(ui, &mut self.object_aspect, true);
             let mut scan = !self.hide_scan;
-            ui.checkbox(&mut scan, "Scan").on_hover_text("Where the patterns are taken");
+            ui.checkbox(&mut scan, "Scan").on_hover_text("Scan positions");
             self.hide_scan = !scan;
         });
         let object = &preview.scene.object;
         let at = |y: usize, x: usize| object.get((y, x)).copied().unwrap_or_default();
         let key = self.key(self.object_aspect);
-        let caption = "The true object; dots are the centres of the patterns";
+        let caption = "True object; dots are scan positions";
         let shown = field::draw(
             ui,
             &mut self.object,
@@ -126,16 +126,16 @@ impl Preview {
         let Some(shown) = shown.filter(|_| !self.hide_scan) else { return };
         let palette = theme::palette(ui);
         let painter = ui.painter_at(shown.response.rect);
-        let step = preview.scene.positions.len().div_ceil(DOTS).max(1);
+        let step = preview.scene.positions.len().div_ceil(MAX_DOTS).max(1);
         let radius = (0.9 * shown.scale).clamp(1.0, 3.0);
         for [x, y] in preview.scene.positions.iter().step_by(step) {
-            // A position names the centre of a pixel.
+            // Positions refer to pixel centers.
             let place = shown.to_screen(*x as f32 + 0.5, *y as f32 + 0.5);
             painter.circle(place, radius, palette.over_accent, Stroke::new(0.5, palette.over_dark));
         }
     }
 
-    fn probe(&mut self, ui: &mut egui::Ui, preview: &ScenePreview) {
+    fn probe(&mut self, ui: &mut egui::Ui, preview: &SimulationPreview) {
         ui.horizontal_wrapped(|ui| {
             ui.label(RichText::new("Probe").strong());
             field::aspects(ui, &mut self.probe_aspect, true);
@@ -145,18 +145,18 @@ impl Preview {
         let at = |y: usize, x: usize| probe.get((y, x)).copied().unwrap_or_default();
         let caption = match modes {
             1 => "One mode".to_owned(),
-            _ => format!("The first of {modes} modes"),
+            _ => format!("First of {modes} modes"),
         };
         let key = self.key(self.probe_aspect);
         let (dim, aspect) = (probe.dim(), self.probe_aspect);
         field::draw(ui, &mut self.probe, "Simulated probe", key, dim, aspect, || probe.to_owned(), at, &caption);
     }
 
-    fn pattern(&mut self, ui: &mut egui::Ui, preview: &ScenePreview) {
+    fn pattern(&mut self, ui: &mut egui::Ui, preview: &SimulationPreview) {
         let palette = theme::palette(ui);
         ui.horizontal_wrapped(|ui| {
             ui.label(RichText::new("Pattern").strong());
-            ui.label(RichText::new("logarithmic").color(palette.weak));
+            ui.label(RichText::new("log scale").color(palette.weak));
         });
         let below = ui.spacing().interact_size.y;
         let space = vec2(ui.available_width(), (ui.available_height() - below).max(80.0));
@@ -171,9 +171,9 @@ impl Preview {
         let text = match shown.hovered {
             Some([x, y]) => {
                 let value = preview.counts.get((y, x)).copied().unwrap_or_default();
-                format!("x {x}, y {y} · {} photons", short(value.into()))
+                format!("x {x}, y {y} · {}", quantity(value.into(), "photon"))
             }
-            None => format!("Pattern {} · {} photons", preview.pattern, short(preview.photons)),
+            None => format!("Pattern {} · {}", preview.pattern, quantity(preview.photons, "photon")),
         };
         ui.add(egui::Label::new(RichText::new(text).color(palette.weak)).truncate());
     }

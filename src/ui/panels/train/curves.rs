@@ -1,39 +1,41 @@
-//! The loss on the way, the learning rate and the norm of the gradient.
+//! Curves of the loss, the learning rate and the gradient norm.
 
-use crate::session::{CurvePoint, Session};
+use crate::session::{CurvePoint, JobProgress};
 use crate::ui::theme;
 use crate::ui::widgets::decimate::decimate;
 use crate::ui::widgets::loss_plot::{Curve, CurvePlot, nearest, short, smooth};
 use crate::worker::message::EpochPoint;
 use eframe::egui::{Slider, Ui};
 
-/// How the curves are shown.
+/// Display state of the curves.
 #[derive(Debug)]
 pub(super) struct Curves {
     log: bool,
     smoothing: f64,
+    /// Show the last quarter of the steps only.
     recent: bool,
+    /// Raw and smoothed losses, with their key.
     cached: Option<(Key, Points, Points)>,
     epochs: Option<Epochs>,
 }
 
-/// What is plotted of the epochs, thinned out to more than a screen shows.
+/// Curves by epoch, decimated to more points than a screen shows.
 #[derive(Debug)]
 struct Epochs {
     /// Job and number of epochs.
-    of: (u64, usize),
+    key: (u64, usize),
     means: Points,
     validation: Points,
     best: Option<EpochPoint>,
 }
 
-/// Columns that the curves of the epochs are thinned out for.
+/// Number of columns for which the curves by epoch are decimated.
 const COLUMNS: usize = 4000;
 
-/// (x, y) of each point.
+/// (step, value) of each point.
 type Points = Vec<[f64; 2]>;
 
-/// Job, reports, last step and smoothing of the points that are cached.
+/// Job, number of reports, last step and smoothing of the cached points.
 type Key = (u64, usize, usize, u64);
 
 impl Default for Curves {
@@ -43,31 +45,31 @@ impl Default for Curves {
 }
 
 impl Curves {
-    /// Draws the options and the plots into this height.
-    pub(super) fn show(&mut self, ui: &mut Ui, job: &Session, height: f32) {
+    /// Draws the options and the plots into this height in points.
+    pub(super) fn show(&mut self, ui: &mut Ui, job: &JobProgress, height: f32) {
         let top = ui.cursor().top();
         self.options(ui);
         let rest = height - (ui.cursor().top() - top);
-        // Without a network there is neither a learning rate nor a gradient of it.
+        // The direct solver has neither a learning rate nor a gradient norm.
         if job.curve.is_empty() && !job.history.is_empty() {
             self.loss(ui, job, (rest - 16.0).max(170.0));
             return;
         }
         let small = (rest * 0.28).clamp(90.0, 170.0);
-        // Two captions, and the space between the rows.
+        // 44 points for two captions and the space between the rows.
         let large = (rest - small - 44.0).max(170.0);
         self.loss(ui, job, large);
         ui.columns(2, |columns| {
             if let [left, right] = columns {
                 let palette = theme::palette(left);
-                let of = |value: fn(&CurvePoint) -> f64| -> Vec<[f64; 2]> {
+                let points = |value: fn(&CurvePoint) -> f64| -> Vec<[f64; 2]> {
                     job.curve.iter().map(|point| [point.step as f64, value(point)]).collect()
                 };
                 left.weak("Learning rate");
-                let curve = Curve::new("", palette.lines[3], of(|p| p.learning_rate));
+                let curve = Curve::new("", palette.lines[3], points(|p| p.learning_rate));
                 small_plot(left, "Learning rate curve", small, false, self.view(job), curve);
                 right.weak("Gradient norm");
-                let curve = Curve::new("", palette.lines[5], of(|p| p.gradient_norm));
+                let curve = Curve::new("", palette.lines[5], points(|p| p.gradient_norm));
                 small_plot(right, "Gradient norm curve", small, true, self.view(job), curve);
             }
         });
@@ -77,25 +79,24 @@ impl Curves {
         ui.horizontal_wrapped(|ui| {
             ui.strong("Loss");
             ui.add_space(6.0);
-            ui.selectable_value(&mut self.recent, false, "Whole").on_hover_text("The whole training");
-            ui.selectable_value(&mut self.recent, true, "Recent").on_hover_text("The last quarter of the steps");
+            ui.selectable_value(&mut self.recent, false, "All").on_hover_text("Show the whole training");
+            ui.selectable_value(&mut self.recent, true, "Recent").on_hover_text("Show the last quarter of the steps");
             ui.add_space(6.0);
             ui.checkbox(&mut self.log, "Log scale");
             ui.add_space(6.0);
-            let label =
-                ui.label("Smoothing").on_hover_text("Of the line; the values themselves stay visible behind it");
+            let label = ui.label("Smoothing").on_hover_text("Smooth the line; raw values stay visible behind it");
             ui.spacing_mut().slider_width = 80.0;
             ui.add(Slider::new(&mut self.smoothing, 0.0..=0.98).show_value(false)).labelled_by(label.id);
         });
     }
 
-    /// The part of the steps that is shown.
-    fn view(&self, job: &Session) -> Option<(f64, f64)> {
+    /// Range of the steps shown; `None` for all.
+    fn view(&self, job: &JobProgress) -> Option<(f64, f64)> {
         let (first, last) = (job.curve.first()?.step as f64, job.curve.last()?.step as f64);
         (self.recent && last > first).then_some((last - (last - first) / 4.0, last))
     }
 
-    fn loss(&mut self, ui: &mut Ui, job: &Session, height: f32) {
+    fn loss(&mut self, ui: &mut Ui, job: &JobProgress, height: f32) {
         let palette = theme::palette(ui);
         let key = (job.job, job.curve.len(), job.curve.last().map_or(0, |point| point.step), self.smoothing.to_bits());
         if self.cached.as_ref().map(|(key, ..)| *key) != Some(key) {
@@ -103,14 +104,14 @@ impl Curves {
             let smoothed = smooth(&raw, self.smoothing);
             self.cached = Some((key, raw, smoothed));
         }
-        let of = (job.job, job.history.len());
-        if self.epochs.as_ref().map(|epochs| epochs.of) != Some(of) {
+        let key = (job.job, job.history.len());
+        if self.epochs.as_ref().map(|epochs| epochs.key) != Some(key) {
             let by_epoch = |loss: fn(&EpochPoint) -> Option<f64>| -> Points {
                 let points = job.history.iter().filter_map(|point| Some([point.step as f64, loss(point)?]));
                 decimate(&points.collect::<Points>(), COLUMNS)
             };
             let (means, validation) = (by_epoch(|point| Some(point.train_loss)), by_epoch(|point| point.val_loss));
-            self.epochs = Some(Epochs { of, means, validation, best: best(&job.history).cloned() });
+            self.epochs = Some(Epochs { key, means, validation, best: best(&job.history).cloned() });
         }
         let (Some((_, raw, smoothed)), Some(epochs)) = (&self.cached, &self.epochs) else { return };
         let few = job.history.len() <= 60;
@@ -120,7 +121,7 @@ impl Curves {
         }
         curves.push(Curve { width: 2.0, ..Curve::new("Training", palette.lines[0], smoothed) });
         let means = epochs.means.as_slice();
-        curves.push(Curve { dots: few, dashed: true, ..Curve::new("Mean of the epoch", palette.lines[3], means) });
+        curves.push(Curve { dots: few, dashed: true, ..Curve::new("Epoch mean", palette.lines[3], means) });
         if !epochs.validation.is_empty() {
             let validation = epochs.validation.as_slice();
             curves.push(Curve { dots: few, width: 2.0, ..Curve::new("Validation", palette.lines[1], validation) });
@@ -130,7 +131,7 @@ impl Curves {
             .x_label("Step")
             .x_range(self.view(job))
             .legend(!job.curve.is_empty())
-            .empty("The curve begins with the first report")
+            .empty("The curve starts with the first report")
             .readout(|step| readout(job, step));
         if let Some(best) = &epochs.best {
             let at = [best.step as f64, best.val_loss.unwrap_or(best.train_loss)];
@@ -149,11 +150,11 @@ fn small_plot(ui: &mut Ui, name: &str, height: f32, log: bool, view: Option<(f64
     CurvePlot::new(name, height).log(log).x_range(view).readout(readout).show(ui, &[curve]);
 }
 
-/// What is known about the step under the pointer.
-fn readout(job: &Session, step: f64) -> Option<String> {
+/// Values at the step under the pointer.
+fn readout(job: &JobProgress, step: f64) -> Option<String> {
     let at = nearest(&job.curve, step, |point| point.step as f64)?;
     let mut text = format!("Step {}, {}\nLoss {}", at.step, crate::ui::widgets::duration(at.elapsed_s), short(at.loss));
-    // The epoch that the step belongs to.
+    // The epoch that contains the step.
     let index = job.history.partition_point(|point| point.step < at.step);
     if let Some(epoch) = job.history.get(index) {
         text += &format!("\nEpoch {}, mean {}", epoch.epoch, short(epoch.train_loss));
@@ -165,7 +166,7 @@ fn readout(job: &Session, step: f64) -> Option<String> {
     Some(text)
 }
 
-/// The epoch of the lowest validation loss, or training loss where nothing was validated; the earliest of equals.
+/// Epoch with the lowest validation loss, or training loss if there is no validation set; the earliest of equals.
 pub(super) fn best(history: &[EpochPoint]) -> Option<&EpochPoint> {
     let validated = history.iter().any(|point| point.val_loss.is_some());
     let judged = |point: &EpochPoint| if validated { point.val_loss } else { Some(point.train_loss) };
@@ -174,7 +175,6 @@ pub(super) fn best(history: &[EpochPoint]) -> Option<&EpochPoint> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_epoch_is_judged_by_validation_where_there_is_any() {
+    fn the_best_epoch_is_judged_by_validation_if_there_is_any() {
         let trained = [epoch(1, 3.0, None), epoch(2, f64::NAN, None), epoch(3, 1.0, None), epoch(4, 1.0, None)];
         assert_eq!(best(&trained).unwrap().epoch, 3);
         let validated = [epoch(1, 3.0, Some(2.0)), epoch(2, 1.0, Some(5.0))];
@@ -202,16 +202,16 @@ mod tests {
     #[test]
     fn the_readout_names_step_epoch_and_losses() {
         let point = |step| CurvePoint { step, elapsed_s: 65.0, loss: 0.5, learning_rate: 1e-3, gradient_norm: 2.0 };
-        let job = Session {
+        let job = JobProgress {
             curve: (1..=20).map(point).collect(),
             history: vec![epoch(1, 3.0, None), epoch(2, 1.0, Some(0.25))],
-            ..Session::default()
+            ..JobProgress::default()
         };
         let text = readout(&job, 14.6).unwrap();
         for part in ["Step 15, 1 min 5 s", "Loss 0.500", "Epoch 2, mean 1.00", "Validation 0.250", "Gradient norm 2.00"]
         {
             assert!(text.contains(part), "{part} is not in {text}");
         }
-        assert_eq!(readout(&Session::default(), 3.0), None);
+        assert_eq!(readout(&JobProgress::default(), 3.0), None);
     }
 }

@@ -1,27 +1,43 @@
-//! Before the first training: what to do. After it: what came of it.
+//! Before the first job: the steps to take. After a job: its outcome.
 
 use super::super::method;
-use super::steer;
+use super::controls;
 use crate::config::Method;
-use crate::session::{Action, Level, Session, State, Status, Step};
+use crate::session::{Action, Draft, JobProgress, Level, State, Status, Step};
 use crate::system::file_name;
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
 use crate::ui::widgets::numbers::{grouped, signed};
 use crate::ui::widgets::{duration, loss_plot::short};
+use crate::worker::message::JobKind;
 use crate::worker::message::JobOutcome;
 use eframe::egui::{self, Frame, RichText, Ui};
 
-/// What to do while nothing has been trained yet.
-pub(super) fn before(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+/// Summary of the configuration, rebuilt only after a change: comparing all fields with the preset is too slow for a frame.
+#[derive(Debug, Default)]
+pub(super) struct Plan(Option<(Draft, String)>);
+
+impl Plan {
+    /// Duration of the job, and number of settings that differ from the preset.
+    fn text(&mut self, draft: &Draft) -> &str {
+        if self.0.as_ref().is_none_or(|(known, _)| known != draft) {
+            self.0 = None;
+        }
+        let (_, text) = self.0.get_or_insert_with(|| (draft.clone(), plan(draft)));
+        text
+    }
+}
+
+/// Draws the steps to take before the first job.
+pub(super) fn before(ui: &mut Ui, state: &State, summary: &mut Plan, actions: &mut Vec<Action>) {
     ui.add_space((ui.available_height() * 0.12).min(70.0));
     ui.vertical_centered(|ui| {
         ui.set_max_width(460.0);
         let direct = state.draft.config().training.method == Method::Direct;
-        let title = if direct { "Nothing has been solved yet" } else { "Nothing has been trained yet" };
+        let title = if direct { "No reconstruction yet" } else { "No training yet" };
         ui.label(RichText::new(title).size(19.0).strong());
         ui.add_space(2.0);
-        ui.label(RichText::new("Three steps lead to a picture").weak());
+        ui.label(RichText::new("Three steps to a reconstruction").weak());
         ui.add_space(16.0);
         let patterns = state.dataset.as_ref().and_then(|dataset| dataset.patterns.as_ref());
         let opened = match (&state.dataset, patterns) {
@@ -30,46 +46,46 @@ pub(super) fn before(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
                 format!("{n} patterns of {side} × {side} pixels")
             }
             (Some(dataset), None) if dataset.failure.is_some() => "The dataset cannot be used".to_owned(),
-            (Some(_), None) => "Being read".to_owned(),
+            (Some(_), None) => "Reading the dataset".to_owned(),
             (None, _) => "A file of diffraction patterns, or the example".to_owned(),
         };
         row(ui, patterns.is_some(), "Open a dataset", &opened, Step::Data, actions);
         let problems = state.draft.problems();
-        let settings = problems.first().cloned().unwrap_or_else(|| plan(state));
+        let settings = problems.first().cloned().unwrap_or_else(|| summary.text(&state.draft).to_owned());
         row(ui, problems.is_empty(), "Check the configuration", &settings, Step::Configure, actions);
         Frame::group(ui.style()).inner_margin(10).show(ui, |ui| {
             ui.set_width(ui.available_width());
             ui.with_layout(egui::Layout::top_down(egui::Align::Min), |ui| method::choose(ui, state, actions));
         });
         ui.add_space(14.0);
-        steer::start(ui, state, method::start_text(state), true, actions);
+        controls::start(ui, state, method::start_label(state), true, actions);
         ui.add_space(4.0);
-        let found = if direct { "found" } else { "learnt" };
         let hint =
-            state.why_not_start().unwrap_or_else(|| format!("You can stop at any time and keep what was {found}"));
+            state.why_not_start().unwrap_or_else(|| "You can stop at any time and save the result so far".to_owned());
         ui.label(RichText::new(hint).small().weak());
     });
 }
 
-/// How long a training will be.
-fn plan(state: &State) -> String {
-    let config = state.draft.config();
+fn plan(draft: &Draft) -> String {
+    let config = draft.config();
     let end = match (config.training.epochs, config.training.time_budget_s) {
-        _ if config.training.method == Method::Direct => format!("{} passes over the patterns", config.direct.epochs),
+        _ if config.training.method == Method::Direct => {
+            format!("{} epochs of the direct solver", config.direct.epochs)
+        }
         (Some(epochs), Some(seconds)) => format!("{} epochs, at most {}", grouped(epochs as u64), duration(seconds)),
         (Some(epochs), None) => format!("{} epochs", grouped(epochs as u64)),
-        (None, Some(seconds)) => format!("Trains for {}", duration(seconds)),
-        (None, None) => "Trains until it is stopped".to_owned(),
+        (None, Some(seconds)) => format!("Training for {}", duration(seconds)),
+        (None, None) => "Training until stopped".to_owned(),
     };
-    let modified = state.draft.differences().len();
-    match modified {
-        1 => format!("{end}, 1 setting differs from {}", state.draft.base_name()),
-        0 => format!("{end}, otherwise as in {}", state.draft.base_name()),
-        _ => format!("{end}, {modified} settings differ from {}", state.draft.base_name()),
+    let base = draft.base_name();
+    match draft.differences().len() {
+        0 => format!("{end}, settings as in {base}"),
+        1 => format!("{end}, 1 setting differs from {base}"),
+        modified => format!("{end}, {modified} settings differ from {base}"),
     }
 }
 
-fn row(ui: &mut Ui, done: bool, title: &str, about: &str, step: Step, actions: &mut Vec<Action>) {
+fn row(ui: &mut Ui, done: bool, title: &str, description: &str, step: Step, actions: &mut Vec<Action>) {
     Frame::group(ui.style()).inner_margin(10).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.horizontal(|ui| {
@@ -78,26 +94,26 @@ fn row(ui: &mut Ui, done: bool, title: &str, about: &str, step: Step, actions: &
                 if ui.link(RichText::new(title).strong()).clicked() {
                     actions.push(Action::Go(step));
                 }
-                ui.add(egui::Label::new(RichText::new(about).small().weak()).wrap());
+                ui.add(egui::Label::new(RichText::new(description).small().weak()).wrap());
             });
         });
     });
 }
 
-/// What the latest job came to.
+/// Draws the outcome of the latest job.
 pub(super) fn after(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
     let job = &state.job;
-    if job.name == "watch" && job.failure.is_none() {
-        ui.label(RichText::new(format!("The watch has ended: {}", job.watched.words())).strong());
+    if job.is(JobKind::Watch) && job.failure.is_none() {
+        ui.label(RichText::new(format!("Watching ended: {}", job.watched.summary())).strong());
         return;
     }
     let (title, color) = match job.status {
         Status::Finished(JobOutcome::Completed) => ("Done", palette.good),
-        Status::Finished(JobOutcome::Stopped) => ("Stopped, and kept what was learnt", palette.good),
-        Status::Finished(JobOutcome::Discarded) => ("Discarded, nothing was kept", palette.weak),
+        Status::Finished(JobOutcome::Stopped) => ("Stopped; result saved", palette.good),
+        Status::Finished(JobOutcome::Discarded) => ("Discarded; nothing was saved", palette.weak),
         Status::Finished(JobOutcome::RestoredAfterNan) => {
-            ("Ended early, the last good weights are kept", palette.warning)
+            ("Diverged (NaN loss); last good weights restored", palette.warning)
         }
         Status::Failed => ("Failed", palette.bad),
         Status::Idle | Status::Running => return,
@@ -118,11 +134,11 @@ pub(super) fn after(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         figures(ui, job);
         if matches!(job.status, Status::Finished(outcome) if outcome != JobOutcome::Discarded) {
             ui.horizontal_wrapped(|ui| {
-                if job.name == "simulate" && steer::primary(ui, "See the data").clicked() {
+                if job.is(JobKind::Simulate) && controls::primary(ui, "Show the data").clicked() {
                     actions.push(Action::Go(Step::Data));
                 }
                 let shown = state.result.as_ref().map(|result| &result.folder) == job.output_dir.as_ref();
-                if has_object(job) && steer::primary(ui, "See the result").clicked() {
+                if has_object(job) && controls::primary(ui, "Show the result").clicked() {
                     match &job.output_dir {
                         Some(folder) if !shown => {
                             actions.push(Action::ShowResult { folder: folder.clone(), beside: false });
@@ -135,51 +151,47 @@ pub(super) fn after(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     });
 }
 
-/// Whether the latest job made an object to look at.
-pub(super) fn has_object(job: &Session) -> bool {
+/// True if the latest job saved a stitched object.
+pub(super) fn has_object(job: &JobProgress) -> bool {
     job.saved.iter().any(|path| path.ends_with("reconstruction.npz"))
 }
 
-/// The numbers of the summary, each over its name.
-fn figures(ui: &mut Ui, job: &Session) {
+/// Draws the numbers of the summary, each below its name.
+fn figures(ui: &mut Ui, job: &JobProgress) {
     let Some(summary) = &job.summary else { return };
     let correlation = |value: f64| signed(format!("{value:.3}"));
     let figures: Vec<(&str, String, &str)> = [
-        ("Training time", summary.train_seconds.map(duration), "Pauses do not count"),
-        ("Stitching time", summary.infer_seconds.map(duration), "Prediction of every pattern and stitching"),
-        ("Epochs", summary.epochs.map(|epochs| grouped(epochs as u64)), "Epochs completed"),
+        ("Training time", summary.train_seconds.map(duration), "Excluding pauses"),
+        ("Stitching time", summary.infer_seconds.map(duration), "Prediction of all patterns and stitching"),
+        ("Epochs", summary.epochs.map(|epochs| grouped(epochs as u64)), "Completed epochs"),
         ("Training loss", summary.final_train_loss.map(short), "Mean of the last epoch"),
-        ("Validation loss", summary.val_loss.map(short), "At the end of the last epoch"),
-        ("Simulation time", summary.simulate_seconds.map(duration), "Calculation and writing"),
-        (
-            "Misfit R",
-            summary.consistency_r.map(short),
-            "Σ(|F| − √I)² / ΣI of the object against the data; smaller is better",
-        ),
+        ("Validation loss", summary.val_loss.map(short), "After the last epoch"),
+        ("Simulation time", summary.simulate_seconds.map(duration), "Simulation and writing"),
+        ("Misfit R", summary.consistency_r.map(short), "Σ(|F| − √I)² / ΣI of the object; lower is better"),
         (
             "Phase correlation",
             summary.phase_correlation.map(correlation),
-            "With the object that the file brings; 1 is perfect",
+            "With the known object in the dataset; 1 is perfect",
         ),
         (
             "Amplitude correlation",
             summary.amplitude_correlation.map(correlation),
-            "With the object that the file brings; 1 is perfect",
+            "With the known object in the dataset; 1 is perfect",
         ),
     ]
     .into_iter()
-    .filter_map(|(name, value, about)| Some((name, value?, about)))
+    .filter_map(|(name, value, help)| Some((name, value?, help)))
     .collect();
     let columns = ((ui.available_width() / 138.0) as usize).clamp(2, figures.len().max(2));
     egui::Grid::new("figures").num_columns(columns).spacing([26.0, 6.0]).show(ui, |ui| {
-        for (index, (name, value, about)) in figures.into_iter().enumerate() {
+        for (index, (name, value, help)) in figures.into_iter().enumerate() {
             let cell = ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 1.0;
                 ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
                 ui.label(RichText::new(name).small().weak());
                 ui.label(RichText::new(value).size(16.0));
             });
-            cell.response.on_hover_text(about);
+            cell.response.on_hover_text(help);
             if (index + 1) % columns == 0 {
                 ui.end_row();
             }

@@ -1,36 +1,38 @@
-//! The running job: start it, steer it, watch it.
+//! The running or latest job: controls, progress, curves and live preview.
 
 mod alarms;
+mod controls;
 mod curves;
 mod done;
 mod picture;
 mod progress;
-mod steer;
 
 pub(super) use picture::Latest;
-pub(super) use progress::{doing, remaining};
+pub(super) use progress::{activity, remaining};
 
 use super::{Outbox, method};
 use crate::session::{Action, Level, State, Status};
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
 use crate::ui::widgets::memory::Memory;
+use crate::worker::message::JobKind;
 use eframe::egui::{self, Frame, RichText, ScrollArea, Ui};
 
-/// Width from which on curves and pictures stand side by side.
+/// Minimum width, in points, to show curves and images side by side.
 const WIDE: f32 = 820.0;
 
-/// How the job is shown.
+/// Display state of the panel.
 #[derive(Default)]
 pub struct View {
-    steer: steer::Steer,
+    controls: controls::Controls,
     curves: curves::Curves,
     pictures: picture::LivePictures,
     memory: Memory,
+    plan: done::Plan,
     alarms: Option<(AlarmKey, Vec<alarms::Alarm>)>,
 }
 
-/// What alarms depend on: job and its status, reports, last step, epochs, learning rate and flatness.
+/// Cache key of the alarms: job, status, number of reports, last step, number of epochs, learning rate and flatness.
 type AlarmKey = (u64, Status, usize, usize, usize, u64, Option<(u64, usize)>);
 
 impl View {
@@ -38,7 +40,7 @@ impl View {
     pub fn show(&mut self, ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             if state.job.job == 0 && !state.is_busy() {
-                done::before(ui, state, actions);
+                done::before(ui, state, &mut self.plan, actions);
             } else {
                 self.job(ui, state, outbox, actions);
             }
@@ -47,14 +49,14 @@ impl View {
 
     fn job(&mut self, ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
         let bottom = ui.max_rect().bottom();
-        ui.horizontal_wrapped(|ui| self.steer.show(ui, state, outbox, actions));
+        ui.horizontal_wrapped(|ui| self.controls.show(ui, state, outbox, actions));
         if !state.is_busy() {
             method::choose(ui, state, actions);
         }
         if state.is_busy() {
             let resident = self.memory.at(ui.input(|input| input.time));
             progress::show(ui, state, resident);
-            // Memory and times go on while no event comes.
+            // Memory and times change even without events.
             ui.ctx().request_repaint_after(std::time::Duration::from_secs(1));
         } else if state.job.has_ended() {
             done::after(ui, state, actions);
@@ -71,7 +73,7 @@ impl View {
             learning_rate.to_bits(),
             flatness.map(|(spread, step)| (spread.to_bits(), step)),
         );
-        // Looked for when there is something new, not every frame: a curve is long.
+        // Recomputed only on news, not every frame: a curve is long.
         let alarms = match self.alarms.take() {
             Some((known, alarms)) if known == key => alarms,
             _ => alarms::alarms(job, learning_rate, flatness),
@@ -80,11 +82,12 @@ impl View {
             warn(ui, alarm);
         }
         self.alarms = Some((key, alarms));
-        if state.job.name == "simulate" {
+        if state.job.is(JobKind::Simulate) {
             return;
         }
-        let trained = !state.job.curve.is_empty() || !state.job.history.is_empty() || !state.film.frames().is_empty();
-        if !trained && (state.job.name == "infer" || state.job.status == Status::Failed) {
+        let trained =
+            !state.job.curve.is_empty() || !state.job.history.is_empty() || !state.live_pictures.frames().is_empty();
+        if !trained && (state.job.is(JobKind::Infer) || state.job.status == Status::Failed) {
             return;
         }
         ui.add_space(4.0);
@@ -107,7 +110,7 @@ impl View {
 
 fn warn(ui: &mut Ui, alarm: &alarms::Alarm) {
     let palette = theme::palette(ui);
-    let level = if alarm.grave { Level::Error } else { Level::Warning };
+    let level = if alarm.severe { Level::Error } else { Level::Warning };
     let color = palette.level(level);
     Frame::group(ui.style()).stroke(egui::Stroke::new(1.0, color)).inner_margin(8).show(ui, |ui| {
         ui.set_width(ui.available_width());

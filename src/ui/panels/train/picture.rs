@@ -1,7 +1,7 @@
-//! The stitched object while it is being learnt: amplitude and phase of a kept frame.
+//! Live preview of the stitched object during training: amplitude and phase of a stored frame.
 //!
-//! A frame is developed into colours once, on at most [`SIDE`] pixels a side, a large one on a thread of its own, so that
-//! no frame of the window waits for it.
+//! A frame is rendered once, with at most [`SIDE`] pixels per side. Large frames are rendered on another thread, so that
+//! the window does not wait for them.
 
 use crate::imaging::{COVERED_FRACTION, Colormap, Limits, covered_box, covered_mask, remove_ramp, robust_limits};
 use crate::session::{Action, State};
@@ -16,42 +16,42 @@ use num_complex::Complex32;
 use std::f64::consts::PI;
 use std::sync::Arc;
 
-/// Most pixels shown along a side.
+/// Maximum number of pixels shown per side.
 const SIDE: usize = 640;
-/// Pixels of a frame from which on it is developed on a thread of its own.
+/// Number of pixels above which a frame is rendered on another thread.
 const LARGE: usize = 100_000;
-/// Most pixels along a side on which the phase ramp is found.
+/// Maximum number of pixels per side for the fit of the phase ramp.
 const RAMP_SIDE: usize = 96;
-/// Fractions of the covered values that lie outside the limits at either end.
+/// Fraction of the covered values outside the display limits, at either end.
 const TAIL: f64 = 0.005;
-/// Spans of phase beyond this, radians, are shown cyclic: some of it will be wrapped.
+/// Phase range, in radians, above which a cyclic colormap is used, since some of the phase is probably wrapped.
 const SEQUENTIAL_SPAN: f64 = 1.6 * PI;
-/// Fraction of the largest coverage from which on a pixel counts in the spread of the amplitude.
+/// Minimum coverage, relative to the maximum, of pixels that count in the spread of the amplitude.
 const WELL_COVERED: f64 = 0.3;
 
-/// A frame in colours.
+/// Images of a frame.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Developed {
+pub(super) struct Rendered {
     /// (width, height) in pixels.
     pub size: [usize; 2],
-    /// Colours of the amplitude, row by row.
+    /// Colors of the amplitude, row by row.
     pub amplitude: Vec<Color32>,
-    /// Colours of the phase, row by row.
+    /// Colors of the phase, row by row.
     pub phase: Vec<Color32>,
-    /// Amplitudes of the first and last colour.
+    /// Amplitudes of the first and last color.
     pub amplitude_limits: Limits,
-    /// Phases of the first and last colour, radians.
+    /// Phases of the first and last color, in radians.
     pub phase_limits: Limits,
-    /// Colours of the phase.
+    /// Colormap of the phase.
     pub phase_map: Colormap,
-    /// 5 to 95 % spread of the amplitude over its median, where it is well covered.
+    /// Difference of the 95 % and 5 % quantiles of the well-covered amplitude, relative to its median.
     pub spread: f64,
-    /// Steps after which it was taken; the largest number for the result.
+    /// Training step of the frame; `usize::MAX` for the result.
     pub step: usize,
 }
 
-/// Cuts a picture to what is covered, takes the phase ramp off and colours it; none if nothing is covered.
-pub(super) fn develop(picture: &Picture) -> Option<Developed> {
+/// Crops a frame to its covered region, removes the phase ramp and applies the colormaps; `None` if nothing is covered.
+pub(super) fn render(picture: &Picture) -> Option<Rendered> {
     let shape = (picture.height, picture.width);
     let whole = |values: &[f32]| Array2::from_shape_vec(shape, values.to_vec()).ok();
     let coverage = whole(&picture.coverage)?;
@@ -59,12 +59,12 @@ pub(super) fn develop(picture: &Picture) -> Option<Developed> {
     let (top, left, height, width) = covered_box(mask.view())?;
     let stride = height.max(width).div_ceil(SIDE).max(1);
     let size = (height.div_ceil(stride), width.div_ceil(stride));
-    let place = |y: usize, x: usize| (top + y * stride, left + x * stride);
+    let source = |y: usize, x: usize| (top + y * stride, left + x * stride);
     let at = |values: &[f32], y: usize, x: usize| {
-        let (y, x) = place(y, x);
+        let (y, x) = source(y, x);
         values.get(y * picture.width + x).copied().unwrap_or(f32::NAN)
     };
-    let covered = Array2::from_shape_fn(size, |(y, x)| mask.get(place(y, x)).copied().unwrap_or(false));
+    let covered = Array2::from_shape_fn(size, |(y, x)| mask.get(source(y, x)).copied().unwrap_or(false));
     let amplitude = Array2::from_shape_fn(size, |(y, x)| at(&picture.amplitude, y, x));
     let phase = Array2::from_shape_fn(size, |(y, x)| at(&picture.phase, y, x));
     let phase = without_ramp(amplitude.view(), phase.view(), covered.view());
@@ -77,8 +77,8 @@ pub(super) fn develop(picture: &Picture) -> Option<Developed> {
         (phase_limits, Colormap::Viridis)
     };
     let well = covered_mask(coverage.view(), WELL_COVERED);
-    let well = Array2::from_shape_fn(size, |(y, x)| well.get(place(y, x)).copied().unwrap_or(false));
-    Some(Developed {
+    let well = Array2::from_shape_fn(size, |(y, x)| well.get(source(y, x)).copied().unwrap_or(false));
+    Some(Rendered {
         size: [size.1, size.0],
         amplitude: colors(amplitude.view(), covered.view(), amplitude_limits, Colormap::Gray),
         phase: colors(phase.view(), covered.view(), phase_limits, phase_map),
@@ -90,7 +90,7 @@ pub(super) fn develop(picture: &Picture) -> Option<Developed> {
     })
 }
 
-/// The phase without its mean and its linear ramp; the ramp is found on a coarser grid.
+/// Phase without its mean and its linear ramp, which is fitted on a coarser grid.
 fn without_ramp(
     amplitude: ArrayView2<'_, f32>,
     phase: ArrayView2<'_, f32>,
@@ -110,12 +110,12 @@ fn without_ramp(
     let slope = |slope: f64| slope / stride as f64;
     let (slope_y, slope_x) = (slope(fit.slope_y), slope(fit.slope_x));
     Array2::from_shape_fn((height, width), |(y, x)| {
-        let turned = f64::from(phase[(y, x)]) - (fit.offset + slope_y * y as f64 + slope_x * x as f64);
-        (turned - 2.0 * PI * (turned / (2.0 * PI)).round()) as f32
+        let flattened = f64::from(phase[(y, x)]) - (fit.offset + slope_y * y as f64 + slope_x * x as f64);
+        (flattened - 2.0 * PI * (flattened / (2.0 * PI)).round()) as f32
     })
 }
 
-/// 256 colours are looked up, not computed for each pixel; what is not covered is transparent.
+/// Colors from a table of 256 entries, which is faster than computing each; uncovered pixels are transparent.
 fn colors(values: ArrayView2<'_, f32>, covered: ArrayView2<'_, bool>, limits: Limits, map: Colormap) -> Vec<Color32> {
     let table: Vec<Color32> = (0..256).map(|index| color(map, f64::from(index) / 255.0)).collect();
     let of = |value: f32| {
@@ -135,33 +135,33 @@ fn color(map: Colormap, fraction: f64) -> Color32 {
 }
 
 fn spread(amplitude: ArrayView2<'_, f32>, covered: ArrayView2<'_, bool>) -> f64 {
-    let mut seen: Vec<f32> =
+    let mut values: Vec<f32> =
         amplitude.iter().zip(covered).filter(|(v, covered)| **covered && v.is_finite()).map(|(v, _)| *v).collect();
-    let last = seen.len().saturating_sub(1);
+    let last = values.len().saturating_sub(1);
     let mut at = |fraction: f64| -> f64 {
         let rank = (fraction * last as f64).round() as usize;
-        if seen.is_empty() {
+        if values.is_empty() {
             f64::NAN
         } else {
-            f64::from(*seen.select_nth_unstable_by(rank.min(last), f32::total_cmp).1)
+            f64::from(*values.select_nth_unstable_by(rank.min(last), f32::total_cmp).1)
         }
     };
     let (low, middle, high) = (at(0.05), at(0.5), at(0.95));
     if middle > 0.0 { (high - low) / middle } else { f64::NAN }
 }
 
-/// Which frame is shown, and what was made of it.
+/// Displayed frame and its rendered images.
 #[derive(Default)]
 pub(super) struct LivePictures {
-    /// Epoch and step of the frame that is held; none follows the newest.
-    held: Option<(usize, usize)>,
-    newest: Background<Option<Developed>>,
-    earlier: Background<Option<Developed>>,
+    /// Epoch and step of the selected frame; `None` to follow the newest.
+    selected: Option<(usize, usize)>,
+    newest: Background<Option<Rendered>>,
+    earlier: Background<Option<Rendered>>,
     amplitude: ImageView,
     phase: ImageView,
 }
 
-/// Changes with the content of a frame.
+/// Cache key of a frame.
 fn key(frame: &Arc<Picture>) -> u64 {
     let (epoch, step) = frame.taken.unwrap_or_default();
     let mut key = frame.job;
@@ -171,65 +171,65 @@ fn key(frame: &Arc<Picture>) -> u64 {
     key
 }
 
-/// What was made of a frame, or of the one before it as long as it is being made.
-fn developed(
-    by: &mut Background<Option<Developed>>,
+/// Images of a frame, or of the previous one while it is being rendered, with their cache key.
+fn rendered(
+    cache: &mut Background<Option<Rendered>>,
     context: &egui::Context,
     frame: &Arc<Picture>,
-) -> Option<(u64, Arc<Option<Developed>>)> {
+) -> Option<(u64, Arc<Option<Rendered>>)> {
     let key = key(frame);
     if frame.width * frame.height < LARGE {
-        return Some((key, by.get_now(key, || develop(frame))));
+        return Some((key, cache.get_now(key, || render(frame))));
     }
-    by.get(context, key, || {
+    cache.get(context, key, || {
         let frame = Arc::clone(frame);
-        move || develop(&frame)
+        move || render(&frame)
     })
 }
 
 impl LivePictures {
-    /// Spread of the newest frame's amplitude and the step it was taken at.
+    /// Spread of the amplitude in the newest frame, relative to its median, and the step of that frame.
     pub(super) fn flatness(&mut self, context: &egui::Context, state: &State) -> Option<(f64, usize)> {
-        let Some(frame) = state.film.newest() else {
+        let Some(frame) = state.live_pictures.newest() else {
             self.newest.forget();
             return None;
         };
-        let (_, developed) = developed(&mut self.newest, context, frame)?;
-        developed.as_ref().as_ref().map(|d| (d.spread, d.step)).filter(|(spread, _)| spread.is_finite())
+        let (_, rendered) = rendered(&mut self.newest, context, frame)?;
+        rendered.as_ref().as_ref().map(|d| (d.spread, d.step)).filter(|(spread, _)| spread.is_finite())
     }
 
-    /// Draws pace, pictures and scrubber into this height.
+    /// Draws the rate of previews, the images and the frame slider into this height in points.
     pub(super) fn show(&mut self, ui: &mut Ui, state: &State, height: f32, actions: &mut Vec<Action>) {
         let top = ui.cursor().top();
         pace(ui, state, actions);
-        let frames = state.film.frames();
+        let frames = state.live_pictures.frames();
         let index = self.index(frames);
         let Some(frame) = index.and_then(|index| frames.get(index)) else {
-            self.held = None;
-            nothing(ui, state, height - (ui.cursor().top() - top));
+            self.selected = None;
+            placeholder(ui, state, height - (ui.cursor().top() - top));
             return;
         };
         self.scrub(ui, frames, index.unwrap_or_default());
         let is_newest = index == frames.len().checked_sub(1);
-        let by = if is_newest { &mut self.newest } else { &mut self.earlier };
-        let made = developed(by, ui.ctx(), frame);
+        let cache = if is_newest { &mut self.newest } else { &mut self.earlier };
+        let made = rendered(cache, ui.ctx(), frame);
         let rest = height - (ui.cursor().top() - top);
         let Some((key, made)) = made else {
             ui.spinner();
             return;
         };
-        let Some(developed) = made.as_ref() else {
-            ui.weak("Nothing is covered in this picture");
+        let Some(rendered) = made.as_ref() else {
+            ui.weak("This image has no covered pixels");
             return;
         };
-        pair(ui, [&mut self.amplitude, &mut self.phase], key, developed, rest, "the object so far");
+        pair(ui, [&mut self.amplitude, &mut self.phase], key, rendered, rest, "the object so far");
     }
 
-    /// The frame that is shown: the newest, or the one that is nearest to the one held.
+    /// Index of the displayed frame: the newest, or the first one not before the selected one.
     fn index(&self, frames: &[Arc<Picture>]) -> Option<usize> {
         let last = frames.len().checked_sub(1)?;
-        let Some(held) = self.held else { return Some(last) };
-        let after = frames.partition_point(|frame| frame.taken.is_some_and(|taken| taken < held));
+        let Some(selected) = self.selected else { return Some(last) };
+        let after = frames.partition_point(|frame| frame.taken.is_some_and(|taken| taken < selected));
         Some(after.min(last))
     }
 
@@ -241,14 +241,15 @@ impl LivePictures {
             ui.spacing_mut().slider_width = (ui.available_width() - 290.0).clamp(60.0, 400.0);
             let slider = Slider::new(&mut chosen, 0..=last.max(1)).show_value(false);
             let slider = ui.add_enabled(last > 0, slider).labelled_by(label.id);
-            let slider = slider.on_disabled_hover_text("There is one frame so far");
+            let slider = slider.on_disabled_hover_text("Only one frame so far");
             if slider.changed() {
                 let chosen = chosen.min(last);
-                self.held = if chosen == last { None } else { frames.get(chosen).and_then(|frame| frame.taken) };
+                self.selected = if chosen == last { None } else { frames.get(chosen).and_then(|frame| frame.taken) };
             }
-            let follow = ui.selectable_label(self.held.is_none(), "Newest").on_hover_text("Follow the newest frame");
+            let follow =
+                ui.selectable_label(self.selected.is_none(), "Newest").on_hover_text("Follow the newest frame");
             if follow.clicked() {
-                self.held = None;
+                self.selected = None;
             }
             let text = match frames.get(self.index(frames).unwrap_or(index)).and_then(|frame| frame.taken) {
                 Some((epoch, step)) => format!("Epoch {epoch}, step {step}"),
@@ -259,45 +260,45 @@ impl LivePictures {
     }
 }
 
-/// The latest picture of something that is made one after the other.
+/// Latest of a series of images.
 #[derive(Default)]
 pub(in crate::ui::panels) struct Latest {
-    made: Background<Option<Developed>>,
+    cache: Background<Option<Rendered>>,
     amplitude: ImageView,
     phase: ImageView,
 }
 
 impl Latest {
-    /// Draws amplitude and phase of a picture into this height; `of` is part of their accessible names.
+    /// Draws amplitude and phase of an image into this height in points; `of` is part of their accessible names.
     pub(in crate::ui::panels) fn show(&mut self, ui: &mut Ui, picture: &Arc<Picture>, height: f32, of: &str) {
-        let Some((key, made)) = developed(&mut self.made, ui.ctx(), picture) else {
+        let Some((key, made)) = rendered(&mut self.cache, ui.ctx(), picture) else {
             ui.spinner();
             return;
         };
         match made.as_ref() {
-            Some(developed) => pair(ui, [&mut self.amplitude, &mut self.phase], key, developed, height, of),
+            Some(rendered) => pair(ui, [&mut self.amplitude, &mut self.phase], key, rendered, height, of),
             None => {
-                ui.weak("Nothing is covered in this picture");
+                ui.weak("This image has no covered pixels");
             }
         }
     }
 }
 
-/// Draws amplitude and phase, beside each other or one below the other, whichever is larger.
-fn pair(ui: &mut Ui, views: [&mut ImageView; 2], key: u64, developed: &Developed, rest: f32, of: &str) {
+/// Draws amplitude and phase side by side or stacked, whichever is larger.
+fn pair(ui: &mut Ui, views: [&mut ImageView; 2], key: u64, rendered: &Rendered, rest: f32, of: &str) {
     let [amplitude, phase] = views;
     let legend = 34.0;
     let (wide, gap) = (ui.available_width(), 8.0);
-    let [w, h] = developed.size.map(|side| side.max(1) as f32);
+    let [w, h] = rendered.size.map(|side| side.max(1) as f32);
     let beside = ((wide - gap) / 2.0 / w).min((rest - legend) / h);
     let stacked = (wide / w).min(((rest - gap) / 2.0 - legend) / h);
     let phase_unit = "rad";
     let mut one = |ui: &mut Ui, which: usize, space: egui::Vec2| {
         let (view, name, colors, limits, map, unit) = if which == 0 {
-            let parts = (&developed.amplitude, developed.amplitude_limits, Colormap::Gray);
+            let parts = (&rendered.amplitude, rendered.amplitude_limits, Colormap::Gray);
             (&mut *amplitude, "Amplitude", parts.0, parts.1, parts.2, "")
         } else {
-            let parts = (&developed.phase, developed.phase_limits, developed.phase_map);
+            let parts = (&rendered.phase, rendered.phase_limits, rendered.phase_map);
             (&mut *phase, "Phase", parts.0, parts.1, parts.2, phase_unit)
         };
         ui.vertical(|ui| {
@@ -307,7 +308,7 @@ fn pair(ui: &mut Ui, views: [&mut ImageView; 2], key: u64, developed: &Developed
             ui.painter().rect_filled(rect, 4.0, theme::palette(ui).canvas);
             let mut inner = ui.new_child(egui::UiBuilder::new().max_rect(rect));
             let name = format!("{name} of {of}");
-            view.show(&mut inner, &name, key, developed.size, || ColorImage::new(developed.size, colors.clone()));
+            view.show(&mut inner, &name, key, rendered.size, || ColorImage::new(rendered.size, colors.clone()));
         });
     };
     if beside >= stacked {
@@ -324,31 +325,32 @@ fn pair(ui: &mut Ui, views: [&mut ImageView; 2], key: u64, developed: &Developed
     }
 }
 
-/// How often a picture is taken.
+/// Draws the choice of how often a preview is computed.
 fn pace(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     ui.horizontal_wrapped(|ui| {
         ui.strong(if state.is_busy() { "Object so far" } else { "Object" });
         ui.add_space(6.0);
         for pace in LivePace::ALL {
-            let about = match pace {
-                LivePace::Off => "No pictures: all the time goes into training",
-                LivePace::Slow => "At most one part in 20 of the time goes into pictures",
-                LivePace::Live => "At most one part in 4 of the time goes into pictures",
+            let help = match pace {
+                LivePace::Off => "No live preview: all time is spent on training",
+                LivePace::Slow => "Spend at most 5 % of the time on the live preview",
+                LivePace::Live => "Spend at most 25 % of the time on the live preview",
             };
-            if ui.selectable_label(state.pace == pace, pace.label()).on_hover_text(about).clicked() {
+            if ui.selectable_label(state.pace == pace, pace.label()).on_hover_text(help).clicked() {
                 actions.push(Action::SetPace(pace));
             }
         }
     });
 }
 
-fn nothing(ui: &mut Ui, state: &State, height: f32) {
+/// Explains why there is no image.
+fn placeholder(ui: &mut Ui, state: &State, height: f32) {
     let text = if state.pace == LivePace::Off {
-        "Pictures are off. Slow or Live shows the object while it is being learnt."
+        "Live preview is off. Choose Slow or Live to see the object during training."
     } else if state.is_busy() {
-        "The first picture comes soon"
+        "Waiting for the first preview"
     } else {
-        "No picture was taken"
+        "No preview was computed"
     };
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height.max(120.0)), egui::Sense::hover());
     ui.painter().rect_filled(rect, 4.0, theme::palette(ui).canvas);
@@ -356,12 +358,12 @@ fn nothing(ui: &mut Ui, state: &State, height: f32) {
     inner.centered_and_justified(|ui| ui.label(RichText::new(text).weak()));
 }
 
-/// Name, colours and limits of a picture.
+/// Name, color bar and limits of an image.
 fn bar(ui: &mut Ui, name: &str, limits: Limits, map: Colormap, unit: &str) {
     ui.horizontal(|ui| {
         ui.set_height(22.0);
         ui.label(name);
-        // So many decimals that the two differ.
+        // Enough decimals to tell the two limits apart.
         let span = (limits.high - limits.low).max(1e-6);
         let decimals = (1.0 - span.log10().floor()).clamp(2.0, 6.0) as usize;
         let text = |value: f64| {
@@ -392,11 +394,10 @@ fn bar(ui: &mut Ui, name: &str, limits: Limits, map: Colormap, unit: &str) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 pub(super) mod tests {
     use super::*;
 
-    /// A bright disk on a phase ramp, covered in the middle.
+    /// A disk on a phase ramp, covered in the middle; `contrast` is that of its amplitude.
     pub(crate) fn picture(step: usize, side: usize, contrast: f32) -> Picture {
         let middle = side as f32 / 2.0;
         let mut picture = Picture {
@@ -426,25 +427,25 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_frame_is_cut_to_what_is_covered_and_shrunk_to_what_a_screen_shows() {
-        let small = develop(&picture(10, 100, 0.4)).unwrap();
+    fn a_frame_is_cropped_to_its_covered_region_and_reduced_to_screen_size() {
+        let small = render(&picture(10, 100, 0.4)).unwrap();
         assert_eq!(small.size, [89, 89]);
         assert_eq!(small.amplitude[0], Color32::TRANSPARENT);
         assert_eq!(small.amplitude[44 * 89 + 44], Color32::BLACK);
         assert!((small.amplitude_limits.low - 0.6).abs() < 1e-6 && (small.spread - 0.4).abs() < 1e-3);
-        let large = develop(&picture(10, 2000, 0.4)).unwrap();
+        let large = render(&picture(10, 2000, 0.4)).unwrap();
         assert!(large.size[0] <= SIDE && large.size[0] > SIDE / 2, "{:?}", large.size);
         let empty = Picture { coverage: vec![0.0; 100], ..picture(0, 10, 0.4) };
-        assert_eq!(develop(&empty), None);
+        assert_eq!(render(&empty), None);
     }
 
     #[test]
     fn a_flat_amplitude_has_no_spread() {
-        assert!(develop(&picture(10, 100, 0.0)).unwrap().spread < 1e-6);
+        assert!(render(&picture(10, 100, 0.0)).unwrap().spread < 1e-6);
     }
 
     #[test]
-    fn the_phase_ramp_is_taken_off_also_of_large_frames() {
+    fn the_phase_ramp_is_removed_from_small_and_large_frames() {
         for side in [100, 900] {
             let side_scale = 100.0 / side as f32;
             let mut frame = picture(10, side, 0.0);
@@ -455,35 +456,35 @@ pub(super) mod tests {
                 *phase = (0.08 * x - 0.05 * y) * side_scale + if disk { 0.5 } else { 0.0 };
                 *phase = Complex32::from_polar(1.0, *phase).arg();
             }
-            let developed = develop(&frame).unwrap();
-            let span = developed.phase_limits.high - developed.phase_limits.low;
+            let rendered = render(&frame).unwrap();
+            let span = rendered.phase_limits.high - rendered.phase_limits.low;
             assert!((0.45..0.8).contains(&span), "{side}: {span}");
-            assert_eq!(developed.phase_map, Colormap::Viridis);
+            assert_eq!(rendered.phase_map, Colormap::Viridis);
         }
     }
 
     #[test]
-    fn a_held_frame_stays_when_others_are_thinned_out_and_the_newest_is_followed_otherwise() {
+    fn a_selected_frame_stays_when_others_are_dropped_and_the_newest_is_followed_otherwise() {
         let frames: Vec<_> = [10, 20, 40, 80].map(|step| Arc::new(picture(step, 8, 0.5))).into();
         let mut view = LivePictures::default();
         assert_eq!(view.index(&frames), Some(3));
-        view.held = frames[1].taken;
+        view.selected = frames[1].taken;
         assert_eq!(view.index(&frames), Some(1));
         let thinned = [frames[0].clone(), frames[2].clone(), frames[3].clone()];
-        assert_eq!(view.index(&thinned), Some(1), "the next one stands in for the one that has gone");
+        assert_eq!(view.index(&thinned), Some(1), "the next frame replaces the one that was dropped");
         assert_eq!(view.index(&[]), None);
     }
 
     #[test]
-    fn developing_a_frame_of_a_thousand_pixels_a_side_takes_milliseconds() {
+    fn rendering_a_frame_of_a_thousand_pixels_per_side_takes_milliseconds() {
         let frame = picture(10, 1000, 0.4);
         let least = (0..5).map(|_| {
             let began = std::time::Instant::now();
-            std::hint::black_box(develop(&frame));
+            std::hint::black_box(render(&frame));
             began.elapsed().as_secs_f64() * 1e3
         });
         let least = least.fold(f64::INFINITY, f64::min);
-        println!("developing 1000 x 1000: {least:.1} ms");
+        println!("rendering 1000 x 1000: {least:.1} ms");
         assert!(least < 60.0, "{least} ms");
     }
 }

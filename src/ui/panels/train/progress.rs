@@ -1,13 +1,13 @@
-//! How far the job is, how fast it goes, and when it will be done.
+//! Progress, speed and remaining time of the job.
 
-use crate::session::{CurvePoint, Session, State, Status};
+use crate::session::{CurvePoint, JobProgress, State, Status};
 use crate::ui::theme;
 use crate::ui::widgets::numbers::{grouped, short};
 use crate::ui::widgets::{duration, memory};
 use crate::worker::message::{Control, EpochPoint, Progress, Stage};
 use eframe::egui::{self, ProgressBar, RichText, Ui};
 
-/// Steps per second of late: of the last half of the time, at most 30 s, so that a slow start does not count.
+/// Recent steps per second: over the last half of the time, at most 30 s, to leave out a slow start.
 pub(super) fn recent_rate(curve: &[CurvePoint]) -> Option<f64> {
     let last = curve.last()?;
     let since = last.elapsed_s - (last.elapsed_s / 2.0).min(30.0);
@@ -16,37 +16,37 @@ pub(super) fn recent_rate(curve: &[CurvePoint]) -> Option<f64> {
     (time > 0.2 && steps > 0).then(|| steps as f64 / time)
 }
 
-/// Seconds to the end of the stage; none while it is held up or about to end.
+/// Seconds to the end of the stage; `None` while paused, stopping or unknown.
 pub(in crate::ui::panels) fn remaining(state: &State) -> Option<f64> {
     let job = &state.job;
     time_left(&job.progress, &job.curve, &job.history).filter(|_| state.control == Control::Run)
 }
 
-/// Seconds to the end of the stage: by the rate of late where the number of epochs decides, by the clock where the time
-/// does.
+/// Seconds to the end of the stage: from the recent speed if the number of epochs ends it, from the clock if the time
+/// budget does.
 fn time_left(progress: &Progress, curve: &[CurvePoint], history: &[EpochPoint]) -> Option<f64> {
     let by_average = progress.remaining_s?;
     let Some(epochs) = progress.epochs else { return Some(by_average) };
-    // The average has the slow start in it.
+    // The average includes the slow start.
     let rate = recent_rate(curve)?;
     let total = match history.last().filter(|point| point.epoch > 0) {
         Some(point) => point.step as f64 / point.epoch as f64 * epochs as f64,
         None => progress.step as f64 / progress.fraction.max(1e-9),
     };
-    // Ahead of its epochs: it is the clock that will end it.
+    // The progress is ahead of the epochs: the time budget will end the stage.
     let by_clock = progress.fraction > progress.step as f64 / total + 0.01;
     Some(if by_clock { by_average } else { ((total - progress.step as f64) / rate).max(0.0) })
 }
 
-/// Steps of the running epoch that are done, and steps of an epoch; known after the first.
+/// Completed steps of the current epoch, and steps per epoch; `None` during the first epoch.
 fn epoch_steps(progress: &Progress, history: &[EpochPoint]) -> Option<(usize, usize)> {
     let last = history.last().filter(|point| point.epoch > 0 && point.step >= point.epoch)?;
     let each = last.step / last.epoch;
     Some((progress.step.saturating_sub(last.step).min(each), each))
 }
 
-/// What the job does now, in a few words.
-pub(in crate::ui::panels) fn doing(state: &State) -> String {
+/// Current activity of the job, in a few words.
+pub(in crate::ui::panels) fn activity(state: &State) -> String {
     let job = &state.job;
     if state.starting {
         return "Starting".to_owned();
@@ -68,12 +68,12 @@ pub(in crate::ui::panels) fn doing(state: &State) -> String {
     }
 }
 
-/// Draws the bars and the numbers of a running job.
+/// Draws progress bars and numbers of a running job. `resident` is the main memory in use, in bytes.
 pub(super) fn show(ui: &mut Ui, state: &State, resident: Option<u64>) {
     let (job, progress) = (&state.job, &state.job.progress);
     let training = job.stage == Some(Stage::Training);
     let left = remaining(state).map_or_else(String::new, |seconds| format!(", {} left", duration(seconds)));
-    let text = format!("{}  {:.0} %{left}", doing(state), 100.0 * progress.fraction);
+    let text = format!("{}  {:.0} %{left}", activity(state), 100.0 * progress.fraction);
     let fill = theme::palette(ui).accent.gamma_multiply(0.55);
     let total = ProgressBar::new(progress.fraction as f32).desired_height(22.0).fill(fill).corner_radius(4.0);
     let total = ui.add(total.text(RichText::new(text)));
@@ -98,48 +98,47 @@ fn epoch_bar(ui: &mut Ui, progress: &Progress, history: &[EpochPoint]) {
     bar.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Epoch progress"));
 }
 
-/// A speed with a digit after the point at most, unless it is very slow.
+/// Speed with at most one decimal, unless below 1.
 fn speed(rate: f64) -> String {
     if rate < 1.0 { short(rate) } else { short((10.0 * rate).round() / 10.0) }
 }
 
-/// Speed, time, device and memory in one row that wraps.
-fn numbers(ui: &mut Ui, job: &Session, resident: Option<u64>) {
+/// Speed, time, device and memory in one row, which wraps.
+fn numbers(ui: &mut Ui, job: &JobProgress, resident: Option<u64>) {
     let palette = theme::palette(ui);
     let progress = &job.progress;
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        let mut item = |name: &str, value: String, about: &str| {
+        let mut item = |name: &str, value: String, help: &str| {
             let name = ui.label(RichText::new(name).color(palette.weak));
             let value = ui.label(value);
-            if !about.is_empty() {
-                name.on_hover_text(about);
-                value.on_hover_text(about);
+            if !help.is_empty() {
+                name.on_hover_text(help);
+                value.on_hover_text(help);
             }
             ui.add_space(14.0);
         };
         if let Some(rate) = recent_rate(&job.curve) {
-            item("Steps per second", speed(rate), "Of the last seconds, without the slow start");
+            item("Steps per second", speed(rate), "Averaged over the last few seconds");
         }
         if let Some(rate) = progress.patterns_per_second {
-            item("Patterns per second", speed(rate), "Since the start of the stage");
+            item("Patterns per second", speed(rate), "Averaged since the start of the stage");
         }
         if progress.elapsed_s > 0.0 {
-            item("Elapsed", duration(progress.elapsed_s), "Pauses do not count");
+            item("Elapsed", duration(progress.elapsed_s), "Excluding pauses");
         }
         if let Some(bytes) = resident {
-            item("Memory", memory::bytes(bytes), "Main memory this program takes");
+            item("Memory", memory::bytes(bytes), "Main memory used by this program");
         }
         if let Some(device) = &job.device {
-            let about = format!("{}, {}, {}", device.backend, device.driver, device.kind.label());
+            let help = format!("{}, {}, {}", device.backend, device.driver, device.kind.label());
             let note = if device.reduced_capability && job.status == Status::Running { " (no GPU)" } else { "" };
-            item("Device", format!("{}{note}", device.name), &about);
+            item("Device", format!("{}{note}", device.name), &help);
         }
     });
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_start_does_not_count_in_the_time_that_is_left() {
+    fn a_slow_start_does_not_count_in_the_remaining_time() {
         let curve = warmed_up(20);
         assert!((recent_rate(&curve).unwrap() - 10.0).abs() < 1e-9);
         let progress = Progress {
@@ -178,13 +177,13 @@ mod tests {
         };
         let left = time_left(&progress, &curve, &[epoch(1, 100), epoch(2, 200)]).unwrap();
         assert!((left - 80.0).abs() < 1e-6, "{left}");
-        assert_eq!(time_left(&progress, &curve[..1], &[]), None, "one report says nothing of the speed");
+        assert_eq!(time_left(&progress, &curve[..1], &[]), None, "one report is not enough for a speed");
         let before_the_first_epoch_ends = time_left(&progress, &curve, &[]).unwrap();
         assert!((before_the_first_epoch_ends - 80.0).abs() < 1e-6);
     }
 
     #[test]
-    fn where_the_clock_decides_the_clock_is_believed() {
+    fn under_a_time_budget_the_clock_determines_the_remaining_time() {
         let curve = warmed_up(20);
         let progress = Progress {
             fraction: 0.5,
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_epoch_bar_knows_its_length_after_the_first_epoch() {
+    fn the_length_of_an_epoch_is_known_after_the_first_one() {
         let progress = Progress { step: 250, ..Progress::default() };
         assert_eq!(epoch_steps(&progress, &[epoch(2, 200)]), Some((50, 100)));
         assert_eq!(epoch_steps(&progress, &[]), None);

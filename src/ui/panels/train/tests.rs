@@ -1,8 +1,8 @@
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
 use crate::session::{OpenDataset, Step};
-use crate::ui::panels::bench::looks_as_accepted;
+use crate::ui::panels::harness::looks_as_accepted;
 use crate::ui::widgets::test_pictures::{self, VIEWS, panel, save};
+use crate::worker::message::JobKind;
 use crate::worker::message::{
     AdapterKind, Control, DeviceInfo, EpochPoint, Event, EventKind, JobOutcome, LivePace, Progress, Stage, Summary,
 };
@@ -23,7 +23,7 @@ fn usual(desk: Desk) -> Harness<'static, Desk> {
 
 fn tell(state: &mut State, events: impl IntoIterator<Item = EventKind>) {
     for kind in events {
-        let _effects = state.hear(&Event { job: 1, at: Duration::from_secs(1), kind });
+        let _effects = state.on_event(&Event { job: 1, at: Duration::from_secs(1), kind });
     }
 }
 
@@ -56,13 +56,13 @@ fn epoch(epoch: usize) -> EventKind {
     })
 }
 
-/// A training in its tenth epoch, with a few pictures.
+/// A training in its tenth epoch, with a few previews.
 fn training() -> State {
     let mut state = State::default();
     tell(
         &mut state,
         [
-            EventKind::Started { name: "run".into() },
+            EventKind::Started { kind: JobKind::Run },
             EventKind::Folder { path: "runs/siemens_star_n64-20260131-120000".into() },
             EventKind::Device(DeviceInfo {
                 name: "Intel Xeon Platinum 8481C".into(),
@@ -81,7 +81,7 @@ fn training() -> State {
             tell(&mut state, [epoch(step / 100)]);
         }
         if step % 90 < 3 && step > 90 {
-            state.look(picture::tests::picture(step, 240, 0.1 + step as f32 / 2000.0));
+            state.on_picture(picture::tests::picture(step, 240, 0.1 + step as f32 / 2000.0));
         }
     }
     state
@@ -111,7 +111,7 @@ fn finished(outcome: JobOutcome) -> State {
     state
 }
 
-/// The panel on a machine whose memory is known.
+/// The panel with a fixed amount of memory in use.
 struct Still(View);
 
 impl Default for Still {
@@ -136,9 +136,9 @@ fn before_and_after_the_panel_looks_as_accepted() {
 }
 
 #[test]
-fn without_a_dataset_the_panel_says_what_to_do_and_leads_there() {
+fn without_a_dataset_the_panel_explains_the_steps_and_links_to_them() {
     let mut harness = usual(Desk::default());
-    assert!(harness.query_by_label("Nothing has been trained yet").is_some());
+    assert!(harness.query_by_label("No training yet").is_some());
     assert!(harness.get_by_label("Start training").accesskit_node().is_disabled());
     harness.get_by_label("Open a dataset").click();
     harness.run_ok();
@@ -160,18 +160,18 @@ fn a_running_training_is_paused_resumed_and_stopped_after_the_epoch() {
     harness.run_ok();
     harness.get_by_label_contains("Stop").click();
     harness.run_ok();
-    harness.get_by_label("Finish the epoch and keep").click();
+    harness.get_by_label("Stop after this epoch").click();
     harness.run_ok();
     assert_eq!(std::mem::take(&mut harness.state_mut().actions), [Action::Steer(Control::StopAfterEpoch)]);
     harness.state_mut().state.control = Control::StopAfterEpoch;
     harness.run_ok();
-    harness.get_by_label("Go on instead").click();
+    harness.get_by_label("Continue training").click();
     harness.run_ok();
     assert_eq!(harness.state().actions, [Action::Steer(Control::Run)]);
 }
 
 #[test]
-fn discarding_is_asked_about_first() {
+fn discarding_has_to_be_confirmed() {
     let mut harness = usual(Desk { state: training(), ..Desk::default() });
     let ask = |harness: &mut Harness<'_, Desk>| {
         harness.get_by_label_contains("Stop").click();
@@ -193,70 +193,70 @@ fn discarding_is_asked_about_first() {
 }
 
 #[test]
-fn the_pace_of_pictures_is_chosen_and_the_newest_frame_is_followed_unless_one_is_held() {
+fn the_pace_of_previews_is_chosen_and_the_newest_frame_is_followed_unless_one_is_selected() {
     let mut harness = usual(Desk { state: training(), ..Desk::default() });
     harness.get_by_label("Live").click();
     harness.run_ok();
     assert_eq!(harness.state().actions, [Action::SetPace(LivePace::Live)]);
-    let newest = harness.state().state.film.newest().unwrap().taken.unwrap().1;
+    let newest = harness.state().state.live_pictures.newest().unwrap().taken.unwrap().1;
     assert!(harness.query_by_label_contains(&format!("step {newest}")).is_some());
     harness.get_by_label("Frame").focus();
     harness.run_ok();
     harness.key_press(eframe::egui::Key::ArrowLeft);
     harness.run_ok();
-    let frames = harness.state().state.film.frames();
+    let frames = harness.state().state.live_pictures.frames();
     let before = frames[frames.len() - 2].taken.unwrap().1;
     assert!(harness.query_by_label_contains(&format!("step {before}")).is_some(), "one frame back");
-    harness.state_mut().state.look(picture::tests::picture(990, 240, 0.5));
+    harness.state_mut().state.on_picture(picture::tests::picture(990, 240, 0.5));
     harness.run_ok();
-    assert!(harness.query_by_label_contains(&format!("step {before}")).is_some(), "a held frame stays");
+    assert!(harness.query_by_label_contains(&format!("step {before}")).is_some(), "a selected frame stays");
     harness.get_by_label("Newest").click();
     harness.run_ok();
     assert!(harness.query_by_label_contains("step 990").is_some());
 }
 
 #[test]
-fn a_large_picture_is_made_while_the_window_goes_on() {
+fn a_large_preview_is_rendered_in_the_background() {
     let mut state = training();
-    state.look(picture::tests::picture(2000, 600, 0.5));
+    state.on_picture(picture::tests::picture(2000, 600, 0.5));
     let mut harness = usual(Desk { state, ..Desk::default() });
     let began = std::time::Instant::now();
     while harness.query_by_label("Amplitude of the object so far").is_none() {
-        assert!(began.elapsed() < Duration::from_secs(20), "no picture");
+        assert!(began.elapsed() < Duration::from_secs(20), "no image");
         std::thread::sleep(Duration::from_millis(20));
         harness.step();
     }
 }
 
 #[test]
-fn what_came_of_a_training_is_told_and_leads_to_the_result() {
+fn the_outcome_of_a_training_is_shown_and_leads_to_the_result() {
     let mut harness = usual(Desk { state: finished(JobOutcome::Completed), ..Desk::default() });
     for text in ["Done", "1 min 35 s", "0.957", "0.0434"] {
         assert!(harness.query_by_label(text).is_some(), "{text}");
     }
-    harness.get_by_label("See the result").click();
+    harness.get_by_label("Show the result").click();
     harness.run_ok();
     let folder = "runs/siemens_star_n64-20260131-120000".into();
     assert_eq!(harness.state().actions, [Action::ShowResult { folder, beside: false }]);
 }
 
 #[test]
-fn a_loss_that_is_no_number_and_a_flat_object_are_said() {
+fn a_nan_loss_and_a_flat_object_are_reported() {
     let mut state = finished(JobOutcome::RestoredAfterNan);
-    state.look(picture::tests::picture(950, 240, 0.0));
+    state.on_picture(picture::tests::picture(950, 240, 0.0));
     let mut harness = usual(Desk { state, ..Desk::default() });
-    assert!(harness.query_by_label("The loss is no longer a number").is_some());
+    assert!(harness.query_by_label("The loss is NaN").is_some());
     assert!(harness.query_by_label("The amplitude is flat").is_some());
     save(&mut harness, "train-alarms");
 }
 
 #[test]
-fn a_failed_job_tells_why() {
+fn a_failed_job_shows_the_reason() {
     let mut state = State::default();
     tell(
         &mut state,
         [
-            EventKind::Started { name: "run".into() },
+            EventKind::Started { kind: JobKind::Run },
             EventKind::Failed(crate::error::Error::bad_input("No probe").into()),
         ],
     );

@@ -1,0 +1,13 @@
+//! Operating system: running processes, atomic writing of files and their names, thread priority, main memory.
+
+mod memory;
+mod name;
+mod priority;
+mod process;
+mod temporary;
+
+pub use memory::{resident_memory, total_memory};
+pub use name::file_name;
+pub use priority::{lower_pool_priority, lower_thread_priority};
+pub use process::{Process, host_name};
+pub use temporary::{Temporary, clear_leftovers, folder_of};

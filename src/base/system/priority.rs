@@ -1,0 +1,44 @@
+//! Lower thread priority for background work.
+
+use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
+
+/// From 0 to 99, where 50 is the default; niceness 9 on Linux.
+const BACKGROUND: u8 = 25;
+
+/// Lowers the priority of the current thread below that of the window and of other programs. Has no effect where the system
+/// refuses it.
+pub fn lower_thread_priority() {
+    if let Ok(value) = ThreadPriorityValue::try_from(BACKGROUND) {
+        let _refused = set_current_thread_priority(ThreadPriority::Crossplatform(value));
+    }
+}
+
+/// Lowers the priority of the threads of the global pool, unless the pool has started already.
+///
+/// Hazard: on a machine with two processors, training uses both, and the frames of the window have to wait. Remedy: background
+/// work has a lower priority, which costs no speed on an otherwise idle machine.
+pub fn lower_pool_priority() {
+    let _started_already = rayon::ThreadPoolBuilder::new().start_handler(|_| lower_thread_priority()).build_global();
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn lowering_the_priority_of_a_thread_leaves_others_unchanged() {
+        // The 19th value is the niceness; the name before it may contain anything, parentheses included.
+        let niceness = || -> Option<i32> {
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").ok()?;
+            stat.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse().ok()
+        };
+        let before = niceness();
+        let behind = std::thread::spawn(move || {
+            super::lower_thread_priority();
+            niceness()
+        });
+        let behind = behind.join().ok().flatten();
+        // If the tests themselves run at the lowest priority, it cannot be lowered further.
+        assert!(behind > before || before >= Some(9), "{before:?}, then {behind:?}");
+        assert_eq!(niceness(), before);
+    }
+}

@@ -1,0 +1,31 @@
+//! Output to the two standard streams. A closed pipe (`| head`) is not an error.
+
+use crate::error::{Error, Result};
+use serde::Serialize;
+use std::io::Write;
+
+/// Prints a line on standard output.
+pub(super) fn print_line(text: &str) {
+    let _closed = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints a line on standard error.
+pub(super) fn print_message(text: &str) {
+    let _closed = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Prints an error as one paragraph on standard error.
+pub(super) fn print_error(error: &Error) {
+    print_message(&format!("Error: {error}"));
+}
+
+/// Prints a value as indented JSON on standard output.
+///
+/// # Errors
+/// The value cannot be serialized.
+pub(super) fn print_json(value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::failed(format!("Cannot write the result as JSON ({error})")))?;
+    print_line(&text);
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! `inspect`: the contents of a dataset and whether it can be used.
+
+use super::console::{print_json, print_line, print_message};
+use super::settings;
+use crate::checkpoint::write_atomic;
+use crate::config::Config;
+use crate::data::{self, Inspection, Status};
+use crate::error::{Error, Result};
+use crate::library::{Library, Orientations, Reply, Request};
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Arguments of `inspect`.
+#[derive(Debug, clap::Args)]
+pub(super) struct InspectArgs {
+    /// Dataset: NPZ, CXI, PtyPy .ptyd, other HDF5, MATLAB 7.3 .mat, or a folder with train_data.npz
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Quantity stored in the diffraction array: auto, amplitude or counts
+    #[arg(long, value_name = "UNIT", default_value = "auto")]
+    pub diffraction_unit: String,
+    /// Set how the file is read: a configuration field of the group data; repeatable
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    pub set: Vec<String>,
+    /// Configuration file whose data fields set how the file is read; --set overrides it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Save how the file is read (mapping, units, crop, …) as a configuration file, for --config of any command
+    #[arg(long, value_name = "FILE")]
+    pub save_mapping: Option<PathBuf>,
+    /// Test all eight scan orientations and report which fits the patterns best
+    #[arg(long)]
+    pub orientations: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Prints the contents of a dataset; returns the exit code, 2 if the dataset cannot be used.
+pub(super) fn inspect(args: &InspectArgs) -> Result<u8> {
+    let unit = ("data.diffraction_unit".to_owned(), args.diffraction_unit.clone());
+    let base = args.config.as_ref().map_or_else(|| Ok(Config::default()), Config::load)?;
+    let unit = if args.diffraction_unit == "auto" { Vec::new() } else { vec![unit] };
+    let config = settings::data_config(base, &args.set, unit)?;
+    let inspection = data::inspect_with(&args.file, &config.data)?;
+    let usable = inspection.status() != Status::Fail;
+    let scored = if args.orientations && usable { Some(orientations(args, &config)?) } else { None };
+    match (args.json, &scored) {
+        (true, Some(found)) => {
+            let suggestion = found.as_ref().and_then(Orientations::suggestion);
+            print_json(&json!({ "inspection": inspection, "orientations": found, "suggestion": suggestion }))?;
+        }
+        (true, None) => print_json(&inspection)?,
+        (false, _) => print_line(&findings(&inspection)),
+    }
+    if let (Some(found), false) = (&scored, args.json) {
+        print_line(&orientation_report(found.as_ref()));
+    }
+    if let Some(path) = &args.save_mapping {
+        if usable {
+            write_atomic(path, config.changed_toml(&Config::default(), "data")?.as_bytes())?;
+            print_message(&format!("Saved the file mapping to {0}; use it with --config {0}.", path.display()));
+        } else {
+            print_message("The file mapping was not written: the dataset cannot be used with it.");
+        }
+    }
+    Ok(if usable { 0 } else { 2 })
+}
+
+/// Misfit of each orientation; `None` for too few patterns.
+fn orientations(args: &InspectArgs, config: &Config) -> Result<Option<Orientations>> {
+    let library = Library::spawn(Box::new(|| ()))?;
+    library.request(Request::Orientations {
+        path: args.file.clone(),
+        config: Box::new(config.data.clone()),
+        seed: config.execution.seeds.subsample,
+    });
+    match library.replies().recv() {
+        Ok(Reply::Orientations { found, .. }) => Ok(found.map(Arc::unwrap_or_clone)),
+        Ok(Reply::Failed { failure, .. }) => Err(failure.error),
+        _ => Err(Error::failed("The library thread ended without a reply")),
+    }
+}
+
+/// The eight orientations, best first, and the recommended one.
+fn orientation_report(found: Option<&Orientations>) -> String {
+    let Some(found) = found else { return "\nToo few patterns to determine the scan orientation.".to_owned() };
+    let mut lines = vec![format!("\n  Scan orientation: misfit of {} patterns after a few epochs", found.patterns)];
+    for score in found.best_first() {
+        let now = if score.orientation == found.now { "  current" } else { "" };
+        lines.push(format!("  {:<13} {:.4}{now}", score.orientation.name(), score.misfit));
+    }
+    lines.push(String::new());
+    lines.push(match found.suggestion() {
+        Some(best) => {
+            let twin = found.twin_of(best).map_or_else(String::new, |twin| {
+                format!(" {} fits equally well: this probe cannot distinguish the two.", twin.name())
+            });
+            format!("{name} fits the patterns better: --orientation {name}.{twin}", name = best.name())
+        }
+        None if !found.stands_out() => {
+            "No orientation stands out: check the positions and their unit, and the probe.".to_owned()
+        }
+        None => match found.twin_of(found.now) {
+            Some(twin) => format!(
+                "The current orientation fits the patterns; {} fits equally well: this probe cannot distinguish the two.",
+                twin.name()
+            ),
+            None => "The current orientation fits the patterns best.".to_owned(),
+        },
+    });
+    lines.join("\n")
+}
+
+/// Arrays, then verdicts, then what happens on reading.
+fn findings(inspection: &Inspection) -> String {
+    let mut lines = vec![inspection.path.display().to_string(), String::new()];
+    let width = inspection.arrays.iter().map(|array| array.key.chars().count()).max().unwrap_or(0);
+    for array in &inspection.arrays {
+        let shape = match array.shape.as_slice() {
+            [length] => format!("{length},"),
+            lengths => lengths.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
+        };
+        let range = array.range.map_or_else(String::new, |(low, high)| format!("  {low:.6} to {high:.6}"));
+        let problem = array.problem.as_ref().map_or_else(String::new, |problem| format!("  {problem}"));
+        lines.push(format!("  {:<width$}  ({shape})  {}{range}{problem}", array.key, array.dtype));
+    }
+    lines.push(String::new());
+    for verdict in &inspection.verdicts {
+        lines.push(format!("  {verdict}"));
+        if verdict.status != Status::Pass && !verdict.expected.is_empty() {
+            lines.push(format!("        expected {}", verdict.expected));
+        }
+        if verdict.status != Status::Pass && !verdict.advice.is_empty() {
+            lines.push(format!("        {}", verdict.advice));
+        }
+    }
+    if !inspection.notes.is_empty() {
+        lines.push(String::new());
+        lines.extend(inspection.notes.iter().map(|note| format!("  {note}")));
+    }
+    lines.push(String::new());
+    lines.push(match inspection.status() {
+        Status::Pass => "The file can be used.".to_owned(),
+        Status::Warn => "The file can be used; see the warnings.".to_owned(),
+        Status::Fail => "The file cannot be used as it is.".to_owned(),
+    });
+    lines.join("\n")
+}

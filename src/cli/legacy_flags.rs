@@ -1,0 +1,110 @@
+//! Flags of the Python tools that map to another setting, or have no effect here (A§12).
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
+
+/// Flags of the Python tools that are no plain alias of one of ours.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LegacyFlags<const TRAINING: bool> {
+    /// Path and value of each setting they stand for.
+    pub settings: Vec<(String, String)>,
+    /// Notes to print about them.
+    pub notes: Vec<String>,
+}
+
+/// Path and flag of the field that `--n-images` stands for.
+const fn n_images(training: bool) -> (&'static str, &'static str) {
+    if training { ("data.n_groups", "n-groups") } else { ("data.n_subsample", "n-subsample") }
+}
+
+/// A flag without effect: name, aliases, true if it takes a value, reason.
+type WithoutEffect = (&'static str, &'static [&'static str], bool, &'static str);
+
+const WITHOUT_EFFECT: &[WithoutEffect] = &[
+    ("disable-mlflow", &[], false, "nothing is sent to MLflow"),
+    ("do-stitching", &[], false, "`run` and `infer` always stitch"),
+    ("backend", &[], true, "there is only one backend"),
+    ("deterministic", &["torch-deterministic", "no-deterministic"], false, "all seeds are always fixed"),
+    ("num-workers", &["torch-num-workers"], true, "the dataset is kept on the device"),
+    ("enable-checkpointing", &["disable-checkpointing"], false, "the last and the best model are always kept"),
+    ("checkpoint-save-top-k", &["torch-checkpoint-save-top-k"], true, "the last and the best model are always kept"),
+    (
+        "checkpoint-monitor",
+        &["torch-checkpoint-monitor"],
+        true,
+        "the best epoch has the lowest validation loss, or training loss without validation data",
+    ),
+    ("checkpoint-mode", &[], true, "the best epoch is the one with the lowest loss"),
+    ("strategy", &[], true, "training uses a single device"),
+    ("positions-provided", &[], true, "the positions are always those of the dataset"),
+    (
+        "torch-recon-log-every-n-epochs",
+        &[
+            "torch-recon-log-num-patches",
+            "torch-recon-log-fixed-indices",
+            "torch-recon-log-stitch",
+            "torch-recon-log-max-stitch-samples",
+        ],
+        true,
+        "nothing is sent to MLflow",
+    ),
+    ("torch-enable-checkpointing", &[], true, "the last and the best model are always kept"),
+    ("console-level", &[], true, "the log of a run is log.txt in its folder"),
+    ("verbose", &["debug"], false, "the log of a run is log.txt in its folder"),
+];
+
+impl<const TRAINING: bool> clap::Args for LegacyFlags<TRAINING> {
+    fn augment_args(mut command: Command) -> Command {
+        for (name, aliases, takes_value, _) in WITHOUT_EFFECT {
+            let argument = Arg::new(*name).long(*name).aliases(aliases.iter().copied()).hide(true);
+            let action = if *takes_value { ArgAction::Append } else { ArgAction::Count };
+            command = command.arg(argument.action(action));
+        }
+        let hidden = |name: &'static str| Arg::new(name).long(name).value_name("VALUE").hide(true);
+        command
+            .arg(
+                Arg::new("n-images")
+                    .long("n-images")
+                    .value_name("N")
+                    .help(format!("Deprecated name of --{}", n_images(TRAINING).1))
+                    .conflicts_with(n_images(TRAINING).0),
+            )
+            .arg(hidden("subsample-seed"))
+            .arg(hidden("sequential-sampling"))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<const TRAINING: bool> FromArgMatches for LegacyFlags<TRAINING> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut flags = Self::default();
+        for (name, _, _, reason) in WITHOUT_EFFECT {
+            if matches.value_source(name) == Some(ValueSource::CommandLine) {
+                flags.notes.push(format!("--{name} has no effect here: {reason}."));
+            }
+        }
+        if let Some(n) = matches.get_one::<String>("n-images") {
+            let (path, flag) = n_images(TRAINING);
+            flags.settings.push((path.to_owned(), n.clone()));
+            flags.notes.push(format!("--n-images is the deprecated name of --{flag}."));
+        }
+        if let Some(seed) = matches.get_one::<String>("subsample-seed") {
+            flags.settings.push(("execution.seeds.subsample".to_owned(), seed.clone()));
+        }
+        if let Some(value) = matches.get_one::<String>("sequential-sampling") {
+            let sampling = if value.eq_ignore_ascii_case("true") { "sequential" } else { "random" };
+            if TRAINING {
+                flags.settings.push(("data.sampling".to_owned(), sampling.to_owned()));
+            }
+        }
+        Ok(flags)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! `train` and `run`: training, and for `run` also the reconstruction of the same dataset.
+
+use super::flags::{OutputArgs, SettingArgs};
+use super::{jobs, settings};
+use crate::config::ConfigPaths;
+use crate::error::Result;
+use crate::worker::message::Job;
+use std::path::PathBuf;
+
+/// Arguments of `train` and `run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct TrainArgs {
+    /// Dataset: NPZ, CXI, PtyPy .ptyd, other HDF5, MATLAB 7.3 .mat, or a folder with train_data.npz
+    #[arg(value_name = "DATASET", required_unless_present_any = ["train_data_file", "resume", "config"])]
+    pub dataset: Option<PathBuf>,
+    /// Resume the interrupted or stopped training in this run folder; only --accelerator, --epochs and --time-budget can be
+    /// changed, and DATASET is needed only if the dataset has moved
+    #[arg(long, value_name = "RUN_FOLDER", conflicts_with_all = ["output_dir", "validation", "preset", "config", "seed"])]
+    pub resume: Option<PathBuf>,
+    /// Dataset, under its name in the Python tools
+    #[arg(long = "train-data-file", id = "train_data_file", hide = true)]
+    #[arg(conflicts_with = "dataset")]
+    pub train_data_file: Option<PathBuf>,
+    /// Second dataset, for the validation loss
+    #[arg(long, alias = "test-data-file", value_name = "FILE")]
+    pub validation: Option<PathBuf>,
+    /// Run folder [default: a new folder below runs/]
+    #[arg(long, value_name = "FOLDER")]
+    pub output_dir: Option<PathBuf>,
+    /// Preset to start from: recipe or reference [default: recipe; reference for a configuration from PtychoPINN]
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// Configuration.
+    #[command(flatten)]
+    pub settings: SettingArgs<true>,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Trains, then reconstructs if `reconstruct`; returns the exit code.
+pub(super) fn train(args: TrainArgs, reconstruct: bool) -> Result<u8> {
+    if let Some(folder) = args.resume {
+        let gathered = settings::gather(&args.settings)?;
+        let dataset = args.dataset.or(args.train_data_file);
+        let job = Job::Resume { folder, dataset, reconstruct: Some(reconstruct), settings: gathered.values };
+        return jobs::run_one(job, &gathered.notes, args.output);
+    }
+    let (config, settings) = settings::effective(args.preset.as_deref(), &args.settings)?;
+    // Files and folders on the command line override those named in a configuration from PtychoPINN.
+    let ConfigPaths { train, test, output, model } = settings.paths;
+    let dataset = args.dataset.or(args.train_data_file).or(train.into_iter().next());
+    let dataset = settings::required(dataset, "DATASET")?;
+    let (validation, output_dir) = (args.validation.or(test), args.output_dir.or(output).into());
+    let mut notes = settings.notes;
+    if let Some(model) = model {
+        notes.push(format!("Training ignores the model named in the configuration ({}).", model.display()));
+    }
+    let changed = config.differences(&settings.preset.config())?;
+    let changed = if changed.is_empty() { "unchanged".to_owned() } else { changed.join(", ") };
+    notes.push(format!("Configuration: preset {}, {changed}.", settings.preset.name()));
+    let config = Box::new(config);
+    let job = if reconstruct {
+        Job::Run { dataset, validation, output_dir, config }
+    } else {
+        Job::Train { dataset, validation, output_dir, config }
+    };
+    jobs::run_one(job, &notes, args.output)
+}

@@ -1,0 +1,29 @@
+//! Direct solver: reconstruction without a network, by gradient descent on the same physics (far field, thin object,
+//! known positions).
+//!
+//! The amplitude misfit has a majorant that is quadratic in the object, with the summed illumination as its diagonal:
+//! the gradient divided by it is a step that never increases the misfit and needs no learning rate. Each epoch uses all
+//! patterns, with Nesterov acceleration that restarts whenever the misfit rises. Mini-batches converge slightly faster
+//! at first, but then fluctuate with the noise of the latest patterns, and get worse over time.
+//!
+//! The probe is refined with the same acceleration, positions by damped Gauss–Newton steps per pattern, and intensities
+//! by a damped fit per pattern.
+//!
+//! * `wave`: forward model, misfit and gradient of one pattern. * `solver`: the object. * `refine`: probe, positions
+//!   and intensities. * `on_device`: the work per pattern as tensors on a GPU. * `variation`: total variation.
+//! * `orientation`: test of the eight scan orientations. * `probe_search`: the probe of a scan that has none. * `central`: the
+//!   patterns on which both try.
+
+mod central;
+mod on_device;
+mod orientation;
+mod probe_search;
+mod refine;
+mod solver;
+mod variation;
+mod wave;
+
+pub use central::central_patterns;
+pub use orientation::{OrientationScore, Orientations, score_orientations};
+pub use probe_search::{ProbeSearch, ProbeTrial, search_probe};
+pub use solver::{Solution, Start, solve, solve_on, solve_on_faster};

@@ -1,0 +1,154 @@
+//! Refinement of the probe, the positions and the intensity of each pattern.
+
+use super::solver::Solver;
+use super::wave::{PatternGradient, ShiftNormalEquations};
+use ndarray::{Array2, Array3, Axis};
+use num_complex::Complex32;
+use rayon::prelude::*;
+
+/// Damping of the steps of positions and intensities, since the object moves with them.
+const DAMPING: f64 = 0.7;
+/// Longest step of a position per epoch, in pixels.
+const MAX_STEP: f64 = 0.5;
+/// Fraction of the mean curvature added as damping, so that patterns without features do not move.
+const STIFFNESS: f64 = 0.05;
+/// Range of the amplitude scale of the probe for a pattern.
+const SCALE_RANGE: [f32; 2] = [0.5, 2.0];
+
+impl Solver<'_> {
+    /// Adds the probe gradients of the patterns, each shifted back from its sub-pixel position, to `sum`.
+    pub(super) fn accumulate_probe_gradient(
+        &self,
+        chunk: &[usize],
+        gradients: &[PatternGradient],
+        sum: &mut Array3<Complex32>,
+    ) {
+        let shape = self.probe.dim();
+        let moved: Vec<Array3<Complex32>> = chunk
+            .par_iter()
+            .zip(gradients)
+            .map(|(&index, gradient)| {
+                let (.., rest) = self.patch_corner(index);
+                let gradient =
+                    Array3::from_shape_vec(shape, gradient.probe.clone()).unwrap_or_else(|_| Array3::zeros(shape));
+                let mut back = self.model.shifted(gradient.view(), [-rest[0], -rest[1]]);
+                back.mapv_inplace(|value| value * self.intensity_scales[index]);
+                back
+            })
+            .collect();
+        moved.iter().for_each(|gradient| *sum += gradient);
+    }
+
+    /// Probe after a step from the extrapolated probe that minimizes the quadratic majorant.
+    pub(super) fn updated_probe(
+        &self,
+        gradient: &Array3<Complex32>,
+        object: &Array2<Complex32>,
+        step_size: f32,
+    ) -> Array3<Complex32> {
+        let mut object_power = Array2::<f32>::zeros((self.side, self.side));
+        for (index, scale) in self.intensity_scales.iter().enumerate() {
+            let (top, left, _) = self.patch_corner(index);
+            let window = object.slice(ndarray::s![top..top + self.side, left..left + self.side]);
+            object_power.zip_mut_with(&window, |sum, value| *sum += value.norm_sqr() * scale * scale);
+        }
+        let largest = object_power.iter().copied().fold(0.0f32, f32::max);
+        let floor = self.config.regularization as f32 * largest;
+        let mut probe = self.extrapolated_probe.clone();
+        for (mut mode, gradient) in probe.axis_iter_mut(Axis(0)).zip(gradient.axis_iter(Axis(0))) {
+            ndarray::Zip::from(&mut mode)
+                .and(&gradient)
+                .and(&object_power)
+                .for_each(|probe, gradient, object_power| *probe -= gradient * step_size / (object_power + floor));
+        }
+        probe
+    }
+
+    /// Restores the total power of the probe, (N/2)², and scales the object inversely.
+    pub(super) fn normalize_probe_power(&mut self) {
+        let power = (self.side as f32 / 2.0).powi(2);
+        let now: f32 = self.probe.iter().map(Complex32::norm_sqr).sum();
+        let back = (power / now.max(f32::MIN_POSITIVE)).sqrt();
+        for probe in [&mut self.probe, &mut self.previous_probe] {
+            probe.mapv_inplace(|value| value * back);
+        }
+        for object in [&mut self.object, &mut self.previous_object] {
+            object.mapv_inplace(|value| value / back);
+        }
+    }
+
+    /// Normal equations of each pattern for a shift of its probe.
+    pub(super) fn shift_normal_equations(&self, object: &Array2<Complex32>) -> Vec<ShiftNormalEquations> {
+        (0..self.positions.len())
+            .into_par_iter()
+            .map(|index| {
+                let (.., rest) = self.patch_corner(index);
+                let patch = self.patch(object, index);
+                self.model.shift_normal_equations(
+                    &patch,
+                    &self.probe_spectra,
+                    rest,
+                    self.intensity_scales[index],
+                    &self.amplitudes[index],
+                )
+            })
+            .collect()
+    }
+
+    /// Corrected positions (x, y): a damped Gauss–Newton step for each pattern, at most half a pixel long, within
+    /// `max_shift` of the initial position, and without the common shift, which the patterns do not determine.
+    pub(super) fn correct_positions(&self, equations: &[ShiftNormalEquations]) -> Vec<[f64; 2]> {
+        let curvature = equations.iter().map(|equation| equation.yy + equation.xx).sum::<f64>()
+            / (2 * equations.len()).max(1) as f64;
+        let damping = STIFFNESS * curvature + f64::MIN_POSITIVE;
+        let step = |equation: &ShiftNormalEquations| {
+            let (yy, xx) = (equation.yy + damping, equation.xx + damping);
+            let determinant = yy * xx - equation.xy * equation.xy;
+            let step = [
+                (yy * equation.x - equation.xy * equation.y) / determinant,
+                (xx * equation.y - equation.xy * equation.x) / determinant,
+            ];
+            if step.iter().all(|value| value.is_finite()) { clip_length(step, MAX_STEP) } else { [0.0; 2] }
+        };
+        let mut shifts: Vec<[f64; 2]> = equations
+            .iter()
+            .zip(self.positions.iter().zip(self.initial_positions))
+            .map(|(equation, (position, initial))| {
+                let step = step(equation);
+                [0, 1].map(|axis| position[axis] + DAMPING * step[axis] - initial[axis])
+            })
+            .collect();
+        let mean = [0, 1].map(|axis| shifts.iter().map(|shift| shift[axis]).sum::<f64>() / shifts.len().max(1) as f64);
+        for shift in &mut shifts {
+            *shift = clip_length([shift[0] - mean[0], shift[1] - mean[1]], self.config.max_shift);
+        }
+        shifts
+            .iter()
+            .zip(self.initial_positions)
+            .map(|(shift, initial)| [initial[0] + shift[0], initial[1] + shift[1]])
+            .collect()
+    }
+
+    /// Moves the intensity scale of each pattern towards its best fit (damped), keeping the mean intensity at 1.
+    ///
+    /// * `corrections`: best amplitude scale of each pattern relative to its current one.
+    pub(super) fn update_intensity_scales(&mut self, corrections: &[f32]) {
+        for (scale, correction) in self.intensity_scales.iter_mut().zip(corrections) {
+            let updated = *scale * correction.max(f32::MIN_POSITIVE).powf(DAMPING as f32);
+            *scale = if updated.is_finite() { updated.clamp(SCALE_RANGE[0], SCALE_RANGE[1]) } else { *scale };
+        }
+        let mean = self.intensity_scales.iter().map(|scale| scale * scale).sum::<f32>()
+            / self.intensity_scales.len().max(1) as f32;
+        let back = mean.max(f32::MIN_POSITIVE).sqrt().recip();
+        self.intensity_scales.iter_mut().for_each(|scale| *scale *= back);
+    }
+}
+
+/// `step` shortened to at most this length.
+fn clip_length(step: [f64; 2], longest: f64) -> [f64; 2] {
+    let length = step[0].hypot(step[1]);
+    if length <= longest { step } else { step.map(|value| value * longest / length) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! Forward model of one pattern: exit wave, far-field diffraction, misfit and back-propagated gradients.
+//!
+//! Spectra and amplitudes have the layout of [`Fft2::forward`]: zero frequency first, transposed.
+
+use crate::config::DirectLoss;
+use crate::fourier::{Fft2, Scratch};
+use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
+use num_complex::Complex32;
+
+/// Floor added to the predicted intensity, in normalized units: darker pixels have no defined phase.
+pub(super) const INTENSITY_FLOOR: f32 = 1e-8;
+
+/// Far-field diffraction of N × N exit waves.
+pub(super) struct ForwardModel {
+    fft: Fft2<f32>,
+    side: usize,
+    /// Frequencies of the transform in cycles per pixel, for sub-pixel shifts.
+    frequencies: Vec<f32>,
+}
+
+/// Misfit and gradients of one pattern.
+pub(super) struct PatternGradient {
+    /// Σ (|F| − a)², or the Poisson deviance.
+    pub misfit: f64,
+    /// (N·N) gradient with respect to the conjugate object patch.
+    pub object: Vec<Complex32>,
+    /// (modes · N·N) gradient with respect to the conjugate probe, at its sub-pixel position; empty if not requested.
+    pub probe: Vec<Complex32>,
+    /// Amplitude scale of the probe that fits this pattern best, relative to its current scale.
+    pub intensity_scale: f32,
+}
+
+/// Gauss–Newton normal equations of one pattern for the shift `(dy, dx)` of its probe: `yy·dy + xy·dx = y`,
+/// `xy·dy + xx·dx = x`, from the derivatives of the predicted amplitudes and their residuals.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ShiftNormalEquations {
+    pub yy: f64,
+    pub xx: f64,
+    pub xy: f64,
+    pub y: f64,
+    pub x: f64,
+}
+
+impl ForwardModel {
+    pub(super) fn new(side: usize) -> Self {
+        let half = (side / 2) as i64;
+        let frequencies =
+            (0..side as i64).map(|k| (if k < half { k } else { k - side as i64 }) as f32 / side as f32).collect();
+        Self { fft: Fft2::new(side, side), side, frequencies }
+    }
+
+    /// (N·N) amplitude in the layout of the transform, from a measured (N, N) one with its zero frequency at
+    /// `[N/2, N/2]`, times `factor · N`; −1 where `good` is false.
+    pub(super) fn arrange_amplitude(
+        &self,
+        pattern: ArrayView2<'_, f32>,
+        good: Option<ArrayView2<'_, bool>>,
+        factor: f32,
+    ) -> Vec<f32> {
+        let (n, half) = (self.side, self.side / 2);
+        (0..n * n)
+            .map(|i| {
+                let (kx, ky) = (i / n, i % n);
+                let at = ((ky + half) % n, (kx + half) % n);
+                if good.is_some_and(|good| good.get(at) == Some(&false)) {
+                    return -1.0;
+                }
+                // The transform is unnormalized, N times an orthonormal one; the amplitudes are scaled alike.
+                pattern[at] * factor * n as f32
+            })
+            .collect()
+    }
+
+    /// (modes · N·N) spectra of a (modes, N, N) probe, in the layout of the transform.
+    pub(super) fn spectra(&self, probe: ArrayView3<'_, Complex32>) -> Vec<Complex32> {
+        let pixels = self.side * self.side;
+        let (mut image, mut scratch) = (vec![Complex32::default(); pixels], Scratch::default());
+        let mut spectra = vec![Complex32::default(); probe.len()];
+        for (mode, spectrum) in probe.axis_iter(Axis(0)).zip(spectra.chunks_exact_mut(pixels)) {
+            image.iter_mut().zip(mode.iter()).for_each(|(to, from)| *to = *from);
+            self.fft.forward(&mut image, spectrum, &mut scratch);
+        }
+        spectra
+    }
+
+    /// (modes, N, N) probe with these spectra, shifted by `(dy, dx)` pixels by the shift theorem and scaled by
+    /// `factor`.
+    pub(super) fn shift_probe(&self, spectra: &[Complex32], shift: [f32; 2], factor: f32) -> Array3<Complex32> {
+        self.shift_probe_weighted(spectra, shift, |_| Complex32::new(factor, 0.0))
+    }
+
+    /// Like [`ForwardModel::shift_probe`], with a factor for each index of a spectrum.
+    fn shift_probe_weighted(
+        &self,
+        spectra: &[Complex32],
+        shift: [f32; 2],
+        factor: impl Fn(usize) -> Complex32,
+    ) -> Array3<Complex32> {
+        let (n, pixels) = (self.side, self.side * self.side);
+        let mut shifted = Array3::zeros((spectra.len() / pixels, n, n));
+        let mut image = vec![Complex32::default(); pixels];
+        let mut phased = vec![Complex32::default(); pixels];
+        let mut scratch = Scratch::default();
+        // The phase factor is separable.
+        let phases = |shift: f32| -> Vec<Complex32> {
+            self.frequencies.iter().map(|k| Complex32::from_polar(1.0, -std::f32::consts::TAU * k * shift)).collect()
+        };
+        let (along_y, along_x) = (phases(shift[0]), phases(shift[1]));
+        let scale = 1.0 / pixels as f32;
+        for (mut mode, spectrum) in shifted.axis_iter_mut(Axis(0)).zip(spectra.chunks_exact(pixels)) {
+            for (i, (to, from)) in phased.iter_mut().zip(spectrum).enumerate() {
+                *to = from * along_x[i / n] * along_y[i % n] * factor(i) * scale;
+            }
+            self.fft.inverse(&mut phased, &mut image, &mut scratch);
+            mode.iter_mut().zip(&image).for_each(|(to, from)| *to = *from);
+        }
+        shifted
+    }
+
+    /// Normal equations of one pattern for a shift of its probe.
+    ///
+    /// * `patch`: (N·N). * `spectra`: see [`ForwardModel::spectra`]. * `shift`, `factor`: see
+    ///   [`ForwardModel::shift_probe`].
+    /// * `amplitude`: see [`ForwardModel::arrange_amplitude`].
+    pub(super) fn shift_normal_equations(
+        &self,
+        patch: &[Complex32],
+        spectra: &[Complex32],
+        shift: [f32; 2],
+        factor: f32,
+        amplitude: &[f32],
+    ) -> ShiftNormalEquations {
+        let (n, pixels) = (self.side, self.side * self.side);
+        let derivative = |k: f32| Complex32::new(0.0, -std::f32::consts::TAU * k * factor);
+        let probe = self.shift_probe(spectra, shift, factor);
+        let along_y = self.shift_probe_weighted(spectra, shift, |i| derivative(self.frequencies[i % n]));
+        let along_x = self.shift_probe_weighted(spectra, shift, |i| derivative(self.frequencies[i / n]));
+        let (mut exit_wave, mut scratch) = (vec![Complex32::default(); pixels], Scratch::default());
+        let mut propagate = |probe: ArrayView2<'_, Complex32>| {
+            exit_wave.iter_mut().zip(patch).zip(probe).for_each(|((wave, patch), probe)| *wave = patch * probe);
+            let mut spectrum = vec![Complex32::default(); pixels];
+            self.fft.forward(&mut exit_wave, &mut spectrum, &mut scratch);
+            spectrum
+        };
+        let (mut intensity, mut by_y, mut by_x) = (vec![INTENSITY_FLOOR; pixels], vec![0.0; pixels], vec![0.0; pixels]);
+        for mode in 0..probe.len_of(Axis(0)) {
+            let field = propagate(probe.index_axis(Axis(0), mode));
+            let (y, x) = (propagate(along_y.index_axis(Axis(0), mode)), propagate(along_x.index_axis(Axis(0), mode)));
+            for (i, value) in field.iter().enumerate() {
+                intensity[i] += value.norm_sqr();
+                by_y[i] += value.re * y[i].re + value.im * y[i].im;
+                by_x[i] += value.re * x[i].re + value.im * x[i].im;
+            }
+        }
+        let mut equations = ShiftNormalEquations::default();
+        for (i, &a) in amplitude.iter().enumerate().filter(|(_, a)| **a >= 0.0) {
+            let modulus = intensity[i].sqrt();
+            let (y, x) = (f64::from(by_y[i] / modulus), f64::from(by_x[i] / modulus));
+            let residual = f64::from(a - modulus);
+            equations.yy += y * y;
+            equations.xx += x * x;
+            equations.xy += x * y;
+            equations.y += y * residual;
+            equations.x += x * residual;
+        }
+        equations
+    }
+
+    /// (modes, N, N) probe shifted by `(dy, dx)` pixels by the shift theorem.
+    pub(super) fn shifted(&self, probe: ArrayView3<'_, Complex32>, shift: [f32; 2]) -> Array3<Complex32> {
+        if shift == [0.0, 0.0] { probe.to_owned() } else { self.shift_probe(&self.spectra(probe), shift, 1.0) }
+    }
+
+    /// Misfit and gradients of one pattern.
+    ///
+    /// * `patch`: (N·N). * `probe`: (modes, N, N), at its sub-pixel position.
+    /// * `amplitude`: see [`ForwardModel::arrange_amplitude`]; negative at masked pixels.
+    pub(super) fn gradient(
+        &self,
+        patch: &[Complex32],
+        probe: ArrayView3<'_, Complex32>,
+        amplitude: &[f32],
+        loss: DirectLoss,
+        with_probe: bool,
+    ) -> PatternGradient {
+        let pixels = self.side * self.side;
+        let modes = probe.len_of(Axis(0));
+        let mut exit_wave = vec![Complex32::default(); pixels];
+        let mut scratch = Scratch::default();
+        let mut spectra = vec![Complex32::default(); modes * pixels];
+        for (mode, spectrum) in probe.axis_iter(Axis(0)).zip(spectra.chunks_exact_mut(pixels)) {
+            for ((wave, patch), probe) in exit_wave.iter_mut().zip(patch).zip(mode) {
+                *wave = patch * probe;
+            }
+            self.fft.forward(&mut exit_wave, spectrum, &mut scratch);
+        }
+        let mut intensity: Vec<f32> = spectra[..pixels].iter().map(Complex32::norm_sqr).collect();
+        for spectrum in spectra.chunks_exact(pixels).skip(1) {
+            intensity.iter_mut().zip(spectrum).for_each(|(sum, value)| *sum += value.norm_sqr());
+        }
+        // Residual factor of each frequency: 1 − a/|F|, or 1 − a²/|F|² for Poisson counts.
+        let mut misfit = 0.0f64;
+        let (mut measured, mut predicted) = (0.0f64, 0.0f64);
+        for (factor, &a) in intensity.iter_mut().zip(amplitude) {
+            let i = *factor + INTENSITY_FLOOR;
+            if a < 0.0 {
+                *factor = 0.0;
+                continue;
+            }
+            match loss {
+                DirectLoss::Amplitude => {
+                    let modulus = i.sqrt();
+                    misfit += f64::from(modulus - a).powi(2);
+                    measured += f64::from(a * modulus);
+                    predicted += f64::from(i);
+                    *factor = 1.0 - a / modulus;
+                }
+                DirectLoss::Poisson => {
+                    let k = a * a;
+                    let entropy = if k > 0.0 { k * (k / i).ln() } else { 0.0 };
+                    misfit += f64::from(i - k + entropy);
+                    measured += f64::from(k);
+                    predicted += f64::from(i);
+                    // Where the prediction is far too dark, the step of the quadratic majorant must not be exceeded.
+                    *factor = (1.0 - k / i).max(-1.0);
+                }
+            }
+        }
+        let scale = 1.0 / pixels as f32;
+        let mut object = vec![Complex32::default(); pixels];
+        let mut probe_gradient = vec![Complex32::default(); if with_probe { modes * pixels } else { 0 }];
+        for (m, (mode, spectrum)) in probe.axis_iter(Axis(0)).zip(spectra.chunks_exact_mut(pixels)).enumerate() {
+            spectrum.iter_mut().zip(&intensity).for_each(|(value, factor)| *value *= factor * scale);
+            self.fft.inverse(spectrum, &mut exit_wave, &mut scratch);
+            for ((sum, wave), probe) in object.iter_mut().zip(&exit_wave).zip(mode) {
+                *sum += probe.conj() * wave;
+            }
+            if with_probe {
+                let target = &mut probe_gradient[m * pixels..(m + 1) * pixels];
+                for ((to, wave), patch) in target.iter_mut().zip(&exit_wave).zip(patch) {
+                    *to = patch.conj() * wave;
+                }
+            }
+        }
+        let ratio = (measured / predicted.max(f64::MIN_POSITIVE)) as f32;
+        let intensity_scale = if loss == DirectLoss::Poisson { ratio.sqrt() } else { ratio };
+        PatternGradient { misfit: misfit / pixels as f64, object, probe: probe_gradient, intensity_scale }
+    }
+}

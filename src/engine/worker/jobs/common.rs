@@ -1,0 +1,194 @@
+//! Steps that several jobs share.
+
+use super::large_dataset::LargeDataset;
+use crate::checkpoint::RunFolder;
+use crate::config::Config;
+use crate::data::{Dataset, Reconstruction, Refined};
+use crate::error::{Error, Result};
+use crate::imaging;
+use crate::metrics;
+use crate::worker::device::{self, Selected};
+use crate::worker::live_preview::picture_of;
+use crate::worker::message::{Control, DatasetSummary, EventKind, Job, Stage};
+use crate::worker::recorder::Recorder;
+use crate::worker::summary::{Summary, SummaryDataset};
+use std::path::Path;
+
+/// Largest common shift between a result and its reference that is removed before they are compared, pixels.
+const MAX_SHIFT: f64 = 4.0;
+
+/// Applies settings for inference and checks the configuration.
+///
+/// # Errors
+/// Settings that are fixed by the model, and values that are not valid.
+pub(super) fn apply_inference_settings(config: &mut Config, settings: &[(String, String)]) -> Result<()> {
+    for (field, value) in settings {
+        Config::check_settable_in_inference(field)?;
+        config.set(field, value)?;
+    }
+    config.validate()
+}
+
+/// Reads and reports a dataset.
+pub(super) fn load(recorder: &Recorder<'_>, path: &Path, config: &Config) -> Result<Dataset> {
+    recorder.emit(EventKind::Stage { stage: Stage::Loading });
+    let dataset = Dataset::load(path, &config.data, config.execution.seeds.subsample)?;
+    report_dataset(recorder, &dataset);
+    Ok(dataset)
+}
+
+/// As [`load`]; of a dataset that does not fit into memory, its first part.
+pub(super) fn load_part(
+    recorder: &Recorder<'_>,
+    path: &Path,
+    config: &Config,
+    large: Option<&LargeDataset>,
+) -> Result<Dataset> {
+    let Some(large) = large else { return load(recorder, path, config) };
+    recorder.emit(EventKind::Stage { stage: Stage::Loading });
+    let dataset = Dataset::load_rows(path, &config.data, large.part(0), None)?;
+    report_dataset(recorder, &dataset);
+    recorder.note(format!(
+        "The {} patterns do not fit in {}: reconstruction processes all of them in chunks of {}, and quality is \
+         evaluated on {}.",
+        large.count,
+        large.granted,
+        large.chunk.min(large.count),
+        dataset.len(),
+    ));
+    Ok(dataset)
+}
+
+fn report_dataset(recorder: &Recorder<'_>, dataset: &Dataset) {
+    recorder.emit(EventKind::Dataset(DatasetSummary {
+        path: dataset.path.clone(),
+        n: dataset.len(),
+        side: dataset.patch_size(),
+        probe_modes: dataset.probe.dim().0,
+        has_object: dataset.object.is_some(),
+        fingerprint: dataset.fingerprint.clone(),
+    }));
+    for note in &dataset.notes {
+        recorder.note(note);
+    }
+}
+
+/// Selects and reports the device.
+pub(super) fn select_device(recorder: &Recorder<'_>, config: &Config) -> Result<Selected> {
+    let selected = device::select(config.execution.accelerator)?;
+    recorder.emit(EventKind::Device(selected.info.clone()));
+    for note in &selected.notes {
+        recorder.note(note);
+    }
+    Ok(selected)
+}
+
+/// Ends a job that was stopped before anything was written.
+pub(super) fn fail_if_stopped(recorder: &Recorder<'_>) -> Result<()> {
+    match recorder.context().switch.get() {
+        Control::Stop | Control::Discard => Err(Error::failed("Stopped before the job started; nothing was written")),
+        Control::Run | Control::Pause | Control::StopAfterEpoch => Ok(()),
+    }
+}
+
+/// Summary of a job, without its results.
+pub(super) fn new_summary(
+    job: &Job,
+    dataset: &Dataset,
+    path: &Path,
+    selected: &Selected,
+    folder: &RunFolder,
+) -> Summary {
+    Summary {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: job.kind(),
+        device: selected.info.clone(),
+        reduced_capability: selected.info.reduced_capability,
+        dataset: SummaryDataset {
+            path: path.to_path_buf(),
+            fingerprint: dataset.fingerprint.clone(),
+            n: dataset.len(),
+            side: dataset.patch_size(),
+        },
+        config: folder.config(),
+        ..Summary::default()
+    }
+}
+
+/// Evaluates an object with its refined probe, positions and intensities, and writes it with its images.
+pub(super) fn save_object(
+    recorder: &Recorder<'_>,
+    summary: &mut Summary,
+    folder: &RunFolder,
+    dataset: &Dataset,
+    reconstruction: Reconstruction,
+    refined: &Refined,
+) -> Result<()> {
+    let change = refined.change(dataset);
+    summary.probe_change = change.probe;
+    summary.position_shift_rms_px = change.shift_px.map(|(rms, _)| rms);
+    summary.position_shift_max_px = change.shift_px.map(|(_, max)| max);
+    summary.intensity_spread = change.intensity;
+    if refined.is_empty() {
+        evaluate(recorder, summary, dataset, &reconstruction);
+    } else {
+        let mut refined_dataset = dataset.clone();
+        refined.apply(&mut refined_dataset);
+        evaluate(recorder, summary, &refined_dataset, &reconstruction);
+    }
+    reconstruction.save_with(refined, &folder.reconstruction())?;
+    recorder.report_file(&folder.reconstruction());
+    let covered = imaging::covered_mask(reconstruction.coverage.view(), imaging::COVERED_FRACTION);
+    let object = reconstruction.object.view();
+    recorder.write(&folder.amplitude_png(), &imaging::amplitude_png(object, covered.view())?)?;
+    recorder.write(&folder.phase_png(), &imaging::phase_png(object, covered.view())?)?;
+    recorder.context().pictures.put(picture_of(recorder.context().job(), None, reconstruction));
+    Ok(())
+}
+
+/// Misfit Σ(|F| − √I)² / ΣI of an object to the data.
+pub(super) fn consistency(dataset: &Dataset, reconstruction: &Reconstruction) -> Result<f64> {
+    metrics::consistency_r(
+        reconstruction.object.view(),
+        reconstruction.origin_xy,
+        dataset.probe.view(),
+        dataset.diffraction.view(),
+        &dataset.positions,
+        dataset.mask.as_ref().map(|mask| mask.view()),
+    )
+}
+
+/// Computes the misfit to the data and the correlation with the reference object; reports those that cannot be computed.
+fn evaluate(recorder: &Recorder<'_>, summary: &mut Summary, dataset: &Dataset, reconstruction: &Reconstruction) {
+    let object = reconstruction.object.view();
+    match consistency(dataset, reconstruction) {
+        Ok(r) => summary.consistency_r = Some(r),
+        Err(error) => recorder.note(format!("Cannot compute the misfit to the data. {error}")),
+    }
+    let Some(truth) = &dataset.object else { return };
+    let finite = |value: f64| value.is_finite().then_some(value);
+    // A probe that was found together with the object leaves a common shift open.
+    let max_shift = if summary.probe_search.is_some() { MAX_SHIFT } else { 0.0 };
+    let positions = &dataset.positions;
+    let origin = reconstruction.origin_xy;
+    match metrics::registered_phase_correlation(object, origin, truth.view(), positions, max_shift) {
+        Ok((correlation, _)) => {
+            summary.phase_correlation = finite(correlation.phase);
+            summary.amplitude_correlation = finite(correlation.amplitude);
+        }
+        Err(error) => recorder.note(format!("Cannot compare the result with the reference object. {error}")),
+    }
+}
+
+/// Writes `summary.json`, the last file of a job.
+pub(super) fn finish(recorder: &Recorder<'_>, mut summary: Summary, folder: &RunFolder) -> Result<Summary> {
+    let path = folder.summary();
+    summary.notes = recorder.notes();
+    summary.files = recorder.files();
+    summary.files.extend([path.clone(), folder.log()]);
+    let json = serde_json::to_vec_pretty(&summary)
+        .map_err(|error| Error::failed(format!("Cannot write the summary as JSON ({error})")))?;
+    recorder.write(&path, &json)?;
+    recorder.log("done");
+    Ok(summary)
+}

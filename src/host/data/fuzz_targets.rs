@@ -1,0 +1,311 @@
+//! Fuzz targets: the readers of datasets and of their formats, applied to arbitrary bytes, and a test that replays the corpus.
+//!
+//! No target may panic, allocate without bound, or take long. Results are dropped; the tests of each reader check them.
+
+use super::reading::mask_file;
+use super::{Canvas, Dataset, Product, Reconstruction, Status, group, group_coordinates, inspect_with, metadata_of};
+use crate::config::{DataConfig, DiffractionUnit, Orientation};
+use crate::formats::hdf5::{Hdf5File, filter_bytes, is_hdf5};
+use crate::formats::npz::{NpyArray, NpzArchive, npz_bytes, read_npy};
+use crate::formats::pickle::{self, Pickle};
+use crate::formats::tiff;
+use ndarray::{ArrayD, IxDyn};
+use num_complex::Complex32;
+use ptychoscope_base::testing::Target;
+use std::io::Write;
+use std::path::Path;
+
+/// Name and reader of each target.
+pub const TARGETS: &[Target] = &[
+    ("npz", npz),
+    ("dataset", dataset),
+    ("hdf5", hdf5),
+    ("decoders", decoders),
+    ("pickle", pickle_bytes),
+    ("tiff", tiff_bytes),
+    ("mask", mask),
+];
+
+/// Largest number of values in a generated array.
+const MAX_VALUES: usize = 1 << 16;
+
+/// Passes a file with these bytes to `reader`.
+fn with_file(bytes: &[u8], reader: impl FnOnce(&Path)) {
+    let Ok(mut file) = tempfile::NamedTempFile::new() else { return };
+    if file.write_all(bytes).is_ok() {
+        reader(file.path());
+    }
+}
+
+/// An NPZ archive, a single NPY array, or anything recognized as one.
+fn npz(bytes: &[u8]) {
+    with_file(bytes, |path| {
+        let _array = read_npy(path);
+        let _object = Reconstruction::load(path);
+        if let Ok(mut archive) = NpzArchive::open(path) {
+            for member in archive.members().to_vec() {
+                let key = member.key.as_str();
+                let _text = archive.read_text(key);
+                let _json = archive.read_json(key);
+                let _range = archive.value_range(key);
+                if member.is_real() {
+                    let _values = archive.read_f32(key);
+                    let count = member.shape.first().copied().unwrap_or(1);
+                    let rows: Vec<usize> = (0..count.min(64)).step_by(3).collect();
+                    let _rows = archive.for_entries(key, count, &rows, 2, |_, _| Ok(()));
+                } else {
+                    let _values = archive.read_c32(key);
+                }
+            }
+        }
+        let _metadata = metadata_of(path);
+        check_consistency(path, &DataConfig::default());
+    });
+}
+
+/// An HDF5 file.
+fn hdf5(bytes: &[u8]) {
+    with_file(bytes, |path| {
+        if !is_hdf5(path) {
+            return;
+        }
+        if let Ok(file) = Hdf5File::open(path) {
+            for array in file.arrays() {
+                let _text = file.text(&array.path);
+                let _number = file.number(&array.path);
+                let _attribute = file.attribute(&array.path, "pixel_width_m");
+                let _values = file.read_c32(&array.path);
+                let first: Vec<usize> = array.shape.iter().map(|&length| length.min(1)).collect();
+                let _first = file.read_block(&array.path, &vec![0; first.len()], &first);
+            }
+            let _below = (file.below(""), file.below("entry_1/data_1"));
+            let _root = (file.root_number(&["probe_energy_eV"]), file.root_text("name"));
+        }
+        check_consistency(path, &DataConfig::default());
+    });
+}
+
+/// A possible dataset or product: inspection and loading have to agree.
+fn check_consistency(path: &Path, config: &DataConfig) {
+    let _product = Product::load(path);
+    let inspection = inspect_with(path, config);
+    let loaded = Dataset::load(path, config, 1);
+    if config.n_subsample == Some(0) {
+        // Rejected for any file.
+        assert!(loaded.is_err());
+        return;
+    }
+    match (&inspection, &loaded) {
+        (Ok(inspection), Ok(_)) => assert_ne!(inspection.status(), Status::Fail, "{:?}", inspection.verdicts),
+        (Ok(inspection), Err(error)) => assert_eq!(inspection.status(), Status::Fail, "{error}"),
+        (Err(_), Ok(_)) => panic!("a file that cannot be inspected was loaded"),
+        (Err(_), Err(_)) => {}
+    }
+    let Ok(dataset) = loaded else { return };
+    assert!(dataset.diffraction.iter().all(|value| value.is_finite() && *value >= 0.0));
+    assert!(dataset.positions.iter().flatten().all(|value| value.is_finite()));
+    let (canvas, side) = (Canvas::around(&dataset.positions, dataset.patch_size()), dataset.patch_size());
+    for &position in &dataset.positions {
+        let (top, left, dy, dx) = canvas.corner(position, side);
+        assert!(top + side < canvas.height && left + side < canvas.width, "{position:?} on {canvas:?}");
+        assert!((0.0..=1.0).contains(&dy) && (0.0..=1.0).contains(&dx), "{position:?} on {canvas:?}");
+    }
+    for gridsize in [1, 2] {
+        if let Ok(groups) = group(&dataset.positions, gridsize, config, 3) {
+            let _coordinates = group_coordinates(&dataset.positions, &groups);
+        }
+    }
+}
+
+/// Bytes consumed from the front; zeros at the end.
+struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    fn byte(&mut self) -> u8 {
+        let Some((first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        *first
+    }
+
+    fn choice<T: Copy>(&mut self, choices: &[T]) -> Option<T> {
+        choices.get(usize::from(self.byte()) % choices.len().max(1)).copied()
+    }
+
+    fn take(&mut self, count: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(count.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+}
+
+/// A well-formed archive with keys, types, shapes and values derived from the bytes: a randomly damaged archive rarely passes
+/// its checksums.
+fn dataset(bytes: &[u8]) {
+    const KEYS: [&str; 24] = [
+        "diffraction",
+        "diff3d",
+        "xcoords",
+        "ycoords",
+        "xcoords_start",
+        "ycoords_start",
+        "probeGuess",
+        "probe",
+        "objectGuess",
+        "object",
+        "scan_index",
+        "mask",
+        "bad_pixels",
+        "detector_mask",
+        "pixel_size_m",
+        "_metadata",
+        "position",
+        "reciprocal",
+        "probe_position_x_m",
+        "probe_position_y_m",
+        "object_pixel_width_m",
+        "object_pixel_height_m",
+        "coords_nominal",
+        "Y",
+    ];
+    const LENGTHS: [usize; 16] = [64, 3, 1, 0, 2, 4, 5, 9, 16, 32, 63, 65, 100, 128, 130, 256];
+    let mut input = Input(bytes);
+    let mut config = DataConfig {
+        crop: input.choice(&[None, None, Some(64), Some(16), Some(0), Some(1000)]).flatten(),
+        bin: input.choice(&[1, 1, 2, 3, 0, 64]).unwrap_or(1),
+        pad: input.choice(&[None, None, Some(64), Some(128), Some(0)]).flatten(),
+        saturation: input.choice(&[None, None, Some(10.0), Some(0.0), Some(f64::NAN)]).flatten(),
+        orientation: input.choice(&Orientation::ALL).unwrap_or_default(),
+        diffraction_unit: input
+            .choice(&[DiffractionUnit::Auto, DiffractionUnit::Counts, DiffractionUnit::Amplitude])
+            .unwrap_or_default(),
+        ..DataConfig::default()
+    };
+    config.n_subsample = input.choice(&[None, None, Some(2), Some(0), Some(100)]).flatten();
+    let mut arrays: Vec<(&str, Generated)> = Vec::new();
+    for _ in 0..10 {
+        let Some(key) = input.choice(&KEYS).filter(|key| !input.0.is_empty() && arrays.iter().all(|(k, _)| k != key))
+        else {
+            break;
+        };
+        let axes = usize::from(input.byte() % 5);
+        let mut shape: Vec<usize> = (0..axes).map(|_| input.choice(&LENGTHS).unwrap_or(1)).collect();
+        while shape.iter().product::<usize>() > MAX_VALUES {
+            shape.pop();
+        }
+        let array = Generated::new(&mut input, shape);
+        arrays.push((key, array));
+    }
+    let views: Vec<(&str, NpyArray<'_>)> = arrays.iter().map(|(key, array)| (*key, array.view())).collect();
+    if let Ok(bytes) = npz_bytes(&views) {
+        with_file(&bytes, |path| check_consistency(path, &config));
+    }
+}
+
+/// An array generated from bytes.
+enum Generated {
+    F32(ArrayD<f32>),
+    F64(ArrayD<f64>),
+    Complex(ArrayD<Complex32>),
+    Counts(ArrayD<u16>),
+    Whole(ArrayD<i64>),
+    Text(String),
+}
+
+impl Generated {
+    fn new(input: &mut Input<'_>, shape: Vec<usize>) -> Self {
+        let kind = input.byte() % 6;
+        if kind == 5 {
+            let length = usize::from(input.byte());
+            return Self::Text(String::from_utf8_lossy(input.take(length)).into_owned());
+        }
+        // A Gaussian, a ramp, a constant, or the bytes themselves; some values may be replaced by invalid ones.
+        let (fill, scale, odd) = (input.byte() % 4, input.byte(), input.byte());
+        let scale = [1.0, 1e-9, 30.0, 1e6, 1e12, -1.0, 0.0, 1e30][usize::from(scale % 8)];
+        let odd_value = [f64::NAN, f64::INFINITY, -1.0, 0.0][usize::from(odd % 4)];
+        let odd_step = usize::from(odd / 4);
+        let length = usize::from(input.byte());
+        let raw = input.take(length);
+        let count: usize = shape.iter().product();
+        let middle = |length: usize, at: usize| (at as f64 - length as f64 / 2.0) / (length as f64 / 6.0);
+        let value = |k: usize, at: &[usize]| -> f64 {
+            if odd_step > 0 && k % (odd_step * 7) == 3 {
+                return odd_value;
+            }
+            let value = match fill {
+                0 => {
+                    let last = at.iter().zip(&shape).rev().take(2);
+                    (-last.map(|(&at, &length)| middle(length, at).powi(2)).sum::<f64>() / 2.0).exp()
+                }
+                1 => k as f64,
+                2 => 1.0,
+                _ => raw.get(k % raw.len().max(1)).map_or(0.0, |byte| f64::from(*byte)),
+            };
+            scale * value
+        };
+        let mut numbers = Vec::with_capacity(count);
+        let mut at = vec![0; shape.len()];
+        for k in 0..count {
+            numbers.push(value(k, &at));
+            for (at, length) in at.iter_mut().zip(&shape).rev() {
+                *at += 1;
+                if *at < *length {
+                    break;
+                }
+                *at = 0;
+            }
+        }
+        let numbers = ArrayD::from_shape_vec(IxDyn(&shape), numbers).unwrap_or_else(|_| ArrayD::zeros(IxDyn(&[])));
+        match kind {
+            0 => Self::F32(numbers.mapv(|v| v as f32)),
+            1 => Self::F64(numbers),
+            2 => Self::Complex(numbers.mapv(|v| Complex32::new(v as f32, 0.5))),
+            3 => Self::Counts(numbers.mapv(|v| v as u16)),
+            _ => Self::Whole(numbers.mapv(|v| v as i64)),
+        }
+    }
+
+    fn view(&self) -> NpyArray<'_> {
+        match self {
+            Self::F32(array) => NpyArray::F32(array.view()),
+            Self::F64(array) => NpyArray::F64(array.view()),
+            Self::Complex(array) => NpyArray::C32(array.view()),
+            Self::Counts(array) => NpyArray::U16(array.view()),
+            Self::Whole(array) => NpyArray::I64(array.view()),
+            Self::Text(text) => NpyArray::Text(text),
+        }
+    }
+}
+
+/// One chunk for a decompressor: which one, bytes per element, bytes of the chunk.
+fn decoders(bytes: &[u8]) {
+    let mut input = Input(bytes);
+    let (which, element) = (input.byte(), usize::from(input.byte()));
+    let length = 64 * (usize::from(input.byte()) << 8 | usize::from(input.byte()));
+    filter_bytes(which, element, length, input.0);
+}
+
+/// A pickle, and every value in it.
+fn pickle_bytes(bytes: &[u8]) {
+    let _text = pickle::read_text(bytes);
+    let Ok(pickle) = Pickle::read(bytes) else { return };
+    let root = pickle.root();
+    let _parts = (pickle.parts(root).len(), pickle.entries(root).map(<[_]>::len), pickle.entry(root, "a"));
+}
+
+fn tiff_bytes(bytes: &[u8]) {
+    let _values = tiff::decode(bytes);
+}
+
+fn mask(bytes: &[u8]) {
+    with_file(bytes, |path| {
+        let _mask = mask_file::read(path);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_corpus_is_read_without_panics() {
+        ptychoscope_base::testing::replay(super::TARGETS);
+    }
+}

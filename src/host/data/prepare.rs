@@ -1,0 +1,188 @@
+//! Editing of datasets with a record of each step in the metadata (A§1.4).
+
+use super::dataset::Dataset;
+use super::sampling::random::{choose, generator};
+use crate::error::{Problem, Result};
+use crate::formats::npz::{NpyArray, NpzArchive, write_npz};
+use ndarray::{Array1, Array3, Axis, arr0, concatenate};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Metadata of an NPZ file, or empty metadata if there are none or they cannot be read.
+pub fn metadata_of(path: &Path) -> Value {
+    let read = |path: &Path| NpzArchive::open(path).ok()?.read_json("_metadata").ok();
+    read(path).filter(Value::is_object).unwrap_or_else(|| json!({ "schema_version": "1.0.0" }))
+}
+
+/// Adds an entry `{tool, timestamp, operation, parameters}` to `data_transformations` and updates the stated size.
+pub fn record(metadata: &mut Value, dataset: &Dataset, timestamp: &str, operation: &str, parameters: Value) {
+    if !metadata["data_transformations"].is_array() {
+        metadata["data_transformations"] = json!([]);
+    }
+    if let Some(list) = metadata["data_transformations"].as_array_mut() {
+        list.push(json!({
+            "tool": format!("ptychoscope prepare {operation}"),
+            "timestamp": timestamp,
+            "operation": operation,
+            "parameters": parameters,
+        }));
+    }
+    if metadata["physics_parameters"].is_object() {
+        metadata["physics_parameters"]["N"] = json!(dataset.patch_size());
+    }
+}
+
+impl Dataset {
+    /// Shuffles the patterns with a seed.
+    #[must_use]
+    pub fn shuffled(&self, seed: u64) -> Self {
+        self.subset(&choose(&mut generator(seed, 3), self.len(), self.len()))
+    }
+
+    /// Swaps x and y: transposes patterns, probe, object and mask, and swaps the positions. The physics is unchanged.
+    #[must_use]
+    pub fn transposed(&self) -> Self {
+        let transposed = |array: &Array3<f32>| array.view().permuted_axes([0, 2, 1]).as_standard_layout().into_owned();
+        Self {
+            diffraction: transposed(&self.diffraction),
+            positions: self.positions.iter().map(|[x, y]| [*y, *x]).collect(),
+            probe: self.probe.view().permuted_axes([0, 2, 1]).as_standard_layout().into_owned(),
+            object: self.object.as_ref().map(|object| object.t().as_standard_layout().into_owned()),
+            mask: self.mask.as_ref().map(|mask| mask.t().as_standard_layout().into_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// Appends the patterns of another dataset; keeps probe and object of this one. Masks are combined.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::BadInput`] if the patterns differ in size.
+    pub fn merged(&self, other: &Self) -> Result<Self> {
+        if self.patch_size() != other.patch_size() {
+            return Err(Problem::new(format!(
+                "The patterns have different sizes: {} and {} pixels",
+                self.patch_size(),
+                other.patch_size()
+            ))
+            .expected("patterns of the same size")
+            .hint("Crop or bin one of them first")
+            .at(&other.path)
+            .into());
+        }
+        let diffraction = concatenate(Axis(0), &[self.diffraction.view(), other.diffraction.view()])
+            .map_err(|error| Problem::new(format!("The patterns cannot be merged ({error})")))?;
+        let mask = match (&self.mask, &other.mask) {
+            (Some(one), Some(other)) => {
+                let mut both = one.clone();
+                both.zip_mut_with(other, |one, other| *one &= *other);
+                Some(both)
+            }
+            (one, other) => one.clone().or_else(|| other.clone()),
+        };
+        let positions = [self.positions.as_slice(), other.positions.as_slice()].concat();
+        Ok(Self { diffraction, positions, mask, ..self.clone() })
+    }
+
+    /// Writes the dataset atomically under the keys of A§1.1 (amplitude as f32, (n, h, w)) with these metadata, masked pixels as
+    /// `bad_pixels` (1 = bad), and `pixel_size_m` if known.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Failed`] if the file cannot be written.
+    pub fn save(&self, path: &Path, metadata: &Value) -> Result<()> {
+        let axis =
+            |axis: usize| self.positions.iter().map(|position| position[axis]).collect::<Array1<f64>>().into_dyn();
+        let (xs, ys) = (axis(0), axis(1));
+        let diffraction = self.diffraction.as_standard_layout();
+        let single = self.probe.len_of(Axis(0)) == 1;
+        let probe = if single { self.probe.index_axis(Axis(0), 0).into_dyn() } else { self.probe.view().into_dyn() };
+        let bad = self.mask.as_ref().map(|mask| mask.mapv(|good| u16::from(!good)));
+        let pixel_size = self.pixel_size_m.map(arr0);
+        let text = metadata.to_string();
+        let mut arrays = vec![
+            ("diffraction", NpyArray::F32(diffraction.view().into_dyn())),
+            ("xcoords", NpyArray::F64(xs.view())),
+            ("ycoords", NpyArray::F64(ys.view())),
+            ("xcoords_start", NpyArray::F64(xs.view())),
+            ("ycoords_start", NpyArray::F64(ys.view())),
+            ("probeGuess", NpyArray::C32(probe)),
+        ];
+        if let Some(object) = &self.object {
+            arrays.push(("objectGuess", NpyArray::C32(object.view().into_dyn())));
+        }
+        if let Some(size) = &pixel_size {
+            arrays.push(("pixel_size_m", NpyArray::F64(size.view().into_dyn())));
+        }
+        if let Some(bad) = &bad {
+            arrays.push(("bad_pixels", NpyArray::U16(bad.view().into_dyn())));
+        }
+        arrays.push(("_metadata", NpyArray::Text(&text)));
+        write_npz(path, &arrays)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::Synthetic;
+    use super::*;
+    use crate::config::DataConfig;
+
+    fn synthetic(folder: &Path) -> Dataset {
+        let path = folder.join("a.npz");
+        Synthetic::new(9).write(&path);
+        Dataset::load(&path, &DataConfig::default(), 1).unwrap()
+    }
+
+    #[test]
+    fn a_saved_dataset_reloads_unchanged_and_records_every_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let dataset = synthetic(folder.path());
+        let path = folder.path().join("b.npz");
+        let mut metadata = metadata_of(&dataset.path);
+        record(&mut metadata, &dataset, "2026-01-01T00:00:00Z", "crop", json!({ "crop": 64 }));
+        dataset.save(&path, &metadata).unwrap();
+        let again = Dataset::load(&path, &DataConfig::default(), 1).unwrap();
+        assert_eq!((&again.diffraction, &again.positions), (&dataset.diffraction, &dataset.positions));
+        assert_eq!((&again.probe, &again.object), (&dataset.probe, &dataset.object));
+        let mut metadata = metadata_of(&path);
+        record(&mut metadata, &dataset, "2026-01-01T00:00:01Z", "shuffle", json!({ "seed": 3 }));
+        again.shuffled(3).save(&path, &metadata).unwrap();
+        let steps = metadata_of(&path)["data_transformations"].clone();
+        let names: Vec<_> = steps.as_array().unwrap().iter().map(|step| step["operation"].clone()).collect();
+        assert_eq!(names, ["crop", "shuffle"]);
+        assert_eq!(steps[1]["parameters"]["seed"], 3);
+    }
+
+    #[test]
+    fn shuffling_keeps_every_pattern_with_its_position() {
+        let folder = tempfile::tempdir().unwrap();
+        let dataset = synthetic(folder.path());
+        let shuffled = dataset.shuffled(5);
+        assert_ne!(shuffled.positions, dataset.positions);
+        for (at, position) in shuffled.positions.iter().enumerate() {
+            let was = dataset.positions.iter().position(|other| other == position).unwrap();
+            assert_eq!(shuffled.diffraction.index_axis(Axis(0), at), dataset.diffraction.index_axis(Axis(0), was));
+        }
+    }
+
+    #[test]
+    fn transposing_twice_changes_nothing_and_once_everything() {
+        let folder = tempfile::tempdir().unwrap();
+        let dataset = synthetic(folder.path());
+        let once = dataset.transposed();
+        assert_eq!(once.diffraction[[2, 5, 9]], dataset.diffraction[[2, 9, 5]]);
+        assert_eq!(once.object.as_ref().unwrap().dim(), (120, 110));
+        assert_eq!(once.transposed(), dataset);
+    }
+
+    #[test]
+    fn merging_requires_patterns_of_the_same_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let dataset = synthetic(folder.path());
+        let both = dataset.merged(&dataset.subset(&[1, 2])).unwrap();
+        assert_eq!((both.len(), both.positions.len()), (11, 11));
+        assert_eq!(both.positions[10], dataset.positions[2]);
+        let mut small = dataset.clone();
+        small.diffraction = Array3::zeros((9, 32, 32));
+        assert!(dataset.merged(&small).unwrap_err().to_string().contains("64 and 32"));
+    }
+}

@@ -1,0 +1,121 @@
+//! Size of an object pixel from energy, distance and detector, and the check that the geometry is a far field.
+
+use super::verdict::Verdict;
+use crate::config;
+use crate::data::sampling::nearest::NeighborIndex;
+
+/// Planck's constant times the speed of light, J m (exact, SI 2019).
+pub(in crate::data) const HC_J_M: f64 = 6.626_070_15e-34 * 299_792_458.0;
+/// One electronvolt in joules (exact, SI 2019).
+pub(super) const J_PER_EV: f64 = 1.602_176_634e-19;
+
+/// Geometry of the experiment as stored in the file. Lengths in meters; pairs are (x, y).
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Geometry {
+    pub wavelength_m: Option<f64>,
+    pub distance_m: Option<f64>,
+    /// Side of a stored detector pixel.
+    pub detector_pixel_m: Option<[f64; 2]>,
+    /// Side of an object pixel for patterns as stored.
+    pub object_pixel_m: Option<[f64; 2]>,
+}
+
+/// Wavelength (m) of photons of this energy.
+pub(super) fn wavelength_of_ev(energy_ev: f64) -> f64 {
+    HC_J_M / (energy_ev * J_PER_EV)
+}
+
+impl Geometry {
+    /// Overrides the stored values with configured ones.
+    #[must_use]
+    pub fn with(mut self, stated: &config::Geometry) -> Self {
+        if let Some(energy) = stated.energy_ev {
+            self.wavelength_m = Some(wavelength_of_ev(energy));
+        }
+        self.distance_m = stated.distance_m.or(self.distance_m);
+        self.detector_pixel_m = stated.detector_pixel_m.map(|side| [side, side]).or(self.detector_pixel_m);
+        self
+    }
+
+    /// Width of the far-field window λz/p, (x, y): the extent of N object pixels, for any N.
+    pub fn window_m(&self) -> Option<[f64; 2]> {
+        let (wavelength, distance, pixel) = (self.wavelength_m?, self.distance_m?, self.detector_pixel_m?);
+        Some(pixel.map(|p| wavelength * distance / p)).filter(|w| w.iter().all(|v| v.is_finite() && *v > 0.0))
+    }
+
+    /// Object pixel λz/(N p), (x, y), for patterns of `stored` pixels of which the central `side` are used (more if
+    /// padded); independent of binning.
+    pub fn pixel_m(&self, stored: usize, side: f64) -> Option<[f64; 2]> {
+        match self.window_m() {
+            Some(window) => Some(window.map(|window| window / side)),
+            None => Some(self.object_pixel_m?.map(|pixel| pixel * stored as f64 / side)),
+        }
+        .filter(|pixel| pixel.iter().all(|v| v.is_finite() && *v > 0.0))
+    }
+}
+
+/// Checks that the geometry can be a far field: far-field patterns sample a beam of at most half the window λz/p, so
+/// neighboring positions must be closer than that to overlap. Positions in meters.
+pub(super) fn far_field(geometry: &Geometry, positions_m: &[[f64; 2]]) -> Option<Verdict> {
+    const CHECK: &str = "far field";
+    let [x, y] = geometry.window_m()?;
+    let window = x.min(y);
+    let mut distances = NeighborIndex::new(positions_m).nearest_distances();
+    distances.sort_by(f64::total_cmp);
+    let step = distances.get(distances.len() / 2).copied().filter(|step| step.is_finite())?;
+    let um = |length: f64| length * 1e6;
+    let found = format!(
+        "window λz/p {:.3} µm, so a beam of at most {:.3} µm; median nearest-neighbor distance {:.3} µm",
+        um(window),
+        um(window / 2.0),
+        um(step)
+    );
+    Some(if step > window / 2.0 {
+        let title = "These are near-field patterns (magnified shadows), not far-field ones";
+        Verdict::fail(CHECK, format!("{title}: {found}, so neighboring patterns would not overlap"))
+            .expected("far-field diffraction, with positions closer than half of the window λz/p")
+            .advice(
+                "Near-field ptychography is not supported; if this is a far field, correct energy, distance, detector \
+                 pixel or position unit with --set data.geometry.… and data.mapping.position_unit",
+            )
+    } else {
+        Verdict::pass(CHECK, found)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_object_pixel_follows_from_the_geometry_and_not_from_binning() {
+        let geometry = Geometry {
+            wavelength_m: Some(wavelength_of_ev(12_398.419_84)),
+            distance_m: Some(2.0),
+            detector_pixel_m: Some([75e-6, 50e-6]),
+            object_pixel_m: Some([1.0, 1.0]),
+        };
+        assert!((geometry.wavelength_m.unwrap() - 1e-10).abs() < 1e-18);
+        // λz/(N p) = 1e-10 · 2 / (128 · 75e-6)
+        let [x, y] = geometry.pixel_m(256, 128.0).unwrap();
+        assert!((x - 2.083_333e-8).abs() < 1e-13 && (y - 3.125e-8).abs() < 1e-13, "{x} {y}");
+        let stated = Geometry { object_pixel_m: Some([1e-8, 2e-8]), ..Geometry::default() };
+        assert_eq!(stated.pixel_m(256, 128.0), Some([2e-8, 4e-8]));
+        assert_eq!(Geometry::default().pixel_m(64, 64.0), None);
+    }
+
+    #[test]
+    fn steps_beyond_half_of_the_window_are_no_far_field() {
+        let geometry = Geometry {
+            wavelength_m: Some(1e-10),
+            distance_m: Some(1.0),
+            detector_pixel_m: Some([1e-4; 2]),
+            object_pixel_m: None,
+        };
+        let scan = |step: f64| (0..9).map(|k| [step * f64::from(k % 3), step * f64::from(k / 3)]).collect::<Vec<_>>();
+        let status = |step: f64| far_field(&geometry, &scan(step)).unwrap().status;
+        assert_eq!(status(0.49e-6), crate::data::Status::Pass);
+        assert_eq!(status(0.51e-6), crate::data::Status::Fail);
+        assert!(far_field(&Geometry::default(), &scan(1.0)).is_none());
+    }
+}

@@ -1,0 +1,33 @@
+//! Reading of datasets: from a file to arrays in the internal order and units, with verdicts (A§1).
+//!
+//! * `inspect`, `read`: entry points; `context`: state shared by all steps; `verdict`: their outcome.
+//! * `source`, `blocks`: common interface to NPZ and HDF5, and blockwise reading.
+//! * `role_keys`, `roles`, `cxi`, `product`, `training_folder`: roles of the arrays in each known format.
+//! * `required_arrays`, `layout`, `patterns`, `mask`, `mask_file`: presence, axis order, values and bad pixels.
+//! * `placing`, `position_sets`, `geometry`, `fit`: positions in pixels, pixel size, cropping and binning.
+//! * `probe`, `probe_guess`, `optional`: probe, object and metadata. `checks`: checks of values and of the scan.
+
+mod blocks;
+mod checks;
+pub(super) mod context;
+mod cxi;
+mod fit;
+pub(super) mod geometry;
+pub(super) mod inspect;
+mod layout;
+mod mask;
+pub(super) mod mask_file;
+mod optional;
+mod patterns;
+pub(super) mod placing;
+mod position_sets;
+mod probe;
+mod probe_guess;
+pub(super) mod product;
+pub(super) mod read;
+mod required_arrays;
+mod role_keys;
+mod roles;
+pub(super) mod source;
+pub(super) mod training_folder;
+pub(super) mod verdict;

@@ -1,0 +1,260 @@
+//! Common interface to the file formats: a file is recognized by its content, and its arrays are read by key.
+
+use super::training_folder::file_of;
+use super::verdict::{ArraySummary, Status, Verdict};
+use crate::error::{Problem, Result};
+use crate::formats::hdf5::{Element, Hdf5Array, Hdf5File, is_hdf5};
+use crate::formats::npz::{Member, NpzArchive, shape_text};
+use ndarray::ArrayD;
+use num_complex::Complex32;
+use std::path::Path;
+
+/// Largest HDF5 array whose value range is computed for a listing.
+const MAX_RANGE_BYTES: u64 = 1 << 28;
+
+/// An open dataset file.
+#[derive(Debug)]
+pub(in crate::data) enum Source {
+    /// ZIP of NumPy arrays.
+    Npz(NpzArchive),
+    /// CXI, Ptychodus product, or any other HDF5 file.
+    Hdf5(Hdf5File),
+}
+
+/// Header of an array: properties known without reading its values.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::data) struct ArrayInfo {
+    pub key: String,
+    pub shape: Vec<usize>,
+    /// NumPy type string.
+    pub dtype: String,
+    /// True if the array holds readable numbers.
+    pub numeric: bool,
+    pub real: bool,
+    pub integer: bool,
+    /// Largest value of an unsigned integer type, which detectors write for invalid pixels.
+    pub invalid: Option<f32>,
+}
+
+impl ArrayInfo {
+    /// Shape as a Python tuple.
+    pub fn shape_text(&self) -> String {
+        shape_text(&self.shape)
+    }
+}
+
+impl From<&Member> for ArrayInfo {
+    fn from(member: &Member) -> Self {
+        Self {
+            key: member.key.clone(),
+            shape: member.shape.clone(),
+            dtype: member.dtype.clone(),
+            numeric: member.is_numeric(),
+            real: member.is_real(),
+            integer: member.is_integer(),
+            invalid: None,
+        }
+    }
+}
+
+impl From<&Hdf5Array> for ArrayInfo {
+    fn from(array: &Hdf5Array) -> Self {
+        let integer = matches!(array.element, Element::Integer { .. });
+        let real = integer || matches!(array.element, Element::Float { .. });
+        let invalid = match array.element {
+            Element::Integer { bytes: 2, signed: false } => Some(f32::from(u16::MAX)),
+            Element::Integer { bytes: 4, signed: false } => Some(u32::MAX as f32),
+            _ => None,
+        };
+        Self {
+            key: array.path.clone(),
+            shape: array.shape.clone(),
+            dtype: array.dtype.clone(),
+            numeric: array.problem.is_none() && (real || matches!(array.element, Element::Complex { .. })),
+            real,
+            integer,
+            invalid,
+        }
+    }
+}
+
+/// Reverses the axes of MATLAB arrays, which are stored in reverse order.
+fn as_matlab<T: Clone>(file: &Hdf5File, array: ArrayD<T>) -> ArrayD<T> {
+    if file.is_matlab() { array.reversed_axes().as_standard_layout().into_owned() } else { array }
+}
+
+impl Source {
+    /// Opens a file; its format is recognized by its first bytes.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::BadInput`] if it cannot be read, is truncated, or is neither a NumPy archive nor HDF5.
+    pub fn open(path: &Path) -> Result<Self> {
+        let path = &file_of(path);
+        if path.is_file() && is_hdf5(path) {
+            return Ok(Self::Hdf5(Hdf5File::open(path)?));
+        }
+        Ok(Self::Npz(NpzArchive::open(path)?))
+    }
+
+    /// Path of the file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Npz(archive) => archive.path(),
+            Self::Hdf5(file) => file.path(),
+        }
+    }
+
+    /// Header of the array with this key (NPZ) or path (HDF5).
+    pub fn array(&self, key: &str) -> Option<ArrayInfo> {
+        match self {
+            Self::Npz(archive) => archive.member(key).map(ArrayInfo::from),
+            Self::Hdf5(file) => {
+                let mut info = file.array(key).as_ref().map(ArrayInfo::from);
+                if let Some(info) = info.as_mut().filter(|_| file.is_matlab()) {
+                    info.shape.reverse();
+                }
+                info
+            }
+        }
+    }
+
+    /// Keys of all arrays.
+    pub fn keys(&self) -> Vec<String> {
+        match self {
+            Self::Npz(archive) => archive.members().iter().map(|member| member.key.clone()).collect(),
+            Self::Hdf5(file) => file.arrays().iter().map(|array| array.path.clone()).collect(),
+        }
+    }
+
+    /// Keys of all arrays, for messages.
+    pub fn keys_text(&self) -> String {
+        match self {
+            Self::Npz(archive) => archive.keys_text(),
+            Self::Hdf5(file) => {
+                let names: Vec<&str> = file.arrays().iter().take(20).map(|array| array.path.as_str()).collect();
+                let more = file.arrays().len().saturating_sub(names.len());
+                if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) }
+            }
+        }
+    }
+
+    /// A real array as f32, in C order.
+    pub fn read_f32(&mut self, key: &str) -> Result<ArrayD<f32>> {
+        match self {
+            Self::Npz(archive) => archive.read_f32(key),
+            Self::Hdf5(file) => Ok(as_matlab(file, file.read_f32(key)?)),
+        }
+    }
+
+    /// A real array as f64, in C order.
+    pub fn read_f64(&mut self, key: &str) -> Result<ArrayD<f64>> {
+        match self {
+            Self::Npz(archive) => archive.read_f64(key),
+            Self::Hdf5(file) => Ok(as_matlab(file, file.read_f64(key)?)),
+        }
+    }
+
+    /// A real or complex array as complex64, in C order.
+    pub fn read_c32(&mut self, key: &str) -> Result<ArrayD<Complex32>> {
+        match self {
+            Self::Npz(archive) => archive.read_c32(key),
+            Self::Hdf5(file) => Ok(as_matlab(file, file.read_c32(key)?)),
+        }
+    }
+
+    /// Parses the JSON text stored under this key.
+    pub fn read_json(&mut self, key: &str) -> Result<serde_json::Value> {
+        match self {
+            Self::Npz(archive) => archive.read_json(key),
+            Self::Hdf5(file) => {
+                let text = file.text(key).unwrap_or_default();
+                serde_json::from_str(&text).map_err(|error| {
+                    Problem::new(format!("The text in {key:?} is not JSON ({error})"))
+                        .expected("a JSON object")
+                        .at(file.path())
+                        .into()
+                })
+            }
+        }
+    }
+
+    /// Verdict on an array that cannot be read as real numbers.
+    pub fn unreadable_verdict(&mut self, key: &str) -> Verdict {
+        const CHECK: &str = "diffraction data";
+        match self.read_f32(key) {
+            Err(error) => Verdict::from_error(CHECK, Status::Fail, &error),
+            Ok(_) => {
+                Verdict::fail(CHECK, format!("The array {key:?} does not hold real numbers")).expected("real numbers")
+            }
+        }
+    }
+
+    /// Listing of all arrays, from headers alone.
+    pub fn summaries(&self) -> Vec<ArraySummary> {
+        match self {
+            Self::Npz(archive) => archive
+                .members()
+                .iter()
+                .map(|member| ArraySummary {
+                    key: member.key.clone(),
+                    shape: member.shape.clone(),
+                    dtype: member.dtype.clone(),
+                    storage: member.storage,
+                    bytes: member.bytes,
+                    range: None,
+                    problem: member.problem.clone(),
+                })
+                .collect(),
+            Self::Hdf5(file) => file
+                .arrays()
+                .iter()
+                .map(|array| ArraySummary {
+                    key: array.path.clone(),
+                    shape: match file.is_matlab() {
+                        true => array.shape.iter().rev().copied().collect(),
+                        false => array.shape.clone(),
+                    },
+                    dtype: array.dtype.clone(),
+                    storage: array.storage,
+                    bytes: array.bytes,
+                    range: None,
+                    problem: array.problem.clone(),
+                })
+                .collect(),
+        }
+    }
+
+    /// Smallest and largest finite value (modulus, if complex); `None` if not numeric, damaged, or too large.
+    pub fn value_range(&mut self, key: &str) -> Option<(f64, f64)> {
+        let info = self.array(key).filter(|info| info.numeric)?;
+        match self {
+            Self::Npz(archive) if archive.is_large(key) => None,
+            Self::Npz(archive) => archive.value_range(key).unwrap_or(None),
+            Self::Hdf5(file) => {
+                if file.array(key)?.bytes > MAX_RANGE_BYTES {
+                    return None;
+                }
+                let values: Vec<f64> = if info.real {
+                    file.read_f64(key).ok()?.into_iter().collect()
+                } else {
+                    file.read_c32(key).ok()?.into_iter().map(|value| f64::from(value.norm())).collect()
+                };
+                values.into_iter().filter(|value| value.is_finite()).fold(None, |range, value| {
+                    let (low, high) = range.unwrap_or((value, value));
+                    Some((low.min(value), high.max(value)))
+                })
+            }
+        }
+    }
+
+    /// True if two arrays are known to be equal without reading them (by checksum).
+    pub fn same_content(&self, one: &str, other: &str) -> bool {
+        match self {
+            Self::Npz(archive) => match (archive.member(one), archive.member(other)) {
+                (Some(one), Some(other)) => one.same_content(other),
+                _ => false,
+            },
+            Self::Hdf5(_) => false,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Everything on arrays in main memory: datasets, simulation, metrics and pictures. No tensor, no window.
+
+pub mod data;
+pub mod imaging;
+pub mod metrics;
+pub mod simulate;
+
+use ptychoscope_base::{config, error, fourier};
+use ptychoscope_formats as formats;

@@ -1,0 +1,62 @@
+//! Submission of jobs.
+
+use super::State;
+use crate::session::action::{Effect, Level, Step};
+use crate::worker::message::{Control, Destination, Job};
+use std::time::Duration;
+
+/// Time for which a file of a watched folder must be unchanged before it is read.
+const SETTLE: Duration = Duration::from_secs(2);
+
+impl State {
+    pub(super) fn start(&mut self) -> Vec<Effect> {
+        if let Some(reason) = self.why_not_start() {
+            return self.notify(Level::Warning, reason);
+        }
+        let Some(dataset) = self.dataset.as_ref().map(|dataset| dataset.path.clone()) else { return Vec::new() };
+        let config = Box::new(self.draft.config().clone());
+        let output_dir = Destination::Below(self.runs_folder.clone());
+        self.submit(Job::Run { dataset, validation: None, output_dir, config })
+    }
+
+    pub(super) fn reconstruct(&mut self) -> Vec<Effect> {
+        if let Some(reason) = self.why_not_reconstruct() {
+            return self.notify(Level::Warning, reason);
+        }
+        let (Some(bundle), Some(dataset)) = (&self.bundle, &self.dataset) else { return Vec::new() };
+        let (model, dataset) = (bundle.path.clone(), dataset.path.clone());
+        let output_dir = Destination::Below(self.runs_folder.clone());
+        self.submit(Job::Infer { model, dataset, output_dir, settings: Vec::new() })
+    }
+
+    pub(super) fn polish(&mut self) -> Vec<Effect> {
+        if let Some(reason) = self.why_not_polish() {
+            return self.notify(Level::Warning, reason);
+        }
+        let Some(run) = self.result.as_ref().map(|result| result.folder.clone()) else { return Vec::new() };
+        let output_dir = Destination::Below(self.runs_folder.clone());
+        self.submit(Job::Polish { run, output_dir, settings: Vec::new() })
+    }
+
+    pub(super) fn start_watch(&mut self) -> Vec<Effect> {
+        if let Some(reason) = self.why_not_watch() {
+            return self.notify(Level::Warning, reason);
+        }
+        let (Some(bundle), Some(folder)) = (&self.bundle, self.watch.folder.clone()) else { return Vec::new() };
+        let epochs = self.watch.polish_epochs;
+        let settings = vec![("inference.polish_epochs".to_owned(), epochs.to_string())];
+        let model = bundle.path.clone();
+        self.starting = true;
+        self.control = Control::Run;
+        let job = Job::Watch { model, folder, output_dir: None, settings, once: false, settle: SETTLE };
+        vec![Effect::Control(Control::Run), Effect::Submit(job)]
+    }
+
+    /// Submits a job and shows its progress.
+    pub(super) fn submit(&mut self, job: Job) -> Vec<Effect> {
+        self.starting = true;
+        self.control = Control::Run;
+        self.step = Step::Train;
+        vec![Effect::Control(Control::Run), Effect::Pace(self.pace), Effect::Submit(job), Effect::Show(Step::Train)]
+    }
+}

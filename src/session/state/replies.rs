@@ -1,0 +1,133 @@
+//! Replies of the library.
+
+use super::{OpenBundle, OpenDataset, State};
+use crate::library::{Reply, RunInfo};
+use crate::session::action::{Action, Effect, Level, Step};
+use crate::system::file_name;
+use std::path::Path;
+
+impl State {
+    /// Applies a reply of the library and returns the resulting effects. Replies about a dataset that is no longer open are
+    /// ignored.
+    #[allow(clippy::too_many_lines, reason = "one short arm for each reply")]
+    pub fn on_reply(&mut self, reply: Reply) -> Vec<Effect> {
+        match reply {
+            Reply::Headers { path, arrays } => {
+                if let Some(dataset) = self.dataset_at(&path) {
+                    dataset.arrays = arrays;
+                }
+            }
+            Reply::Inspected(inspection) => {
+                if let Some(dataset) = self.dataset_at(&inspection.path) {
+                    dataset.arrays.clone_from(&inspection.arrays);
+                    dataset.inspection = Some(inspection);
+                }
+            }
+            Reply::Opened(patterns) => {
+                if let Some(dataset) = self.dataset_at(&patterns.dataset.path) {
+                    dataset.loading = false;
+                    dataset.selected = dataset.selected.min(patterns.dataset.len().saturating_sub(1));
+                    dataset.patterns = Some(patterns);
+                    dataset.orientations = None;
+                    let path = dataset.path.clone();
+                    self.remember(path);
+                }
+            }
+            Reply::Preview { path, picture, misfit } => {
+                if let Some(dataset) = self.dataset_at(&path) {
+                    dataset.preview = Some((picture, misfit));
+                }
+            }
+            Reply::PreviewStage { path, stage } => {
+                if let Some(dataset) = self.dataset_at(&path) {
+                    dataset.preview_stage = stage;
+                }
+            }
+            Reply::Object { folder, object } => {
+                if let Some(run) = self.compared.iter_mut().find(|run| run.folder == folder) {
+                    run.object = Some(object);
+                }
+            }
+            Reply::Devices(devices) => {
+                let best = devices.iter().find(|device| device.usable && device.kind.is_hardware());
+                let text = match best {
+                    Some(best) => format!("Graphics device: {} ({}, {})", best.name, best.backend, best.driver),
+                    None => "No suitable graphics device was found; the CPU is used".to_owned(),
+                };
+                self.add_log(None, if best.is_some() { Level::Info } else { Level::Warning }, text);
+                self.devices = Some(devices);
+            }
+            Reply::Orientations { path, found } => {
+                if let Some(dataset) = self.dataset_at(&path) {
+                    dataset.orientations = found;
+                }
+            }
+            Reply::Bundle { path, manifest, config } => {
+                self.add_log(None, Level::Info, format!("Loaded model {}", path.display()));
+                self.bundle = Some(OpenBundle { path, manifest, config });
+            }
+            Reply::Config { path, config, notes } => {
+                for text in notes {
+                    self.add_log(None, Level::Info, text);
+                }
+                let mut effects = self.use_config(config_name(&path), *config);
+                effects.extend(self.go(Step::Configure));
+                return effects;
+            }
+            Reply::Result { result, beside } => {
+                self.reading_result = false;
+                if beside {
+                    self.beside = Some(result);
+                } else {
+                    self.result = Some(result);
+                }
+                return self.go(Step::Result);
+            }
+            Reply::IsDataset { path } => {
+                self.reading_result = false;
+                return self.open_dataset(path);
+            }
+            Reply::Presets(presets) => self.presets = presets,
+            Reply::SimulationPreview(preview) => self.on_simulation_preview(preview),
+            Reply::Runs(runs) => {
+                let first = !std::mem::replace(&mut self.runs_listed, true);
+                self.runs = runs;
+                // Reported once, at the start.
+                if first && !self.is_busy() && self.runs.iter().any(RunInfo::is_interrupted) {
+                    return self
+                        .notify(Level::Warning, "A run was interrupted; resume it in the Runs panel".to_owned());
+                }
+            }
+            Reply::Example(path) => return self.dispatch(Action::Open(path)),
+            // Notes are saved while typing; a message each time would be noise.
+            Reply::Written { path } if path.ends_with("note.txt") => {}
+            Reply::Written { path } => return self.notify(Level::Success, format!("Saved {}", path.display())),
+            Reply::RunsChanged => return self.dispatch(Action::RefreshRuns),
+            Reply::Failed { path, failure } => {
+                self.reading_result = false;
+                if let Some(dataset) = self.dataset_at(&path) {
+                    dataset.loading = false;
+                    dataset.patterns = None;
+                    dataset.failure = Some(failure.clone());
+                }
+                let title = failure.problem().title.clone();
+                self.add_log(None, Level::Error, failure.message);
+                return vec![Effect::Toast { level: Level::Error, text: title }];
+            }
+        }
+        Vec::new()
+    }
+
+    /// The open dataset, if it is the one at this path.
+    fn dataset_at(&mut self, path: &Path) -> Option<&mut OpenDataset> {
+        self.dataset.as_mut().filter(|dataset| dataset.path == path)
+    }
+}
+
+/// Name of a configuration: that of its run folder or file.
+fn config_name(path: &Path) -> String {
+    match path.parent().map(file_name) {
+        Some(run) if file_name(path) == "config.toml" && !run.is_empty() => run,
+        _ => file_name(path),
+    }
+}

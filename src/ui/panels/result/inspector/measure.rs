@@ -1,0 +1,155 @@
+//! Line profile and statistics.
+
+use super::super::controls::{Compare, Controls};
+use super::super::pane::Marks;
+use super::super::rendering::{Quantity, Rendering};
+use crate::imaging::{self, Statistics, short_number};
+use crate::ui::theme;
+use crate::ui::widgets::elided;
+use crate::ui::widgets::numbers::signed;
+use eframe::egui::{self, DragValue, Grid, RichText, Ui, vec2};
+use egui_plot::{Line, Plot, PlotPoints};
+
+/// Values along the line.
+pub(super) fn profile(ui: &mut Ui, controls: &mut Controls, rendering: &Rendering, marks: &mut Marks) {
+    let palette = theme::palette(ui);
+    let quantity = controls.active;
+    let Some(mut ends) = marks.profile else {
+        ui.label(RichText::new("Select Line profile above and drag a line on an image.").color(palette.weak));
+        if ui.button("Line through the center").clicked() {
+            let [w, h] = rendering.size.map(|side| side as f32);
+            marks.profile = Some([vec2(0.0, h / 2.0), vec2(w, h / 2.0)]);
+        }
+        return;
+    };
+    let per_pixel = rendering.pixel_size_m.filter(|size| *size > 0.0);
+    let factor = per_pixel.map_or(1.0, |size| size * 1e6);
+    let ends64 = ends.map(|end| [f64::from(end.x), f64::from(end.y)]);
+    let mut lines = Vec::new();
+    let sources = [Some(&rendering.result), rendering.other.as_ref().filter(|_| controls.compare != Compare::Off)];
+    for (layer, color) in sources.into_iter().flatten().zip(palette.lines) {
+        let Some(plane) = layer.plane(quantity) else { continue };
+        let points = imaging::line_profile(plane.values.view(), layer.covered.view(), ends64[0], ends64[1]);
+        let points: Vec<[f64; 2]> = points.into_iter().map(|[d, v]| [d * factor, v]).collect();
+        lines.push(Line::new(layer.name.clone(), PlotPoints::from(points)).color(color).width(1.5));
+    }
+    let mut plot = Plot::new("profile")
+        .height(150.0)
+        .allow_scroll(false)
+        .allow_zoom(false)
+        .allow_drag(false)
+        .allow_boxed_zoom(false)
+        .x_axis_label(if per_pixel.is_some() { "Distance (µm)" } else { "Distance (px)" })
+        .y_axis_formatter(|mark, _| signed(short_number(mark.value)));
+    if lines.len() > 1 {
+        plot = plot.legend(egui_plot::Legend::default());
+    }
+    let shown = plot.show(ui, |ui| lines.into_iter().for_each(|line| ui.line(line)));
+    shown.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Line profile"));
+    let [width, height] = rendering.size.map(|side| side as f32);
+    ui.horizontal_wrapped(|ui| {
+        for (name, end) in ["From", "to"].into_iter().zip(&mut ends) {
+            ui.label(name);
+            for (axis, value, most) in [("x", &mut end.x, width), ("y", &mut end.y, height)] {
+                let label = ui.label(RichText::new(axis).weak());
+                ui.add(DragValue::new(value).range(0.0..=most).speed(0.5).max_decimals(1)).labelled_by(label.id);
+            }
+        }
+    });
+    marks.profile = Some(ends);
+    let length = f64::from((ends[1] - ends[0]).length());
+    let mut text = format!("Length {length:.1} px");
+    if let Some(size) = per_pixel {
+        text += &format!(", {}", imaging::length_text(length * size));
+    }
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(text).color(palette.weak));
+        if ui.small_button("Remove line").clicked() {
+            marks.profile = None;
+        }
+    });
+}
+
+/// Statistics of the region, or of the whole covered area.
+pub(super) fn region(
+    ui: &mut Ui,
+    quantity: Quantity,
+    rendering: &Rendering,
+    marks: &mut Marks,
+    statistics: &[(String, Option<Statistics>)],
+) {
+    let palette = theme::palette(ui);
+    match marks.region {
+        None => {
+            ui.label(
+                RichText::new("Whole covered area. Select Region above and drag a rectangle.").color(palette.weak),
+            );
+        }
+        Some([left, top, right, bottom]) => {
+            let (w, h) = (right.saturating_sub(left), bottom.saturating_sub(top));
+            let [x, y] = [left + rendering.corner[0], top + rendering.corner[1]];
+            let mut text = format!("{w} × {h} px at x {x}, y {y}");
+            if let Some(size) = rendering.pixel_size_m.filter(|size| *size > 0.0) {
+                text += &format!(
+                    " ({} × {})",
+                    imaging::length_text(w as f64 * size),
+                    imaging::length_text(h as f64 * size)
+                );
+            }
+            ui.horizontal_wrapped(|ui| {
+                ui.label(RichText::new(text).color(palette.weak));
+                if ui.small_button("Remove region").clicked() {
+                    marks.region = None;
+                }
+            });
+        }
+    }
+    Grid::new("statistics").num_columns(1 + statistics.len()).spacing([14.0, 3.0]).striped(true).show(ui, |ui| {
+        ui.label(RichText::new(quantity.label()).weak());
+        for (name, _) in statistics {
+            ui.label(RichText::new(elided(name, 18)).weak()).on_hover_text(name);
+        }
+        ui.end_row();
+        type Row = (&'static str, fn(&Statistics) -> String);
+        let rows: [Row; 7] = [
+            ("Mean", |s| number(s.mean)),
+            ("Std. dev.", |s| number(s.deviation)),
+            ("Median", |s| number(s.median)),
+            ("Min", |s| number(s.min)),
+            ("Max", |s| number(s.max)),
+            ("Pixels", |s| s.count.to_string()),
+            ("NaN pixels", |s| s.non_finite.to_string()),
+        ];
+        for (name, of) in rows {
+            ui.label(name);
+            for (_, statistics) in statistics {
+                ui.monospace(statistics.as_ref().map_or_else(|| "–".to_owned(), of));
+            }
+            ui.end_row();
+        }
+    });
+}
+
+/// Formats a value with four significant digits.
+pub(super) fn number(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let magnitude = value.abs().log10().floor();
+    if !(-4.0..6.0).contains(&magnitude) {
+        return signed(format!("{value:.3e}"));
+    }
+    let decimals = (3.0 - magnitude).clamp(0.0, 7.0) as usize;
+    signed(format!("{value:.decimals$}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_have_four_digits() {
+        assert_eq!(
+            [0.0, 1.0, -0.012_345, 123.456, 1e9].map(super::number),
+            ["0", "1.000", "−0.01235", "123.5", "1.000e9"]
+        );
+    }
+}
