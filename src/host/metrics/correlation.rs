@@ -129,6 +129,9 @@ pub fn registered_phase_correlation(
     max_shift: f64,
 ) -> Result<(Correlation, [f64; 2])> {
     let plain = phase_correlation(reconstruction, origin_xy, truth, positions)?;
+    if max_shift <= 0.0 {
+        return Ok((plain, [0.0; 2]));
+    }
     let ([top, bottom], [left, right]) = (plain.rows, plain.columns);
     let shape = (bottom - top, right - left);
     let target =

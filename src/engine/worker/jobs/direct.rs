@@ -36,11 +36,12 @@ pub(super) fn solve(
     }
     let mut dataset = load(recorder, path, config)?;
     let selected = select_device(recorder, config)?;
+    let began = Instant::now();
+    // Before the folder: a search that is stopped leaves no trace.
+    let found = probe::search(recorder, &mut dataset, &config.direct)?;
     let folder = RunFolder::create(output_dir, path)?;
     recorder.open_folder(&folder)?;
     recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
-    let began = Instant::now();
-    let found = probe::search(recorder, &mut dataset, &config.direct)?;
     let settings = match &found {
         Some(found) => {
             probe::save_trials(recorder, &folder, found)?;
