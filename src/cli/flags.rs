@@ -91,6 +91,12 @@ pub(super) fn add_field_flags(mut command: Command, includes: fn(&Field) -> bool
             .value_name(if field.unit.is_empty() { "VALUE" } else { field.unit })
             .help(format!("{} ({})", field.help.trim_end_matches('.'), field.range_text()))
             .allow_negative_numbers(true);
+        // A switch that may stand alone: --strict, --strict=false.
+        let argument = if field.path == "data.strict" {
+            argument.num_args(0..=1).require_equals(true).default_missing_value("true")
+        } else {
+            argument
+        };
         command = command.arg(argument.aliases(python_names(field.path).iter().copied()));
     }
     command
@@ -101,6 +107,43 @@ pub(super) fn field_values(matches: &ArgMatches, includes: fn(&Field) -> bool) -
     flags(includes)
         .filter_map(|(field, _)| Some((field.path.to_owned(), matches.get_one::<String>(field.path)?.clone())))
         .collect()
+}
+
+/// Path and value of each field of the group data that controls how a dataset is read, as far as it has a flag.
+#[derive(Debug, Clone, Default)]
+pub(super) struct DataFlags(pub Vec<(String, String)>);
+
+impl DataFlags {
+    fn includes(field: &Field) -> bool {
+        field.group() == "data"
+            && field.settable_in_inference
+            && !field.path.contains("probe_m")
+            && !NOT_READING.contains(&field.path)
+    }
+}
+
+/// Fields of the group data that do not concern reading.
+const NOT_READING: [&str; 3] = ["data.neighbor_count", "data.n_subsample", "data.max_memory"];
+
+impl clap::Args for DataFlags {
+    fn augment_args(command: Command) -> Command {
+        add_field_flags(command, Self::includes)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for DataFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self(field_values(matches, Self::includes)))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.extend(field_values(matches, Self::includes));
+        Ok(())
+    }
 }
 
 impl<const TRAINING: bool> FieldFlags<TRAINING> {

@@ -1,6 +1,7 @@
 //! `inspect`: the contents of a dataset and whether it can be used.
 
 use super::console::{print_json, print_line, print_message};
+use super::flags::DataFlags;
 use super::settings;
 use crate::checkpoint::write_atomic;
 use crate::config::Config;
@@ -17,9 +18,6 @@ pub(super) struct InspectArgs {
     /// Dataset: NPZ, CXI, PtyPy .ptyd, other HDF5, MATLAB 7.3 .mat, or a folder with train_data.npz
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Quantity stored in the diffraction array: auto, amplitude or counts
-    #[arg(long, value_name = "UNIT", default_value = "auto")]
-    pub diffraction_unit: String,
     /// Set how the file is read: a configuration field of the group data; repeatable
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     pub set: Vec<String>,
@@ -35,16 +33,18 @@ pub(super) struct InspectArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Flags of single fields.
+    #[command(flatten)]
+    pub data: DataFlags,
 }
 
 /// Prints the contents of a dataset; returns the exit code, 2 if the dataset cannot be used.
 pub(super) fn inspect(args: &InspectArgs) -> Result<u8> {
-    let unit = ("data.diffraction_unit".to_owned(), args.diffraction_unit.clone());
     let base = args.config.as_ref().map_or_else(|| Ok(Config::default()), Config::load)?;
-    let unit = if args.diffraction_unit == "auto" { Vec::new() } else { vec![unit] };
-    let config = settings::data_config(base, &args.set, unit)?;
+    let config = settings::data_config(base, &args.set, args.data.0.clone())?;
     let inspection = data::inspect_with(&args.file, &config.data)?;
-    let usable = inspection.status() != Status::Fail;
+    let worst = if config.data.strict { Status::Warn } else { Status::Fail };
+    let usable = inspection.status() < worst;
     let scored = if args.orientations && usable { Some(orientations(args, &config)?) } else { None };
     match (args.json, &scored) {
         (true, Some(found)) => {
@@ -52,7 +52,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<u8> {
             print_json(&json!({ "inspection": inspection, "orientations": found, "suggestion": suggestion }))?;
         }
         (true, None) => print_json(&inspection)?,
-        (false, _) => print_line(&findings(&inspection)),
+        (false, _) => print_line(&findings(&inspection, usable)),
     }
     if let (Some(found), false) = (&scored, args.json) {
         print_line(&orientation_report(found.as_ref()));
@@ -114,7 +114,7 @@ fn orientation_report(found: Option<&Orientations>) -> String {
 }
 
 /// Arrays, then verdicts, then what happens on reading.
-fn findings(inspection: &Inspection) -> String {
+fn findings(inspection: &Inspection, usable: bool) -> String {
     let mut lines = vec![inspection.path.display().to_string(), String::new()];
     let width = inspection.arrays.iter().map(|array| array.key.chars().count()).max().unwrap_or(0);
     for array in &inspection.arrays {
@@ -122,7 +122,7 @@ fn findings(inspection: &Inspection) -> String {
             [length] => format!("{length},"),
             lengths => lengths.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
         };
-        let range = array.range.map_or_else(String::new, |(low, high)| format!("  {low:.6} to {high:.6}"));
+        let range = array.range.map_or_else(String::new, |(low, high)| format!("  {} to {}", plain(low), plain(high)));
         let problem = array.problem.as_ref().map_or_else(String::new, |problem| format!("  {problem}"));
         lines.push(format!("  {:<width$}  ({shape})  {}{range}{problem}", array.key, array.dtype));
     }
@@ -143,8 +143,19 @@ fn findings(inspection: &Inspection) -> String {
     lines.push(String::new());
     lines.push(match inspection.status() {
         Status::Pass => "The file can be used.".to_owned(),
-        Status::Warn => "The file can be used; see the warnings.".to_owned(),
+        Status::Warn if usable => "The file can be used; see the warnings.".to_owned(),
+        Status::Warn => "The file is rejected because of the warnings (--strict).".to_owned(),
         Status::Fail => "The file cannot be used as it is.".to_owned(),
     });
     lines.join("\n")
+}
+
+/// A number with six significant digits; very small and very large ones with an exponent.
+fn plain(value: f64) -> String {
+    if value == 0.0 || (1e-3..1e7).contains(&value.abs()) {
+        let text = format!("{value:.6}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        format!("{value:.5e}")
+    }
 }

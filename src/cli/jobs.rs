@@ -93,8 +93,10 @@ impl Jobs {
 
     /// Prints the text of a note; other events print nothing.
     pub(super) fn print_note(&self, event: &Event) {
-        if let EventKind::Note { text } = &event.kind {
-            self.print(text);
+        match &event.kind {
+            EventKind::Note { text } => self.print(text),
+            EventKind::Warning { text } => self.print(&format!("Warning: {text}")),
+            _ => {}
         }
     }
 }
@@ -140,6 +142,7 @@ fn line_for(kind: &EventKind) -> Option<String> {
         }
         EventKind::Folder { path } => Some(format!("Folder: {}", path.display())),
         EventKind::Note { text } => Some(format!("Note: {text}")),
+        EventKind::Warning { text } => Some(format!("Warning: {text}")),
         _ => None,
     }
 }

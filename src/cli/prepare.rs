@@ -1,6 +1,7 @@
 //! `prepare`: a modified copy of a dataset. Each operation is recorded in the metadata of the file.
 
-use super::console::{print_json, print_line};
+use super::console::{print_json, print_line, print_message};
+use super::flags::DataFlags;
 use super::paths::file_stem;
 use super::settings;
 use crate::checkpoint::Utc;
@@ -22,6 +23,9 @@ pub(super) struct PrepareFiles {
     /// Set how the dataset is read: a configuration field of the group data; repeatable
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     pub set: Vec<String>,
+    /// Flags of single fields.
+    #[command(flatten)]
+    pub data: DataFlags,
 }
 
 /// An operation of `prepare`.
@@ -112,6 +116,9 @@ pub(super) enum PrepareTool {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+        /// Flags of single fields.
+        #[command(flatten)]
+        data: DataFlags,
     },
 }
 
@@ -130,7 +137,7 @@ pub(super) fn prepare(tool: PrepareTool) -> Result<u8> {
             transform(&files, Vec::new(), "shuffle", json!({ "seed": seed }), |dataset| Ok(dataset.shuffled(seed)))
         }
         PrepareTool::Split { fraction, by, seed, files } => {
-            let dataset = load(&files.dataset, &files.set, Vec::new())?;
+            let dataset = load(&files.dataset, &files.set, files.data.0.clone())?;
             let split = match &by {
                 Some(axis) => data::split_along(&dataset.positions, usize::from(axis == "y"), fraction)?,
                 None => data::split(dataset.len(), fraction, seed)?,
@@ -167,22 +174,31 @@ pub(super) fn prepare(tool: PrepareTool) -> Result<u8> {
         }
         PrepareTool::Merge { files, others } => {
             let names: Vec<String> = others.iter().map(|path| path.display().to_string()).collect();
-            let set = files.set.clone();
+            let (set, flags) = (files.set.clone(), of_any_dataset(&files.data.0));
             transform(&files, Vec::new(), "merge", json!({ "with": names }), |dataset| {
                 let mut merged = dataset.clone();
                 for path in &others {
-                    merged = merged.merged(&load(path, &set, Vec::new())?)?;
+                    merged = merged.merged(&load(path, &set, flags.clone())?)?;
                 }
                 Ok(merged)
             })
         }
-        PrepareTool::Stats { dataset, set, json } => stats(&load(&dataset, &set, Vec::new())?, json),
+        PrepareTool::Stats { dataset, set, json, data } => stats(&load(&dataset, &set, data.0)?, json),
     }
 }
 
+/// The flags that apply to other datasets, too: not the files and patterns of one scan.
+fn of_any_dataset(flags: &[(String, String)]) -> Vec<(String, String)> {
+    let of_one = ["data.mapping.positions_file", "data.exclude"];
+    flags.iter().filter(|(path, _)| !of_one.contains(&path.as_str())).cloned().collect()
+}
+
+/// Reads a dataset and prints its warnings.
 fn load(path: &Path, set: &[String], values: Vec<(String, String)>) -> Result<Dataset> {
     let config = settings::data_config(crate::config::Config::default(), set, values)?;
-    Dataset::load(path, &config.data, config.execution.seeds.subsample)
+    let dataset = Dataset::load(path, &config.data, config.execution.seeds.subsample)?;
+    dataset.warnings.iter().for_each(|warning| print_message(&format!("Warning: {warning}")));
+    Ok(dataset)
 }
 
 /// Loads a dataset with these data settings, changes it and writes it.
@@ -193,13 +209,33 @@ fn transform(
     parameters: Value,
     change: impl FnOnce(&Dataset) -> Result<Dataset>,
 ) -> Result<u8> {
+    let values: Vec<(String, String)> = files.data.0.iter().cloned().chain(values).collect();
+    refuse_own_input(files)?;
     let dataset = load(&files.dataset, &files.set, values)?;
     let mut parameters = parameters;
-    if !files.set.is_empty() {
-        parameters["settings"] = json!(files.set);
+    let flags = files.data.0.iter().map(|(path, value)| format!("{path}={value}"));
+    let used: Vec<String> = flags.chain(files.set.iter().cloned()).collect();
+    if !used.is_empty() {
+        parameters["settings"] = json!(used);
     }
     write(&change(&dataset)?, &files.dataset, &files.output, operation, parameters)?;
     Ok(0)
+}
+
+/// Refuses to replace the input by the output.
+fn refuse_own_input(files: &PrepareFiles) -> Result<()> {
+    let same = match (files.dataset.canonicalize(), files.output.canonicalize()) {
+        (Ok(input), Ok(output)) => input == output,
+        _ => false,
+    };
+    if same {
+        return Err(Problem::new("The output is the input itself, which would be lost")
+            .expected("another name")
+            .hint("Choose another file with --output")
+            .at(&files.output)
+            .into());
+    }
+    Ok(())
 }
 
 fn write(dataset: &Dataset, from: &Path, to: &Path, operation: &str, parameters: Value) -> Result<()> {

@@ -50,6 +50,15 @@ pub(super) fn report(session: &JobProgress, summary: &Summary) -> String {
         let loss = summary.final_train_loss.map_or_else(String::new, |loss| format!(", last loss {loss:.4e}"));
         row("training", format!("{steps} steps, {epochs} epochs{loss}"));
     }
+    if !summary.warnings.is_empty() {
+        let first = summary.warnings.first().map_or("", |text| text.split(". ").next().unwrap_or_default());
+        let more = if summary.warnings.len() > 1 {
+            format!(" (and {} more, see above)", summary.warnings.len() - 1)
+        } else {
+            String::new()
+        };
+        row("warnings", format!("{first}{more}"));
+    }
     let device = &summary.device;
     let reduced = if summary.reduced_capability { " - reduced capability, no GPU" } else { "" };
     // A simulation needs no device.

@@ -4,12 +4,14 @@
 //!
 //! * [`npy`], [`npz`]: NumPy arrays and archives. * [`pickle`]: Python pickles, read without running them.
 //! * [`hdf5`], [`root_attributes`]: arrays, links and attributes of HDF5 files. * [`tiff`]: grayscale images.
+//! * [`table`]: tables of numbers as text.
 
 pub mod hdf5;
 pub mod npy;
 pub mod npz;
 pub mod pickle;
 pub mod root_attributes;
+pub mod table;
 #[doc(hidden)]
 pub mod testing;
 pub mod tiff;

@@ -225,7 +225,7 @@ fn parse_type(code: &str) -> (Kind, usize, bool) {
 }
 
 /// Type of number that an array can be converted to.
-pub(super) trait Number: Copy + Send + Sync + 'static {
+pub(super) trait Number: Copy + Default + Send + Sync + 'static {
     /// True if complex elements can be represented.
     const COMPLEX: bool;
     /// Conversion of a real element.

@@ -64,6 +64,8 @@ pub struct JobProgress {
     pub history: Vec<EpochPoint>,
     /// Remarks for the user, in order.
     pub notes: Vec<String>,
+    /// Warnings, in order.
+    pub warnings: Vec<String>,
     /// Paths of the files written, in order, each once.
     pub saved: Vec<PathBuf>,
     /// Files of a watched folder.
@@ -90,6 +92,7 @@ impl JobProgress {
             EventKind::Dataset(dataset) => self.dataset = Some(dataset.clone()),
             EventKind::Device(device) => self.device = Some(device.clone()),
             EventKind::Note { text } => self.notes.push(text.clone()),
+            EventKind::Warning { text } => self.warnings.push(text.clone()),
             EventKind::Stage { stage } => {
                 self.stage = Some(*stage);
                 self.progress = Progress::default();
@@ -108,6 +111,7 @@ impl JobProgress {
                 if file.status == FileStatus::Working {
                     // Each file is processed by a separate job; the next one starts clean.
                     self.notes.clear();
+                    self.warnings.clear();
                     self.saved.clear();
                     self.history.clear();
                 }

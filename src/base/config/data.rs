@@ -8,7 +8,7 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DiffractionUnit {
-    /// Counts if the array holds integers, amplitude if it holds floating-point numbers.
+    /// Counts if the format defines it so (CXI, PtyPy, Ptychodus) or the array holds integers; else judged from the values.
     #[default]
     Auto,
     /// Amplitude: square root of the counts.
@@ -96,11 +96,36 @@ impl Orientation {
     }
 }
 
+/// Place of the zero frequency in the stored patterns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ZeroFrequency {
+    /// Judged from the mean pattern.
+    #[default]
+    Auto,
+    /// At the center, index N/2.
+    Center,
+    /// At the corner, index 0: the patterns are shifted (`fftshift`) on reading.
+    Corner,
+}
+
+/// Reading of patterns and positions of different numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unmatched {
+    /// The dataset is rejected.
+    #[default]
+    Reject,
+    /// The first patterns and positions are used, as many as there are of both.
+    First,
+}
+
 /// Unit of the positions of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PositionUnit {
-    /// As the format defines it: meters in CXI and product files, object pixels elsewhere.
+    /// As the file states it (attribute `units`, header of a table), else as the format defines it: meters in CXI and product
+    /// files, object pixels elsewhere.
     #[default]
     Auto,
     /// Object pixels.
@@ -196,6 +221,15 @@ pub struct Mapping {
     pub position_order: PositionOrder,
     /// Unit of the positions.
     pub position_unit: PositionUnit,
+    /// Columns of x, y and, if there is one, the index of the pattern in an array or table of positions, as names or as numbers
+    /// from 1, separated by commas; empty to find them.
+    pub position_columns: String,
+    /// Matrix `a, b, c, d` applied to the positions: x' = a x + b y, y' = c x + d y; empty for none.
+    pub position_matrix: String,
+    /// Another file with the positions: a table (CSV, TXT, DAT, TSV), NPY, NPZ or HDF5; `positions`, `x` and `y` are keys in it.
+    pub positions_file: String,
+    /// Reading of patterns and positions of different numbers.
+    pub unmatched: Unmatched,
     /// Distance between neighboring scan points, in that unit, for patterns on a grid (ny, nx, h, w) without positions;
     /// `None` if the file has positions.
     #[serde(with = "super::optional")]
@@ -208,8 +242,16 @@ pub struct Mapping {
     pub mask: String,
     /// Values that mark good pixels in `mask` or `mask_file`.
     pub mask_good: MaskGood,
-    /// Another file (a product or a dataset) from which to read the probe.
+    /// Another file (a product, a dataset, a PtyPy result, `.npy`) from which to read the probe; `probe` is a key in it.
     pub probe_file: String,
+    /// Patterns without beam, (h, w) or (n, h, w); their mean is subtracted.
+    pub dark: String,
+    /// Another file with those patterns (`.npy`, `.npz`, HDF5, PNG, TIFF); `dark` is a key in it.
+    pub dark_file: String,
+    /// Response of the detector to a uniform illumination, (h, w) or (n, h, w); the patterns are divided by it.
+    pub flat: String,
+    /// Another file with that response; `flat` is a key in it.
+    pub flat_file: String,
     /// Another file (`.npy`, `.npz`, HDF5, PNG, TIFF) with a mask for the patterns as stored (h, w) or as used (N, N); a
     /// pixel must be good in the mask of the dataset, too.
     pub mask_file: String,
@@ -244,6 +286,18 @@ pub struct DataConfig {
     pub crop: Option<usize>,
     /// Detector pixels summed along each axis, after cropping.
     pub bin: usize,
+    /// Column of the direct beam in the stored patterns, the center of the crop; `None` is the middle of the pattern.
+    #[serde(with = "super::optional")]
+    pub center_x: Option<usize>,
+    /// Row of the direct beam in the stored patterns; `None` is the middle of the pattern.
+    #[serde(with = "super::optional")]
+    pub center_y: Option<usize>,
+    /// Place of the zero frequency in the stored patterns.
+    pub zero_frequency: ZeroFrequency,
+    /// Patterns left out: indices from 0, ranges, `auto`, and names of list files, separated by commas.
+    pub exclude: String,
+    /// Reject a dataset that is read with warnings.
+    pub strict: bool,
     /// Side to which patterns are padded with zeros, after cropping and binning; `None` does not pad.
     #[serde(with = "super::optional")]
     pub pad: Option<usize>,
@@ -310,6 +364,11 @@ impl Default for DataConfig {
             diffraction_unit: DiffractionUnit::Auto,
             crop: None,
             bin: 1,
+            center_x: None,
+            center_y: None,
+            zero_frequency: ZeroFrequency::Auto,
+            exclude: String::new(),
+            strict: false,
             pad: None,
             pattern_size: None,
             saturation: None,
@@ -355,7 +414,7 @@ pub(super) const FIELDS: &[Field] = &[
         "data.diffraction_unit",
         "Diffraction unit",
         choice(&[
-            ("auto", "counts if the array holds integers, amplitude if it holds floating-point numbers"),
+            ("auto", "counts in CXI, PtyPy and Ptychodus files and for integers; else judged from the values"),
             ("amplitude", "square root of the counts"),
             ("counts", "intensity; the square root is taken on reading"),
         ]),
@@ -391,6 +450,50 @@ pub(super) const FIELDS: &[Field] = &[
     )
     .unit("px")
     .flag("--pad")
+    .in_inference(),
+    field(
+        "data.center_x",
+        "Beam column",
+        integer(0, 65536).optional(),
+        "Column of the direct beam in the stored patterns, around which they are cropped; \"none\" is the middle.",
+    )
+    .unit("px")
+    .in_inference(),
+    field(
+        "data.center_y",
+        "Beam row",
+        integer(0, 65536).optional(),
+        "Row of the direct beam in the stored patterns, around which they are cropped; \"none\" is the middle.",
+    )
+    .unit("px")
+    .in_inference(),
+    field(
+        "data.zero_frequency",
+        "Zero frequency",
+        choice(&[
+            ("auto", "judged from the mean pattern"),
+            ("center", "at the center, index N/2"),
+            ("corner", "at the corner, index 0; the patterns are shifted on reading (fftshift)"),
+        ]),
+        "Place of the zero frequency in the stored patterns.",
+    )
+    .in_inference(),
+    field(
+        "data.exclude",
+        "Excluded patterns",
+        Kind::Text,
+        "Patterns left out: indices from 0 and ranges (3,7,10-20), names of text files with such lists, and \"auto\" for empty, \
+         unwritten and outlying patterns and those without a position.",
+    )
+    .flag("--exclude")
+    .in_inference(),
+    field(
+        "data.strict",
+        "Strict reading",
+        Kind::Flag,
+        "Reject a dataset that is read with warnings.",
+    )
+    .flag("--strict")
     .in_inference(),
     field(
         "data.pattern_size",
@@ -582,7 +685,7 @@ pub(super) const FIELDS: &[Field] = &[
         "data.mapping.position_unit",
         "Position unit",
         choice(&[
-            ("auto", "as the format defines it: meters in CXI and product files, object pixels elsewhere"),
+            ("auto", "as the file states it, else as the format defines it: meters in CXI, object pixels elsewhere"),
             ("px", "object pixels"),
             ("m", "meters"),
             ("mm", "millimeters"),
@@ -590,6 +693,34 @@ pub(super) const FIELDS: &[Field] = &[
             ("nm", "nanometers"),
         ]),
         "Unit of the positions in the file; a wrong unit scales the whole scan.",
+    )
+    .in_inference(),
+    text(
+        "data.mapping.positions_file",
+        "Position file",
+        "Another file with the positions: a table (CSV, TXT, DAT, TSV), NPY, NPZ or HDF5; data.mapping.positions, x and y name \
+         arrays in it.",
+    )
+    .flag("--positions-file"),
+    text(
+        "data.mapping.position_columns",
+        "Position columns",
+        "Columns of x, y and, if there is one, the index of the pattern in an array or table of positions: names or numbers \
+         from 1, such as 2,3,1 or samx,samy.",
+    ),
+    text(
+        "data.mapping.position_matrix",
+        "Position matrix",
+        "Matrix a,b,c,d applied to the positions: x' = a x + b y, y' = c x + d y; for example -1,0,0,1 changes the sign of x.",
+    ),
+    field(
+        "data.mapping.unmatched",
+        "Unmatched patterns",
+        choice(&[
+            ("reject", "the dataset is rejected"),
+            ("first", "the first patterns and positions are used, as many as there are of both"),
+        ]),
+        "Reading of patterns and positions of different numbers.",
     )
     .in_inference(),
     field(
@@ -614,7 +745,31 @@ pub(super) const FIELDS: &[Field] = &[
         "Values that mark good pixels in the mask chosen here.",
     )
     .in_inference(),
-    text("data.mapping.probe_file", "Probe file", "Another file, a product or a dataset, from which to read the probe."),
+    text(
+        "data.mapping.probe_file",
+        "Probe file",
+        "Another file, a product, a dataset, a PtyPy result or .npy, from which to read the probe; data.mapping.probe names an \
+         array in it.",
+    )
+    .flag("--probe-file"),
+    text("data.mapping.dark", "Dark key", "Key or path of patterns without beam; their mean is subtracted."),
+    text(
+        "data.mapping.dark_file",
+        "Dark file",
+        "Another file (.npy, .npz, HDF5, PNG, TIFF) with patterns without beam; data.mapping.dark names an array in it.",
+    )
+    .flag("--dark-file"),
+    text(
+        "data.mapping.flat",
+        "Flat key",
+        "Key or path of the response of the detector to a uniform illumination; the patterns are divided by it.",
+    ),
+    text(
+        "data.mapping.flat_file",
+        "Flat file",
+        "Another file (.npy, .npz, HDF5, PNG, TIFF) with that response; data.mapping.flat names an array in it.",
+    )
+    .flag("--flat-file"),
     text(
         "data.mapping.mask_file",
         "Mask file",

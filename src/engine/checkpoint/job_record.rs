@@ -47,7 +47,15 @@ impl JobRecord {
     pub fn new(dataset: &Path, validation: Option<&Path>, config: &Config, reconstruct: bool) -> Result<Self> {
         let absolute = |path: &Path| std::path::absolute(path).map_err(|error| Error::reading(path, &error));
         let mut config = config.clone();
-        for file in [&mut config.data.mapping.probe_file, &mut config.training.start_from] {
+        let mapping = &mut config.data.mapping;
+        for file in [
+            &mut mapping.positions_file,
+            &mut mapping.probe_file,
+            &mut mapping.mask_file,
+            &mut mapping.dark_file,
+            &mut mapping.flat_file,
+            &mut config.training.start_from,
+        ] {
             if !file.is_empty() {
                 *file = absolute(Path::new(file))?.display().to_string();
             }

@@ -167,6 +167,11 @@ pub enum EventKind {
         /// One or two sentences.
         text: String,
     },
+    /// Something questionable about the input or the result.
+    Warning {
+        /// One or two sentences.
+        text: String,
+    },
     /// The next stage of the job started.
     Stage {
         /// The stage.

@@ -27,6 +27,7 @@ struct State {
     /// Log lines from before there was a folder.
     pending: Vec<String>,
     notes: Vec<String>,
+    warnings: Vec<String>,
     files: Vec<PathBuf>,
 }
 
@@ -104,6 +105,10 @@ impl<'a> Recorder<'a> {
                 self.log(&format!("note: {text}"));
                 self.state.borrow_mut().notes.push(text.clone());
             }
+            EventKind::Warning { text } => {
+                self.log(&format!("warning: {text}"));
+                self.state.borrow_mut().warnings.push(text.clone());
+            }
             EventKind::Stage { stage } => self.log(&stage.label().to_lowercase()),
             EventKind::Epoch(point) => {
                 let validation =
@@ -121,6 +126,14 @@ impl<'a> Recorder<'a> {
     /// Sends and logs a remark for the user.
     pub(super) fn note(&self, text: impl Into<String>) {
         self.emit(EventKind::Note { text: text.into() });
+    }
+
+    /// Sends and logs a warning, once.
+    pub(super) fn warn(&self, text: impl Into<String>) {
+        let text = text.into();
+        if !self.state.borrow().warnings.contains(&text) {
+            self.emit(EventKind::Warning { text });
+        }
     }
 
     /// Writes a file atomically and reports it.
@@ -174,6 +187,11 @@ impl<'a> Recorder<'a> {
     /// All notes so far, in order.
     pub(super) fn notes(&self) -> Vec<String> {
         self.state.borrow().notes.clone()
+    }
+
+    /// All warnings so far, in order.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.state.borrow().warnings.clone()
     }
 
     /// Paths of the files written so far, in order, each once.

@@ -161,6 +161,8 @@ pub struct Summary {
     pub intensity_spread: Option<f64>,
     /// Paths of the files written, in order.
     pub files: Vec<PathBuf>,
+    /// What is questionable about the input or the result.
+    pub warnings: Vec<String>,
     /// Remarks for the user.
     pub notes: Vec<String>,
 }

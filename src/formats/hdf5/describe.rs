@@ -25,7 +25,7 @@ pub enum Element {
         /// Bytes of an element.
         bytes: usize,
     },
-    /// Pair of real numbers (`r`, `i`; also `real`, `imag`).
+    /// Pair of real numbers (`r`, `i`; also `re`, `real`, `x`, `im`, `imag`, `y`, in any order).
     Complex {
         /// Bytes of an element, both parts together.
         bytes: usize,
@@ -55,8 +55,56 @@ pub struct Hdf5Array {
     pub chunk: Vec<usize>,
     /// Reason why the array cannot be read.
     pub problem: Option<String>,
+    /// What to do about the problem; may be empty.
+    pub(super) remedy: &'static str,
+    /// Places of real and imaginary part in a complex element.
+    pub(super) parts: Option<Parts>,
+    /// Offset and number of the bits used of an integer, unless all are.
+    pub(super) bits: Option<[u32; 2]>,
     /// Reader of the chunks.
     pub(super) reader: Reader,
+}
+
+/// Places of real and imaginary part in a stored complex element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Parts {
+    /// Bytes before the real part.
+    pub real: usize,
+    /// Bytes before the imaginary part.
+    pub imaginary: usize,
+    /// Bytes of the element.
+    pub size: usize,
+}
+
+/// What to do about a compression that is not built in.
+const UNPACK: &str = "Write the array again without compression, or with gzip: h5repack -f GZIP=4 IN OUT";
+
+impl Hdf5Array {
+    fn unknown(path: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            shape: Vec::new(),
+            element: Element::Other,
+            dtype: "?".into(),
+            storage: Storage::Unsupported,
+            bytes: 0,
+            chunk: Vec::new(),
+            problem: None,
+            remedy: "",
+            parts: None,
+            bits: None,
+            reader: Reader::Library,
+        }
+    }
+
+    /// A link to another file, which does not exist.
+    pub(super) fn dangling(path: &str, file: &str) -> Self {
+        Self {
+            problem: Some(format!("it is a link to the file {file:?}, which is missing")),
+            remedy: "Copy that file into the folder of this one",
+            ..Self::unknown(path)
+        }
+    }
 }
 
 /// Bytes of a chunk that are unpacked whatever the size of its array. Hazard: a chunk is unpacked as a whole, so that a
@@ -76,17 +124,7 @@ pub(super) fn is_almost_empty(length: u64, bytes: u64) -> bool {
 
 /// Describes the array at a path of a file of this length.
 pub(super) fn describe(file: &H5File, length: u64, path: &str) -> Hdf5Array {
-    let mut array = Hdf5Array {
-        path: path.to_owned(),
-        shape: Vec::new(),
-        element: Element::Other,
-        dtype: "?".into(),
-        storage: Storage::Unsupported,
-        bytes: 0,
-        chunk: Vec::new(),
-        problem: None,
-        reader: Reader::Library,
-    };
+    let mut array = Hdf5Array::unknown(path);
     let dataset = match file.dataset_with(path, access()) {
         Ok(dataset) => dataset,
         Err(error) => {
@@ -100,9 +138,20 @@ pub(super) fn describe(file: &H5File, length: u64, path: &str) -> Hdf5Array {
     match dataset.datatype() {
         Ok(datatype) => {
             array.element = element_of(&datatype);
+            array.parts = parts_of(&datatype);
+            array.bits = bits_of(&datatype);
             array.dtype = dtype_of(&datatype, array.element);
         }
-        Err(error) => array.problem = Some(error.to_string()),
+        Err(error) => {
+            let text = error.to_string();
+            if text.contains("datatype class 11") {
+                array.dtype = "complex of HDF5 2.0".into();
+                array.problem = Some("it has the complex type of HDF5 2.0, which is not read yet".into());
+                array.remedy = "Write it as pairs with the members r and i, as h5py does by default";
+            } else {
+                array.problem = Some(text);
+            }
+        }
     }
     match dataset.filters() {
         Ok(filters) => {
@@ -116,6 +165,7 @@ pub(super) fn describe(file: &H5File, length: u64, path: &str) -> Hdf5Array {
                 Ok(reader) => array.reader = reader,
                 Err(name) => {
                     array.storage = Storage::Unsupported;
+                    array.remedy = UNPACK;
                     array.problem = Some(format!("it is compressed with {name}, which is not built in"));
                 }
             }
@@ -153,23 +203,11 @@ fn element_of(datatype: &DatatypeMessage) -> Element {
             Some(IeeeFormat::Binary64) => Element::Float { bytes: 8 },
             None => Element::Other,
         },
-        DatatypeMessage::Compound { size, members } => match members.as_slice() {
-            [re, im] => {
-                let half = element_of(&re.datatype);
-                let named = matches!(
-                    (re.name.to_ascii_lowercase().as_str(), im.name.to_ascii_lowercase().as_str()),
-                    ("r" | "re" | "real", "i" | "im" | "imag" | "imaginary")
-                );
-                let same = half == element_of(&im.datatype);
-                match half {
-                    Element::Float { bytes: bytes @ (4 | 8) }
-                        if named && same && *size as usize == 2 * bytes && im.offset as usize == bytes =>
-                    {
-                        Element::Complex { bytes: 2 * bytes }
-                    }
-                    _ => Element::Other,
-                }
-            }
+        DatatypeMessage::Compound { members, .. } => match (parts_of(datatype), members.first()) {
+            (Some(_), Some(part)) => match element_of(&part.datatype) {
+                Element::Float { bytes } => Element::Complex { bytes: 2 * bytes },
+                _ => Element::Other,
+            },
             _ => Element::Other,
         },
         DatatypeMessage::FixedString { .. } | DatatypeMessage::VarLenString { .. } => Element::Text,
@@ -177,21 +215,52 @@ fn element_of(datatype: &DatatypeMessage) -> Element {
     }
 }
 
-fn dtype_of(datatype: &DatatypeMessage, element: Element) -> String {
-    let order = match datatype {
-        DatatypeMessage::FixedPoint { byte_order, .. } | DatatypeMessage::FloatingPoint { byte_order, .. }
-            if *byte_order == rust_hdf5::ByteOrder::BigEndian =>
-        {
-            '>'
-        }
-        _ => '<',
+/// Places of the parts of a complex element: two floating-point numbers of one type, named as real and imaginary part.
+fn parts_of(datatype: &DatatypeMessage) -> Option<Parts> {
+    let DatatypeMessage::Compound { size, members } = datatype else { return None };
+    let [one, other] = members.as_slice() else { return None };
+    let is = |name: &str, names: &[&str]| names.contains(&name.to_ascii_lowercase().as_str());
+    let real = |name: &str| is(name, &["r", "re", "real", "x"]);
+    let imaginary = |name: &str| is(name, &["i", "im", "imag", "imaginary", "y"]);
+    let (re, im) = match (one, other) {
+        (re, im) if real(&re.name) && imaginary(&im.name) => (re, im),
+        (im, re) if real(&re.name) && imaginary(&im.name) => (re, im),
+        _ => return None,
     };
+    let Element::Float { bytes } = element_of(&re.datatype) else { return None };
+    let parts = Parts { real: re.offset as usize, imaginary: im.offset as usize, size: *size as usize };
+    let inside = |at: usize| at.checked_add(bytes).is_some_and(|end| end <= parts.size);
+    let same = element_of(&im.datatype) == Element::Float { bytes }
+        && is_big_endian(&re.datatype) == is_big_endian(&im.datatype);
+    (same && inside(parts.real) && inside(parts.imaginary)).then_some(parts)
+}
+
+/// Offset and number of the bits used of an integer, unless all are.
+fn bits_of(datatype: &DatatypeMessage) -> Option<[u32; 2]> {
+    let DatatypeMessage::FixedPoint { size, bit_offset, bit_precision, .. } = datatype else { return None };
+    let bits = [u32::from(*bit_offset), u32::from(*bit_precision)];
+    (*size <= 8 && bits[1] > 0 && bits[0] + bits[1] <= 8 * *size && bits != [0, 8 * *size]).then_some(bits)
+}
+
+fn is_big_endian(datatype: &DatatypeMessage) -> bool {
+    match datatype {
+        DatatypeMessage::FixedPoint { byte_order, .. } | DatatypeMessage::FloatingPoint { byte_order, .. } => {
+            *byte_order == rust_hdf5::ByteOrder::BigEndian
+        }
+        DatatypeMessage::Compound { members, .. } => members.first().is_some_and(|part| is_big_endian(&part.datatype)),
+        DatatypeMessage::Enum { base, .. } => is_big_endian(base),
+        _ => false,
+    }
+}
+
+fn dtype_of(datatype: &DatatypeMessage, element: Element) -> String {
+    let order = if is_big_endian(datatype) { '>' } else { '<' };
     match element {
         Element::Integer { .. } if matches!(datatype, DatatypeMessage::Enum { .. }) => "|b1".into(),
         Element::Integer { bytes: 1, signed } => if signed { "|i1" } else { "|u1" }.into(),
         Element::Integer { bytes, signed } => format!("{order}{}{bytes}", if signed { 'i' } else { 'u' }),
         Element::Float { bytes } => format!("{order}f{bytes}"),
-        Element::Complex { bytes } => format!("<c{bytes}"),
+        Element::Complex { bytes } => format!("{order}c{bytes}"),
         Element::Text => "text".into(),
         Element::Other => type_text(datatype),
     }

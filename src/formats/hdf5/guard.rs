@@ -30,9 +30,11 @@ const MAX_LEVELS: usize = 16;
 const MAX_HEADERS: [u64; 2] = [256 << 20, 64];
 // Environment variables with the folders of external raw data, targets of external links, and sources of virtual datasets.
 const EXTERNAL_PREFIX: &str = "HDF5_EXTFILE_PREFIX";
-const LINK_PREFIX: &str = "HDF5_EXT_PREFIX";
+pub(super) const LINK_PREFIX: &str = "HDF5_EXT_PREFIX";
 const VIRTUAL_PREFIX: &str = "HDF5_VDS_PREFIX";
 
+/// Beginning of the reason for a missing source.
+pub(super) const MISSING_SOURCE: &str = "it is a virtual dataset, and its source is missing:";
 const TOO_MANY: &str = "its virtual datasets refer to too many sources";
 const CIRCULAR: &str = "its virtual datasets refer to each other in a circle";
 const UNCLEAR: &str = "the path to it or to one of its sources cannot be followed";
@@ -196,8 +198,16 @@ impl Guard {
         }
         for mapping in &storage.mappings {
             let boxes = boxes(&mapping.source_selection);
-            for (file, name) in sources(path, &mut objects, mapping)? {
+            let found = sources(path, &mut objects, mapping)?;
+            if found.is_empty() && !is_successive(mapping) {
+                return Err(missing(&mapping.source_file_name));
+            }
+            for (file, name) in found {
                 self.mappings += 1;
+                let named = match &file {
+                    Some(_) => format!("{name} in {}", mapping.source_file_name),
+                    None => name.clone(),
+                };
                 let source = match file {
                     None => self.dataset(path, &name, level + 1)?,
                     Some(file) => {
@@ -205,6 +215,9 @@ impl Guard {
                         self.dataset(&file, &name, level + 1)?
                     }
                 };
+                if source.is_none() && !is_successive(mapping) {
+                    return Err(missing(&named));
+                }
                 let source = source.unwrap_or_default();
                 cost.sources = cost.sources.saturating_add(source.sources.max(1));
                 let each = source.image.saturating_add(source.copied);
@@ -215,6 +228,16 @@ impl Guard {
         self.datasets.insert(key, Some(cost));
         Ok(Some(cost))
     }
+}
+
+/// True if a mapping has any number of sources, numbered in their names, up to the first that is missing.
+fn is_successive(mapping: &VirtualMapping) -> bool {
+    mapping.virtual_selection.unlim_dim().is_some() && mapping.source_selection.unlim_dim().is_none()
+}
+
+/// Reason for a missing source of a virtual dataset.
+fn missing(source: &str) -> String {
+    format!("{MISSING_SOURCE} {source:?}")
 }
 
 /// Sources of a mapping that exist: file (None for the same one) and path of the dataset.
@@ -228,7 +251,7 @@ pub(super) fn sources(
 ) -> Result<Vec<(Option<PathBuf>, String)>, String> {
     let parsed = |name: &str| parse_source_name(name).map_err(|error| error.to_string());
     let (file, dataset) = (parsed(&mapping.source_file_name)?, parsed(&mapping.source_dset_name)?);
-    let successive = mapping.virtual_selection.unlim_dim().is_some() && mapping.source_selection.unlim_dim().is_none();
+    let successive = is_successive(mapping);
     if successive && file.nsubs() + dataset.nsubs() == 0 {
         return Err("the successive sources of a virtual dataset all have the same name".into());
     }
@@ -260,7 +283,7 @@ pub(super) fn sources(
 /// The file that a virtual dataset or an external link in the file at `path` names, in the search order of the library: as it
 /// is if absolute, in the folders of an environment variable, beside the file, in the current folder. None if there is no
 /// such regular file.
-fn find_file(path: &Path, name: &str, prefix: &str) -> Option<PathBuf> {
+pub(super) fn find_file(path: &Path, name: &str, prefix: &str) -> Option<PathBuf> {
     let name = Path::new(name);
     let bare = if name.is_absolute() { Path::new(name.file_name()?) } else { name };
     let beside = |path: &Path| path.parent().unwrap_or(Path::new("")).join(bare);

@@ -6,6 +6,7 @@
 //!
 //! * `read`: an open file. * `describe`: its arrays. * `guard`: limits on the cost of opening and reading.
 //! * `objects`, `chunk_index`: headers, groups and the index of chunks, read beside the library.
+//! * `links`: links to other files.
 //! * `virtual_stack`: blocks of virtual datasets. * `chunks`, `bitshuffle`: chunks that the library does not unpack.
 //! * `filters`: known compressions. * `write`: new files.
 
@@ -15,6 +16,7 @@ mod chunks;
 mod describe;
 mod filters;
 mod guard;
+mod links;
 mod objects;
 mod read;
 #[cfg(test)]
@@ -26,6 +28,14 @@ pub use describe::{Element, Hdf5Array};
 pub use objects::{Objects, number};
 pub use read::{Hdf5File, is_hdf5};
 pub use write::{Hdf5Writer, complex32};
+
+/// Unpacks Zstandard frames to at most `length` bytes.
+///
+/// # Errors
+/// A short reason.
+pub(crate) fn unpack_zstd(packed: &[u8], length: usize) -> Result<Vec<u8>, String> {
+    filters::reverse(&rust_hdf5::Filter { id: filters::ZSTD, flags: 0, cd_values: vec![] }, packed, length)
+}
 
 /// Unpacks a chunk of `length` bytes with elements of `element` bytes by the compression with this number, for fuzzing.
 #[doc(hidden)]

@@ -62,9 +62,7 @@ impl Objects {
     pub fn open(path: &Path) -> Option<Self> {
         let mut file = crate::open_file(path).ok()?;
         let length = file.metadata().ok()?.len();
-        let base = [0u64, 512, 1024, 2048]
-            .into_iter()
-            .find(|&at| read_at(&mut file, at, 8, length).is_some_and(|bytes| bytes == b"\x89HDF\r\n\x1a\n"))?;
+        let base = superblock(&mut file, length)?;
         let superblock = read_at(&mut file, base, 256, length)?;
         let mut trees = BTreeV1Config::default();
         let (context, root) = match detect_superblock_version(&superblock).ok()? {
@@ -353,6 +351,14 @@ pub(super) struct Storage {
 /// Names on the way, the last one first.
 fn parts(path: &str) -> Vec<String> {
     path.split('/').filter(|part| !part.is_empty() && *part != ".").rev().map(str::to_owned).collect()
+}
+
+/// Offset of the superblock: 0, or 512 times a power of two behind a user block; None if the file is no HDF5 file.
+pub(super) fn superblock(file: &mut File, length: u64) -> Option<u64> {
+    std::iter::once(0)
+        .chain(std::iter::successors(Some(512u64), |at| at.checked_mul(2)))
+        .take_while(|at| *at < length)
+        .find(|&at| read_at(file, at, 8, length).is_some_and(|bytes| bytes == b"\x89HDF\r\n\x1a\n"))
 }
 
 /// At most `size` bytes from `at` on; None if that lies beyond the end.

@@ -1,18 +1,19 @@
 //! An open HDF5 file.
 
 use super::super::npy::{self, Header, Kind, Number};
-use super::super::npz::shape_text;
+use super::super::npz::{Storage, shape_text};
 use super::super::root_attributes::{self, RootAttribute};
 use super::chunk_index::ChunkIndex;
-use super::chunks;
 use super::describe::{Element, Hdf5Array, access, describe, is_almost_empty};
 use super::filters::Reader;
 use super::guard::{self, Cost};
 use super::virtual_stack::Virtual;
+use super::{chunks, links, objects};
 use crate::error::{Error, Problem, Result};
 use ndarray::{ArrayD, IxDyn};
 use num_complex::Complex32;
 use rust_hdf5::{ChunkIndex as Tree, FillValue, H5Dataset, H5File, Hdf5Error};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -47,15 +48,35 @@ impl std::fmt::Debug for Hdf5File {
     }
 }
 
-/// True for an HDF5 file; MATLAB 7.3 files have its signature after a block of text.
+/// Arrays behind links to other files; a link to a missing file is an array that cannot be read.
+fn linked(file: &H5File, length: u64, path: &Path) -> Vec<Hdf5Array> {
+    let mut arrays = Vec::new();
+    for link in links::external(path) {
+        let Some(found) = &link.found else {
+            arrays.push(Hdf5Array::dangling(&link.path, &link.file));
+            continue;
+        };
+        if file.dataset_with(&link.path, access()).is_ok() {
+            arrays.push(describe(file, length, &link.path));
+            continue;
+        }
+        // A group: its arrays by their paths in this file.
+        let Ok(other) = H5File::options().best_effort_locking().open(found) else { continue };
+        let group = format!("{}/", plain(&link.target));
+        for name in other.dataset_names().iter().take(MAX_ARRAYS) {
+            if let Some(rest) = plain(name).strip_prefix(group.trim_start_matches('/')) {
+                arrays.push(describe(file, length, &format!("{}/{rest}", link.path)));
+            }
+        }
+    }
+    arrays
+}
+
+/// True for an HDF5 file, also behind a user block: MATLAB 7.3 files begin with a block of text.
 pub fn is_hdf5(path: &Path) -> bool {
-    const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
-    use std::io::{Read, Seek, SeekFrom};
     let Ok(mut file) = crate::open_file(path) else { return false };
-    [0u64, 512, 1024, 2048].into_iter().any(|at| {
-        let mut start = [0u8; 8];
-        file.seek(SeekFrom::Start(at)).is_ok() && file.read_exact(&mut start).is_ok() && start == *MAGIC
-    })
+    let length = file.metadata().map_or(0, |file| file.len());
+    objects::superblock(&mut file, length).is_some()
 }
 
 /// True if the file begins with the text of MATLAB.
@@ -95,7 +116,10 @@ impl Hdf5File {
                 .into());
         }
         let length = std::fs::metadata(path).map_or(u64::MAX, |file| file.len());
-        let arrays = names.iter().map(|name| describe(&file, length, name)).collect();
+        let mut arrays: Vec<Hdf5Array> = names.iter().map(|name| describe(&file, length, name)).collect();
+        arrays.extend(linked(&file, length, path));
+        arrays.sort_by(|one, other| one.path.cmp(&other.path));
+        arrays.dedup_by(|one, other| one.path == other.path);
         Ok(Self {
             path: path.to_path_buf(),
             file,
@@ -179,32 +203,23 @@ impl Hdf5File {
     /// A whole real or complex array as complex64.
     pub fn read_c32(&self, path: &str) -> Result<ArrayD<Complex32>> {
         let array = self.whole(path)?;
-        let dataset = self.dataset(&array.path)?;
-        if matches!(array.element, Element::Complex { .. }) {
-            self.check_copied(&dataset, &array)?;
-        }
         let starts = vec![0; array.shape.len()];
-        let failed = |error: Hdf5Error| self.unreadable(&array, &error);
-        let scalar = array.shape.is_empty();
-        let values: Vec<Complex32> = match array.element {
-            _ if array.reader == Reader::Here => self.unpacked(&array, &starts, &array.shape)?,
-            Element::Complex { bytes: 8 } => {
-                let raw: Vec<rust_hdf5::Complex32> = if scalar {
-                    dataset.read_raw().map_err(failed)?
+        let values: Vec<Complex32> = match array.parts {
+            Some(_) => {
+                let dataset = self.dataset(&array.path)?;
+                let bytes = if array.reader == Reader::Here {
+                    self.unpacked_bytes(&dataset, &array, &starts, &array.shape)?
                 } else {
-                    dataset.read_slice(&starts, &array.shape).map_err(failed)?
+                    self.check_copied(&dataset, &array)?;
+                    // As stored: the library does not convert the byte order of pairs.
+                    dataset.read_raw_bytes().map_err(|error| self.unreadable(&array, &error))?
                 };
-                raw.into_iter().map(|v| Complex32::new(v.re, v.im)).collect()
+                converted(&array, &array.shape, &bytes).ok_or_else(|| self.no_numbers(&array))?
             }
-            Element::Complex { .. } => {
-                let raw: Vec<rust_hdf5::Complex64> = if scalar {
-                    dataset.read_raw().map_err(failed)?
-                } else {
-                    dataset.read_slice(&starts, &array.shape).map_err(failed)?
-                };
-                raw.into_iter().map(|v| Complex32::new(v.re as f32, v.im as f32)).collect()
+            None => {
+                let real = self.numbers_f32(&array, &starts, &array.shape)?;
+                real.into_iter().map(|value| Complex32::new(value, 0.0)).collect()
             }
-            _ => self.numbers_f32(&array, &starts, &array.shape)?.into_iter().map(|v| Complex32::new(v, 0.0)).collect(),
         };
         ArrayD::from_shape_vec(IxDyn(&array.shape), values)
             .map_err(|error| self.problem(&array.path, format!("does not fit its shape ({error})")).into())
@@ -240,6 +255,30 @@ impl Hdf5File {
         .filter(|value| value.is_finite())
     }
 
+    /// Text attribute of an array, such as its units.
+    pub fn text_attribute(&self, path: &str, name: &str) -> Option<String> {
+        let attribute = self.file.dataset_with(plain(path), access()).ok()?.attr(name).ok()?;
+        Some(attribute.read_string().ok()?.trim_matches(['\0', ' ']).to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// True if none of the chunks that hold an entry along the first axis (the last for MATLAB) was ever written.
+    pub fn was_never_written(&self, path: &str, entry: usize) -> bool {
+        self.never_written(path, entry).unwrap_or(false)
+    }
+
+    fn never_written(&self, path: &str, entry: usize) -> Option<bool> {
+        let array = self.array(path)?;
+        let dataset = self.dataset(&array.path).ok()?;
+        let chunk = dataset.chunk_dims()?;
+        if chunk.len() != array.shape.len() || chunk.contains(&0) || array.shape.is_empty() {
+            return None;
+        }
+        let axis = if self.is_matlab { chunk.len() - 1 } else { 0 };
+        let mut place = vec![0; chunk.len()];
+        *place.get_mut(axis)? = entry / chunk.get(axis)?;
+        Some(dataset.read_chunk_raw_at(&place).is_err_and(|error| error.to_string().contains("has not been written")))
+    }
+
     /// Numeric attribute of the file under one of these names.
     pub fn root_number(&self, names: &[&str]) -> Option<f64> {
         names.iter().find_map(|name| self.root.iter().find(|attribute| attribute.name == *name)?.number)
@@ -269,9 +308,12 @@ impl Hdf5File {
             return Ok(*cost);
         }
         let refused = |reason: String| {
-            self.problem(path, format!("cannot be read: {reason}"))
-                .expected("a complete array")
-                .hint("The file is damaged, or refers to other files in an unusual way; copy or export it again")
+            let hint = if reason.starts_with(guard::MISSING_SOURCE) {
+                "Copy the missing file to the place that the dataset names, usually beside it"
+            } else {
+                "The file is damaged, or refers to other files in an unusual way; copy or export it again"
+            };
+            self.problem(path, format!("cannot be read: {reason}")).expected("a complete array").hint(hint)
         };
         let cost = match guard::check_dataset(&self.path, path) {
             Ok(Some(cost)) => cost,
@@ -317,13 +359,19 @@ impl Hdf5File {
         })?;
         match &array.problem {
             None => Ok(array),
-            Some(problem) => Err(self
-                .problem(&array.path, format!("cannot be read: {problem}"))
-                .expected(
-                    "numbers, uncompressed or compressed with gzip (deflate), LZF, LZ4, bitshuffle, Zstandard, Blosc or bzip2",
-                )
-                .hint("Write the array again without compression, or with gzip: h5repack -f GZIP=4 IN OUT")
-                .into()),
+            Some(problem) => {
+                let packed = array.storage == Storage::Unsupported && problem.contains("compressed");
+                let expected = if packed {
+                    "numbers, uncompressed or compressed with gzip (deflate), LZF, LZ4, bitshuffle, Zstandard, Blosc or bzip2"
+                } else {
+                    "an array of numbers"
+                };
+                Err(self
+                    .problem(&array.path, format!("cannot be read: {problem}"))
+                    .expected(expected)
+                    .hint(array.remedy)
+                    .into())
+            }
         }
     }
 
@@ -375,13 +423,25 @@ impl Hdf5File {
             return Err(self.no_numbers(array));
         }
         let dataset = self.dataset(&array.path)?;
-        let index = self.index(&dataset, &array.path)?;
-        let bytes = chunks::read(&dataset, array, index.as_deref(), starts, counts).map_err(|reason| {
+        let bytes = self.unpacked_bytes(&dataset, array, starts, counts)?;
+        converted(array, counts, &bytes).ok_or_else(|| self.no_numbers(array))
+    }
+
+    /// Bytes of a block that the library cannot unpack, as stored.
+    fn unpacked_bytes(
+        &self,
+        dataset: &H5Dataset,
+        array: &Hdf5Array,
+        starts: &[usize],
+        counts: &[usize],
+    ) -> Result<Vec<u8>> {
+        let index = self.index(dataset, &array.path)?;
+        chunks::read(dataset, array, index.as_deref(), starts, counts).map_err(|reason| {
             self.problem(&array.path, format!("cannot be read: {reason}"))
                 .expected("a complete array")
                 .hint("Copy the file again, or write it without this compression: h5repack -f GZIP=4 IN OUT")
-        })?;
-        converted(array, counts, &bytes).ok_or_else(|| self.no_numbers(array))
+                .into()
+        })
     }
 
     fn no_numbers(&self, array: &Hdf5Array) -> Error {
@@ -470,6 +530,43 @@ impl Hdf5File {
     }
 }
 
+/// Stored bytes as NumPy would store them: real before imaginary part without gaps, and integers that use all their bits.
+fn reordered<'a>(array: &Hdf5Array, bytes: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    if let (Some(parts), Element::Complex { bytes: size }) = (array.parts, array.element) {
+        let half = size / 2;
+        if parts.size == size && parts.real == 0 && parts.imaginary == half {
+            return Some(Cow::Borrowed(bytes));
+        }
+        let mut out = Vec::with_capacity(bytes.len().checked_div(parts.size)?.saturating_mul(size));
+        for element in bytes.chunks_exact(parts.size) {
+            for at in [parts.real, parts.imaginary] {
+                out.extend_from_slice(element.get(at..at + half)?);
+            }
+        }
+        return Some(Cow::Owned(out));
+    }
+    let (Some([offset, precision]), Element::Integer { bytes: size, signed }) = (array.bits, array.element) else {
+        return Some(Cow::Borrowed(bytes));
+    };
+    let big_endian = array.dtype.starts_with('>');
+    let mut out = Vec::with_capacity(bytes.len());
+    for element in bytes.chunks_exact(size) {
+        let mut word = [0u8; 8];
+        word[..size].copy_from_slice(element);
+        if big_endian {
+            word[..size].reverse();
+        }
+        let used = (u64::from_le_bytes(word) >> offset) << (64 - precision);
+        let value = if signed { ((used as i64) >> (64 - precision)) as u64 } else { used >> (64 - precision) };
+        let mut word = value.to_le_bytes();
+        if big_endian {
+            word[..size].reverse();
+        }
+        out.extend_from_slice(&word[..size]);
+    }
+    Some(Cow::Owned(out))
+}
+
 /// Values of stored bytes with the element type of an array; None if it is not numeric.
 fn converted<T: Number>(array: &Hdf5Array, shape: &[usize], bytes: &[u8]) -> Option<Vec<T>> {
     let (kind, item_bytes) = match array.element {
@@ -479,6 +576,7 @@ fn converted<T: Number>(array: &Hdf5Array, shape: &[usize], bytes: &[u8]) -> Opt
         Element::Complex { bytes } => (Kind::Complex, bytes),
         Element::Text | Element::Other => return None,
     };
+    let bytes = &*reordered(array, bytes)?;
     if !bytes.len().is_multiple_of(item_bytes) {
         return None;
     }

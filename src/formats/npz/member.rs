@@ -4,10 +4,51 @@ use super::super::npy::{self, Header, Kind};
 use serde::Serialize;
 use std::fs::File;
 use std::io::BufReader;
+use std::io::{Cursor, Read};
 use zip::{CompressionMethod, ZipArchive};
 
-/// Largest compression ratio of deflate.
-const MAX_DEFLATE_RATIO: u64 = 1032;
+/// Largest compression ratio of deflate, and of the other compressions that are read.
+const MAX_RATIO: [u64; 2] = [1032, 50_000];
+/// Largest dictionary of LZMA, in bytes: its memory is reserved before anything is unpacked.
+const MAX_DICTIONARY: u32 = 128 << 20;
+const ZSTD: CompressionMethod = CompressionMethod::ZSTD;
+
+/// Opens a member for reading, unpacked.
+///
+/// # Errors
+/// A short reason.
+pub(super) fn open_member<'a>(
+    archive: &'a mut ZipArchive<BufReader<File>>,
+    index: usize,
+) -> Result<Box<dyn Read + 'a>, String> {
+    let failed = |error: &dyn std::fmt::Display| error.to_string();
+    let mut raw = archive.by_index_raw(index).map_err(|error| failed(&error))?;
+    let method = raw.compression();
+    let (packed, unpacked) = (raw.compressed_size(), raw.size());
+    if method == ZSTD {
+        let length = usize::try_from(unpacked).map_err(|error| failed(&error))?;
+        let mut bytes = Vec::new();
+        raw.take(packed).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+        return Ok(Box::new(Cursor::new(crate::hdf5::unpack_zstd(&bytes, length)?)));
+    }
+    if method == CompressionMethod::Lzma {
+        // Version (2 bytes), size of the properties (2), properties (1), size of the dictionary (4).
+        let mut start = [0u8; 9];
+        raw.read_exact(&mut start).map_err(|error| failed(&error))?;
+        let [.., a, b, c, d] = start;
+        if u32::from_le_bytes([a, b, c, d]) > MAX_DICTIONARY {
+            return Err("its LZMA dictionary is too large".into());
+        }
+    }
+    drop(raw);
+    match archive.by_index(index) {
+        Ok(reader) => Ok(Box::new(reader)),
+        Err(error) => Err(match method {
+            CompressionMethod::Stored | CompressionMethod::Deflated => error.to_string(),
+            other => format!("it is compressed with {other:?}, which is not built in"),
+        }),
+    }
+}
 
 /// Storage of a member in the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -122,30 +163,41 @@ pub(super) fn read_member(
         crc32: 0,
         header: None,
     };
-    let mut reader = match archive.by_index(index) {
-        Ok(reader) => reader,
+    match archive.by_index_raw(index) {
+        Ok(entry) if entry.is_dir() => return None,
+        Ok(entry) => {
+            member.bytes = entry.size();
+            member.compressed_bytes = entry.compressed_size();
+            member.crc32 = entry.crc32();
+            member.storage = match entry.compression() {
+                CompressionMethod::Stored => Storage::Stored,
+                CompressionMethod::Deflated => Storage::Deflated,
+                CompressionMethod::Bzip2 | CompressionMethod::Lzma | ZSTD => Storage::Compressed,
+                _ => Storage::Unsupported,
+            };
+        }
         Err(error) => {
             member.problem = Some(error.to_string());
             return key.map(|_| member);
         }
-    };
-    if reader.is_dir() {
-        return None;
     }
-    member.bytes = reader.size();
-    member.compressed_bytes = reader.compressed_size();
-    member.crc32 = reader.crc32();
-    member.storage = match reader.compression() {
-        CompressionMethod::Stored => Storage::Stored,
-        CompressionMethod::Deflated => Storage::Deflated,
-        _ => Storage::Unsupported,
+    if let Some(problem) = claim_problem(&member, file_bytes) {
+        member.problem = Some(problem);
+        return key.map(|_| member);
+    }
+    let mut reader = match open_member(archive, index) {
+        Ok(reader) => reader,
+        Err(reason) => {
+            member.problem = Some(reason);
+            return key.map(|_| member);
+        }
     };
     match npy::read_header(&mut reader) {
         Ok(header) => {
             member.shape.clone_from(&header.shape);
             member.dtype.clone_from(&header.descr);
             member.fortran_order = header.fortran_order;
-            member.problem = size_problem(&member, &header, file_bytes);
+            member.problem = size_problem(&member, &header);
             member.header = Some(header);
             Some(member)
         }
@@ -156,15 +208,20 @@ pub(super) fn read_member(
     }
 }
 
-/// Compares the sizes of a member stated by its header, the archive and the file.
-fn size_problem(member: &Member, header: &Header, file_bytes: u64) -> Option<String> {
+/// Compares the sizes of a member stated by the archive with that of the file.
+fn claim_problem(member: &Member, file_bytes: u64) -> Option<String> {
+    let packed = |ratio: u64| member.compressed_bytes.saturating_mul(ratio).saturating_add(1024);
     let most = match member.storage {
         Storage::Stored => member.compressed_bytes,
-        _ => member.compressed_bytes.saturating_mul(MAX_DEFLATE_RATIO).saturating_add(1024),
+        Storage::Deflated => packed(MAX_RATIO[0]),
+        Storage::Compressed | Storage::Unsupported => packed(MAX_RATIO[1]),
     };
-    if member.compressed_bytes > file_bytes || member.bytes > most {
-        return Some(format!("the archive claims {} bytes for it, which the file cannot hold", member.bytes));
-    }
+    (member.compressed_bytes > file_bytes || member.bytes > most)
+        .then(|| format!("the archive claims {} bytes for it, which the file cannot hold", member.bytes))
+}
+
+/// Compares the size of a member stated by its header with that of the archive.
+fn size_problem(member: &Member, header: &Header) -> Option<String> {
     if matches!(header.kind, Kind::Object | Kind::Other) {
         return None;
     }

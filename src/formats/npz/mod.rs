@@ -20,4 +20,4 @@ pub use read::NpzArchive;
 pub use write::{NpyArray, NpzWriter, npy_bytes, npz_bytes, write_npz};
 
 pub use member::shape_text;
-pub use single::read_npy;
+pub use single::{read_npy, read_npy_complex};

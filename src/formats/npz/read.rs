@@ -2,8 +2,8 @@
 
 use super::super::npy::{self, Header, Kind, Number};
 use super::super::pickle;
-use super::foreign::{not_a_dataset, refuse_foreign_names, refuse_foreign_start};
-use super::member::{Member, read_member};
+use super::foreign::{folder_problem, not_a_dataset, refuse_foreign_names, refuse_foreign_start};
+use super::member::{Member, open_member, read_member};
 use crate::error::{Error, Problem, Result};
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 use num_complex::{Complex32, Complex64};
@@ -39,15 +39,11 @@ impl NpzArchive {
         let path = path.as_ref();
         let metadata = std::fs::metadata(path).map_err(|error| Error::reading(path, &error))?;
         if metadata.is_dir() {
-            return Err(Problem::new("This is a folder")
-                .expected("a dataset file (.npz)")
-                .hint("Give the file inside the folder")
-                .at(path)
-                .into());
+            return Err(folder_problem(path).at(path).into());
         }
         let mut file = crate::open_file(path).map_err(|error| Error::reading(path, &error))?;
         let mut start = Vec::new();
-        (&mut file).take(16).read_to_end(&mut start).map_err(|error| Error::reading(path, &error))?;
+        (&mut file).take(512).read_to_end(&mut start).map_err(|error| Error::reading(path, &error))?;
         refuse_foreign_start(&start).map_err(|problem| problem.at(path))?;
         file.rewind().map_err(|error| Error::reading(path, &error))?;
         let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| {
@@ -236,11 +232,15 @@ impl NpzArchive {
             (None, Some(header)) => Ok(header.clone()),
             (problem, _) => {
                 let reason = problem.as_deref().unwrap_or("its header is damaged");
-                Err(self
-                    .problem(member, format!("cannot be read: {reason}"))
-                    .expected("a complete NumPy array")
-                    .hint("The file is damaged; copy or export it again")
-                    .into())
+                let (expected, hint) = if reason.contains("not built in") {
+                    (
+                        "an array stored, or compressed with deflate, bzip2, LZMA or Zstandard",
+                        "Save it with numpy.savez_compressed",
+                    )
+                } else {
+                    ("a complete NumPy array", "The file is damaged; copy or export it again")
+                };
+                Err(self.problem(member, format!("cannot be read: {reason}")).expected(expected).hint(hint).into())
             }
         }
     }
@@ -303,7 +303,7 @@ impl NpzArchive {
                 .at(&path)
                 .into()
         };
-        let mut reader = self.archive.by_index(member.index).map_err(|error| damaged(error.to_string()))?;
+        let mut reader = open_member(&mut self.archive, member.index).map_err(damaged)?;
         let mut skipped = vec![0u8; header.header_bytes];
         reader.read_exact(&mut skipped).map_err(|error| damaged(error.to_string()))?;
         let mut left = member.bytes.saturating_sub(header.header_bytes as u64);

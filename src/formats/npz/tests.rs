@@ -151,7 +151,16 @@ fn other_files_are_identified() {
         (b"\x93NUMPY\x01\x00", "single NumPy array"),
         (b"\x1f\x8b\x08\x00", "gzip"),
         (b"\x80\x04\x95\x00", "pickle"),
-        (b"hello, world", "neither a ZIP archive"),
+        (b"hello, world", "a text file"),
+        (b"\xde\xad\xbe\xef\x01", "neither a ZIP archive"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "Git LFS"),
+        (b"\xef\xbb\xbf<!DOCTYPE html><html>", "web page"),
+        (b"{\"error\": \"not found\"}", "JSON"),
+        (b"MATLAB 5.0 MAT-file, Platform: GLNX86", "-v7.3"),
+        (b"###CBF: VERSION 1.5", "CBF"),
+        (b"II*\0\x08\0\0\0", "TIFF"),
+        (b"BZh91AY", "bzip2"),
+        (b"\0\0\0\0\0\0\0\0", "begins with zeros"),
         (b"PK\x03\x04 and no more", "cut short"),
     ] {
         std::fs::write(&path, content).unwrap();

@@ -5,6 +5,7 @@ use super::reading::inspect::rejection;
 use super::reading::read;
 use super::reading::source::Source;
 use super::reading::training_folder::file_of;
+use super::reading::verdict::{Status, Verdict};
 use super::sampling::numpy_random::numpy_seed;
 use super::sampling::random::subsample;
 use crate::config::{DataConfig, RandomGenerator};
@@ -43,6 +44,8 @@ pub struct Dataset {
     pub rows: Vec<usize>,
     /// Conversions applied on reading, as sentences.
     pub notes: Vec<String>,
+    /// What is questionable about the dataset, as sentences.
+    pub warnings: Vec<String>,
 }
 
 impl Dataset {
@@ -61,6 +64,7 @@ impl Dataset {
             pixel_size_m: None,
             rows: Vec::new(),
             notes: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -68,8 +72,8 @@ impl Dataset {
     /// patterns (A§2.2); only those are read from HDF5 files.
     ///
     /// # Errors
-    /// [`Error::BadInput`] if the file cannot be read, if a verdict of [`super::inspect_with`] fails (and only then), or if
-    /// `n_subsample` is 0.
+    /// [`Error::BadInput`] if the file cannot be read, if a verdict of [`super::inspect_with`] fails (with `config.strict` also
+    /// if one warns), and only then, or if `n_subsample` is 0.
     pub fn load(path: &Path, config: &DataConfig, seed: u64) -> Result<Self> {
         if config.n_subsample == Some(0) {
             return Err(Problem::new("n_subsample is 0")
@@ -140,7 +144,14 @@ impl Dataset {
             pixel_size_m: content.pixel_size_m,
             rows: content.rows,
             notes: outcome.notes,
+            warnings: outcome.verdicts.iter().filter(|one| one.status == Status::Warn).map(Verdict::sentence).collect(),
         };
+        if let (true, Some(first)) = (config.strict, dataset.warnings.first()) {
+            return Err(Problem::new(format!("Strict reading rejects the dataset: {first}"))
+                .hint("Resolve the warnings that `ptychoscope inspect` lists, or read without --strict")
+                .at(path)
+                .into());
+        }
         if let Some(side) = config.pattern_size.filter(|side| *side != dataset.patch_size()) {
             return Err(Problem::new(format!("The patterns have {n} × {n} pixels", n = dataset.patch_size()))
                 .expected(format!("{side} × {side}, as configured in data.pattern_size"))
@@ -184,6 +195,7 @@ impl Dataset {
             pixel_size_m: self.pixel_size_m,
             rows: indices.iter().filter_map(|&index| self.rows.get(index).copied()).collect(),
             notes: self.notes.clone(),
+            warnings: self.warnings.clone(),
         }
     }
 }

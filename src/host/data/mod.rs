@@ -44,6 +44,7 @@ pub use probe_mask::probe_mask;
 pub use reading::inspect::{inspect, inspect_with, list};
 pub use reading::mask_file::mask_file_bytes;
 pub use reading::placing::reorient;
+pub use reading::position_file::positions_in_file;
 pub use reading::product::Product;
 pub use reading::training_folder::{is_training_folder, test_file};
 pub use reading::verdict::{ArraySummary, Fix, Inspection, Status, Verdict};

@@ -538,7 +538,7 @@ fn write_mix(folder: &Path, data: &Synthetic, rng: &mut ChaCha8Rng) -> (std::pat
         write_npz(&path, &arrays[..if masked { 6 } else { 5 }]).unwrap();
     }
     println!("{key} {probe_key} hdf5 {hdf5} last {last} counts {as_counts} dtype {dtype} masked {masked} {shape:?}");
-    (path, config, masked || (hdf5 && key != "frames"))
+    (path, config, masked || hdf5)
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::random::{Purpose, generator, normal, uniform};
 use crate::config::{ScanKind, SimulationConfig};
-use crate::data::NpzArchive;
+use crate::data::positions_in_file;
 use crate::error::{Error, Problem, Result};
 use std::path::Path;
 
@@ -201,42 +201,13 @@ pub(super) fn errors(deviation: f64, count: usize, seed: u64) -> Vec<[f64; 2]> {
     (0..count).map(|_| [one(), one()]).collect()
 }
 
-/// Reads positions from an NPZ file (`xcoords`, `ycoords`), or from text with x and y in the first two columns.
+/// Reads positions in object pixels from a table, NPY, NPZ or HDF5 file.
 ///
 /// # Errors
 /// The file cannot be read, or contains no positions or some that are not finite.
 pub(super) fn read(path: &Path) -> Result<Vec<[f64; 2]>> {
-    let expected = "xcoords and ycoords in an NPZ file, or a text file with x and y in two columns, in object pixels";
-    let is_npz = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
-    let positions: Vec<[f64; 2]> = if is_npz {
-        let mut archive = NpzArchive::open(path)?;
-        let (xs, ys) = (archive.read_f64("xcoords")?, archive.read_f64("ycoords")?);
-        if xs.len() != ys.len() {
-            let title = format!("There are {} x coordinates and {} y coordinates", xs.len(), ys.len());
-            return Err(Problem::new(title).expected("one of each for every pattern").at(path).into());
-        }
-        xs.into_iter().zip(ys).map(|(x, y)| [x, y]).collect()
-    } else {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::reading(path, &error))?;
-        let mut found = Vec::new();
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let mut words = line.split(|c: char| c == ',' || c == ';' || c.is_whitespace()).filter(|w| !w.is_empty());
-            match (words.next().map(str::parse), words.next().map(str::parse)) {
-                (Some(Ok(x)), Some(Ok(y))) => found.push([x, y]),
-                // A header line.
-                _ if found.is_empty() && number == 0 => {}
-                _ => {
-                    let title = format!("Line {} is not a position: {line:?}", number + 1);
-                    return Err(Problem::new(title).expected(expected).at(path).into());
-                }
-            }
-        }
-        found
-    };
+    let expected = "a table with x and y of each pattern, or an NPY, NPZ or HDF5 file, in object pixels";
+    let positions = positions_in_file(path)?;
     if positions.is_empty() || !positions.iter().flatten().all(|v| v.is_finite()) {
         let what =
             if positions.is_empty() { "contains no positions" } else { "contains positions that are not finite" };

@@ -19,6 +19,7 @@ impl State {
                 self.live_pictures = LivePictures::default();
                 self.add_log(Some(event.at), Level::Info, format!("Started job {}: {}", event.job, kind.name()));
             }
+            EventKind::Warning { text } => self.add_log(Some(event.at), Level::Warning, text.clone()),
             EventKind::Note { text } => self.add_log(Some(event.at), Level::Info, text.clone()),
             EventKind::Device(device) => {
                 self.add_log(Some(event.at), Level::Info, format!("Device: {} ({})", device.name, device.kind.label()));

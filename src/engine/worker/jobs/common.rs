@@ -71,6 +71,9 @@ fn report_dataset(recorder: &Recorder<'_>, dataset: &Dataset) {
     for note in &dataset.notes {
         recorder.note(note);
     }
+    for warning in &dataset.warnings {
+        recorder.warn(warning);
+    }
 }
 
 /// Selects and reports the device.
@@ -184,6 +187,7 @@ fn evaluate(recorder: &Recorder<'_>, summary: &mut Summary, dataset: &Dataset, r
 pub(super) fn finish(recorder: &Recorder<'_>, mut summary: Summary, folder: &RunFolder) -> Result<Summary> {
     let path = folder.summary();
     summary.notes = recorder.notes();
+    summary.warnings = recorder.warnings();
     summary.files = recorder.files();
     summary.files.extend([path.clone(), folder.log()]);
     let json = serde_json::to_vec_pretty(&summary)

@@ -7,7 +7,7 @@ use super::direct::polish;
 use super::large_dataset::{LargeDataset, Purpose};
 use crate::checkpoint::{Bundle, Destination, RunFolder};
 use crate::config::Config;
-use crate::data::{Dataset, Reconstruction, Refined};
+use crate::data::{self, Dataset, Reconstruction, Refined};
 use crate::error::{Error, Problem, Result};
 use crate::infer as inference;
 use crate::model::Weights;
@@ -35,6 +35,11 @@ pub(super) fn infer(
     config.data.n_subsample = None;
     config.data.n_groups = None;
     config.data.max_memory = None;
+    // Nor does what belongs to the scan that the model was trained on.
+    if data::fingerprint(path)? != bundle.manifest.dataset.fingerprint {
+        config.data.exclude = String::new();
+        config.data.mapping.positions_file = String::new();
+    }
     apply_inference_settings(&mut config, settings)?;
     let large = LargeDataset::detect(path, &config, Purpose::Inference)?;
     let mut dataset = load_part(recorder, path, &config, large.as_ref())?;

@@ -121,6 +121,7 @@ fn load_further(recorder: &Recorder<'_>, config: &Config) -> Result<Vec<Dataset>
         let dataset = Dataset::load(path, &config.data, config.execution.seeds.subsample)?;
         recorder.note(format!("Training also uses {} patterns of {}.", dataset.len(), path.display()));
         dataset.notes.iter().for_each(|note| recorder.note(note));
+        dataset.warnings.iter().for_each(|warning| recorder.warn(format!("{}: {warning}", path.display())));
         Ok(dataset)
     };
     config.data.further().map(read).collect()
@@ -135,6 +136,7 @@ fn load_validation(recorder: &Recorder<'_>, path: &Path, config: &Config, traini
                 .at(path),
         ));
     }
+    validation.warnings.iter().for_each(|warning| recorder.warn(format!("{}: {warning}", path.display())));
     recorder.note(format!("The validation loss is computed on {} patterns of {}.", validation.len(), path.display()));
     Ok(validation)
 }

@@ -1,5 +1,6 @@
 //! Checks of the diffraction values and of the scan.
 
+use super::exclusion;
 use super::source::ArrayInfo;
 use super::verdict::{Fix, Verdict};
 use crate::config::DiffractionUnit;
@@ -20,13 +21,16 @@ const MIN_SQUARES: usize = 100;
 const MAX_EXTENT_PX: f64 = 32_768.0;
 /// Farther from the origin, floating-point numbers lose the fractions of a pixel.
 const MAX_DISTANCE_PX: f64 = 1e9;
-/// Smaller scans cannot be in pixels.
-const MIN_EXTENT_PX: f64 = 0.1;
+/// Smaller scans, and those with smaller steps, cannot be in pixels.
+const MIN_EXTENT_PX: f64 = 1.0;
+const MIN_STEP_PX: f64 = 0.02;
 
 /// Interpretation of the stored diffraction values.
 pub(super) struct Interpretation<'a> {
     /// True if the values are counts, false if they are amplitudes.
     pub is_counts: bool,
+    /// Reason for that.
+    pub reason: &'a str,
     /// Configured unit.
     pub unit: DiffractionUnit,
     /// Header of the diffraction array.
@@ -134,20 +138,18 @@ pub(super) fn unit_fix(unit: DiffractionUnit) -> Fix {
 
 fn unit_verdict(interpretation: &Interpretation, is_whole: bool, squares_are_whole: bool, high: f64) -> Verdict {
     const AMPLITUDE: &str = "amplitude, the square root of counts";
-    let Interpretation { is_counts, unit, info } = *interpretation;
+    let Interpretation { is_counts, reason, unit, info } = *interpretation;
     let (dtype, is_integer) = (&info.dtype, info.integer);
     if is_counts {
         if !is_integer && !is_whole && squares_are_whole {
             return Verdict::warn(
                 UNIT_CHECK,
-                "Interpreted as counts as configured, but the squares are whole numbers, as of amplitudes",
+                format!("Interpreted as counts ({reason}), but the squares are whole numbers, as of amplitudes"),
             )
             .expected("counts")
             .advice("Set diffraction_unit to \"amplitude\" if the square root has already been taken")
             .fixes([unit_fix(DiffractionUnit::Amplitude)]);
         }
-        let reason =
-            if unit == DiffractionUnit::Counts { "as configured".to_string() } else { format!("integers, {dtype}") };
         return Verdict::pass(UNIT_CHECK, format!("counts up to {high} ({reason}); the square root is taken"));
     }
     if is_integer {
@@ -184,7 +186,8 @@ fn unit_verdict(interpretation: &Interpretation, is_whole: bool, squares_are_who
 }
 
 /// Judges (n, N, N) amplitudes: empty patterns, centering, saturation.
-pub(super) fn patterns(patterns: &Array3<f32>, verdicts: &mut Vec<Verdict>) {
+/// `rows` are their indices in the file, `exclude` the patterns left out so far.
+pub(super) fn patterns(patterns: &Array3<f32>, rows: &[usize], exclude: &str, verdicts: &mut Vec<Verdict>) {
     let count = patterns.len_of(Axis(0));
     let peaks: Vec<f32> =
         patterns.axis_iter(Axis(0)).into_par_iter().map(|p| p.iter().copied().fold(0.0, f32::max)).collect();
@@ -200,7 +203,7 @@ pub(super) fn patterns(patterns: &Array3<f32>, verdicts: &mut Vec<Verdict>) {
             format!("{empty} of {count} patterns are zero everywhere, first pattern {first_empty}"),
         )
         .expected("patterns with signal")
-        .advice("Remove these empty patterns and their positions; they bias the object toward zero")
+        .advice("Leave them out with --exclude auto; they bias the object toward zero")
     } else {
         Verdict::pass("empty patterns", format!("all {count} patterns have signal"))
     });
@@ -208,7 +211,56 @@ pub(super) fn patterns(patterns: &Array3<f32>, verdicts: &mut Vec<Verdict>) {
         return;
     }
     verdicts.push(centering(&mean_intensity(patterns)));
+    verdicts.push(outlying(patterns, rows, exclude));
     verdicts.push(saturation(patterns, peaks.iter().copied().fold(0.0, f32::max)));
+}
+
+/// Judges the total counts of the patterns: empty ones and outliers.
+fn outlying(patterns: &Array3<f32>, rows: &[usize], exclude: &str) -> Verdict {
+    const CHECK: &str = "unusual patterns";
+    let totals: Vec<f64> = patterns
+        .axis_iter(Axis(0))
+        .into_par_iter()
+        .map(|pattern| pattern.iter().map(|&value| f64::from(value) * f64::from(value)).sum())
+        .collect();
+    let found: BTreeSet<usize> =
+        exclusion::outliers(&totals).into_iter().filter_map(|at| rows.get(at).copied()).collect();
+    if found.is_empty() {
+        return Verdict::pass(CHECK, "the total counts of all patterns are similar");
+    }
+    let text = exclusion::text_of(&found);
+    Verdict::warn(
+        CHECK,
+        format!("{} of {} patterns are far brighter or darker than the others: {text}", found.len(), rows.len()),
+    )
+    .expected("similar total counts")
+    .advice(format!("Leave them out with --exclude auto, or --exclude {text}"))
+    .fixes([exclusion::fix(exclude, &found)])
+}
+
+/// True if the zero frequency of the mean pattern (h, w) is stored at the corner rather than at the center.
+pub(super) fn is_at_corner(mean: &Array2<f64>) -> bool {
+    let (h, w) = mean.dim();
+    let (total, quarter) = (mean.sum(), [h / 4, w / 4]);
+    if total <= 0.0 || h < 8 || w < 8 {
+        return false;
+    }
+    let is_outer = |at: usize, length: usize, quarter: usize| at < quarter || at >= length - quarter;
+    let (mut corners, mut central) = (0.0, 0.0);
+    for ((y, x), value) in mean.indexed_iter() {
+        match (is_outer(y, h, quarter[0]), is_outer(x, w, quarter[1])) {
+            (true, true) => corners += value,
+            (false, false) => central += value,
+            _ => {}
+        }
+    }
+    // Shifted, the beam has to be near the center.
+    let at = |along: usize, length: usize| if along < length / 2 { along as f64 } else { along as f64 - length as f64 };
+    let moment = mean
+        .indexed_iter()
+        .fold([0.0; 2], |sum, ((y, x), value)| [sum[0] + at(x, w) * value, sum[1] + at(y, h) * value]);
+    let off = (moment[0] / total / w as f64).hypot(moment[1] / total / h as f64);
+    corners > 0.5 * total && corners > 2.0 * central && off < 0.125
 }
 
 /// (N, N) mean of the squared amplitude; the order of summation does not depend on the number of threads.
@@ -255,7 +307,8 @@ fn centering(mean: &Array2<f64>) -> Verdict {
             ),
         )
         .expected(expected)
-        .advice("The zero frequency is probably in the corner: apply fftshift to each pattern");
+        .advice("The zero frequency is probably in the corner: --set data.zero_frequency=corner")
+        .fixes([Fix::new("Shift the zero frequency to the center", [("data.zero_frequency", "corner".to_owned())])]);
     }
     let moment = |along: fn((usize, usize)) -> usize| {
         mean.indexed_iter().map(|(at, &value)| along(at) as f64 * value).sum::<f64>() / total - (n / 2) as f64
@@ -297,11 +350,13 @@ fn saturation(patterns: &Array3<f32>, high: f32) -> Verdict {
     Verdict::pass(CHECK, format!("{at} pixels reach the largest amplitude {high:.4}"))
 }
 
-/// Judges the scan: extent, duplicates, overlap.
+/// Judges the scan: extent, duplicates, overlap. `origin` says where the size of an object pixel comes from, if positions were
+/// converted with it.
 pub(super) fn scan(
     positions: &[[f64; 2]],
     size: Option<usize>,
     probe: Option<&Array3<Complex32>>,
+    origin: Option<&str>,
     verdicts: &mut Vec<Verdict>,
 ) {
     let span = |axis: usize| {
@@ -311,12 +366,20 @@ pub(super) fn scan(
     let (width, height) = (span(0), span(1));
     let extent = format!("{width:.4} × {height:.4} px (x, y)");
     let in_pixels = "convert positions to object pixels by dividing them by the object pixel size";
-    if positions.len() > 1 && width.max(height) < MIN_EXTENT_PX {
-        verdicts.push(
-            Verdict::fail("scan extent", format!("The scan covers {:.3e} × {:.3e} px (x, y)", width, height))
-                .expected("steps of a few pixels")
-                .advice(format!("They may be in meters; {in_pixels}")),
-        );
+    let step = median_distance(&NeighborIndex::new(positions).nearest_distances()).unwrap_or(f64::INFINITY);
+    if positions.len() > 1 && (width.max(height) < MIN_EXTENT_PX || (step > 0.0 && step < MIN_STEP_PX)) {
+        let small = format!("The scan covers only {width:.3e} × {height:.3e} px (x, y), in steps of {step:.1e} px");
+        let verdict = match origin {
+            Some(origin) => Verdict::fail("scan extent", format!("{small}; an object pixel follows from {origin}")).advice(
+                "One of these is wrong, or the unit of the positions: check energy, distance and detector pixel \
+                 (--set data.geometry.energy_ev=…, distance_m, detector_pixel_m) and data.mapping.position_unit",
+            ),
+            None => Verdict::fail("scan extent", small).advice(format!(
+                "They may be in meters or micrometers: state the unit with --set data.mapping.position_unit=m, mm, um or nm, \
+                 or {in_pixels}"
+            )),
+        };
+        verdicts.push(verdict.expected("steps of a few pixels"));
         return;
     }
     if width.max(height) > MAX_EXTENT_PX {

@@ -28,6 +28,11 @@ impl<'a> Reading<'a> {
         self.notes.push(text.into());
     }
 
+    /// True if a check has already given a warning.
+    pub fn has_warning(&self, check: &str) -> bool {
+        self.verdicts.iter().any(|verdict| verdict.check == check && verdict.status == Status::Warn)
+    }
+
     /// The value of a result; an error becomes a failed verdict of `check`.
     pub fn or_fail<T>(&mut self, check: &str, result: Result<T>) -> Option<T> {
         result.map_err(|error| self.judge(Verdict::from_error(check, Status::Fail, &error))).ok()

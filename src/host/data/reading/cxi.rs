@@ -3,13 +3,36 @@
 //! Lengths are in meters, the photon energy in joules. Translations move the sample; with the usual detector axes along -x
 //! (columns) and -y (rows), the beam position in the object is column +t_x, row +t_y.
 
-use super::geometry::{Geometry, HC_J_M, wavelength_of_ev};
-use super::role_keys::{PositionKeys, Roles, Unit};
+use super::geometry::{Geometry, J_PER_EV, wavelength_of_ev};
+use super::role_keys::{PositionKeys, Problems, Roles, Unit};
+use super::units::{self, Measured, Quantity};
+use super::verdict::Verdict;
 use crate::config::{MaskGood, PositionOrder};
 use crate::formats::hdf5::Hdf5File;
 
 /// Above this value an energy is in electronvolts instead of joules.
 const LARGEST_ENERGY_J: f64 = 1e-9;
+
+/// Places of the photon energy, the standard one first.
+const ENERGIES: [&str; 5] = [
+    "instrument_1/source_1/energy",
+    "instrument_1/beam_1/energy",
+    "instrument_1/beam_1/incident_energy",
+    "instrument_1/beam_1/incident_beam_energy",
+    "instrument_1/monochromator_1/energy",
+];
+
+/// Failed verdict if two of the energies differ.
+fn contradiction(energies: &[Measured]) -> Option<Verdict> {
+    let (first, others) = energies.split_first()?;
+    let other = others.iter().find(|other| (other.value / first.value - 1.0).abs() > 0.01)?;
+    let ev = |energy: &Measured| format!("{:?} is {} ({:.4e} eV)", energy.key, energy.text, energy.value);
+    Some(
+        Verdict::fail("geometry", format!("The file states two photon energies: {}, but {}", ev(first), ev(other)))
+            .expected("one photon energy")
+            .advice("State the right one with --set data.geometry.energy_ev=…"),
+    )
+}
 
 /// Roles of a CXI file; `None` if the file is not CXI.
 pub(super) fn roles(file: &Hdf5File) -> Option<Roles> {
@@ -23,21 +46,30 @@ pub(super) fn roles(file: &Hdf5File) -> Option<Roles> {
         let paths: Vec<String> = paths.iter().map(|path| format!("{entry}/{path}")).collect();
         file.first_of(&paths.iter().map(String::as_str).collect::<Vec<_>>())
     };
-    let number = |paths: &[&str]| file.number(&first(paths)?);
     const DETECTOR: &str = "instrument_1/detector_1";
     let detector = |name: &str| format!("{DETECTOR}/{name}");
-    let wavelength = number(&["instrument_1/source_1/wavelength"]).or_else(|| {
-        let energy = number(&["instrument_1/source_1/energy"])?;
-        Some(if energy > LARGEST_ENERGY_J { wavelength_of_ev(energy) } else { HC_J_M / energy })
-    });
-    let wavelength_m = match number(&["instrument_1/source_1/energy"]) {
-        // The standard requires the energy; a stored wavelength is only a copy.
-        Some(energy) if energy > 0.0 && energy < LARGEST_ENERGY_J => Some(HC_J_M / energy),
-        _ => wavelength,
+    let mut problems = Problems::new();
+    let mut length = |quantity: Quantity, path: &str| {
+        let measured = units::measure(file, &first(&[path])?, quantity, |meters| meters);
+        measured.map_err(|verdict| problems.push((quantity, verdict))).ok().flatten().map(|found| found.value)
     };
+    let distance_m = length(Quantity::Distance, &detector("distance")).map(f64::abs);
+    let wavelength = length(Quantity::Positions, "instrument_1/source_1/wavelength").filter(|length| *length > 0.0);
+    let mut side = |name: &str| length(Quantity::DetectorPixel, &detector(name)).filter(|side| *side > 0.0);
+    let sides = (side("x_pixel_size"), side("y_pixel_size"));
+    let energies: Vec<Measured> = ENERGIES
+        .iter()
+        .filter_map(|path| {
+            let joules = |value: f64| if value > LARGEST_ENERGY_J { value } else { value / J_PER_EV };
+            let measured = units::measure(file, &first(&[path])?, Quantity::Energy, joules);
+            measured.map_err(|verdict| problems.push((Quantity::Energy, verdict))).ok().flatten()
+        })
+        .collect();
+    problems.extend(contradiction(&energies).map(|verdict| (Quantity::Energy, verdict)));
+    // The standard requires the energy; a stored wavelength is only a copy.
+    let wavelength_m = energies.first().map(|energy| wavelength_of_ev(energy.value)).or(wavelength);
     let basis = first(&[&detector("basis_vectors")]).and_then(|path| basis_of(file, &path));
-    let side = |name: &str| number(&[&detector(name)]).filter(|side| *side > 0.0);
-    let pixel = match (side("x_pixel_size"), side("y_pixel_size")) {
+    let pixel = match sides {
         (Some(x), Some(y)) => Some([x, y]),
         (Some(side), None) | (None, Some(side)) => Some([side, side]),
         (None, None) => basis.map(|basis| basis.map(|[x, y]| x.hypot(y))),
@@ -53,6 +85,8 @@ pub(super) fn roles(file: &Hdf5File) -> Option<Roles> {
         diffraction: first(&["data_1/data", &detector("data")]).into_iter().collect(),
         positions: translations.map(|key| PositionKeys::Both { keys: vec![key], order: PositionOrder::Xy }),
         unit: Unit::Meters(1.0),
+        holds_counts: true,
+        problems,
         axes: axes_of(basis),
         probe: first(&[
             "instrument_1/source_1/illumination",
@@ -65,12 +99,7 @@ pub(super) fn roles(file: &Hdf5File) -> Option<Roles> {
         mask: first(&["instrument_1/detector_1/mask", "data_1/mask"]).map(|key| (key, MaskGood::Auto)),
         cxi_mask: true,
         dark: first(&[&detector("data_dark")]),
-        geometry: Geometry {
-            wavelength_m,
-            distance_m: number(&[&detector("distance")]),
-            detector_pixel_m: pixel,
-            object_pixel_m: None,
-        },
+        geometry: Geometry { wavelength_m, distance_m, detector_pixel_m: pixel, object_pixel_m: None },
         ..Roles::default()
     })
 }

@@ -68,8 +68,20 @@ impl Fit {
             .expected(format!("at least {inner}"))
             .advice("Change the size with --pad, or crop with --crop"));
         }
-        let around = |length: usize| length / 2 - side / 2..length / 2 - side / 2 + side;
-        Ok(Self { window: [around(height), around(width)], bin, inner, size })
+        let around = |length: usize, center: Option<usize>| {
+            let center = center.unwrap_or(length / 2);
+            let start = center.checked_sub(side / 2).filter(|start| start + side <= length)?;
+            Some(start..start + side)
+        };
+        match (around(height, config.center_y), around(width, config.center_x)) {
+            (Some(rows), Some(columns)) => Ok(Self { window: [rows, columns], bin, inner, size }),
+            _ => Err(Verdict::fail(
+                CHECK,
+                format!("A square of {side} pixels around the configured center reaches beyond patterns of {height} × {width}"),
+            )
+            .expected("a smaller square, or a center nearer to the middle")
+            .advice("Crop more with --crop, or correct data.center_x and data.center_y")),
+        }
     }
 
     /// True if patterns of this shape are left unchanged.

@@ -37,6 +37,16 @@ impl Geometry {
         self
     }
 
+    /// Energy, distance and detector pixel in words, if all are known.
+    pub fn summary(&self) -> Option<String> {
+        let (wavelength, distance, [x, _]) = (self.wavelength_m?, self.distance_m?, self.detector_pixel_m?);
+        let energy = HC_J_M / wavelength / J_PER_EV;
+        Some(format!(
+            "the energy of {energy:.5} eV, the distance of {distance:.5} m and the detector pixel of {:.4} µm",
+            x * 1e6
+        ))
+    }
+
     /// Width of the far-field window λz/p, (x, y): the extent of N object pixels, for any N.
     pub fn window_m(&self) -> Option<[f64; 2]> {
         let (wavelength, distance, pixel) = (self.wavelength_m?, self.distance_m?, self.detector_pixel_m?);

@@ -8,8 +8,12 @@ use super::verdict::{Fix, Verdict};
 use crate::config::AxisOrder;
 use crate::formats::npz::shape_text;
 use ndarray::{ArrayD, Axis};
+use std::collections::BTreeSet;
 
 const CHECK: &str = "axis order";
+/// What to do about patterns and positions of different numbers.
+const UNMATCHED: &str = "Export patterns and positions of the same scan points; or use the first of both with \
+                         --set data.mapping.unmatched=first";
 
 /// The diffraction arrays as stored: parts, axis order and frame.
 pub(super) struct Frames {
@@ -20,10 +24,37 @@ pub(super) struct Frames {
     pub layout: Layout,
     pub height: usize,
     pub width: usize,
+    /// Number of patterns that are used.
     pub count: usize,
+    /// Indices in the file of the patterns that are used, ascending; `None` for all.
+    pub kept: Option<Vec<usize>>,
+    /// True if the zero frequency is stored at the corner.
+    pub is_shifted: bool,
 }
 
 impl Frames {
+    /// Indices in the file of these patterns.
+    pub fn stored_rows(&self, rows: &[usize]) -> Vec<usize> {
+        match &self.kept {
+            None => rows.to_vec(),
+            Some(kept) => rows.iter().filter_map(|&row| kept.get(row).copied()).collect(),
+        }
+    }
+
+    /// Number of patterns in the file.
+    pub fn stored_count(&self) -> usize {
+        self.parts.iter().map(|(_, _, length)| length).sum()
+    }
+
+    /// Leaves out patterns, given by their indices in the file.
+    pub fn exclude(&mut self, excluded: &BTreeSet<usize>) {
+        if !excluded.is_empty() {
+            let kept: Vec<usize> = (0..self.count).filter(|row| !excluded.contains(row)).collect();
+            self.count = kept.len();
+            self.kept = Some(kept);
+        }
+    }
+
     /// Axis of the patterns.
     pub fn axis(&self) -> usize {
         if self.layout == Layout::Last { 2 } else { 0 }
@@ -50,15 +81,38 @@ pub(super) fn frames(reading: &mut Reading, roles: &Roles, count: usize) -> Opti
         reading.note(format!("Trailing axes of length 1 of {} were dropped", info.shape_text()));
     }
     let is_grid = shape.len() == 4;
-    if let [ny, nx, height, width] = shape[..] {
+    let mut is_last = false;
+    if let [a, b, c, d] = shape[..] {
+        is_last = grid_is_last([a, b, c, d], count, reading.config.mapping.axis_order);
+        let [ny, nx] = if is_last { [c, d] } else { [a, b] };
         reading.note(format!("Patterns of {} read as {ny} rows of {nx} scan points", info.shape_text()));
-        shape = vec![ny.saturating_mul(nx), height, width];
+        let number = ny.saturating_mul(nx);
+        shape = if is_last { vec![a, b, number] } else { vec![number, c, d] };
     }
     let mut parts = Vec::new();
     let mut first = 0;
+    let are_single = shape.len() == 2 && infos.len() > 1;
+    if are_single {
+        shape.insert(0, 1);
+    }
     if infos.len() > 1 {
         for part in &infos {
-            let length = part.shape.first().copied().unwrap_or(0);
+            if part.shape.len() != info.shape.len() || !squeezed(&part.shape).ends_with(&shape[1..]) {
+                let found = format!(
+                    "The parts of the patterns have different shapes: {:?} {}, but {:?} {}",
+                    info.key,
+                    info.shape_text(),
+                    part.key,
+                    part.shape_text()
+                );
+                reading.judge(
+                    Verdict::fail(CHECK, found).expected("patterns of one size in all parts").advice(
+                        "Choose the parts with --set data.mapping.diffraction=KEY, in which * matches any text",
+                    ),
+                );
+                return None;
+            }
+            let length = if are_single { 1 } else { part.shape.first().copied().unwrap_or(0) };
             parts.push((part.key.clone(), first, length));
             first += length;
         }
@@ -68,10 +122,10 @@ pub(super) fn frames(reading: &mut Reading, roles: &Roles, count: usize) -> Opti
     }
     let configured = if is_grid { AxisOrder::Auto } else { reading.config.mapping.axis_order };
     let layout = match layout_of(&info.key, &shape, count, configured) {
-        // The last axes of a grid are those of the detector.
-        Ok((Layout::Last | Layout::Cube, _)) if is_grid => {
-            reading.judge(Verdict::pass(CHECK, format!("{} is (ny, nx, h, w)", info.shape_text())));
-            Layout::First
+        Ok(_) if is_grid => {
+            let order = if is_last { "(h, w, ny, nx)" } else { "(ny, nx, h, w)" };
+            reading.judge(Verdict::pass(CHECK, format!("{} is {order}", info.shape_text())));
+            if is_last { Layout::Last } else { Layout::First }
         }
         Ok((layout, verdict)) => {
             reading.judge(verdict);
@@ -90,7 +144,36 @@ pub(super) fn frames(reading: &mut Reading, roles: &Roles, count: usize) -> Opti
         (Layout::Last, [h, w, _]) | (_, [_, h, w]) => (*h, *w),
         _ => return None,
     };
-    Some(Frames { parts, info, layout, height, width, count })
+    Some(Frames { parts, info, layout, height, width, count, kept: None, is_shifted: false })
+}
+
+/// True if patterns on a grid are (h, w, ny, nx) rather than (ny, nx, h, w): as configured, or because only so the grid has as
+/// many points as there are positions.
+fn grid_is_last([a, b, c, d]: [usize; 4], count: usize, configured: AxisOrder) -> bool {
+    match configured {
+        AxisOrder::First => false,
+        AxisOrder::Last => true,
+        AxisOrder::Auto => c.saturating_mul(d) == count && a.saturating_mul(b) != count,
+    }
+}
+
+/// Number of patterns by the shapes of their arrays alone; `None` if they cannot be read.
+pub(super) fn number_of_patterns(reading: &Reading, roles: &Roles) -> Option<usize> {
+    let shapes: Vec<Vec<usize>> = roles
+        .diffraction
+        .iter()
+        .map(|key| reading.source.array(key).map(|info| squeezed(&info.shape)))
+        .collect::<Option<_>>()?;
+    let order = reading.config.mapping.axis_order;
+    let of_part = |shape: &Vec<usize>| match shape[..] {
+        [_, _] => Some(1),
+        [a, b, c] if order == AxisOrder::Last || (order == AxisOrder::Auto && a == b && b != c) => Some(c),
+        [a, _, _] => Some(a),
+        [_, _, c, d] if order == AxisOrder::Last => Some(c.saturating_mul(d)),
+        [a, b, _, _] => Some(a.saturating_mul(b)),
+        _ => None,
+    };
+    shapes.iter().map(of_part).sum()
 }
 
 /// Axis of the patterns.
@@ -156,7 +239,8 @@ fn layout_of(key: &str, shape: &[usize], count: usize, configured: AxisOrder) ->
                 format!("The array {key:?} of shape {text} holds {patterns} patterns, but there are {count} positions"),
             )
             .expected(expected)
-            .advice("Export patterns and positions of the same scan points"))
+            .advice(UNMATCHED)
+            .fixes([Fix::new("Use the first of both", [("data.mapping.unmatched", "first".to_owned())])]))
         }
         // Not square: cropping may help; the size check decides.
         (false, false) if a == count && c != count => {
@@ -172,7 +256,8 @@ fn layout_of(key: &str, shape: &[usize], count: usize, configured: AxisOrder) ->
         (false, false) => {
             Err(Verdict::fail(CHECK, format!("Shape {text} of {key:?} fits neither axis order with {count} positions"))
                 .expected(expected)
-                .advice("Store one square pattern per position"))
+                .advice(UNMATCHED)
+                .fixes([Fix::new("Use the first of both", [("data.mapping.unmatched", "first".to_owned())])]))
         }
     }
 }

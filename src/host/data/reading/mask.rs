@@ -12,7 +12,7 @@ use super::{cxi, mask_file};
 use crate::config::MaskGood;
 use crate::error::Result;
 use crate::formats::npz::shape_text;
-use ndarray::{Array2, ArrayD, Axis, Ix2, Zip, s};
+use ndarray::{Array2, ArrayD, Axis, Ix2, Zip};
 use std::path::Path;
 
 const CHECK: &str = "mask";
@@ -49,6 +49,13 @@ impl GoodPixels {
             (one, other) => one.or(other)?,
         };
         let masked = mask.iter().filter(|good| !**good).count();
+        if 2 * masked > mask.len() && masked < mask.len() && !reading.has_warning(CHECK) {
+            reading.judge(
+                Verdict::warn(CHECK, format!("{masked} of {} pixels are masked", mask.len()))
+                    .expected("mostly good pixels")
+                    .advice("Check the mask, the saturation limit, and values that mark bad pixels"),
+            );
+        }
         if masked == mask.len() {
             reading.judge(
                 Verdict::fail(CHECK, "Every pixel is masked")
@@ -98,7 +105,7 @@ fn add_mask_file(
     let (mask, meaning) = good_pixels(&values, rule, false);
     let verdict = mask_verdict(&path.display().to_string(), &mask, meaning);
     if mask.dim() == (frames.height, frames.width) {
-        good.combine(mask.slice(s![fit.window[0].clone(), fit.window[1].clone()]).to_owned());
+        good.combine(window_of(&mask, frames, fit));
     } else if mask.dim() == (fit.size, fit.size) {
         good.finished = Some(mask);
     } else {
@@ -124,12 +131,13 @@ fn of_file(reading: &mut Reading, roles: &Roles, frames: &Frames, fit: &Fit, row
         let info = reading.source.array(key);
         let shape = info.as_ref().map(|info| info.shape.clone()).unwrap_or_default();
         // More masks than patterns belong to something else, and a file can claim any number of them.
-        let few = shape.len() < 3 || shape[0] <= frames.count;
+        let stored = frames.stored_count();
+        let few = shape.len() < 3 || shape[0] <= stored;
         let fits =
             few && matches!(shape[..], [.., h, w] if shape.len() <= 3 && (h, w) == (frames.height, frames.width));
         if !fits && info.is_some_and(|info| info.numeric) {
             let found = format!("The mask {key:?} has shape {}", shape_text(&shape));
-            let expected = format!("({0}, {1}) or ({2}, {0}, {1})", frames.height, frames.width, frames.count);
+            let expected = format!("({0}, {1}) or ({2}, {0}, {1})", frames.height, frames.width, stored);
             reading.judge(ignored(Verdict::warn(CHECK, found).expected(expected)));
             continue;
         }
@@ -138,7 +146,7 @@ fn of_file(reading: &mut Reading, roles: &Roles, frames: &Frames, fit: &Fit, row
             // Masks that belong to the patterns read: one per pattern of the scan, or of this part.
             let of_part =
                 frames.parts.get(part).filter(|(_, _, length)| !roles.more_masks.is_empty() && *length == count);
-            let (begin, length) = of_part.map_or((0, frames.count), |(_, begin, length)| (*begin, *length));
+            let (begin, length) = of_part.map_or((0, stored), |(_, begin, length)| (*begin, *length));
             let used: Vec<usize> = if count == length {
                 rows.iter().filter(|&&row| (begin..begin + length).contains(&row)).map(|row| row - begin).collect()
             } else {
@@ -172,7 +180,18 @@ fn of_file(reading: &mut Reading, roles: &Roles, frames: &Frames, fit: &Fit, row
         reading.note(format!("{mask_count} masks ({name}): a pixel that is bad in any of them is bad in all patterns"));
     }
     reading.judge(mask_verdict(&name, &good, meaning));
-    Some(good.slice(s![fit.window[0].clone(), fit.window[1].clone()]).to_owned())
+    Some(window_of(&good, frames, fit))
+}
+
+/// The window of an image of the stored patterns, which is shifted as they are.
+pub(super) fn window_of<T: Copy>(image: &Array2<T>, frames: &Frames, fit: &Fit) -> Array2<T> {
+    let (height, width) = image.dim();
+    let at =
+        |index: usize, length: usize| if frames.is_shifted { (index + length - length / 2) % length } else { index };
+    let [rows, columns] = &fit.window;
+    Array2::from_shape_fn((rows.len(), columns.len()), |(row, column)| {
+        image[[at(rows.start + row, height), at(columns.start + column, width)]]
+    })
 }
 
 fn ignored(verdict: Verdict) -> Verdict {

@@ -18,23 +18,65 @@ const MAX_BYTES: u64 = 1 << 30;
 /// # Errors
 /// [`Error::BadInput`] if the file cannot be read or does not hold exactly one mask.
 pub(in crate::data) fn read(path: &Path) -> Result<(Array2<f64>, MaskGood)> {
-    let mut start = Vec::new();
-    let file = crate::formats::open_file(path).map_err(|error| Error::reading(path, &error))?;
-    file.take(16).read_to_end(&mut start).map_err(|error| Error::reading(path, &error))?;
-    let starts = |magic: &[u8]| start.starts_with(magic);
-    let (values, rule) = if starts(b"\x93NUMPY") {
-        (read_npy(path)?, MaskGood::Auto)
-    } else if starts(b"\x89PNG") || starts(b"II") || starts(b"MM") {
-        let bytes = read_bytes(path)?;
-        let values = if starts(b"\x89PNG") { png(&bytes) } else { tiff::decode(&bytes) };
-        (values.map_err(|reason| unusable(path, &format!("The image cannot be read: {reason}")))?, MaskGood::Auto)
-    } else {
-        mask_of_dataset(path)?
+    let (values, rule) = match image(path)? {
+        Some(values) => (values, MaskGood::Auto),
+        None => mask_of_dataset(path)?,
     };
     let shape = shape_text(values.shape());
     let plain: Vec<usize> = values.shape().iter().copied().filter(|&length| length != 1).collect();
     let values = values.into_shape_with_order(plain).ok().and_then(|values| values.into_dimensionality::<Ix2>().ok());
     Ok((values.ok_or_else(|| unusable(path, &format!("The mask has shape {shape}")))?, rule))
+}
+
+/// Images (h, w) or (n, h, w) of a file: its array `key`, or else its only array, or the first of these names.
+///
+/// # Errors
+/// [`Error::BadInput`] if the file cannot be read, or it is not clear which of its arrays is meant.
+pub(in crate::data) fn read_images(path: &Path, key: &str, names: &[&str]) -> Result<ArrayD<f64>> {
+    if let Some(values) = image(path)? {
+        return Ok(values);
+    }
+    let mut source = Source::open(path)?;
+    let images: Vec<String> = source
+        .keys()
+        .into_iter()
+        .filter(|key| source.array(key).is_some_and(|info| info.numeric && info.real && info.shape.len() >= 2))
+        .collect();
+    let named = names.iter().find_map(|name| images.iter().find(|key| key.rsplit('/').next() == Some(*name)));
+    let chosen = match (&images[..], key) {
+        ([only], "") => Some(only.clone()),
+        (_, "") => named.cloned(),
+        (_, key) => Some(key.to_owned()),
+    };
+    let Some(chosen) = chosen else {
+        let what = format!("It is not clear which array holds the images; the file has {}", source.keys_text());
+        return Err(Problem::new(what)
+            .expected(format!("an array named {}", names.join(" or ")))
+            .hint("Name the array with --set data.mapping.dark=KEY or data.mapping.flat=KEY")
+            .at(path)
+            .into());
+    };
+    source.read_f64(&chosen)
+}
+
+/// Values of an image or NPY file; `None` for another kind of file.
+fn image(path: &Path) -> Result<Option<ArrayD<f64>>> {
+    let mut start = Vec::new();
+    let file = crate::formats::open_file(path).map_err(|error| Error::reading(path, &error))?;
+    if path.is_dir() {
+        return Ok(None);
+    }
+    file.take(16).read_to_end(&mut start).map_err(|error| Error::reading(path, &error))?;
+    let starts = |magic: &[u8]| start.starts_with(magic);
+    if starts(b"\x93NUMPY") {
+        return read_npy(path).map(Some);
+    }
+    if !(starts(b"\x89PNG") || starts(b"II") || starts(b"MM\0")) {
+        return Ok(None);
+    }
+    let bytes = read_bytes(path)?;
+    let values = if starts(b"\x89PNG") { png(&bytes) } else { tiff::decode(&bytes) };
+    values.map(Some).map_err(|reason| unusable(path, &format!("The image cannot be read: {reason}")))
 }
 
 /// Content of an NPY mask file, u16 (h, w) with 1 for good and 0 for bad pixels, from the bad pixels.
@@ -68,7 +110,12 @@ fn png(bytes: &[u8]) -> std::result::Result<ArrayD<f64>, String> {
     let picture = image::load_from_memory_with_format(bytes, image::ImageFormat::Png).map_err(|e| e.to_string())?;
     let gray = picture.to_luma16();
     let shape = vec![gray.height() as usize, gray.width() as usize];
-    ArrayD::from_shape_vec(shape, gray.into_raw().into_iter().map(f64::from).collect()).map_err(|e| e.to_string())
+    let mut values = gray.into_raw();
+    // A mask that was drawn into the transparency of a uniform picture.
+    if picture.color().has_alpha() && values.windows(2).all(|pair| pair[0] == pair[1]) {
+        values = picture.to_luma_alpha16().pixels().map(|pixel| pixel.0[1]).collect();
+    }
+    ArrayD::from_shape_vec(shape, values.into_iter().map(f64::from).collect()).map_err(|e| e.to_string())
 }
 
 /// Hazard: the decoder (png 0.18.1) panics on a palette whose length is not a multiple of 3.

@@ -2,24 +2,31 @@
 //!
 //! * `inspect`, `read`: entry points; `context`: state shared by all steps; `verdict`: their outcome.
 //! * `source`, `blocks`: common interface to NPZ and HDF5, and blockwise reading.
-//! * `role_keys`, `roles`, `cxi`, `product`, `training_folder`: roles of the arrays in each known format.
-//! * `required_arrays`, `layout`, `patterns`, `mask`, `mask_file`: presence, axis order, values and bad pixels.
+//! * `role_keys`, `roles`, `units`, `cxi`, `nexus`, `product`, `training_folder`: roles of the arrays in each known format.
+//! * `required_arrays`, `layout`, `patterns`, `mask`, `mask_file`, `correction`: presence, axis order, values, bad pixels,
+//!   dark and flat fields.
+//! * `exclusion`: patterns left out. `columns`, `position_file`: positions in tables and separate files.
 //! * `placing`, `position_sets`, `geometry`, `fit`: positions in pixels, pixel size, cropping and binning.
 //! * `probe`, `probe_guess`, `optional`: probe, object and metadata. `checks`: checks of values and of the scan.
 
 mod blocks;
 mod checks;
+mod columns;
 pub(super) mod context;
+mod correction;
 mod cxi;
+mod exclusion;
 mod fit;
 pub(super) mod geometry;
 pub(super) mod inspect;
 mod layout;
 mod mask;
 pub(super) mod mask_file;
+mod nexus;
 mod optional;
 mod patterns;
 pub(super) mod placing;
+pub(super) mod position_file;
 mod position_sets;
 mod probe;
 mod probe_guess;
@@ -30,4 +37,5 @@ mod role_keys;
 mod roles;
 pub(super) mod source;
 pub(super) mod training_folder;
+mod units;
 pub(super) mod verdict;

@@ -1,26 +1,31 @@
 //! Reading of the patterns in blocks: cleaning, cropping and binning, checks, conversion to amplitude.
 
 use super::context::{Reading, Selection};
+use super::correction::Correction;
 use super::fit::{Fit, SUPPORTED_SIZES, options_text, size_options};
 use super::layout::{Frames, Layout, cube_verdict, layout_of_cube};
 use super::role_keys::Roles;
-use super::source::{ArrayInfo, Source};
+use super::source::Source;
 use super::training_folder::is_export;
 use super::verdict::Verdict;
-use super::{checks, mask};
-use crate::config::DiffractionUnit;
+use super::{checks, exclusion, mask};
+use crate::config::{DiffractionUnit, ZeroFrequency};
 use crate::data::inpaint::inpaint;
 use crate::data::sampling::random::subsample;
 use crate::error::Error;
-use crate::formats::npz::shape_text;
-use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, IxDyn, Zip, s};
+use ndarray::{Array2, Array3, ArrayD, Axis, IxDyn, Zip, s};
+use std::collections::BTreeSet;
 
 /// Most f32 values of the patterns that are read for an inspection of an HDF5 or large NPZ file.
 const INSPECTED_VALUES: usize = 1 << 26;
 /// Length of the runs of consecutive patterns in a sample: scattered reads are slow.
 const RUN: usize = 16;
-/// Number of patterns from which the unit is inferred.
-const UNIT_SAMPLE: usize = 64;
+/// Number of patterns from which the unit and the place of the zero frequency are judged.
+const SAMPLE: usize = 32;
+/// Most patterns for which it is looked up whether they were written.
+const MAX_UNWRITTEN: usize = 10_000;
+/// Share of the counts from which negative values are a warning.
+const MANY_NEGATIVE: f64 = 0.2;
 
 const DATA_CHECK: &str = "diffraction data";
 
@@ -28,7 +33,7 @@ const DATA_CHECK: &str = "diffraction data";
 pub(super) struct Patterns {
     /// (k, N, N) amplitude; masked pixels hold an estimate.
     pub diffraction: Array3<f32>,
-    /// Indices of the patterns read, ascending.
+    /// Indices of the patterns read among those that are used, ascending.
     pub rows: Vec<usize>,
     /// (N, N), true = good.
     pub mask: Option<Array2<bool>>,
@@ -39,7 +44,7 @@ pub(super) struct Patterns {
 pub(super) fn read_patterns(
     reading: &mut Reading,
     roles: &Roles,
-    frames: &Frames,
+    frames: &mut Frames,
     selection: Selection,
 ) -> Option<Patterns> {
     let config = reading.config;
@@ -51,12 +56,13 @@ pub(super) fn read_patterns(
     }
     let axis = axis_of(reading, frames)?;
     let rows = select(reading, frames, &fit, selection);
-    let is_open =
-        config.diffraction_unit == DiffractionUnit::Auto && !frames.info.integer && is_export(reading.source.path());
-    let is_counts =
-        if is_open { infer_unit(reading, frames, axis)? } else { counts(config.diffraction_unit, &frames.info) };
-    let mut good = mask::read(reading, roles, frames, &fit, &rows);
-    let dark = read_dark(reading, roles, frames, &fit);
+    let stored_rows = frames.stored_rows(&rows);
+    let sample = sample(reading, frames, axis, &stored_rows)?;
+    let meaning = meaning_of(reading, roles, frames, &sample)?;
+    frames.is_shifted = is_shifted(reading, frames, &sample, meaning.is_counts);
+    let frames = &*frames;
+    let mut good = mask::read(reading, roles, frames, &fit, &stored_rows);
+    let correction = Correction::read(reading, roles, frames, &fit, &mut good, meaning.is_counts)?;
     if !fits_into_memory(rows.len(), &fit) {
         reading.judge(
             Verdict::fail(
@@ -68,15 +74,12 @@ pub(super) fn read_patterns(
         );
         return None;
     }
-    let mut limits = Limits {
-        marks_invalid: matches!(reading.source, Source::Hdf5(_)) && is_counts,
-        invalid: frames.info.invalid,
-        saturation: config.saturation,
-        bad: Array2::from_elem((fit.window[0].len(), fit.window[1].len()), false),
-    };
-    let conversion = Conversion { fit: &fit, axis, is_counts, dark: dark.as_ref() };
-    let result = read_values(reading.source, frames, &rows, &conversion, &mut limits);
+    let Meaning { is_counts, ref reason } = meaning;
+    let mut limits = Limits::new(is_counts, frames, config.saturation, &fit);
+    let conversion = Conversion { fit: &fit, axis, is_counts, correction: &correction };
+    let result = read_values(reading.source, frames, &stored_rows, &conversion, &mut limits);
     let mut diffraction = reading.or_fail(DATA_CHECK, result)?;
+    judge_unwritten(reading, frames, &limits.constant)?;
     if axis == 2 {
         reading.note(format!("Patterns transposed from (h, w, n) {} to (n, h, w)", frames.info.shape_text()));
     }
@@ -85,51 +88,152 @@ pub(super) fn read_patterns(
     if let Some(mask) = &mask {
         clear(&mut diffraction, mask);
     }
-    let interpretation = checks::Interpretation { is_counts, unit: config.diffraction_unit, info: &frames.info };
+    let interpretation =
+        checks::Interpretation { is_counts, reason, unit: config.diffraction_unit, info: &frames.info };
     let range = checks::stored_values(&diffraction, &interpretation, &mut reading.verdicts);
-    let is_whole = is_plain && mask.is_none() && rows.len() == frames.count && frames.parts.len() == 1;
+    let is_whole = is_plain
+        && mask.is_none()
+        && correction.is_none()
+        && rows.len() == frames.count
+        && frames.kept.is_none()
+        && frames.parts.len() == 1;
     if let Some((low, high)) = range.filter(|_| is_whole) {
         reading.diffraction_range = Some((frames.info.key.clone(), low, high));
     }
     if is_counts {
         diffraction.par_mapv_inplace(|value| value.max(0.0).sqrt());
-        let reason =
-            if frames.info.integer { format!("integers ({})", frames.info.dtype) } else { "as configured".into() };
         reading.note(format!("Diffraction interpreted as counts ({reason}); square root taken"));
+    } else {
+        reading.note(format!("Diffraction interpreted as amplitude ({reason})"));
     }
     if let Some(mask) = &mask {
         inpaint(&mut diffraction, mask);
     }
-    checks::patterns(&diffraction, &mut reading.verdicts);
+    checks::patterns(&diffraction, &stored_rows, &config.exclude, &mut reading.verdicts);
     Some(Patterns { diffraction, rows, mask, fit })
 }
 
-/// True if the values of a Ptychodus export are counts, inferred from a sample; `None` with a failed verdict if ambiguous.
-fn infer_unit(reading: &mut Reading, frames: &Frames, axis: usize) -> Option<bool> {
-    let (key, _, length) = frames.parts.first()?;
-    let sample: Vec<usize> = (0..*length).step_by(length.div_ceil(UNIT_SAMPLE).max(1)).collect();
-    let whole_frame = [0..frames.height, 0..frames.width];
-    let mut values: Vec<f32> = Vec::new();
-    let result = reading.source.for_blocks(key, axis, &sample, whole_frame, |_, block| {
-        values.extend(block.iter());
-        Ok(())
-    });
-    reading.or_fail(DATA_CHECK, result)?;
-    let is_counts = checks::infer_is_counts(&values);
-    match is_counts {
-        Some(true) => reading
-            .note("All values are whole numbers, so they are interpreted as counts (override with diffraction_unit)"),
-        Some(false) => {
-            reading.note("The squares of all values are whole numbers, so they are interpreted as amplitudes");
+/// Some patterns as stored, (k, h, w), spread over those that are read.
+fn sample(reading: &mut Reading, frames: &Frames, axis: usize, rows: &[usize]) -> Option<Array3<f32>> {
+    let chosen: Vec<usize> = rows.iter().step_by(rows.len().div_ceil(SAMPLE).max(1)).copied().collect();
+    let mut found: Vec<f32> = Vec::new();
+    for (key, first, length) in &frames.parts {
+        let local: Vec<usize> =
+            chosen.iter().filter_map(|row| row.checked_sub(*first).filter(|at| at < length)).collect();
+        if local.is_empty() {
+            continue;
         }
-        None => reading.judge(
-            Verdict::fail(checks::UNIT_CHECK, "The values may be counts or amplitudes")
-                .expected("a configured unit: Ptychodus exports patterns as they are stored, usually counts")
-                .advice("Set diffraction_unit to \"counts\" or to \"amplitude\" (--diffraction-unit counts)")
-                .fixes([DiffractionUnit::Counts, DiffractionUnit::Amplitude].map(checks::unit_fix)),
-        ),
+        let whole = [0..frames.height, 0..frames.width];
+        let result = reading.source.for_blocks(key, axis, &local, whole, |_, block| {
+            found.extend(block.iter());
+            Ok(())
+        });
+        reading.or_fail(DATA_CHECK, result)?;
     }
-    is_counts
+    let count = found.len() / (frames.height * frames.width).max(1);
+    Array3::from_shape_vec((count, frames.height, frames.width), found).ok()
+}
+
+/// Physical meaning of the stored values.
+struct Meaning {
+    is_counts: bool,
+    /// Reason, for people.
+    reason: String,
+}
+
+/// Whether the values are counts or amplitudes: as configured, as the format defines it, or by their type and values. `None`
+/// with a failed verdict if that is not clear.
+///
+/// The rule for `auto`: CXI, PtyPy and Ptychodus files hold counts, whatever their type, and integers are counts. In an NPZ
+/// dataset, and in HDF5 files with its keys, floating-point numbers are amplitudes. In any other file their values decide:
+/// whole numbers are counts, roots of whole numbers amplitudes; everything else has to be configured.
+fn meaning_of(reading: &mut Reading, roles: &Roles, frames: &Frames, sample: &Array3<f32>) -> Option<Meaning> {
+    let meaning = |is_counts: bool, reason: String| Some(Meaning { is_counts, reason });
+    let dtype = &frames.info.dtype;
+    match reading.config.diffraction_unit {
+        DiffractionUnit::Counts => return meaning(true, "as configured".into()),
+        DiffractionUnit::Amplitude => return meaning(false, "as configured".into()),
+        DiffractionUnit::Auto => {}
+    }
+    if frames.info.integer {
+        return meaning(true, format!("integers ({dtype})"));
+    }
+    if roles.holds_counts {
+        return meaning(true, format!("{dtype}; as a {} defines it", roles.format));
+    }
+    let has_rule =
+        matches!(roles.format, "NumPy dataset" | "HDF5 dataset") && reading.config.mapping.diffraction.is_empty();
+    if has_rule && !is_export(reading.source.path()) {
+        return meaning(false, format!("floating-point numbers ({dtype})"));
+    }
+    let values: Vec<f32> = sample.iter().copied().collect();
+    match checks::infer_is_counts(&values) {
+        Some(true) => meaning(true, "all values are whole numbers; override with diffraction_unit".into()),
+        Some(false) => meaning(false, "the squares of all values are whole numbers".into()),
+        None if has_rule || !matches!(reading.source, Source::Npz(_)) || is_export(reading.source.path()) => {
+            reading.judge(
+                Verdict::fail(checks::UNIT_CHECK, "The values may be counts or amplitudes")
+                    .expected("a configured unit: the file does not state whether the square root was taken")
+                    .advice("Set diffraction_unit to \"counts\" (intensities) or to \"amplitude\" (--diffraction-unit counts)")
+                    .fixes([DiffractionUnit::Counts, DiffractionUnit::Amplitude].map(checks::unit_fix)),
+            );
+            None
+        }
+        None => meaning(false, format!("floating-point numbers ({dtype})")),
+    }
+}
+
+/// True if the patterns have their zero frequency at the corner: as configured, or judged from their mean.
+fn is_shifted(reading: &mut Reading, frames: &Frames, sample: &Array3<f32>, is_counts: bool) -> bool {
+    match reading.config.zero_frequency {
+        ZeroFrequency::Center => false,
+        ZeroFrequency::Corner => {
+            reading.note("The zero frequency was shifted from the corner to the center of the patterns, as configured");
+            true
+        }
+        ZeroFrequency::Auto => {
+            let mut mean = Array2::<f64>::zeros((frames.height, frames.width));
+            for pattern in sample.axis_iter(Axis(0)) {
+                Zip::from(&mut mean).and(pattern).for_each(|mean, &value| {
+                    if value.is_finite() && value > 0.0 && frames.info.invalid != Some(value) {
+                        *mean += if is_counts { f64::from(value) } else { f64::from(value) * f64::from(value) };
+                    }
+                });
+            }
+            let is_shifted = checks::is_at_corner(&mean);
+            if is_shifted {
+                reading.note(
+                    "The zero frequency is at the corner of the patterns; it was shifted to the center (fftshift; set \
+                     data.zero_frequency to \"center\" if this is wrong)",
+                );
+            }
+            is_shifted
+        }
+    }
+}
+
+/// Judges patterns that hold the same value everywhere: they may never have been written to the file.
+fn judge_unwritten(reading: &mut Reading, frames: &Frames, constant: &[usize]) -> Option<()> {
+    let is_unwritten = |row: usize| {
+        let part = frames.parts.iter().find(|(_, first, length)| (*first..first + length).contains(&row));
+        part.is_some_and(|(key, first, _)| reading.source.was_never_written(key, row - first))
+    };
+    let unwritten: BTreeSet<usize> =
+        constant.iter().take(MAX_UNWRITTEN).copied().filter(|row| is_unwritten(*row)).collect();
+    if unwritten.is_empty() {
+        return Some(());
+    }
+    let text = exclusion::text_of(&unwritten);
+    reading.judge(
+        Verdict::fail(
+            "unwritten patterns",
+            format!("{} patterns were never written to the file: {text}", unwritten.len()),
+        )
+        .expected("patterns that were measured; the scan was probably aborted, or the file copied too early")
+        .advice(format!("Leave them out with --exclude auto, or --exclude {text}"))
+        .fixes([exclusion::fix(&reading.config.exclude, &unwritten)]),
+    );
+    None
 }
 
 /// Judges the size of the finished patterns and notes how it was obtained.
@@ -199,11 +303,10 @@ struct Conversion<'a> {
     /// Axis of the patterns.
     axis: usize,
     is_counts: bool,
-    /// Mean dark pattern of the window.
-    dark: Option<&'a Array2<f32>>,
+    correction: &'a Correction,
 }
 
-/// The patterns `rows`, (k, N, N) in the unit of the file, cropped, binned and padded.
+/// The patterns with these indices in the file, (k, N, N) in the unit of the file, cropped, binned and padded.
 fn read_values(
     source: &mut Source,
     frames: &Frames,
@@ -213,20 +316,22 @@ fn read_values(
 ) -> Result<Array3<f32>, Error> {
     let fit = conversion.fit;
     let shape = (rows.len(), fit.size, fit.size);
+    let whole = [0..frames.height, 0..frames.width];
+    let window = if frames.is_shifted { whole } else { fit.window.clone() };
     let mut diffraction: Option<Array3<f32>> = None;
     let mut done = 0;
     for (key, first, length) in &frames.parts {
         let local: Vec<usize> =
             rows.iter().filter(|&&row| row >= *first && row < first + length).map(|row| row - first).collect();
-        source.for_blocks(key, conversion.axis, &local, fit.window.clone(), |at, mut block| {
-            limits.mark(&mut block);
-            if let Some(dark) = conversion.dark {
-                for mut pattern in block.axis_iter_mut(Axis(0)) {
-                    Zip::from(&mut pattern)
-                        .and(dark.view().into_dyn())
-                        .for_each(|value, dark| *value = (*value - dark).max(0.0));
-                }
+        if local.is_empty() {
+            continue;
+        }
+        source.for_blocks(key, conversion.axis, &local, window.clone(), |at, mut block| {
+            if frames.is_shifted {
+                block = shifted(&block, fit);
             }
+            limits.mark(&mut block, &rows[done + at..]);
+            conversion.correction.apply(&mut block);
             let finished = fit.patterns(block, conversion.is_counts);
             let finished = finished.ok_or_else(|| Error::failed("The block does not have three axes"))?;
             let (start, count) = (done + at, finished.dim().0);
@@ -242,6 +347,15 @@ fn read_values(
         done += local.len();
     }
     Ok(diffraction.unwrap_or_else(|| Array3::zeros(shape)))
+}
+
+/// The window of patterns (k, h, w) with the zero frequency moved from the corner to the center.
+fn shifted(block: &ArrayD<f32>, fit: &Fit) -> ArrayD<f32> {
+    let (height, width) = (block.len_of(Axis(1)), block.len_of(Axis(2)));
+    let at = |index: usize, length: usize| (index + length - length / 2) % length;
+    let rows: Vec<usize> = fit.window[0].clone().map(|row| at(row, height)).collect();
+    let columns: Vec<usize> = fit.window[1].clone().map(|column| at(column, width)).collect();
+    block.select(Axis(1), &rows).select(Axis(2), &columns)
 }
 
 /// Indices of the selected patterns, ascending.
@@ -273,42 +387,125 @@ fn evenly_spread_runs(count: usize, kept: usize) -> Vec<usize> {
 }
 
 /// Values that are not counts, and the pixels at which they occurred.
+///
+/// Detectors mark dead pixels with NaN, the largest value of an unsigned type, or one negative value that stays the same
+/// throughout the scan. Other negative values are noise below zero, left by the subtraction of a background: they become 0.
 struct Limits {
-    /// True if negative, invalid and missing values are masked.
-    marks_invalid: bool,
+    /// True if negative, invalid and missing values are looked for.
+    is_counts: bool,
     /// Value that the detector writes for an invalid pixel.
     invalid: Option<f32>,
+    /// Largest value of an 8-bit type, which marks an invalid pixel if it is there throughout.
+    top: Option<f32>,
     /// Counts from which a pixel is saturated.
     saturation: Option<f64>,
     /// Pixels of the window with such a value in any pattern.
     bad: Array2<bool>,
+    /// First negative value of each pixel, whether all are the same, and their number.
+    negative: Array2<(f32, bool, u32)>,
+    /// Patterns with the top value at each pixel.
+    tops: Array2<u32>,
+    /// Lowest negative value; sums of the negative and of the positive values.
+    lowest: f32,
+    sums: [f64; 2],
+    /// Number of patterns.
+    count: u32,
+    /// Indices in the file of the patterns with one value everywhere.
+    constant: Vec<usize>,
 }
 
 impl Limits {
-    /// Marks the bad pixels of a block and sets them to zero.
-    fn mark(&mut self, block: &mut ArrayD<f32>) {
-        if !self.marks_invalid && self.saturation.is_none() {
+    fn new(is_counts: bool, frames: &Frames, saturation: Option<f64>, fit: &Fit) -> Self {
+        let shape = (fit.window[0].len(), fit.window[1].len());
+        Self {
+            is_counts,
+            invalid: frames.info.invalid,
+            top: frames.info.dtype.ends_with("u1").then_some(f32::from(u8::MAX)),
+            saturation,
+            bad: Array2::from_elem(shape, false),
+            negative: Array2::from_elem(shape, (0.0, true, 0)),
+            tops: Array2::zeros(shape),
+            lowest: 0.0,
+            sums: [0.0; 2],
+            count: 0,
+            constant: Vec::new(),
+        }
+    }
+
+    /// Marks the bad pixels of a block of patterns with these indices in the file, and sets them and negative values to zero.
+    fn mark(&mut self, block: &mut ArrayD<f32>, rows: &[usize]) {
+        for (pattern, &row) in block.axis_iter(Axis(0)).zip(rows) {
+            if pattern.iter().all(|value| Some(value) == pattern.first()) {
+                self.constant.push(row);
+            }
+        }
+        if !self.is_counts && self.saturation.is_none() {
             return;
         }
         let limit = self.saturation.unwrap_or(f64::INFINITY);
         for mut pattern in block.axis_iter_mut(Axis(0)) {
-            for (value, bad) in pattern.iter_mut().zip(self.bad.iter_mut()) {
-                let is_invalid = self.marks_invalid && (value.is_nan() || *value < 0.0 || self.invalid == Some(*value));
+            self.count += 1;
+            let pixels = self.bad.iter_mut().zip(self.negative.iter_mut()).zip(self.tops.iter_mut());
+            for (value, ((bad, negative), tops)) in pattern.iter_mut().zip(pixels) {
+                let is_invalid = self.is_counts && (value.is_nan() || self.invalid == Some(*value));
                 if is_invalid || f64::from(*value) >= limit {
                     *bad = true;
                     *value = 0.0;
+                } else if self.is_counts && *value < 0.0 {
+                    if negative.2 == 0 {
+                        negative.0 = *value;
+                    }
+                    negative.1 &= negative.0 == *value;
+                    negative.2 += 1;
+                    self.sums[0] += f64::from(*value);
+                    self.lowest = self.lowest.min(*value);
+                    *value = 0.0;
+                } else {
+                    self.sums[1] += f64::from(*value);
+                    *tops += u32::from(self.top == Some(*value));
                 }
             }
         }
     }
 
     /// Adds the marked pixels to the mask.
-    fn add_to(&self, good: &mut mask::GoodPixels, reading: &mut Reading) {
+    fn add_to(&mut self, good: &mut mask::GoodPixels, reading: &mut Reading) {
+        // A mark may be missing in patterns without data.
+        let throughout = |number: u32| number > 0 && f64::from(number) >= 0.9 * f64::from(self.count);
+        let mut clipped = 0usize;
+        for ((bad, &(_, is_same, number)), &tops) in self.bad.iter_mut().zip(&self.negative).zip(&self.tops) {
+            if (is_same && throughout(number)) || (self.count > 1 && throughout(tops)) {
+                *bad = true;
+            } else {
+                clipped += number as usize;
+            }
+        }
         let count = self.bad.iter().filter(|&&bad| bad).count();
         if count > 0 {
             let saturated = if self.saturation.is_some() { " or saturated" } else { "" };
             reading.note(format!("{count} pixels masked because of negative, invalid{saturated} values"));
             good.exclude(&self.bad);
+        }
+        if clipped == 0 {
+            return;
+        }
+        let text = format!(
+            "{clipped} negative values, down to {}, were set to 0: noise after the subtraction of a background",
+            self.lowest
+        );
+        reading.note(text.clone());
+        if -self.sums[0] > MANY_NEGATIVE * self.sums[1] {
+            reading.judge(
+                Verdict::warn(
+                    "negative values",
+                    format!(
+                        "{text}; together they are {:.0} % of the counts",
+                        -100.0 * self.sums[0] / self.sums[1].max(1e-30)
+                    ),
+                )
+                .expected("noise that is small against the counts")
+                .advice("The background may be too high; clipping leaves a bias of the same order"),
+            );
         }
     }
 }
@@ -321,28 +518,6 @@ fn clear(diffraction: &mut Array3<f32>, mask: &Array2<bool>) {
                 *value = 0.0;
             }
         });
-    }
-}
-
-/// Mean of the patterns without beam, cropped to the window.
-fn read_dark(reading: &mut Reading, roles: &Roles, frames: &Frames, fit: &Fit) -> Option<Array2<f32>> {
-    let key = roles.dark.as_ref()?;
-    let dark = reading.source.read_f32(key).ok()?;
-    let dark = if dark.ndim() == 3 { dark.mean_axis(Axis(0))? } else { dark };
-    if dark.shape() != [frames.height, frames.width] {
-        reading.note(format!("The dark patterns {key:?} are ignored: their shape is {}", shape_text(dark.shape())));
-        return None;
-    }
-    reading.note(format!("The mean dark pattern {key:?} was subtracted; negative values were set to 0"));
-    let dark = dark.into_dimensionality::<Ix2>().ok()?;
-    Some(dark.slice(s![fit.window[0].clone(), fit.window[1].clone()]).to_owned())
-}
-
-fn counts(unit: DiffractionUnit, info: &ArrayInfo) -> bool {
-    match unit {
-        DiffractionUnit::Auto => info.integer,
-        DiffractionUnit::Amplitude => false,
-        DiffractionUnit::Counts => true,
     }
 }
 

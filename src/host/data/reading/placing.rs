@@ -7,8 +7,11 @@ use super::geometry::Geometry;
 use super::role_keys::{PositionKeys, Roles, Unit};
 use super::source::Source;
 use super::verdict::Verdict;
-use crate::config::{DataConfig, Orientation, PositionOrder};
+use super::{columns, exclusion, position_file};
+use crate::config::{AxisOrder, DataConfig, Mapping, Orientation, PositionOrder};
 use crate::formats::npz::shape_text;
+use ndarray::ArrayD;
+use std::collections::BTreeSet;
 
 const CHECK: &str = "positions";
 
@@ -19,11 +22,14 @@ pub(super) struct Placed {
     pub pixel_m: Option<[f64; 2]>,
     /// Ratio of the object pixel of the finished patterns to that of the stored ones; 1 unless cropped or padded.
     pub scale: f64,
+    /// Where the size of an object pixel comes from, if positions were converted with it.
+    pub origin: Option<String>,
 }
 
 /// (x, y) of each position as stored, in the unit of the file.
 pub(super) fn read(reading: &mut Reading, roles: &Roles) -> Option<Vec<[f64; 2]>> {
-    let grid = roles.diffraction.first().and_then(|key| grid(reading.source, key));
+    let order = reading.config.mapping.axis_order;
+    let grid = roles.diffraction.first().and_then(|key| grid(reading.source, key, order));
     let positions = match roles.positions.as_ref()? {
         PositionKeys::Pair { x, y } => pair(reading, x, y, grid)?,
         PositionKeys::Both { keys, order } => {
@@ -46,22 +52,63 @@ pub(super) fn read(reading: &mut Reading, roles: &Roles) -> Option<Vec<[f64; 2]>
             (0..ny * nx).map(|k| [(k % nx) as f64 * step, (k / nx) as f64 * step]).collect()
         }
     };
-    let bad = positions.iter().enumerate().find(|(_, position)| position.iter().any(|v| !v.is_finite()));
-    if let Some((at, [x, y])) = bad {
-        reading.judge(
-            Verdict::fail(CHECK, format!("Position {at} is ({x}, {y})"))
-                .expected("finite numbers, in object pixels")
-                .advice("Remove the patterns without a position, or export the positions again"),
-        );
-        return None;
-    }
-    reading.judge(Verdict::pass(CHECK, format!("{} positions, all finite", positions.len())));
     Some(positions)
 }
 
-/// Rows and columns of patterns (ny, nx, h, w).
-fn grid(source: &Source, key: &str) -> Option<[usize; 2]> {
+/// Indices of the positions that are not numbers.
+pub(super) fn unplaced(positions: &[[f64; 2]]) -> BTreeSet<usize> {
+    let is_bad = |(_, position): &(usize, &[f64; 2])| position.iter().any(|value| !value.is_finite());
+    positions.iter().enumerate().filter(is_bad).map(|(at, _)| at).collect()
+}
+
+/// Judges whether all positions are numbers; `unplaced` are not, and not left out either.
+pub(super) fn judge_finite(reading: &mut Reading, positions: &[[f64; 2]], unplaced: &BTreeSet<usize>) -> Option<()> {
+    let Some(&at) = unplaced.first() else {
+        reading.judge(Verdict::pass(CHECK, format!("{} positions, all finite", positions.len() - unplaced.len())));
+        return Some(());
+    };
+    let [x, y] = positions.get(at).copied().unwrap_or([f64::NAN; 2]);
+    let more = match unplaced.len() {
+        1 => String::new(),
+        count => format!(", and {} more are not finite", count - 1),
+    };
+    reading.judge(
+        Verdict::fail(CHECK, format!("Position {at} is ({x}, {y}){more}"))
+            .expected("finite numbers, in object pixels")
+            .advice(format!(
+                "Leave out the patterns without a position with --exclude auto (or --exclude {}), or export the positions again",
+                exclusion::text_of(unplaced)
+            ))
+            .fixes([exclusion::fix(&reading.config.exclude, unplaced)]),
+    );
+    None
+}
+
+/// Applies the configured matrix.
+pub(super) fn transform(reading: &mut Reading, positions: &mut [[f64; 2]]) -> Option<()> {
+    let text = reading.config.mapping.position_matrix.clone();
+    if text.trim().is_empty() {
+        return Some(());
+    }
+    let numbers: Option<Vec<f64>> =
+        text.split([',', ' ']).filter(|t| !t.is_empty()).map(|t| t.trim().parse().ok()).collect();
+    let Some(&[a, b, c, d]) = numbers.as_deref().filter(|numbers| numbers.iter().all(|v| v.is_finite())) else {
+        reading.judge(
+            Verdict::fail(CHECK, format!("data.mapping.position_matrix is {text:?}"))
+                .expected("four numbers a,b,c,d: x' = a x + b y, y' = c x + d y")
+                .advice("Correct the setting, for example to -1,0,0,1"),
+        );
+        return None;
+    };
+    positions.iter_mut().for_each(|[x, y]| (*x, *y) = (a * *x + b * *y, c * *x + d * *y));
+    reading.note(format!("Positions transformed as configured: x' = {a} x + {b} y, y' = {c} x + {d} y"));
+    Some(())
+}
+
+/// Rows and columns of patterns (ny, nx, h, w), or (h, w, ny, nx) if so configured.
+fn grid(source: &Source, key: &str, order: AxisOrder) -> Option<[usize; 2]> {
     match squeezed(&source.array(key)?.shape)[..] {
+        [_, _, ny, nx] if order == AxisOrder::Last => Some([ny, nx]),
         [ny, nx, _, _] => Some([ny, nx]),
         _ => None,
     }
@@ -100,28 +147,46 @@ fn pair(reading: &mut Reading, x: &str, y: &str, grid: Option<[usize; 2]>) -> Op
     Some(xs.into_iter().zip(ys).map(|(x, y)| [x, y]).collect())
 }
 
-/// Positions from one array: (n, 2), (n, 3), (2, n) or (3, n); for patterns on a grid also (ny, nx, 2) or (ny, nx, 3).
+/// Positions from one array, see [`rows_of`]; for patterns on a grid also (ny, nx, 2) or (ny, nx, 3).
 fn both(reading: &mut Reading, key: &str, order: PositionOrder, grid: Option<[usize; 2]>) -> Option<Vec<[f64; 2]>> {
     let result = reading.source.read_f64(key);
     let array = reading.or_fail(CHECK, result)?;
     let rows = match *array.shape() {
-        [_, 2 | 3] => array.clone(),
-        [2 | 3, _] => array.t().to_owned(),
-        [ny, nx, last @ (2 | 3)] if grid == Some([ny, nx]) => {
-            array.clone().into_shape_with_order(vec![ny * nx, last]).ok()?
-        }
-        _ => {
-            reading.judge(
-                Verdict::fail(CHECK, format!("The array {key:?} has shape {}", shape_text(array.shape())))
-                    .expected("both coordinates of each pattern, shape (n, 2)")
-                    .advice("Select the right array with --set data.mapping.positions=KEY"),
-            );
-            return None;
-        }
+        [ny, nx, last] if grid == Some([ny, nx]) => array.into_shape_with_order(vec![ny * nx, last]).ok()?,
+        _ => array,
     };
-    let columns = if order == PositionOrder::Yx { [1, 0] } else { [0, 1] };
-    let at = |row: usize, column: usize| rows.get([row, column]).copied().unwrap_or(f64::NAN);
-    Some((0..rows.shape()[0]).map(|row| columns.map(|column| at(row, column))).collect())
+    rows_of(&rows, &reading.config.mapping, order)
+        .map_err(|reason| {
+            reading.judge(
+                Verdict::fail(CHECK, format!("The positions {key:?} cannot be read: {reason}"))
+                    .expected("both coordinates of each pattern, shape (n, 2)")
+                    .advice(
+                        "Select the right array with --set data.mapping.positions=KEY, and its columns with \
+                         data.mapping.position_columns=X,Y",
+                    ),
+            );
+        })
+        .ok()
+}
+
+/// (x, y) of each position in an array (n, k) or (k, n); which columns they are is configured or found.
+///
+/// # Errors
+/// A sentence that says what is unclear.
+pub(super) fn rows_of(array: &ArrayD<f64>, mapping: &Mapping, order: PositionOrder) -> Result<Vec<[f64; 2]>, String> {
+    let shape = shape_text(array.shape());
+    let values = position_file::of_array(array).ok_or_else(|| format!("The array has shape {shape}"))?;
+    let found = if values.len() == 3 && mapping.position_columns.is_empty() {
+        // (x, y, z), unless one of them is the index.
+        match columns::choose(&values, &[], "", order) {
+            Ok(found) => found,
+            Err(_) => columns::choose(&values[..2], &[], "", order)?,
+        }
+    } else {
+        columns::choose(&values, &[], &mapping.position_columns, order)?
+    };
+    let (xs, ys) = (&values[found.x], &values[found.y]);
+    Ok(xs.iter().zip(ys).map(|(x, y)| [*x, *y]).collect())
 }
 
 /// Positions along column and row in meters; `None` if they are stored in pixels.
@@ -183,7 +248,12 @@ pub(super) fn place(
         (None, _) => stored.to_vec(),
     };
     orient(&mut positions, config.orientation, &mut reading.notes);
-    Some(Placed { positions, pixel_m, scale })
+    let origin = matches!(roles.unit, Unit::Meters(_)).then(|| match (configured, geometry.summary()) {
+        (None, Some(summary)) => summary,
+        (Some(_), _) => "the configured data.geometry.pixel_size_m".into(),
+        (None, None) => "the object pixel stated in the file".into(),
+    });
+    Some(Placed { positions, pixel_m, scale, origin })
 }
 
 /// (x, y) in meters → pixels of an object with this center (m), pixel size (m) and half extent (pixels).
@@ -232,7 +302,7 @@ pub(super) fn place_for_object(roles: &Roles, stored: &[[f64; 2]], config: &Data
     let meters = in_meters(roles, stored)?;
     let (center, half) = (roles.object_center_m?, roles.object_half_px?);
     let positions = meters.iter().map(|&position| to_pixels(position, center, pixel, half)).collect();
-    Some(Placed { positions, pixel_m: Some(pixel), scale: 1.0 })
+    Some(Placed { positions, pixel_m: Some(pixel), scale: 1.0, origin: None })
 }
 
 #[cfg(test)]

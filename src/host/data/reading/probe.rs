@@ -9,9 +9,11 @@ use super::{probe_guess, roles};
 use crate::config::Mapping;
 use crate::data::modes::with_modes;
 use crate::data::probe_mask::probe_mask;
-use crate::formats::npz::shape_text;
+use crate::error::{Problem, Result};
+use crate::formats::npz::{read_npy_complex, shape_text};
 use ndarray::{Array2, Array3, ArrayD, Axis, Ix3, IxDyn};
 use num_complex::Complex32;
+use std::io::Read;
 use std::path::Path;
 
 const SHAPE_CHECK: &str = "probe shape";
@@ -27,20 +29,10 @@ pub(super) fn read_probe(
     let probe_file = &reading.config.mapping.probe_file;
     if !probe_file.is_empty() {
         let path = Path::new(probe_file);
-        let mut other = reading.or_fail(SHAPE_CHECK, Source::open(path))?;
-        let other_roles = roles::find(&mut other, &Mapping::default());
         reading.note(format!("The probe is taken from {}", path.display()));
-        let Some(key) = &other_roles.probe else {
-            reading.judge(
-                Verdict::fail(SHAPE_CHECK, format!("There is no probe in {}", path.display()))
-                    .expected("a product or a dataset with a probe")
-                    .advice("Choose another file with --set data.mapping.probe_file=FILE"),
-            );
-            return None;
-        };
-        let array = reading.or_fail(SHAPE_CHECK, other.read_c32(key))?;
-        let is_real = other.array(key).is_some_and(|info| info.real);
-        return check_probe(reading, key, array, is_real, patterns, stored);
+        let found = of_file(path, &reading.config.mapping.probe);
+        let (key, array, is_real) = reading.or_fail(SHAPE_CHECK, found)?;
+        return check_probe(reading, &key, array, is_real, patterns, stored);
     }
     if let Some(key) = &roles.probe {
         let result = reading.source.read_c32(key);
@@ -55,9 +47,54 @@ pub(super) fn read_probe(
             "The file has no probe: it is searched when the reconstruction starts, which takes some extra time",
         )
         .expected("a measured or reconstructed probe")
-        .advice("If there is one, name it: --set data.mapping.probe=KEY or data.mapping.probe_file=FILE"),
+        .advice(
+            "If there is one, name it: --set data.mapping.probe=KEY or --probe-file FILE (data.mapping.probe_file)",
+        ),
     );
     Some(probe_guess::from_patterns(&patterns.diffraction))
+}
+
+/// Key, values and whether they are real, of the probe in another file: the array `key`, or else the one that its format or
+/// its name makes the probe, or its only complex array.
+fn of_file(path: &Path, key: &str) -> Result<(String, ArrayD<Complex32>, bool)> {
+    let is_npy = || {
+        let mut start = [0u8; 6];
+        crate::formats::open_file(path)
+            .is_ok_and(|mut file| file.read_exact(&mut start).is_ok() && &start == b"\x93NUMPY")
+    };
+    if !path.is_dir() && is_npy() {
+        let array = read_npy_complex(path)?;
+        let is_real = array.iter().all(|value| value.im == 0.0);
+        return Ok((path.display().to_string(), array, is_real));
+    }
+    let mut source = Source::open(path)?;
+    let named = |source: &Source| {
+        let complex: Vec<String> = source
+            .keys()
+            .into_iter()
+            .filter(|key| source.array(key).is_some_and(|info| info.numeric && !info.real && info.shape.len() > 1))
+            .collect();
+        let is_probe = |key: &&String| {
+            let name = key.rsplit('/').next().unwrap_or_default().to_lowercase();
+            ["probe", "probes", "prb", "illumination", "probeguess"].contains(&name.as_str())
+        };
+        complex.iter().find(is_probe).or(if complex.len() == 1 { complex.first() } else { None }).cloned()
+    };
+    let key = if key.is_empty() {
+        roles::find(&mut source, &Mapping::default()).probe.or_else(|| named(&source))
+    } else {
+        Some(key.to_owned())
+    };
+    let Some(key) = key else {
+        return Err(Problem::new(format!("There is no probe in the file; it has {}", source.keys_text()))
+            .expected("a product, a dataset or a result with a probe")
+            .hint("Name the array with --set data.mapping.probe=KEY, or choose another file with --probe-file")
+            .at(path)
+            .into());
+    };
+    let array = source.read_c32(&key)?;
+    let is_real = source.array(&key).is_some_and(|info| info.real);
+    Ok((key, array, is_real))
 }
 
 /// Adjusts the probe to the configured number of modes and applies the probe mask.
@@ -99,6 +136,9 @@ fn check_probe(
 ) -> Option<Array3<Complex32>> {
     let size = patterns.map(|patterns| patterns.fit.size);
     let text = shape_text(array.shape());
+    let sides: Vec<usize> = size.into_iter().chain(stored.into_iter().flatten()).collect();
+    let array = modes_first(reading, array, &sides);
+    let (array, is_real) = joined_planes(reading, array, is_real);
     let probe = to_modes(reading, array, &text).filter(|probe| {
         let (modes, h, w) = probe.dim();
         let fits_stored = patterns.zip(stored).is_some_and(|(patterns, [height, width])| {
@@ -112,9 +152,9 @@ fn check_probe(
             None => "(N, N), (N, N, 1) or (modes, N, N)".to_string(),
         };
         reading.judge(
-            Verdict::fail(SHAPE_CHECK, format!("The probe {key:?} has shape {text}"))
-                .expected(expected)
-                .advice("Crop or pad the probe to the size of the patterns"),
+            Verdict::fail(SHAPE_CHECK, format!("The probe {key:?} has shape {text}")).expected(expected).advice(
+                "Crop or pad the probe to the size of the patterns, or leave it out: a missing probe is searched",
+            ),
         );
         return None;
     };
@@ -149,6 +189,30 @@ fn check_probe(
         Verdict::pass(ENERGY_CHECK, format!("Σ|P|² = {energy:.4e}"))
     });
     Some(probe)
+}
+
+/// Moves the modes of a probe (N, N, modes) to the first axis; `sides` are those that a probe may have.
+fn modes_first(reading: &mut Reading, array: ArrayD<Complex32>, sides: &[usize]) -> ArrayD<Complex32> {
+    let &[height, width, modes] = array.shape() else { return array };
+    let is_last = height == width && modes != height && modes > 1 && (sides.is_empty() || sides.contains(&height));
+    if !is_last {
+        return array;
+    }
+    reading.note(format!("The {modes} probe modes are on the last axis of {}", shape_text(array.shape())));
+    array.permuted_axes(vec![2, 0, 1]).as_standard_layout().into_owned()
+}
+
+/// Joins two real planes (2, N, N), of which the values are not all positive, to real and imaginary part: amplitudes of two modes
+/// are never negative. Also returns whether the probe is real.
+fn joined_planes(reading: &mut Reading, array: ArrayD<Complex32>, is_real: bool) -> (ArrayD<Complex32>, bool) {
+    let &[2, height, width] = array.shape() else { return (array, is_real) };
+    if !is_real || !array.iter().any(|value| value.re < 0.0) {
+        return (array, is_real);
+    }
+    reading.note("The two real planes of the probe are its real and imaginary part");
+    let (re, im) = (array.index_axis(Axis(0), 0), array.index_axis(Axis(0), 1));
+    let values: Vec<Complex32> = re.iter().zip(im).map(|(re, im)| Complex32::new(re.re, im.re)).collect();
+    (ArrayD::from_shape_vec(vec![height, width], values).unwrap_or_else(|_| array.clone()), false)
 }
 
 /// (N, N), (N, N, 1), (modes, N, N) or (coherent, modes, N, N) → (modes, N, N): the first coherent mode of each incoherent one.

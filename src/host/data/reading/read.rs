@@ -5,13 +5,14 @@ use super::fit::Fit;
 use super::geometry::far_field;
 use super::layout::{self, Frames};
 use super::placing::{self, Placed};
-use super::role_keys::Roles;
+use super::role_keys::{Roles, Unit};
 use super::source::Source;
 use super::verdict::{Status, Verdict};
-use super::{checks, optional, patterns, position_sets, probe, required_arrays};
-use crate::config::{DataConfig, Orientation};
+use super::{checks, exclusion, optional, patterns, position_file, position_sets, probe, required_arrays};
+use crate::config::{DataConfig, Orientation, Unmatched};
 use ndarray::{Array2, Array3};
 use num_complex::Complex32;
+use std::path::Path;
 
 /// Result of reading a file. `content` is `Some` exactly if no verdict is [`Status::Fail`].
 pub(in crate::data) struct Outcome {
@@ -50,9 +51,8 @@ pub(in crate::data) struct Content {
 /// the file is not usable.
 pub(in crate::data) fn positions_and_size(source: &mut Source, config: &DataConfig) -> Option<(Vec<[f64; 2]>, usize)> {
     let mut reading = Reading::new(source, config);
-    let roles = required_arrays::find_roles(&mut reading);
-    let stored = placing::read(&mut reading, &roles)?;
-    let frames = layout::frames(&mut reading, &roles, stored.len())?;
+    let mut roles = required_arrays::find_roles(&mut reading);
+    let (frames, stored) = arrange(&mut reading, &mut roles)?;
     let fit = Fit::new(frames.height, frames.width, config).ok()?;
     let placed = place(&mut reading, &roles, &frames, &stored)?;
     (placed.positions.len() == frames.count).then_some((placed.positions, fit.size))
@@ -74,28 +74,27 @@ pub(in crate::data) fn read(source: &mut Source, config: &DataConfig, selection:
 /// Reads as much as possible, so that the verdicts are complete even if a required array is missing or unusable.
 fn read_content(reading: &mut Reading, selection: Selection) -> Option<Content> {
     let config = reading.config;
-    let roles = required_arrays::find_roles(reading);
-    let stored = placing::read(reading, &roles);
-    if let Some(stored) = &stored {
-        let verdict = position_sets::compare(reading, &roles, stored);
-        reading.verdicts.extend(verdict);
-    }
-    let (mut patterns, mut placed, mut stored_frame) = (None, None, None);
-    if let Some(stored) = &stored {
-        if roles.diffraction.is_empty() {
-            placed = placing::place_for_object(&roles, stored, config);
-        } else if let Some(frames) = layout::frames(reading, &roles, stored.len()) {
-            placed = place(reading, &roles, &frames, stored);
-            patterns = patterns::read_patterns(reading, &roles, &frames, selection);
-            stored_frame = Some([frames.height, frames.width]);
-        }
+    let mut roles = required_arrays::find_roles(reading);
+    let (mut patterns, mut placed, mut stored_frame, mut stored_rows) = (None, None, None, Vec::new());
+    if roles.diffraction.is_empty() {
+        let stored = positions(reading, &mut roles);
+        placed = stored.and_then(|stored| {
+            placing::judge_finite(reading, &stored, &placing::unplaced(&stored))?;
+            placing::place_for_object(&roles, &stored, config)
+        });
+    } else if let Some((mut frames, stored)) = arrange(reading, &mut roles) {
+        placed = place(reading, &roles, &frames, &stored);
+        patterns = patterns::read_patterns(reading, &roles, &mut frames, selection);
+        stored_frame = Some([frames.height, frames.width]);
+        stored_rows = patterns.as_ref().map(|patterns| frames.stored_rows(&patterns.rows)).unwrap_or_default();
     }
     let size = patterns.as_ref().map(|patterns| patterns.diffraction.dim().1);
     let probe = probe::read_probe(reading, &roles, patterns.as_ref(), stored_frame);
     let probe = probe.and_then(|probe| probe::apply_config(reading, probe));
     let positions = placed.as_ref().map(|placed| &placed.positions);
     if let Some(positions) = positions {
-        checks::scan(positions, size, probe.as_ref(), &mut reading.verdicts);
+        let origin = placed.as_ref().and_then(|placed| placed.origin.as_deref());
+        checks::scan(positions, size, probe.as_ref(), origin, &mut reading.verdicts);
     }
     let keeps_object =
         config.orientation == Orientation::Plain && placed.as_ref().is_none_or(|placed| placed.scale == 1.0);
@@ -115,7 +114,7 @@ fn read_content(reading: &mut Reading, selection: Selection) -> Option<Content> 
         positions: patterns.rows.iter().filter_map(|&row| placed.positions.get(row).copied()).collect(),
         total: placed.positions.len(),
         diffraction: patterns.diffraction,
-        rows: patterns.rows,
+        rows: stored_rows,
         probe,
         probe_is_estimated: roles.probe.is_none() && config.mapping.probe_file.is_empty(),
         object,
@@ -123,6 +122,69 @@ fn read_content(reading: &mut Reading, selection: Selection) -> Option<Content> 
         mask: patterns.mask,
         pixel_size_m: placed.pixel_m.map(|[x, y]| (x * y).sqrt()),
     })
+}
+
+/// (x, y) of each position as stored: of the dataset, or of a separate file matched to the patterns.
+fn positions(reading: &mut Reading, roles: &mut Roles) -> Option<Vec<[f64; 2]>> {
+    let config = reading.config;
+    let file = &config.mapping.positions_file;
+    let mut stored = if file.is_empty() {
+        placing::read(reading, roles)?
+    } else {
+        let listed = position_file::read(Path::new(file), &config.mapping);
+        let listed = reading.or_fail(position_file::CHECK, listed)?;
+        reading.note(format!("The positions are taken from {file}: {}", listed.note));
+        position_file::use_unit(roles, &listed, config.mapping.position_unit);
+        let count = layout::number_of_patterns(reading, roles).unwrap_or(listed.xy.len());
+        position_file::matched(&listed, count)
+            .map_err(|reason| reading.judge(Verdict::fail(position_file::CHECK, reason).expected(format!("indices of {count} patterns, from 0 or 1")).advice("Choose the columns with --set data.mapping.position_columns=X,Y,INDEX, or X,Y to use the order instead")))
+            .ok()?
+    };
+    if file.is_empty() {
+        let verdict = position_sets::compare(reading, roles, &stored);
+        reading.verdicts.extend(verdict);
+    }
+    placing::transform(reading, &mut stored)?;
+    Some(stored)
+}
+
+/// The patterns that are used, and their positions as stored: matched in number, without those that are left out.
+fn arrange(reading: &mut Reading, roles: &mut Roles) -> Option<(Frames, Vec<[f64; 2]>)> {
+    let config = reading.config;
+    let mut stored = positions(reading, roles)?;
+    let mut count = stored.len();
+    if let (Unmatched::First, Some(number)) = (config.mapping.unmatched, layout::number_of_patterns(reading, roles)) {
+        if number != count {
+            let used = number.min(count);
+            reading
+                .note(format!("The first {used} of {number} patterns and {count} positions are used, as configured"));
+            stored.truncate(used);
+        }
+        count = number;
+    }
+    let mut frames = layout::frames(reading, roles, count)?;
+    frames.count = frames.count.min(stored.len());
+    let unplaced = placing::unplaced(&stored);
+    let mut excluded = exclusion::excluded(reading, &frames, &unplaced, roles.holds_counts)?;
+    if !config.mapping.positions_file.is_empty() && !unplaced.is_empty() && unplaced.len() < stored.len() {
+        reading.note(format!(
+            "{} patterns without a position in the position file are left out: {}",
+            unplaced.len(),
+            exclusion::text_of(&unplaced)
+        ));
+        excluded.extend(&unplaced);
+    }
+    placing::judge_finite(reading, &stored, &unplaced.difference(&excluded).copied().collect())?;
+    frames.exclude(&excluded);
+    let stored: Vec<[f64; 2]> =
+        stored.into_iter().enumerate().filter(|(at, _)| !excluded.contains(at)).map(|(_, position)| position).collect();
+    if roles.unit == Unit::Unknown {
+        let geometry = roles.geometry.with(&config.geometry);
+        let fit = Fit::new(frames.height, frames.width, config).map_err(|verdict| reading.judge(verdict)).ok()?;
+        let pixel = config.geometry.pixel_size_m.or_else(|| Some(geometry.pixel_m(frames.height, fit.side())?[0]));
+        roles.unit = position_file::find_unit(reading, &stored, pixel, fit.size)?;
+    }
+    Some((frames, stored))
 }
 
 /// Positions in object pixels, with the verdicts on the geometry.

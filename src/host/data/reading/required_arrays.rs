@@ -4,7 +4,9 @@ use super::context::Reading;
 use super::role_keys::Roles;
 use super::roles;
 use super::source::Source;
+use super::units::Quantity;
 use super::verdict::Verdict;
+use crate::config::PositionUnit;
 
 const CHECK: &str = "required keys";
 
@@ -19,6 +21,20 @@ pub(super) fn find_roles(reading: &mut Reading) -> Roles {
         if let Some(key) = key.as_ref().filter(|key| !is_hdf5 && matches!(key.as_str(), "probe" | "object")) {
             reading.note(format!("The array {key:?} is used as {name:?}"));
         }
+    }
+    let geometry = &reading.config.geometry;
+    let problems = roles.problems.iter().filter(|(quantity, _)| match quantity {
+        Quantity::Energy => geometry.energy_ev.is_none() && geometry.pixel_size_m.is_none(),
+        Quantity::Distance => geometry.distance_m.is_none() && geometry.pixel_size_m.is_none(),
+        Quantity::DetectorPixel => geometry.detector_pixel_m.is_none() && geometry.pixel_size_m.is_none(),
+        Quantity::Positions => true,
+    });
+    reading.verdicts.extend(problems.map(|(_, verdict)| verdict.clone()));
+    if let (Some(unit), true) = (&roles.stated_unit, reading.config.mapping.position_unit == PositionUnit::Auto) {
+        reading.note(format!("The file states the unit of the positions: {unit}"));
+    }
+    if roles.format == "HDF5 file" && reading.config.mapping.diffraction.is_empty() && !roles.diffraction.is_empty() {
+        reading.note(format!("The patterns are taken from {}", roles.diffraction.join(", ")));
     }
     let missing = missing_arrays(reading, &roles, is_hdf5);
     let verdict = if missing.is_empty() {
@@ -39,6 +55,9 @@ pub(super) fn find_roles(reading: &mut Reading) -> Roles {
 fn missing_arrays(reading: &Reading, roles: &Roles, is_hdf5: bool) -> Vec<String> {
     let mapping = &reading.config.mapping;
     let no_diffraction = roles.diffraction.is_empty();
+    if !mapping.positions_file.is_empty() {
+        return no_diffraction.then(|| "diffraction patterns".to_owned()).into_iter().collect();
+    }
     let missing = if is_hdf5 || !mapping.diffraction.is_empty() || is_product(roles) {
         [no_diffraction.then_some("diffraction patterns"), roles.positions.is_none().then_some("positions"), None]
     } else {
@@ -64,7 +83,8 @@ fn missing_verdict(reading: &Reading, roles: &Roles, is_hdf5: bool, missing: &[S
         );
     }
     let by_mapping = "assign the arrays with --set data.mapping.diffraction=KEY, data.mapping.positions=KEY, \
-                      data.mapping.position_order=xy or yx and data.mapping.position_unit=px or m";
+                      data.mapping.position_order=xy or yx and data.mapping.position_unit=px or m; positions in \
+                      another file are given with --positions-file FILE";
     let source = &reading.source;
     let advice = if is_hdf5 || !reading.config.mapping.diffraction.is_empty() {
         by_mapping.replacen("assign", "Assign", 1)

@@ -1,7 +1,12 @@
 //! Roles of the arrays of a file: which key holds the patterns, the positions, the probe, the object and the mask.
 
 use super::geometry::Geometry;
+use super::units::Quantity;
+use super::verdict::Verdict;
 use crate::config::{MaskGood, PositionOrder};
+
+/// Failed verdicts on metadata, by the quantity concerned; a configured value makes them irrelevant.
+pub(super) type Problems = Vec<(Quantity, Verdict)>;
 
 /// Source of the scan positions.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,11 +21,13 @@ pub(super) enum PositionKeys {
 
 /// Unit of the stored positions.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Unit {
+pub(in crate::data) enum Unit {
     /// Object pixels.
     Px,
     /// Length of the unit in meters.
     Meters(f64),
+    /// Not stated; judged from the step of the scan.
+    Unknown,
 }
 
 /// Keys of the arrays by role, and the metadata of the file.
@@ -32,6 +39,12 @@ pub(super) struct Roles {
     pub diffraction: Vec<String>,
     pub positions: Option<PositionKeys>,
     pub unit: Unit,
+    /// Unit of the positions as the file states it.
+    pub stated_unit: Option<String>,
+    /// True if the format defines the patterns as intensities, whatever their type.
+    pub holds_counts: bool,
+    /// What is wrong with the metadata of the file, by the quantity concerned.
+    pub problems: Problems,
     /// Rows: weights of the stored (x, y) in column and row; usually the unit matrix.
     pub axes: [[f64; 2]; 2],
     pub probe: Option<String>,
@@ -43,6 +56,8 @@ pub(super) struct Roles {
     pub cxi_mask: bool,
     /// Dark patterns (without beam) to subtract.
     pub dark: Option<String>,
+    /// Response to a uniform illumination to divide by.
+    pub flat: Option<String>,
     pub geometry: Geometry,
     /// (x, y) of the object's center, m: relates positions in meters to the pixels of the object.
     pub object_center_m: Option<[f64; 2]>,
@@ -57,6 +72,9 @@ impl Default for Roles {
             diffraction: Vec::new(),
             positions: None,
             unit: Unit::Px,
+            stated_unit: None,
+            holds_counts: false,
+            problems: Vec::new(),
             axes: [[1.0, 0.0], [0.0, 1.0]],
             probe: None,
             object: None,
@@ -64,6 +82,7 @@ impl Default for Roles {
             more_masks: Vec::new(),
             cxi_mask: false,
             dark: None,
+            flat: None,
             geometry: Geometry::default(),
             object_center_m: None,
             object_half_px: None,

@@ -1,37 +1,50 @@
 //! Assignment of roles to the arrays of a file: by the names of its format, or as configured.
 
 use super::geometry::{Geometry, wavelength_of_ev};
-use super::role_keys::{PositionKeys, Roles, Unit};
+use super::role_keys::{PositionKeys, Problems, Roles, Unit};
 use super::source::Source;
-use super::{cxi, product};
+use super::units::{self, Named, Quantity};
+use super::verdict::Verdict;
+use super::{cxi, nexus, product};
 use crate::config::{Mapping, MaskGood, PositionOrder, PositionUnit};
 use crate::formats::hdf5::Hdf5File;
 
 /// Roles by the key names of the format; configured keys take precedence.
 pub(super) fn find(source: &mut Source, mapping: &Mapping) -> Roles {
+    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let mapped = given(&mapping.diffraction).map(|key| {
+        let parts = matching(source, &key);
+        if parts.is_empty() { vec![key] } else { parts }
+    });
     let mut roles = match source {
         Source::Npz(archive) if product::is_npz_product(archive) => product::npz_roles(archive),
-        Source::Npz(_) => numpy(source),
-        Source::Hdf5(file) => hdf5(file),
+        Source::Npz(_) => by_keys(source),
+        Source::Hdf5(_) => hdf5(source, mapped.as_deref()),
     };
-    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-    if let Some(key) = given(&mapping.diffraction) {
-        let parts = matching(source, &key);
-        roles.diffraction = if parts.is_empty() { vec![key] } else { parts };
-    }
-    if let (Some(step), Some(key)) = (mapping.scan_step, roles.diffraction.first()) {
+    roles.diffraction = mapped.unwrap_or(roles.diffraction);
+    // With a position file, the keys are those of that file.
+    if !mapping.positions_file.is_empty() {
+        roles.positions = None;
+    } else if let (Some(step), Some(key)) = (mapping.scan_step, roles.diffraction.first()) {
         roles.positions = Some(PositionKeys::Raster { patterns: key.clone(), step });
     } else if let (Some(x), Some(y)) = (given(&mapping.x), given(&mapping.y)) {
         roles.positions = Some(PositionKeys::Pair { x, y });
     } else if let Some(key) = given(&mapping.positions) {
         roles.positions = Some(PositionKeys::Both { keys: vec![key], order: mapping.position_order });
     }
+    if mapping.position_unit == PositionUnit::Auto {
+        use_stated_unit(source, &mut roles);
+    }
     if let Some(meters) = mapping.position_unit.meters() {
         roles.unit = Unit::Meters(meters);
     } else if mapping.position_unit == PositionUnit::Px {
         roles.unit = Unit::Px;
     }
-    roles.probe = given(&mapping.probe).or(roles.probe);
+    if mapping.probe_file.is_empty() {
+        roles.probe = given(&mapping.probe).or(roles.probe);
+    }
+    roles.dark = given(&mapping.dark).or(roles.dark);
+    roles.flat = given(&mapping.flat).or(roles.flat);
     roles.object = given(&mapping.object).or(roles.object);
     if let Some(key) = given(&mapping.mask) {
         roles.mask = Some((key, MaskGood::Auto));
@@ -43,6 +56,43 @@ pub(super) fn find(source: &mut Source, mapping: &Mapping) -> Roles {
         *good = mapping.mask_good;
     }
     roles
+}
+
+/// Uses the unit that the file states for its positions.
+fn use_stated_unit(source: &Source, roles: &mut Roles) {
+    let Source::Hdf5(file) = source else { return };
+    let keys = match &roles.positions {
+        Some(PositionKeys::Pair { x, y }) => vec![x.clone(), y.clone()],
+        Some(PositionKeys::Both { keys, .. }) => keys.clone(),
+        Some(PositionKeys::Raster { .. }) | None => return,
+    };
+    let stated: Vec<(String, String)> =
+        keys.into_iter().filter_map(|key| units::stated(file, &key).map(|unit| (key, unit))).collect();
+    let Some((key, text)) = stated.first() else { return };
+    if let Some((other, unit)) = stated.iter().find(|(_, unit)| units::parse(unit) != units::parse(text)) {
+        let found = format!("The positions have two units: {key:?} is in {text}, but {other:?} in {unit}");
+        roles.problems.push((
+            Quantity::Positions,
+            Verdict::fail("units", found)
+                .expected("one unit")
+                .advice("Correct the units in the file, or state one with --set data.mapping.position_unit=…"),
+        ));
+        return;
+    }
+    match units::parse(text) {
+        Some(Named::Length(meters)) => roles.unit = Unit::Meters(meters),
+        Some(Named::Pixels) => roles.unit = Unit::Px,
+        _ => {
+            let found = format!("The positions {key:?} have the unit {text:?}");
+            roles.problems.push((
+                Quantity::Positions,
+                Verdict::fail("units", found)
+                    .expected("pixels, or a length such as m, mm, um or nm")
+                    .advice("State the unit with --set data.mapping.position_unit=m, mm, um, nm or px"),
+            ));
+        }
+    }
+    roles.stated_unit = Some(text.clone());
 }
 
 /// Keys that match a pattern with `*`, shorter ones first so that part 10 follows part 9.
@@ -71,8 +121,8 @@ fn matches(name: &str, pattern: &str) -> bool {
     }
 }
 
-/// Roles of an NPZ dataset (A§1.1).
-fn numpy(source: &mut Source) -> Roles {
+/// Roles by the keys of an NPZ dataset (A§1.1), which HDF5 and MATLAB files may have, too.
+fn by_keys(source: &mut Source) -> Roles {
     let pixel_size = match source.array("pixel_size_m") {
         Some(info) if info.numeric && info.real => source.read_f64("pixel_size_m").ok(),
         _ => None,
@@ -87,7 +137,7 @@ fn numpy(source: &mut Source) -> Roles {
         _ => None,
     };
     Roles {
-        format: "NumPy dataset",
+        format: if matches!(source, Source::Npz(_)) { "NumPy dataset" } else { "HDF5 dataset" },
         diffraction: first(&["diffraction", "diff3d"]).into_iter().collect(),
         positions,
         probe: first(&["probeGuess", "probe"]),
@@ -106,12 +156,35 @@ fn numpy(source: &mut Source) -> Roles {
     }
 }
 
-fn hdf5(file: &Hdf5File) -> Roles {
-    cxi::roles(file)
+/// Roles of an HDF5 file; `mapped` are the patterns, if they were chosen by the user.
+fn hdf5(source: &mut Source, mapped: Option<&[String]>) -> Roles {
+    let Source::Hdf5(file) = &*source else { return Roles::default() };
+    let known = cxi::roles(file)
         .or_else(|| product::roles(file))
         .or_else(|| ptyd(file))
-        .or_else(|| flat(file))
-        .unwrap_or(Roles { format: "HDF5 file", ..Roles::default() })
+        .or_else(|| ptyr(file))
+        .or_else(|| assembled(file));
+    if let Some(known) = known {
+        return known;
+    }
+    if file.array("diffraction").is_some() || file.array("diff3d").is_some() {
+        return by_keys(source);
+    }
+    nexus::roles(file, mapped)
+}
+
+/// A result of PtyPy: probe and object of the first storage.
+fn ptyr(file: &Hdf5File) -> Option<Roles> {
+    let first = |group: &str| {
+        let paths = file.arrays().iter().map(|array| array.path.as_str());
+        paths.into_iter().find(|path| path.starts_with(group) && path.ends_with("/data")).map(str::to_owned)
+    };
+    Some(Roles {
+        format: "PtyPy result (.ptyr)",
+        probe: Some(first("content/probe/")?),
+        object: first("content/obj/"),
+        ..Roles::default()
+    })
 }
 
 /// PtyPy's prepared data: chunks of patterns, weights and positions (m, (row, column)); energy in keV.
@@ -122,7 +195,14 @@ fn ptyd(file: &Hdf5File) -> Option<Roles> {
         .collect();
     let first = chunks.first()?;
     let each = |name: &str| chunks.iter().map(|chunk| format!("{chunk}/{name}")).collect::<Vec<_>>();
-    let number = |names: &[&str]| names.iter().find_map(|name| file.number(name));
+    let mut problems = Problems::new();
+    let mut measure = |names: &[&str], quantity: Quantity, factor: f64| {
+        let key = names.iter().find(|name| file.array(name).is_some())?;
+        let found = units::measure(file, key, quantity, |value| value * factor);
+        found.map_err(|verdict| problems.push((quantity, verdict))).ok().flatten().map(|found| found.value)
+    };
+    let energy_ev = measure(&["meta/energy", "info/energy"], Quantity::Energy, 1e3);
+    let distance_m = measure(&["meta/distance", "info/distance"], Quantity::Distance, 1.0);
     let pixel = file.read_f64("meta/psize").or_else(|_| file.read_f64("info/psize")).ok();
     let detector_pixel_m = pixel.and_then(|pixel| {
         let values: Vec<f64> = pixel.into_iter().collect();
@@ -132,7 +212,6 @@ fn ptyd(file: &Hdf5File) -> Option<Roles> {
             _ => None,
         }
     });
-    let energy_kev = number(&["meta/energy", "info/energy"]);
     // Weights of the whole scan, or of each pattern: 0 for a bad pixel.
     let mut weights: Vec<String> = match file.first_of(&["info/weight2d", "meta/weight2d"]) {
         Some(common) => vec![common],
@@ -146,11 +225,13 @@ fn ptyd(file: &Hdf5File) -> Option<Roles> {
             .map(|_| PositionKeys::Both { keys: each("positions"), order: PositionOrder::Yx }),
         diffraction: each("data"),
         unit: Unit::Meters(1.0),
+        holds_counts: true,
+        problems,
         mask: weights.pop().map(|key| (key, MaskGood::NonZero)),
         more_masks,
         geometry: Geometry {
-            wavelength_m: energy_kev.map(|kev| wavelength_of_ev(kev * 1e3)),
-            distance_m: number(&["meta/distance", "info/distance"]),
+            wavelength_m: energy_ev.map(wavelength_of_ev),
+            distance_m,
             detector_pixel_m,
             object_pixel_m: None,
         },
@@ -158,33 +239,20 @@ fn ptyd(file: &Hdf5File) -> Option<Roles> {
     })
 }
 
-/// Keys of an NPZ dataset in an HDF5 file, or of Ptychodus' file of assembled patterns.
-fn flat(file: &Hdf5File) -> Option<Roles> {
-    if file.array("patterns").is_some() && file.array("bad_pixels").is_some() {
-        let pixel = |name: &str| file.attribute("patterns", name);
-        return Some(Roles {
-            format: "Ptychodus diffraction file",
-            diffraction: vec!["patterns".into()],
-            mask: Some(("bad_pixels".into(), MaskGood::Zero)),
-            geometry: Geometry {
-                detector_pixel_m: Some([pixel("detector_pixel_width_m")?, pixel("detector_pixel_height_m")?]),
-                ..Geometry::default()
-            },
-            ..Roles::default()
-        });
-    }
-    let diffraction = file.first_of(&["diffraction", "diff3d"])?;
-    let positions = match (file.first_of(&["xcoords"]), file.first_of(&["ycoords"])) {
-        (Some(x), Some(y)) => Some(PositionKeys::Pair { x, y }),
-        _ => None,
-    };
+/// Ptychodus' file of assembled patterns.
+fn assembled(file: &Hdf5File) -> Option<Roles> {
+    file.array("patterns")?;
+    file.array("bad_pixels")?;
+    let pixel = |name: &str| file.attribute("patterns", name);
     Some(Roles {
-        format: "HDF5 dataset",
-        diffraction: vec![diffraction],
-        positions,
-        probe: file.first_of(&["probeGuess", "probe"]),
-        object: file.first_of(&["objectGuess", "object"]),
-        mask: file.first_of(&["mask"]).map(|key| (key, MaskGood::Auto)),
+        format: "Ptychodus diffraction file",
+        diffraction: vec!["patterns".into()],
+        mask: Some(("bad_pixels".into(), MaskGood::Zero)),
+        holds_counts: true,
+        geometry: Geometry {
+            detector_pixel_m: Some([pixel("detector_pixel_width_m")?, pixel("detector_pixel_height_m")?]),
+            ..Geometry::default()
+        },
         ..Roles::default()
     })
 }

@@ -52,8 +52,17 @@ impl From<&Member> for ArrayInfo {
             numeric: member.is_numeric(),
             real: member.is_real(),
             integer: member.is_integer(),
-            invalid: None,
+            invalid: mark_of(&member.dtype),
         }
+    }
+}
+
+/// Largest value of an unsigned integer type of 16 or 32 bits.
+fn mark_of(dtype: &str) -> Option<f32> {
+    match dtype.trim_start_matches(['<', '>', '=', '|']) {
+        "u2" => Some(f32::from(u16::MAX)),
+        "u4" => Some(u32::MAX as f32),
+        _ => None,
     }
 }
 
@@ -61,11 +70,6 @@ impl From<&Hdf5Array> for ArrayInfo {
     fn from(array: &Hdf5Array) -> Self {
         let integer = matches!(array.element, Element::Integer { .. });
         let real = integer || matches!(array.element, Element::Float { .. });
-        let invalid = match array.element {
-            Element::Integer { bytes: 2, signed: false } => Some(f32::from(u16::MAX)),
-            Element::Integer { bytes: 4, signed: false } => Some(u32::MAX as f32),
-            _ => None,
-        };
         Self {
             key: array.path.clone(),
             shape: array.shape.clone(),
@@ -73,7 +77,7 @@ impl From<&Hdf5Array> for ArrayInfo {
             numeric: array.problem.is_none() && (real || matches!(array.element, Element::Complex { .. })),
             real,
             integer,
-            invalid,
+            invalid: mark_of(&array.dtype),
         }
     }
 }
@@ -244,6 +248,14 @@ impl Source {
                     Some((low.min(value), high.max(value)))
                 })
             }
+        }
+    }
+
+    /// True if an entry of a stack was never written to the file; `false` if that is not known.
+    pub fn was_never_written(&self, key: &str, entry: usize) -> bool {
+        match self {
+            Self::Npz(_) => false,
+            Self::Hdf5(file) => file.was_never_written(key, entry),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Outcome of the checks of a file (A§1): verdicts, their fixes, and the listing of arrays.
 
-use crate::error::Error;
+use crate::error::{Error, Problem};
 use crate::formats::npz::Storage;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -96,6 +96,11 @@ impl Verdict {
     pub(crate) fn fixes(mut self, fixes: impl IntoIterator<Item = Fix>) -> Self {
         self.fixes.extend(fixes);
         self
+    }
+
+    /// What was found, expected and recommended, in one paragraph.
+    pub fn sentence(&self) -> String {
+        Problem::new(self.found.clone()).expected(self.expected.clone()).hint(self.advice.clone()).to_string()
     }
 
     /// Verdict with the texts of an error.

@@ -1,0 +1,195 @@
+//! Units that a file states for its numbers.
+
+use super::verdict::Verdict;
+use crate::formats::hdf5::Hdf5File;
+
+/// Names of the attribute that states the unit of an array.
+const ATTRIBUTES: [&str; 4] = ["units", "unit", "Units", "Unit"];
+
+/// Quantity that a unit measures, with the plausible range in an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quantity {
+    /// Photon energy, eV.
+    Energy,
+    /// Distance from sample to detector, m.
+    Distance,
+    /// Side of a detector pixel, m.
+    DetectorPixel,
+    /// Scan position, m or pixels.
+    Positions,
+}
+
+impl Quantity {
+    /// Name and range, in SI units or eV, beyond which the value is rejected.
+    fn plausible(self) -> (&'static str, f64, f64, &'static str) {
+        match self {
+            Self::Energy => ("photon energy", 1.0, 1e6, "eV"),
+            Self::Distance => ("detector distance", 1e-4, 500.0, "m"),
+            Self::DetectorPixel => ("detector pixel", 1e-8, 0.02, "m"),
+            Self::Positions => ("position", 0.0, f64::INFINITY, "m"),
+        }
+    }
+
+    /// Setting that replaces the value of the file.
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::Energy => "data.geometry.energy_ev",
+            Self::Distance => "data.geometry.distance_m",
+            Self::DetectorPixel => "data.geometry.detector_pixel_m",
+            Self::Positions => "data.mapping.position_unit",
+        }
+    }
+}
+
+/// Unit that a text names.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Named {
+    /// Length, m.
+    Length(f64),
+    /// Energy, eV.
+    Energy(f64),
+    /// Pixels.
+    Pixels,
+}
+
+/// The unit that a text names, in any usual spelling; `None` if it is not known.
+pub(super) fn parse(text: &str) -> Option<Named> {
+    let text = text.trim().trim_matches(['[', ']', '(', ')']).trim();
+    // Energies by case: meV and MeV differ.
+    let energy = match text {
+        "eV" | "ev" | "EV" => Some(1.0),
+        "keV" | "kev" | "KeV" | "kEV" => Some(1e3),
+        "MeV" | "Mev" => Some(1e6),
+        "GeV" | "Gev" | "gev" => Some(1e9),
+        "meV" => Some(1e-3),
+        "J" | "j" | "joule" | "Joule" | "joules" => Some(1.0 / super::geometry::J_PER_EV),
+        _ => None,
+    };
+    if let Some(energy) = energy {
+        return Some(Named::Energy(energy));
+    }
+    let length = match text.to_lowercase().as_str() {
+        "m" | "meter" | "meters" | "metre" | "metres" => 1.0,
+        "cm" | "centimeter" | "centimeters" => 1e-2,
+        "mm" | "millimeter" | "millimeters" | "millimetre" | "millimetres" => 1e-3,
+        "um" | "µm" | "\u{3bc}m" | "micron" | "microns" | "micrometer" | "micrometers" | "micrometre"
+        | "micrometres" | "mum" => 1e-6,
+        "nm" | "nanometer" | "nanometers" | "nanometre" | "nanometres" => 1e-9,
+        "pm" | "picometer" | "picometers" => 1e-12,
+        "å" | "\u{212b}" | "a" | "ang" | "angstrom" | "angstroms" | "ångström" => 1e-10,
+        "px" | "pix" | "pixel" | "pixels" => return Some(Named::Pixels),
+        _ => return None,
+    };
+    Some(Named::Length(length))
+}
+
+/// Unit that the file states for an array, as written; `None` if none is stated.
+pub(super) fn stated(file: &Hdf5File, key: &str) -> Option<String> {
+    ATTRIBUTES.iter().find_map(|name| file.text_attribute(key, name))
+}
+
+/// A number of a file in SI units (energies in eV), with what the file states about it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Measured {
+    /// Path of the number.
+    pub key: String,
+    /// Value, m or eV.
+    pub value: f64,
+    /// Number and unit as in the file.
+    pub text: String,
+}
+
+/// Reads a length (m) or an energy (eV); a number without a unit is multiplied by `default`. Texts such as `10 keV` are
+/// understood.
+///
+/// # Errors
+/// A failed verdict if the unit is unknown or the value implausible.
+pub(super) fn measure(
+    file: &Hdf5File,
+    key: &str,
+    quantity: Quantity,
+    default: impl Fn(f64) -> f64,
+) -> Result<Option<Measured>, Verdict> {
+    let (name, low, high, si) = quantity.plausible();
+    let (number, unit) = match file.number(key) {
+        Some(number) => (number, stated(file, key)),
+        None => match file.text(key).as_deref().and_then(number_and_unit) {
+            Some((number, unit)) => (number, unit.or_else(|| stated(file, key))),
+            None => return Ok(None),
+        },
+    };
+    if number == 0.0 {
+        return Ok(None);
+    }
+    let text = unit.as_ref().map_or_else(|| format!("{number}"), |unit| format!("{number} {unit}"));
+    let value = match unit.as_deref().map(parse) {
+        None => default(number),
+        Some(Some(Named::Length(factor))) if quantity != Quantity::Energy => number * factor,
+        Some(Some(Named::Energy(factor))) if quantity == Quantity::Energy => number * factor,
+        Some(_) => {
+            return Err(Verdict::fail(
+                "units",
+                format!("The {name} {key:?} has the unit {:?}", unit.unwrap_or_default()),
+            )
+            .expected(if quantity == Quantity::Energy { "eV, keV or J" } else { "a length such as m, mm or um" })
+            .advice(format!("State the value with --set {}=…", quantity.setting())));
+        }
+    };
+    if !(low..=high).contains(&value.abs()) {
+        let hint = if quantity == Quantity::Energy && value > high {
+            " (this may be the energy of the storage ring)"
+        } else {
+            ""
+        };
+        return Err(Verdict::fail(
+            "geometry",
+            format!("The {name} {key:?} is {text}, which is {value:.4e} {si}{hint}"),
+        )
+        .expected(format!("{low:e} to {high:e} {si}"))
+        .advice(format!("Correct its unit in the file, or state the value with --set {}=…", quantity.setting())));
+    }
+    Ok(Some(Measured { key: key.to_owned(), value, text }))
+}
+
+/// Number and unit in a text such as `10.0 keV`.
+fn number_and_unit(text: &str) -> Option<(f64, Option<String>)> {
+    let text = text.trim().trim_matches('\0').trim();
+    let end =
+        text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-' | 'e' | 'E'))).unwrap_or(text.len());
+    // The exponent may swallow the e of eV.
+    let (number, at) = (0..=end).rev().find_map(|at| Some((text.get(..at)?.trim().parse::<f64>().ok()?, at)))?;
+    let unit = text.get(at..)?.trim();
+    number.is_finite().then(|| (number, (!unit.is_empty()).then(|| unit.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_known_in_their_usual_spellings() {
+        for (text, unit) in [
+            ("um", Named::Length(1e-6)),
+            ("µm", Named::Length(1e-6)),
+            ("[μm]", Named::Length(1e-6)),
+            ("Microns", Named::Length(1e-6)),
+            ("mm", Named::Length(1e-3)),
+            ("Å", Named::Length(1e-10)),
+            ("keV", Named::Energy(1e3)),
+            ("GeV", Named::Energy(1e9)),
+            ("pixels", Named::Pixels),
+        ] {
+            assert_eq!(parse(text), Some(unit), "{text}");
+        }
+        assert_eq!(parse("mrad"), None);
+        assert!(matches!(parse("J"), Some(Named::Energy(ev)) if (ev * 1.602_176_634e-19 - 1.0).abs() < 1e-12));
+    }
+
+    #[test]
+    fn numbers_with_units_are_read_from_texts() {
+        assert_eq!(number_and_unit("10.0 keV"), Some((10.0, Some("keV".into()))));
+        assert_eq!(number_and_unit("8979eV"), Some((8979.0, Some("eV".into()))));
+        assert_eq!(number_and_unit(" 1.5e-3 "), Some((1.5e-3, None)));
+        assert_eq!(number_and_unit("none"), None);
+    }
+}
