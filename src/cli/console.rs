@@ -1,12 +1,32 @@
-//! Output to the two standard streams. A closed pipe (`| head`) is not an error.
+//! Output to the two standard streams. A closed pipe (`| head`) is not an error; a full disk is.
 
 use crate::error::{Error, Result};
 use serde::Serialize;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// True once standard output could not be written.
+static OUTPUT_FAILED: AtomicBool = AtomicBool::new(false);
 
 /// Prints a line on standard output.
 pub(super) fn print_line(text: &str) {
-    let _closed = writeln!(std::io::stdout(), "{text}");
+    note_failure(writeln!(std::io::stdout(), "{text}"));
+}
+
+fn note_failure(result: std::io::Result<()>) {
+    if result.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe) {
+        OUTPUT_FAILED.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Exit code of the program that ends with `code`: 1, with a message, if standard output is incomplete.
+pub(super) fn checked(code: u8) -> u8 {
+    note_failure(std::io::stdout().flush());
+    if code == 0 && OUTPUT_FAILED.load(Ordering::Relaxed) {
+        print_message("Error: Standard output could not be written completely. Check the free space of its disk.");
+        return 1;
+    }
+    code
 }
 
 /// Prints a line on standard error.

@@ -60,8 +60,13 @@ pub(super) fn export(args: &ExportArgs) -> Result<u8> {
     if let Some(folder) = &args.output_dir {
         std::fs::create_dir_all(folder).map_err(|error| Error::writing(folder, &error))?;
     }
-    for path in &args.reconstructions {
-        let file = if path.is_dir() { path.join("reconstruction.npz") } else { path.clone() };
+    let files: Vec<PathBuf> = args
+        .reconstructions
+        .iter()
+        .map(|path| if path.is_dir() { path.join("reconstruction.npz") } else { path.clone() })
+        .collect();
+    refuse_same_names(&files, args)?;
+    for file in files {
         let mut reconstruction = Reconstruction::load(&file)?;
         let of_dataset = dataset.as_ref().and_then(|dataset| dataset.pixel_size_m);
         reconstruction.pixel_size_m = args.pixel_size.or(reconstruction.pixel_size_m).or(of_dataset);
@@ -72,6 +77,25 @@ pub(super) fn export(args: &ExportArgs) -> Result<u8> {
         }
     }
     Ok(0)
+}
+
+/// Refuses reconstructions that would be exported to the same file.
+fn refuse_same_names(files: &[PathBuf], args: &ExportArgs) -> Result<()> {
+    let targets: Vec<PathBuf> = files.iter().map(|file| target(file, args, "object", "npy")).collect();
+    for (at, path) in targets.iter().enumerate() {
+        if let Some(other) = targets.iter().take(at).position(|other| other == path) {
+            return Err(Problem::new(format!(
+                "{} and {} would be exported to files of the same name",
+                files[other].display(),
+                files[at].display()
+            ))
+            .expected("a different name for each reconstruction")
+            .hint("Export them to different folders (--output-dir), or rename the run folders")
+            .at(path)
+            .into());
+        }
+    }
+    Ok(())
 }
 
 /// Writes one reconstruction in one format; returns the files written.

@@ -1,7 +1,7 @@
 //! `export-weights`: the weights of a model for the Python original.
 
 use super::console::print_line;
-use super::paths::model_file;
+use super::paths::{check_extension, model_file};
 use crate::checkpoint::{self, Bundle};
 use crate::error::Result;
 use std::path::PathBuf;
@@ -22,6 +22,11 @@ pub(super) struct ExportWeightsArgs {
 
 /// Writes the weights of a model; returns the exit code.
 pub(super) fn export_weights(args: &ExportWeightsArgs) -> Result<u8> {
+    check_extension(
+        &args.output,
+        "a safetensors file",
+        &["pt", "pth", "ckpt", "bin", "pkl", "npz", "h5", "zip", "ptycho"],
+    )?;
     let path = model_file(&args.model);
     let bundle = Bundle::load(&path)?;
     let bytes = checkpoint::reference_state_dict(&bundle).map_err(|error| error.at(&path))?;

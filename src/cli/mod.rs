@@ -69,8 +69,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Task::Export(args)) => export::export(&args),
         Some(Task::Prepare { tool }) => prepare::prepare(tool),
     };
-    result.unwrap_or_else(|error| {
+    console::checked(result.unwrap_or_else(|error| {
         console::print_error(&error);
         error.exit_code()
-    })
+    }))
 }

@@ -1,11 +1,27 @@
 //! Paths as they are given on the command line.
 
 use crate::checkpoint::RunFolder;
+use crate::error::{Problem, Result};
 use std::path::{Path, PathBuf};
 
 /// `model.ptycho` of a run folder; any other path as given.
 pub(super) fn model_file(path: &Path) -> PathBuf {
     if path.is_dir() { RunFolder::at(path).model() } else { path.to_path_buf() }
+}
+
+/// Refuses a file to be written under a name of another format.
+///
+/// # Errors
+/// The extension is one of `others`.
+pub(super) fn check_extension(path: &Path, written: &str, others: &[&str]) -> Result<()> {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if !others.contains(&extension.as_str()) {
+        return Ok(());
+    }
+    Err(Problem::new(format!("The name ends in .{extension}, but {written} is written"))
+        .hint("Choose a name with the extension of that format")
+        .at(path)
+        .into())
 }
 
 /// File name without extension; empty if the path has none.

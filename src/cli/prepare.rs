@@ -2,7 +2,7 @@
 
 use super::console::{print_json, print_line, print_message};
 use super::flags::DataFlags;
-use super::paths::file_stem;
+use super::paths::{check_extension, file_stem};
 use super::settings;
 use crate::checkpoint::Utc;
 use crate::data::{self, Dataset};
@@ -138,6 +138,7 @@ pub(super) fn prepare(tool: PrepareTool) -> Result<u8> {
         }
         PrepareTool::Split { fraction, by, seed, files } => {
             let dataset = load(&files.dataset, &files.set, files.data.0.clone())?;
+            refuse_own_input(&files)?;
             let split = match &by {
                 Some(axis) => data::split_along(&dataset.positions, usize::from(axis == "y"), fraction)?,
                 None => data::split(dataset.len(), fraction, seed)?,
@@ -222,8 +223,13 @@ fn transform(
     Ok(0)
 }
 
-/// Refuses to replace the input by the output.
+/// Refuses to replace the input by the output, and names of other formats.
 fn refuse_own_input(files: &PrepareFiles) -> Result<()> {
+    check_extension(
+        &files.output,
+        "an NPZ file",
+        &["h5", "hdf5", "cxi", "ptyd", "mat", "npy", "nxs", "csv", "txt", "tif", "tiff"],
+    )?;
     let same = match (files.dataset.canonicalize(), files.output.canonicalize()) {
         (Ok(input), Ok(output)) => input == output,
         _ => false,
@@ -243,7 +249,13 @@ fn write(dataset: &Dataset, from: &Path, to: &Path, operation: &str, parameters:
     data::record(&mut metadata, dataset, &Utc::now().to_string(), operation, parameters);
     dataset.save(to, &metadata)?;
     let side = dataset.patch_size();
-    print_line(&format!("{}: {} patterns of {side} × {side}", to.display(), dataset.len()));
+    let line = format!("{}: {} patterns of {side} × {side}", to.display(), dataset.len());
+    // Standard output may carry the file itself.
+    if to == Path::new("-") || to.starts_with("/dev") {
+        print_message(&line)
+    } else {
+        print_line(&line)
+    }
     Ok(())
 }
 

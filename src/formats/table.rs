@@ -56,7 +56,9 @@ pub fn parse(bytes: &[u8]) -> Result<Table, String> {
             Some(row) => {
                 return Err(format!("Line {at} has {} columns, the lines before it {}", row.len(), table.width()));
             }
-            None if table.rows.is_empty() => header = Some((at, fields(line))),
+            None if table.rows.is_empty() && line.split([',', ';', ' ', '\t']).any(|word| starts_as_name(word)) => {
+                header = Some((at, fields(line)));
+            }
             None => return Err(format!("Line {at} does not consist of numbers: {:?}", shortened(line))),
         }
     }
@@ -155,6 +157,11 @@ fn number(field: &str, separator: char) -> Option<f64> {
     number.ok().filter(|value: &f64| value.is_finite())
 }
 
+/// True for a word that is no number, not even one with a sign left over from another way to write the table.
+fn starts_as_name(word: &str) -> bool {
+    word.chars().next().is_some_and(|first| !first.is_ascii_digit() && !matches!(first, '+' | '-' | '.'))
+}
+
 fn shortened(line: &str) -> String {
     line.chars().take(40).collect()
 }
@@ -199,6 +206,7 @@ mod tests {
     #[test]
     fn a_line_that_does_not_fit_is_named() {
         assert!(parse(b"1 2\n3\n").unwrap_err().starts_with("Line 2 has 1 columns"));
+        assert!(parse(b"1.5, 2\n3 4 5\n").unwrap_err().contains("Line 1"), "no number is lost as a header");
         assert!(parse(b"1 2\nthree four\n").unwrap_err().contains("Line 2"));
         assert!(parse(b"nothing here\n").unwrap_err().contains("no line of numbers"));
         assert!(parse(b"\x93NUMPY\x01\0").unwrap_err().contains("not text"));

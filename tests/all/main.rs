@@ -7,6 +7,7 @@ mod common;
 #[path = "../common/display.rs"]
 mod display;
 
+mod cases;
 mod cli;
 mod hdf5_interchange;
 mod house;

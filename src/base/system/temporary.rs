@@ -1,6 +1,7 @@
 //! Atomic writing of files.
 //!
 //! The bytes go to a temporary file beside the target, which is synced and renamed over it; then the folder is synced.
+//! Symbolic links are followed. Devices and pipes, and `-` for standard output, are written through in one go at the end.
 //! A crash, a full disk or a canceled run leaves the old file, and dropping an unfinished file removes it. Hazard: a killed
 //! process leaves its temporary file behind. Remedy: the name identifies the process, so that the file can be removed.
 
@@ -20,6 +21,34 @@ const OLD: Duration = Duration::from_secs(3600);
 pub struct Temporary {
     file: NamedTempFile,
     path: PathBuf,
+    target: Target,
+}
+
+/// What the finished bytes go to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Target {
+    /// A regular file, replaced by renaming.
+    File(PathBuf),
+    /// A device or pipe, written through.
+    Device,
+    /// Standard output.
+    Output,
+}
+
+impl Target {
+    fn of(path: &Path) -> Self {
+        if path == Path::new("-") {
+            return Self::Output;
+        }
+        // Renaming over the file behind `/dev/stdout` would cut it off from what else is printed.
+        let is_special = path.starts_with("/dev") || path.starts_with("/proc");
+        match path.metadata() {
+            Ok(found) if is_special || !(found.is_file() || found.is_dir()) => Self::Device,
+            Ok(_) => Self::File(path.canonicalize().unwrap_or_else(|_| path.to_path_buf())),
+            // A link to a file that is not there yet.
+            Err(_) => Self::File(path.read_link().map_or_else(|_| path.to_path_buf(), |to| folder_of(path).join(to))),
+        }
+    }
 }
 
 impl Temporary {
@@ -42,8 +71,12 @@ impl Temporary {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
-        let file = builder.tempfile_in(folder_of(&path))?;
-        Ok(Self { file, path })
+        let target = Target::of(&path);
+        let file = match &target {
+            Target::File(path) => builder.tempfile_in(folder_of(path))?,
+            Target::Device | Target::Output => builder.tempfile()?,
+        };
+        Ok(Self { file, path, target })
     }
 
     /// Path of the finished file.
@@ -61,10 +94,23 @@ impl Temporary {
     /// # Errors
     /// Those of the system; the path is unchanged then.
     pub fn commit(self) -> std::io::Result<()> {
+        let path = match &self.target {
+            Target::File(path) => path,
+            Target::Device => {
+                let mut device = std::fs::OpenOptions::new().write(true).open(&self.path)?;
+                std::io::copy(&mut File::open(self.file.path())?, &mut device)?;
+                return std::io::Write::flush(&mut device);
+            }
+            Target::Output => {
+                let mut output = std::io::stdout().lock();
+                std::io::copy(&mut File::open(self.file.path())?, &mut output)?;
+                return std::io::Write::flush(&mut output);
+            }
+        };
         self.file.as_file().sync_all()?;
-        self.file.persist(&self.path).map_err(|error| error.error)?;
+        self.file.persist(path).map_err(|error| error.error)?;
         // Syncing the folder makes the rename durable; not every system can do that.
-        if let Ok(folder) = File::open(folder_of(&self.path)) {
+        if let Ok(folder) = File::open(folder_of(path)) {
             let _ = folder.sync_all();
         }
         Ok(())
@@ -119,6 +165,33 @@ fn owner(name: &str) -> Option<Process> {
 mod tests {
     use super::*;
     use std::io::Write;
+
+    #[test]
+    #[cfg(unix)]
+    fn links_are_followed_and_pipes_are_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let write = |name: &str, bytes: &[u8]| {
+            let mut file = Temporary::create(path(name)).unwrap();
+            file.write_all(bytes).unwrap();
+            file.commit().unwrap();
+        };
+        std::fs::create_dir(path("far")).unwrap();
+        std::os::unix::fs::symlink("far/x", path("link")).unwrap();
+        write("link", b"new");
+        write("link", b"again");
+        assert!(path("link").is_symlink());
+        assert_eq!(std::fs::read(path("far/x")).unwrap(), b"again");
+        assert!(std::process::Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+        let pipe = path("pipe");
+        let reader = std::thread::spawn(move || std::fs::read(pipe).unwrap());
+        write("pipe", b"through");
+        assert_eq!(reader.join().unwrap(), b"through");
+        let mut null = Temporary::create("/dev/null").unwrap();
+        null.write_all(b"gone").unwrap();
+        null.commit().unwrap();
+        assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
+    }
 
     #[test]
     #[cfg(target_os = "linux")]

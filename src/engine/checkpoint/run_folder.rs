@@ -31,6 +31,28 @@ pub struct RunFolder {
     path: PathBuf,
 }
 
+/// Refuses a folder that holds the results of another dataset.
+fn refuse_other_results(folder: &Path, dataset: &Path) -> Result<()> {
+    let file = folder.join("summary.json");
+    let summary: Option<serde_json::Value> =
+        std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let Some(other) = summary.as_ref().and_then(|summary| summary["dataset"]["path"].as_str()) else { return Ok(()) };
+    let real = |path: &Path| path.canonicalize().ok();
+    let is_same = match (real(Path::new(other)), real(dataset)) {
+        (Some(one), Some(two)) => one == two,
+        // Moved, or named from another folder.
+        _ => Path::new(other).file_name() == dataset.file_name(),
+    };
+    if is_same {
+        return Ok(());
+    }
+    Err(Problem::new(format!("The output folder holds the results of another dataset, {other}, which would be lost"))
+        .expected("a new folder, or one with results of the same dataset")
+        .hint("Choose another folder with --output-dir, or remove this one first")
+        .at(folder)
+        .into())
+}
+
 impl RunFolder {
     /// Creates the folder if it is missing, or a new `<dataset>-<UTC>` below another.
     ///
@@ -39,7 +61,10 @@ impl RunFolder {
     /// writable; both before any work is done.
     pub fn create(destination: &Destination, dataset: &Path) -> Result<Self> {
         match destination {
-            Destination::Folder(path) => Self::open_or_create(path),
+            Destination::Folder(path) => {
+                refuse_other_results(path, dataset)?;
+                Self::open_or_create(path)
+            }
             Destination::Below(parent) => Self::create_new(parent, dataset, Utc::now()),
         }
     }

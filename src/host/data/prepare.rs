@@ -5,6 +5,7 @@ use super::sampling::random::{choose, generator};
 use crate::error::{Problem, Result};
 use crate::formats::npz::{NpyArray, NpzArchive, write_npz};
 use ndarray::{Array1, Array3, Axis, arr0, concatenate};
+use num_complex::Complex32;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -31,6 +32,9 @@ pub fn record(metadata: &mut Value, dataset: &Dataset, timestamp: &str, operatio
         metadata["physics_parameters"]["N"] = json!(dataset.patch_size());
     }
 }
+
+/// Relative difference below which pixel sizes, and the power of the difference of probes, are the same.
+const SAME: f64 = 1e-3;
 
 impl Dataset {
     /// Shuffles the patterns with a seed.
@@ -69,6 +73,7 @@ impl Dataset {
             .at(&other.path)
             .into());
         }
+        self.check_same_optics(other)?;
         let diffraction = concatenate(Axis(0), &[self.diffraction.view(), other.diffraction.view()])
             .map_err(|error| Problem::new(format!("The patterns cannot be merged ({error})")))?;
         let mask = match (&self.mask, &other.mask) {
@@ -81,6 +86,39 @@ impl Dataset {
         };
         let positions = [self.positions.as_slice(), other.positions.as_slice()].concat();
         Ok(Self { diffraction, positions, mask, ..self.clone() })
+    }
+
+    /// Checks that probe and pixel size are those of another dataset.
+    fn check_same_optics(&self, other: &Self) -> Result<()> {
+        let incompatible = |what: String, hint: &str| -> Result<()> {
+            Err(Problem::new(what).expected("scans of the same optics").hint(hint).at(&other.path).into())
+        };
+        if let (Some(one), Some(two)) = (self.pixel_size_m, other.pixel_size_m)
+            && (one / two - 1.0).abs() > SAME
+        {
+            return incompatible(
+                format!("The object pixels differ: {:.4} and {:.4} nm", one * 1e9, two * 1e9),
+                "Crop or pad the patterns of one of them to the same pixel size first",
+            );
+        }
+        if self.probe_is_estimated || other.probe_is_estimated {
+            return Ok(());
+        }
+        if self.probe.dim() != other.probe.dim() {
+            return incompatible(
+                format!("The probes have different shapes: {:?} and {:?}", self.probe.dim(), other.probe.dim()),
+                "Keep the scans apart, and train on both with --also",
+            );
+        }
+        let power = |values: &mut dyn Iterator<Item = Complex32>| values.map(|v| f64::from(v.norm_sqr())).sum::<f64>();
+        let difference = power(&mut self.probe.iter().zip(&other.probe).map(|(one, two)| one - two));
+        if difference > SAME * power(&mut self.probe.iter().copied()) {
+            return incompatible(
+                "The probes of the two datasets differ".into(),
+                "Keep the scans apart, and train on both with --also; or give both the same probe with --probe-file",
+            );
+        }
+        Ok(())
     }
 
     /// Writes the dataset atomically under the keys of A§1.1 (amplitude as f32, (n, h, w)) with these metadata, masked pixels as

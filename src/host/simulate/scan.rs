@@ -305,13 +305,13 @@ mod tests {
     fn positions_are_read_from_text_with_and_without_a_header() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.csv");
-        std::fs::write(&path, "x,y\n1.5, 2\n# remark\n\n3 4 5\n").unwrap();
+        std::fs::write(&path, "x,y\n1.5, 2\n# remark\n\n3, 4\n").unwrap();
         assert_eq!(read(&path).unwrap(), [[1.5, 2.0], [3.0, 4.0]]);
         std::fs::write(&path, "1 2\n3 four\n").unwrap();
         let error = read(&path).unwrap_err().to_string();
         assert!(error.contains("Line 2") && error.contains("p.csv"), "{error}");
         std::fs::write(&path, "").unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("no positions"));
+        assert!(read(&path).unwrap_err().to_string().contains("no line of numbers"));
         std::fs::write(&path, "1 nan\n").unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("not finite"));
     }
