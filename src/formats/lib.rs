@@ -4,9 +4,10 @@
 //!
 //! * [`npy`], [`npz`]: NumPy arrays and archives. * [`pickle`]: Python pickles, read without running them.
 //! * [`hdf5`], [`root_attributes`]: arrays, links and attributes of HDF5 files. * [`tiff`]: grayscale images.
-//! * [`table`]: tables of numbers as text.
+//! * [`table`]: tables of numbers as text. * [`images`]: stacks of detector images.
 
 pub mod hdf5;
+pub mod images;
 pub mod npy;
 pub mod npz;
 pub mod pickle;

@@ -197,6 +197,21 @@ fn parse_shape(text: &str) -> Result<Vec<usize>, String> {
     Ok(shape)
 }
 
+/// Header of an array of numbers of this NumPy type in C order, without bytes of its own; `None` if the type is not known.
+pub(super) fn plain_header(descr: &str, shape: &[usize]) -> Option<Header> {
+    let (kind, item_bytes, big_endian) = parse_type(descr);
+    let header = Header {
+        descr: descr.to_owned(),
+        kind,
+        item_bytes,
+        big_endian,
+        fortran_order: false,
+        shape: shape.to_vec(),
+        header_bytes: 0,
+    };
+    header.is_numeric().then_some(header)
+}
+
 /// Kind, bytes of one element, big-endian.
 fn parse_type(code: &str) -> (Kind, usize, bool) {
     const OTHER: (Kind, usize, bool) = (Kind::Other, 0, false);

@@ -1,7 +1,8 @@
 //! Grayscale TIFF images, the format of many masks.
 
 use ndarray::ArrayD;
-use std::io::Cursor;
+use std::io::{BufReader, Cursor};
+use std::path::Path;
 use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
@@ -18,12 +19,36 @@ const WHITE_IS_ZERO: u16 = 0;
 /// # Errors
 /// A short reason.
 pub fn decode(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
+    decode_page(bytes, 0).map(|(values, _)| values)
+}
+
+/// Number of images in a file; at least 1.
+pub fn pages(path: &Path) -> usize {
+    let Ok(file) = crate::open_file(path) else { return 1 };
+    let length = file.metadata().map_or(0, |file| file.len());
+    let Ok(mut decoder) = Decoder::new(BufReader::new(file)) else { return 1 };
+    let mut count = 1;
+    // An image takes more than 8 bytes, so that circular references end.
+    while decoder.more_images() && count < length / 8 && decoder.next_image().is_ok() {
+        count += 1;
+    }
+    usize::try_from(count).unwrap_or(1)
+}
+
+/// As [`decode`], for any image of the file; also the NumPy type of the values.
+///
+/// # Errors
+/// A short reason.
+pub fn decode_page(bytes: &[u8], page: usize) -> Result<(ArrayD<f64>, String), String> {
     let mut limits = Limits::default();
     limits.decoding_buffer_size = bytes.len().saturating_mul(MAX_RATIO).min(MAX_BYTES);
     limits.intermediate_buffer_size = limits.decoding_buffer_size;
     limits.ifd_value_size = bytes.len();
     let failed = |error: tiff::TiffError| error.to_string();
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(failed)?.with_limits(limits);
+    if page > 0 {
+        decoder.seek_to_image(page).map_err(failed)?;
+    }
     let (width, height) = decoder.dimensions().map_err(failed)?;
     let (width, height) = (width as usize, height as usize);
     let ColorType::Gray(bits) = decoder.colortype().map_err(failed)? else {
@@ -37,7 +62,9 @@ pub fn decode(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
             $values.into_iter().map(|value| if inverted { $stored(value) as f64 } else { value as f64 }).collect()
         };
     }
-    let values: Vec<f64> = match decoder.read_image().map_err(failed)? {
+    let image = decoder.read_image().map_err(failed)?;
+    let dtype = dtype_of(&image);
+    let values: Vec<f64> = match image {
         DecodingResult::U8(packed) if bits < 8 => {
             let row_bytes = (width * usize::from(bits)).div_ceil(8);
             let pixel = |row: &[u8], at: usize| {
@@ -59,7 +86,25 @@ pub fn decode(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
         DecodingResult::F32(values) => values!(values, |v: f32| 1.0 - v),
         DecodingResult::F64(values) => values!(values, |v: f64| 1.0 - v),
     };
-    ArrayD::from_shape_vec(vec![height, width], values).map_err(|error| error.to_string())
+    let values = ArrayD::from_shape_vec(vec![height, width], values).map_err(|error| error.to_string())?;
+    Ok((values, dtype.to_owned()))
+}
+
+/// NumPy type of decoded values.
+fn dtype_of(image: &DecodingResult) -> &'static str {
+    match image {
+        DecodingResult::U8(_) => "|u1",
+        DecodingResult::U16(_) => "<u2",
+        DecodingResult::U32(_) => "<u4",
+        DecodingResult::U64(_) => "<u8",
+        DecodingResult::I8(_) => "|i1",
+        DecodingResult::I16(_) => "<i2",
+        DecodingResult::I32(_) => "<i4",
+        DecodingResult::I64(_) => "<i8",
+        DecodingResult::F16(_) => "<f2",
+        DecodingResult::F32(_) => "<f4",
+        DecodingResult::F64(_) => "<f8",
+    }
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ fn a_raw_scan_in_separate_files_is_read_by_one_command_line() {
             "--set",
             "direct.epochs=3",
             "--set",
-            "direct.probe_search=guess",
+            "direct.probe_search=never",
         ])
         .args(words)
         .output()
@@ -150,4 +150,40 @@ fn a_raw_scan_in_separate_files_is_read_by_one_command_line() {
         .unwrap();
     assert_eq!(other.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&other.stderr).contains("results of another dataset"));
+}
+
+#[test]
+fn h5py_and_the_program_agree_on_240_random_hdf5_files() {
+    let Some(python) = python() else { return };
+    let has_h5py =
+        Command::new(python).args(["-c", "import h5py"]).output().is_ok_and(|output| output.status.success());
+    if !has_h5py {
+        println!("skipped: there is no h5py");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/common/hdf5_corpus.py");
+    let made = Command::new(python).arg(script).arg(folder.path()).args(["240", "1"]).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let kinds = std::fs::read_to_string(folder.path().join("kinds.txt")).unwrap();
+    let mut expected = NpzArchive::open(folder.path().join("expected.npz")).unwrap();
+    let mut wrong = Vec::new();
+    for kind in kinds.lines() {
+        let name = kind.split(':').next().unwrap();
+        let file = Hdf5File::open(&folder.path().join(format!("{name}.h5"))).unwrap();
+        let is_complex = kind.contains("c8 ") || kind.contains("c16 ");
+        let same = if is_complex {
+            let wanted = expected.read_c32(name).unwrap();
+            file.read_c32("a").map(|read| read.shape() == wanted.shape() && read == wanted)
+        } else {
+            let wanted = expected.read_f64(name).unwrap();
+            file.read_f64("a").map(|read| read.shape() == wanted.shape() && read == wanted)
+        };
+        match same {
+            Ok(true) => {}
+            Ok(false) => wrong.push(format!("{kind}: differs")),
+            Err(error) => wrong.push(format!("{kind}: {error}")),
+        }
+    }
+    assert!(kinds.lines().count() == 240 && wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
 }

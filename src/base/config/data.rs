@@ -211,6 +211,8 @@ pub struct Mapping {
     pub diffraction: String,
     /// Axis of `diffraction` that counts the patterns, if it has three axes.
     pub axis_order: AxisOrder,
+    /// Type, height, width and bytes to skip of raw files, such as `uint16,512,512,0`; empty for files that state them.
+    pub raw_layout: String,
     /// Positions, (n, 2) or (2, n).
     pub positions: String,
     /// x coordinates (columns) of the positions, (n,).
@@ -671,6 +673,11 @@ pub(super) const FIELDS: &[Field] = &[
         "Axis that counts the patterns in an array of three axes.",
     )
     .in_inference(),
+    text(
+        "data.mapping.raw_layout",
+        "Raw layout",
+        "Type, height, width and bytes to skip of a stack of raw files, such as uint16,512,512 or >u2,512,512,4096.",
+    ),
     text("data.mapping.positions", "Position key", "Key or path of the scan positions, of shape (n, 2) or (2, n)."),
     text("data.mapping.x", "X key", "Key or path of the x coordinates (columns) of the positions, of shape (n,)."),
     text("data.mapping.y", "Y key", "Key or path of the y coordinates (rows) of the positions, of shape (n,)."),

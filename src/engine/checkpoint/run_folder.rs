@@ -93,6 +93,9 @@ impl RunFolder {
     pub fn create_new(parent: &Path, dataset: &Path, at: Utc) -> Result<Self> {
         std::fs::create_dir_all(parent).map_err(|error| Error::writing(parent, &error))?;
         let stem = dataset.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy());
+        // A pattern of names is a dataset, too.
+        let stem = stem.replace('*', "");
+        let stem = if stem.is_empty() { "run" } else { &stem };
         let name = format!("{stem}-{}", at.compact());
         let mut path = parent.join(&name);
         for number in 2.. {

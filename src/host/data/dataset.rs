@@ -10,6 +10,7 @@ use super::sampling::numpy_random::numpy_seed;
 use super::sampling::random::subsample;
 use crate::config::{DataConfig, RandomGenerator};
 use crate::error::{Error, Problem, Result};
+use crate::formats::images::ImageStack;
 use ndarray::{Array2, Array3, Axis};
 use num_complex::Complex32;
 use sha2::{Digest, Sha256};
@@ -119,12 +120,12 @@ impl Dataset {
     /// # Errors
     /// [`Error::BadInput`] if the file cannot be read.
     pub fn read_positions(path: &Path, config: &DataConfig) -> Result<Option<(Vec<[f64; 2]>, usize)>> {
-        Ok(read::positions_and_size(&mut Source::open(path)?, config))
+        Ok(read::positions_and_size(&mut Source::open_as(path, &config.mapping.raw_layout)?, config))
     }
 
     /// Reads the selected patterns; also returns the number of patterns in the file.
     fn read(path: &Path, config: &DataConfig, selection: Selection<'_>, fingerprint: String) -> Result<(Self, usize)> {
-        let outcome = read::read(&mut Source::open(path)?, config, selection);
+        let outcome = read::read(&mut Source::open_as(path, &config.mapping.raw_layout)?, config, selection);
         if let Some(error) = rejection(&outcome.verdicts, path) {
             return Err(error);
         }
@@ -200,22 +201,28 @@ impl Dataset {
     }
 }
 
-/// SHA-256 of a file, in hexadecimal.
+/// SHA-256 of a file, or of all images of a stack, in hexadecimal.
 ///
 /// # Errors
 /// [`Error::BadInput`] if the file cannot be read.
 pub fn fingerprint(path: &Path) -> Result<String> {
-    let path = &file_of(path);
-    let read = |error: std::io::Error| Error::reading(path, &error);
-    let mut file = crate::formats::open_file(path).map_err(read)?;
+    let path = file_of(path);
+    let mut files = ImageStack::files(&path);
+    if files.is_empty() {
+        files.push(path.to_path_buf());
+    }
     let mut hasher = Sha256::new();
     let mut buffer = vec![0u8; 1 << 18];
-    loop {
-        let count = file.read(&mut buffer).map_err(read)?;
-        if count == 0 {
-            break;
+    for path in files {
+        let read = |error: std::io::Error| Error::reading(&path, &error);
+        let mut file = crate::formats::open_file(&path).map_err(read)?;
+        loop {
+            let count = file.read(&mut buffer).map_err(read)?;
+            if count == 0 {
+                break;
+            }
+            hasher.update(&buffer[..count]);
         }
-        hasher.update(&buffer[..count]);
     }
     Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

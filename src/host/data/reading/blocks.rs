@@ -3,7 +3,8 @@
 use super::source::Source;
 use crate::error::{Error, Result};
 use crate::formats::hdf5::Hdf5File;
-use ndarray::{ArrayD, Axis, Slice};
+use ndarray::{ArrayD, Axis, Slice, s};
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// Elements of an HDF5 array read at a time.
@@ -27,7 +28,7 @@ impl Source {
     pub fn supports_partial_reads(&self, key: &str, axis: usize) -> bool {
         match self {
             Self::Npz(archive) => axis == 0 && archive.is_large(key),
-            Self::Hdf5(_) => true,
+            Self::Hdf5(_) | Self::Images(_) => true,
         }
     }
 
@@ -77,6 +78,21 @@ impl Source {
                 consume(0, if block.is_standard_layout() { block } else { block.as_standard_layout().into_owned() })
             }
             Self::Hdf5(file) => hdf5_blocks(file, key, axis, rows, [height, width], consume),
+            Self::Images(stack) => {
+                let step = (BLOCK_ELEMENTS / height.len().saturating_mul(width.len()).max(1)).max(1);
+                for (part, rows) in rows.chunks(step).enumerate() {
+                    let images: Result<Vec<_>> = rows.par_iter().map(|&row| stack.read(row)).collect();
+                    let shape = vec![rows.len(), height.len(), width.len()];
+                    let mut values = Vec::with_capacity(shape.iter().product());
+                    for image in images? {
+                        values.extend(image.slice(s![height.clone(), width.clone()]));
+                    }
+                    let block = ArrayD::from_shape_vec(shape, values)
+                        .map_err(|error| Error::failed(format!("A block of patterns has the wrong shape ({error})")))?;
+                    consume(part * step, block)?;
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -147,6 +147,7 @@ fn mask_of_dataset(path: &Path) -> Result<(ArrayD<f64>, MaskGood)> {
             [one] => Some((one.path.clone(), MaskGood::Auto)),
             _ => file.first_of(&["mask", "bad_pixels"]).map(|key| (key, MaskGood::Auto)),
         },
+        Source::Images(_) => None,
     });
     let Some((key, rule)) = mask else {
         return Err(unusable(path, &format!("The file has no array \"mask\"; it has {}", source.keys_text())));

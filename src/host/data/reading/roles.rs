@@ -2,7 +2,7 @@
 
 use super::geometry::{Geometry, wavelength_of_ev};
 use super::role_keys::{PositionKeys, Problems, Roles, Unit};
-use super::source::Source;
+use super::source::{IMAGES, Source};
 use super::units::{self, Named, Quantity};
 use super::verdict::Verdict;
 use super::{cxi, nexus, product};
@@ -20,6 +20,12 @@ pub(super) fn find(source: &mut Source, mapping: &Mapping) -> Roles {
         Source::Npz(archive) if product::is_npz_product(archive) => product::npz_roles(archive),
         Source::Npz(_) => by_keys(source),
         Source::Hdf5(_) => hdf5(source, mapped.as_deref()),
+        Source::Images(_) => Roles {
+            format: "stack of images",
+            diffraction: vec![IMAGES.to_owned()],
+            holds_counts: true,
+            ..Roles::default()
+        },
     };
     roles.diffraction = mapped.unwrap_or(roles.diffraction);
     // With a position file, the keys are those of that file.

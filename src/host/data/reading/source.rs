@@ -2,9 +2,10 @@
 
 use super::training_folder::file_of;
 use super::verdict::{ArraySummary, Status, Verdict};
-use crate::error::{Problem, Result};
+use crate::error::{Error, Problem, Result};
 use crate::formats::hdf5::{Element, Hdf5Array, Hdf5File, is_hdf5};
-use crate::formats::npz::{Member, NpzArchive, shape_text};
+use crate::formats::images::{ImageStack, RawLayout};
+use crate::formats::npz::{Member, NpzArchive, Storage, shape_text};
 use ndarray::ArrayD;
 use num_complex::Complex32;
 use std::path::Path;
@@ -19,7 +20,12 @@ pub(in crate::data) enum Source {
     Npz(NpzArchive),
     /// CXI, Ptychodus product, or any other HDF5 file.
     Hdf5(Hdf5File),
+    /// Images of a detector, one per pattern.
+    Images(ImageStack),
 }
+
+/// Key of the patterns of a stack of images.
+pub(super) const IMAGES: &str = "images";
 
 /// Header of an array: properties known without reading its values.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,11 +97,33 @@ impl Source {
     /// Opens a file; its format is recognized by its first bytes.
     ///
     /// # Errors
-    /// [`crate::error::Error::BadInput`] if it cannot be read, is truncated, or is neither a NumPy archive nor HDF5.
+    /// [`crate::error::Error::BadInput`] if it cannot be read, is truncated, or is neither a NumPy archive nor HDF5 nor
+    /// a stack of images.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_as(path, "")
+    }
+
+    /// As [`Self::open`], also a stack of raw files of this layout.
+    ///
+    /// # Errors
+    /// As [`Self::open`], or if the layout is not understood.
+    pub fn open_as(path: &Path, raw_layout: &str) -> Result<Self> {
         let path = &file_of(path);
         if path.is_file() && is_hdf5(path) {
             return Ok(Self::Hdf5(Hdf5File::open(path)?));
+        }
+        let raw = match raw_layout.trim() {
+            "" => None,
+            text => Some(RawLayout::parse(text).ok_or_else(|| {
+                Problem::new(format!("data.mapping.raw_layout is {text:?}"))
+                    .expected(
+                        "type, height, width and, if any, bytes to skip, such as uint16,512,512 or >u2,512,512,4096",
+                    )
+                    .hint("Correct the setting")
+            })?),
+        };
+        if let Some(stack) = ImageStack::open(path, raw)? {
+            return Ok(Self::Images(stack));
         }
         Ok(Self::Npz(NpzArchive::open(path)?))
     }
@@ -105,12 +133,22 @@ impl Source {
         match self {
             Self::Npz(archive) => archive.path(),
             Self::Hdf5(file) => file.path(),
+            Self::Images(stack) => stack.path(),
         }
     }
 
     /// Header of the array with this key (NPZ) or path (HDF5).
     pub fn array(&self, key: &str) -> Option<ArrayInfo> {
         match self {
+            Self::Images(stack) => (key == IMAGES).then(|| ArrayInfo {
+                key: key.to_owned(),
+                shape: stack.shape().to_vec(),
+                dtype: stack.dtype().to_owned(),
+                numeric: true,
+                real: true,
+                integer: !stack.dtype().contains('f'),
+                invalid: mark_of(stack.dtype()),
+            }),
             Self::Npz(archive) => archive.member(key).map(ArrayInfo::from),
             Self::Hdf5(file) => {
                 let mut info = file.array(key).as_ref().map(ArrayInfo::from);
@@ -127,6 +165,7 @@ impl Source {
         match self {
             Self::Npz(archive) => archive.members().iter().map(|member| member.key.clone()).collect(),
             Self::Hdf5(file) => file.arrays().iter().map(|array| array.path.clone()).collect(),
+            Self::Images(_) => vec![IMAGES.to_owned()],
         }
     }
 
@@ -139,6 +178,7 @@ impl Source {
                 let more = file.arrays().len().saturating_sub(names.len());
                 if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) }
             }
+            Self::Images(_) => IMAGES.to_owned(),
         }
     }
 
@@ -147,6 +187,7 @@ impl Source {
         match self {
             Self::Npz(archive) => archive.read_f32(key),
             Self::Hdf5(file) => Ok(as_matlab(file, file.read_f32(key)?)),
+            Self::Images(stack) => whole_stack(stack),
         }
     }
 
@@ -155,6 +196,7 @@ impl Source {
         match self {
             Self::Npz(archive) => archive.read_f64(key),
             Self::Hdf5(file) => Ok(as_matlab(file, file.read_f64(key)?)),
+            Self::Images(stack) => Ok(whole_stack(stack)?.mapv(f64::from)),
         }
     }
 
@@ -163,12 +205,16 @@ impl Source {
         match self {
             Self::Npz(archive) => archive.read_c32(key),
             Self::Hdf5(file) => Ok(as_matlab(file, file.read_c32(key)?)),
+            Self::Images(stack) => Ok(whole_stack(stack)?.mapv(|value| Complex32::new(value, 0.0))),
         }
     }
 
     /// Parses the JSON text stored under this key.
     pub fn read_json(&mut self, key: &str) -> Result<serde_json::Value> {
         match self {
+            Self::Images(stack) => {
+                Err(Problem::new(format!("There is no array {key:?} in a stack of images")).at(stack.path()).into())
+            }
             Self::Npz(archive) => archive.read_json(key),
             Self::Hdf5(file) => {
                 let text = file.text(key).unwrap_or_default();
@@ -196,6 +242,15 @@ impl Source {
     /// Listing of all arrays, from headers alone.
     pub fn summaries(&self) -> Vec<ArraySummary> {
         match self {
+            Self::Images(stack) => vec![ArraySummary {
+                key: IMAGES.to_owned(),
+                shape: stack.shape().to_vec(),
+                dtype: stack.dtype().to_owned(),
+                storage: Storage::Stored,
+                bytes: stack.shape().iter().fold(4u64, |bytes, &side| bytes.saturating_mul(side as u64)),
+                range: None,
+                problem: None,
+            }],
             Self::Npz(archive) => archive
                 .members()
                 .iter()
@@ -232,6 +287,7 @@ impl Source {
     pub fn value_range(&mut self, key: &str) -> Option<(f64, f64)> {
         let info = self.array(key).filter(|info| info.numeric)?;
         match self {
+            Self::Images(_) => None,
             Self::Npz(archive) if archive.is_large(key) => None,
             Self::Npz(archive) => archive.value_range(key).unwrap_or(None),
             Self::Hdf5(file) => {
@@ -254,7 +310,7 @@ impl Source {
     /// True if an entry of a stack was never written to the file; `false` if that is not known.
     pub fn was_never_written(&self, key: &str, entry: usize) -> bool {
         match self {
-            Self::Npz(_) => false,
+            Self::Npz(_) | Self::Images(_) => false,
             Self::Hdf5(file) => file.was_never_written(key, entry),
         }
     }
@@ -266,7 +322,17 @@ impl Source {
                 (Some(one), Some(other)) => one.same_content(other),
                 _ => false,
             },
-            Self::Hdf5(_) => false,
+            Self::Hdf5(_) | Self::Images(_) => false,
         }
     }
+}
+
+fn whole_stack(stack: &ImageStack) -> Result<ArrayD<f32>> {
+    let [count, height, width] = stack.shape();
+    let mut values = Vec::new();
+    for at in 0..count {
+        values.extend(stack.read(at)?);
+    }
+    ArrayD::from_shape_vec(vec![count, height, width], values)
+        .map_err(|error| Error::failed(format!("The images do not fit their shape ({error})")))
 }
