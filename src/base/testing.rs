@@ -58,3 +58,51 @@ pub fn replay(targets: &[Target]) {
         println!("{name}: {} files", files.len());
     }
 }
+
+/// Reads random mutations of the corpus of each target, for `seconds` in all; bytes that make it panic are kept in `findings`.
+pub fn mutate(targets: &[Target], seconds: u64) {
+    let root = repository().join("tests/fuzz");
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below.max(1) as u64) as usize
+    };
+    for (name, read) in targets {
+        let folder = std::fs::read_dir(root.join("corpus").join(name)).unwrap();
+        let seeds: Vec<Vec<u8>> = folder.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
+        let end = Instant::now() + Duration::from_secs(seconds / targets.len() as u64);
+        let (mut count, mut slowest) = (0u64, Duration::ZERO);
+        while Instant::now() < end {
+            let mut bytes = seeds[next(seeds.len())].clone();
+            for _ in 0..=next(6) {
+                let at = next(bytes.len());
+                match next(6) {
+                    _ if bytes.is_empty() => bytes.push(next(256) as u8),
+                    0 => bytes.truncate(at),
+                    1 => bytes[at] = next(256) as u8,
+                    2 => bytes[at] ^= 1 << next(8),
+                    3 => bytes[at] = [0, 0xff, 0x7f, 0x80, b',', b';', b'-', b' '][next(8)],
+                    4 => bytes.insert(at, next(256) as u8),
+                    _ => {
+                        let piece = bytes[at..(at + next(16)).min(bytes.len())].to_vec();
+                        let to = next(bytes.len());
+                        bytes.splice(to..to, piece);
+                    }
+                }
+            }
+            let started = Instant::now();
+            let outcome = std::panic::catch_unwind(|| read(&bytes));
+            slowest = slowest.max(started.elapsed());
+            if outcome.is_err() {
+                let findings = root.join("findings").join(name);
+                std::fs::create_dir_all(&findings).unwrap();
+                std::fs::write(findings.join(format!("panic-{count}")), &bytes).unwrap();
+            }
+            assert!(outcome.is_ok(), "{name}: mutation {count} panics");
+            count += 1;
+        }
+        println!("{name}: {count} mutations of {} files, slowest {slowest:?}", seeds.len());
+    }
+}

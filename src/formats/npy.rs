@@ -144,7 +144,7 @@ fn parse_header(text: &str, header_bytes: usize) -> Result<Header, String> {
     let shape = parse_shape(shape.ok_or("its header does not state the shape")?)?;
     let (descr, (kind, item_bytes, big_endian)) = match unquote(descr) {
         Some(code) => (code.to_string(), parse_type(code)),
-        None => (descr.to_string(), (Kind::Other, 0, false)),
+        None => (descr.to_string(), pair_type(descr).unwrap_or((Kind::Other, 0, false))),
     };
     Ok(Header { descr, kind, item_bytes, big_endian, fortran_order, shape, header_bytes })
 }
@@ -210,6 +210,26 @@ pub(super) fn plain_header(descr: &str, shape: &[usize]) -> Option<Header> {
         header_bytes: 0,
     };
     header.is_numeric().then_some(header)
+}
+
+/// Kind of a structured type of real and imaginary part, in this order, such as `[('re', '<f4'), ('im', '<f4')]`.
+fn pair_type(descr: &str) -> Option<(Kind, usize, bool)> {
+    let inner = descr.trim().strip_prefix('[')?.strip_suffix(']')?;
+    let fields: Vec<&str> = split_top_level(inner).ok()?;
+    let [re, im] = fields[..] else { return None };
+    let (re, im) = (named_field(re, &["r", "re", "real"])?, named_field(im, &["i", "im", "imag", "imaginary"])?);
+    match parse_type(re) {
+        (Kind::Float, bytes @ (4 | 8), big_endian) if re == im => Some((Kind::Complex, 2 * bytes, big_endian)),
+        _ => None,
+    }
+}
+
+/// Type of a field `('name', 'type')` with one of these names.
+fn named_field<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
+    let parts = split_top_level(text.strip_prefix('(')?.strip_suffix(')')?).ok()?;
+    let [name, code] = parts[..] else { return None };
+    let is_named = names.contains(&unquote(name)?.to_ascii_lowercase().as_str());
+    if is_named { unquote(code) } else { None }
 }
 
 /// Kind, bytes of one element, big-endian.
@@ -400,6 +420,18 @@ mod tests {
         let text = "{'descr': '|O', 'fortran_order': False, 'shape': (), }";
         assert_eq!(read_header(&mut with_text(2, text).as_slice()).unwrap().kind, Kind::Object);
         assert_eq!(parse("{'descr': '<f16', 'fortran_order': False, 'shape': (), }").unwrap().kind, Kind::Other);
+    }
+
+    #[test]
+    fn pairs_of_real_and_imaginary_part_are_complex() {
+        let kind = |descr: &str| {
+            let header = parse(&format!("{{'descr': {descr}, 'fortran_order': False, 'shape': (3,), }}")).unwrap();
+            (header.kind, header.item_bytes, header.big_endian)
+        };
+        assert_eq!(kind("[('re', '<f4'), ('im', '<f4')]"), (Kind::Complex, 8, false));
+        assert_eq!(kind("[('Real', '>f8'), ('Imag', '>f8')]"), (Kind::Complex, 16, true));
+        assert_eq!(kind("[('im', '<f4'), ('re', '<f4')]").0, Kind::Other);
+        assert_eq!(kind("[('re', '<f4'), ('im', '<f8')]").0, Kind::Other);
     }
 
     #[test]

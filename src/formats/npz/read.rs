@@ -257,7 +257,11 @@ impl NpzArchive {
         }
         if !header.is_numeric() || (header.kind == Kind::Complex && !T::COMPLEX) {
             let expected = if T::COMPLEX { "real or complex numbers" } else { "real numbers" };
-            return Err(self.problem(&member, format!("has type {}", member.dtype)).expected(expected).into());
+            return Err(self
+                .problem(&member, format!("has type {}", member.dtype))
+                .expected(expected)
+                .hint("Save it as float64, float32 or integers, complex numbers as complex64")
+                .into());
         }
         let too_large = |archive: &Self| {
             archive

@@ -8,7 +8,7 @@ use crate::config::{DataConfig, DiffractionUnit, Orientation};
 use crate::formats::hdf5::{Hdf5File, filter_bytes, is_hdf5};
 use crate::formats::npz::{NpyArray, NpzArchive, npz_bytes, read_npy};
 use crate::formats::pickle::{self, Pickle};
-use crate::formats::tiff;
+use crate::formats::{images, table, tiff};
 use ndarray::{ArrayD, IxDyn};
 use num_complex::Complex32;
 use ptychoscope_base::testing::Target;
@@ -24,10 +24,36 @@ pub const TARGETS: &[Target] = &[
     ("pickle", pickle_bytes),
     ("tiff", tiff_bytes),
     ("mask", mask),
+    ("table", table_bytes),
+    ("images", images_bytes),
 ];
 
 /// Largest number of values in a generated array.
 const MAX_VALUES: usize = 1 << 16;
+
+/// A table of positions, and what is chosen of it.
+fn table_bytes(bytes: &[u8]) {
+    if let Ok(table) = table::parse(bytes) {
+        assert!(table.rows.iter().all(|row| row.len() == table.width()));
+    }
+    with_file(bytes, |path| {
+        let _positions = super::positions_in_file(path);
+    });
+}
+
+/// An image of a detector, or a stack in one file.
+fn images_bytes(bytes: &[u8]) {
+    let _cbf = images::decode_cbf(bytes);
+    let _edf = images::decode_edf(bytes);
+    with_file(bytes, |path| {
+        let raw = images::RawLayout::parse("u2,4,4,16");
+        for raw in [None, raw] {
+            if let Ok(Some(stack)) = images::ImageStack::open(path, raw) {
+                let _last = stack.read(stack.shape()[0].min(20) - 1);
+            }
+        }
+    });
+}
 
 /// Passes a file with these bytes to `reader`.
 fn with_file(bytes: &[u8], reader: impl FnOnce(&Path)) {
@@ -307,5 +333,16 @@ mod tests {
     #[test]
     fn the_corpus_is_read_without_panics() {
         ptychoscope_base::testing::replay(super::TARGETS);
+    }
+
+    /// `PTYCHOSCOPE_MUTATE=table,images:600` mutates the corpus of these targets for so many seconds.
+    #[test]
+    #[ignore = "takes as long as it is told to"]
+    fn mutations_of_the_corpus_are_harmless() {
+        let Ok(wish) = std::env::var("PTYCHOSCOPE_MUTATE") else { return };
+        let (names, seconds) = wish.split_once(':').unwrap();
+        let chosen: Vec<_> =
+            super::TARGETS.iter().filter(|(name, _)| names.split(',').any(|one| one == *name)).copied().collect();
+        ptychoscope_base::testing::mutate(&chosen, seconds.parse().unwrap());
     }
 }

@@ -64,6 +64,9 @@ impl Geometry {
     }
 }
 
+/// Ratio of step and window from which a wrong unit is more likely than a near field.
+const FAR_TOO_LARGE: f64 = 50.0;
+
 /// Checks that the geometry can be a far field: far-field patterns sample a beam of at most half the window λz/p, so
 /// neighboring positions must be closer than that to overlap. Positions in meters.
 pub(super) fn far_field(geometry: &Geometry, positions_m: &[[f64; 2]]) -> Option<Verdict> {
@@ -80,7 +83,14 @@ pub(super) fn far_field(geometry: &Geometry, positions_m: &[[f64; 2]]) -> Option
         um(window / 2.0),
         um(step)
     );
-    Some(if step > window / 2.0 {
+    Some(if step > FAR_TOO_LARGE * window {
+        Verdict::fail(CHECK, format!("The scan steps do not fit the geometry: {found}"))
+            .expected("steps below half of the window λz/p")
+            .advice(
+                "The positions are probably in another unit: state it with --set data.mapping.position_unit=mm, um or nm; or \
+                 correct energy, distance and detector pixel with --set data.geometry.…",
+            )
+    } else if step > window / 2.0 {
         let title = "These are near-field patterns (magnified shadows), not far-field ones";
         Verdict::fail(CHECK, format!("{title}: {found}, so neighboring patterns would not overlap"))
             .expected("far-field diffraction, with positions closer than half of the window λz/p")

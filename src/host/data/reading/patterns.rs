@@ -213,13 +213,17 @@ fn is_shifted(reading: &mut Reading, frames: &Frames, sample: &Array3<f32>, is_c
 }
 
 /// Judges patterns that hold the same value everywhere: they may never have been written to the file.
-fn judge_unwritten(reading: &mut Reading, frames: &Frames, constant: &[usize]) -> Option<()> {
+fn judge_unwritten(reading: &mut Reading, frames: &Frames, constant: &[(usize, bool)]) -> Option<()> {
     let is_unwritten = |row: usize| {
         let part = frames.parts.iter().find(|(_, first, length)| (*first..first + length).contains(&row));
         part.is_some_and(|(key, first, _)| reading.source.was_never_written(key, row - first))
     };
-    let unwritten: BTreeSet<usize> =
-        constant.iter().take(MAX_UNWRITTEN).copied().filter(|row| is_unwritten(*row)).collect();
+    let unwritten: BTreeSet<usize> = constant
+        .iter()
+        .take(MAX_UNWRITTEN)
+        .filter(|(row, is_invalid)| *is_invalid || is_unwritten(*row))
+        .map(|(row, _)| *row)
+        .collect();
     if unwritten.is_empty() {
         return Some(());
     }
@@ -410,8 +414,8 @@ struct Limits {
     sums: [f64; 2],
     /// Number of patterns.
     count: u32,
-    /// Indices in the file of the patterns with one value everywhere.
-    constant: Vec<usize>,
+    /// Indices in the file of the patterns with one value everywhere, and whether it is the mark of invalid pixels.
+    constant: Vec<(usize, bool)>,
 }
 
 impl Limits {
@@ -434,9 +438,15 @@ impl Limits {
 
     /// Marks the bad pixels of a block of patterns with these indices in the file, and sets them and negative values to zero.
     fn mark(&mut self, block: &mut ArrayD<f32>, rows: &[usize]) {
-        for (pattern, &row) in block.axis_iter(Axis(0)).zip(rows) {
-            if pattern.iter().all(|value| Some(value) == pattern.first()) {
-                self.constant.push(row);
+        for (mut pattern, &row) in block.axis_iter_mut(Axis(0)).zip(rows) {
+            let first = pattern.first().copied();
+            if pattern.iter().all(|value| Some(*value) == first) {
+                let is_invalid = self.is_counts && first.is_some() && first == self.invalid;
+                self.constant.push((row, is_invalid));
+                // Such a pattern says nothing about single pixels.
+                if is_invalid {
+                    pattern.fill(0.0);
+                }
             }
         }
         if !self.is_counts && self.saturation.is_none() {

@@ -40,6 +40,21 @@ pub(super) fn read_probe(
         let is_real = reading.source.array(key).is_some_and(|info| info.real);
         return check_probe(reading, key, array, is_real, patterns, stored);
     }
+    if let Some([re, im]) = &roles.probe_parts {
+        let (real, imaginary) = (reading.source.read_f32(re), reading.source.read_f32(im));
+        let (real, imaginary) = (reading.or_fail(SHAPE_CHECK, real)?, reading.or_fail(SHAPE_CHECK, imaginary)?);
+        if real.shape() != imaginary.shape() {
+            let shapes = format!("{} and {}", shape_text(real.shape()), shape_text(imaginary.shape()));
+            reading.judge(
+                Verdict::fail(SHAPE_CHECK, format!("{re:?} and {im:?} have different shapes: {shapes}"))
+                    .expected("one shape"),
+            );
+            return None;
+        }
+        let values: Vec<Complex32> = real.iter().zip(&imaginary).map(|(re, im)| Complex32::new(*re, *im)).collect();
+        let array = ArrayD::from_shape_vec(real.shape().to_vec(), values).ok()?;
+        return check_probe(reading, re, array, false, patterns, stored);
+    }
     let patterns = patterns?;
     reading.judge(
         Verdict::warn(

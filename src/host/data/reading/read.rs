@@ -116,7 +116,9 @@ fn read_content(reading: &mut Reading, selection: Selection) -> Option<Content> 
         diffraction: patterns.diffraction,
         rows: stored_rows,
         probe,
-        probe_is_estimated: roles.probe.is_none() && config.mapping.probe_file.is_empty(),
+        probe_is_estimated: roles.probe.is_none()
+            && roles.probe_parts.is_none()
+            && config.mapping.probe_file.is_empty(),
         object,
         nphotons,
         mask: patterns.mask,

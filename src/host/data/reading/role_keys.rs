@@ -48,6 +48,8 @@ pub(super) struct Roles {
     /// Rows: weights of the stored (x, y) in column and row; usually the unit matrix.
     pub axes: [[f64; 2]; 2],
     pub probe: Option<String>,
+    /// Real and imaginary part of the probe, if they are two arrays.
+    pub probe_parts: Option<[String; 2]>,
     pub object: Option<String>,
     pub mask: Option<(String, MaskGood)>,
     /// Further parts of the mask, if each part of the scan has its own.
@@ -77,6 +79,7 @@ impl Default for Roles {
             problems: Vec::new(),
             axes: [[1.0, 0.0], [0.0, 1.0]],
             probe: None,
+            probe_parts: None,
             object: None,
             mask: None,
             more_masks: Vec::new(),

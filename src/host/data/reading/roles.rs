@@ -127,6 +127,15 @@ fn matches(name: &str, pattern: &str) -> bool {
     }
 }
 
+/// Names of the two parts of a probe.
+const PROBE_PARTS: [[&str; 2]; 5] = [
+    ["probe_real", "probe_imag"],
+    ["probe_re", "probe_im"],
+    ["probe_r", "probe_i"],
+    ["probeGuess_real", "probeGuess_imag"],
+    ["probe/real", "probe/imag"],
+];
+
 /// Roles by the keys of an NPZ dataset (A§1.1), which HDF5 and MATLAB files may have, too.
 fn by_keys(source: &mut Source) -> Roles {
     let pixel_size = match source.array("pixel_size_m") {
@@ -147,6 +156,7 @@ fn by_keys(source: &mut Source) -> Roles {
         diffraction: first(&["diffraction", "diff3d"]).into_iter().collect(),
         positions,
         probe: first(&["probeGuess", "probe"]),
+        probe_parts: PROBE_PARTS.iter().find_map(|[re, im]| Some([first(&[re])?, first(&[im])?])),
         object: first(&["objectGuess", "object"]),
         mask: first(&["bad_pixels", "mask", "detector_mask"]).map(|key| {
             let good = match key.as_str() {
