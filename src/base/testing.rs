@@ -92,6 +92,8 @@ pub fn mutate(targets: &[Target], seconds: u64) {
                     }
                 }
             }
+            // Kept in case the process is aborted.
+            std::fs::write(std::env::temp_dir().join("ptychoscope-mutation"), &bytes).unwrap();
             let started = Instant::now();
             let outcome = std::panic::catch_unwind(|| read(&bytes));
             slowest = slowest.max(started.elapsed());

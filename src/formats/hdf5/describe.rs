@@ -141,6 +141,10 @@ pub(super) fn describe(file: &H5File, length: u64, path: &str) -> Hdf5Array {
             array.parts = parts_of(&datatype);
             array.bits = bits_of(&datatype);
             array.dtype = dtype_of(&datatype, array.element);
+            if !fits_its_bytes(&datatype) {
+                array.problem = Some("its type uses bits beyond its bytes".into());
+                array.remedy = "The file is damaged; copy or export it again";
+            }
         }
         Err(error) => {
             let text = error.to_string();
@@ -215,6 +219,9 @@ fn element_of(datatype: &DatatypeMessage) -> Element {
     }
 }
 
+/// Most bytes of a pair, gaps included. Hazard: memory is reserved for all bytes of an element, and a file may claim any number.
+const MAX_PAIR_BYTES: usize = 64;
+
 /// Places of the parts of a complex element: two floating-point numbers of one type, named as real and imaginary part.
 fn parts_of(datatype: &DatatypeMessage) -> Option<Parts> {
     let DatatypeMessage::Compound { size, members } = datatype else { return None };
@@ -229,6 +236,9 @@ fn parts_of(datatype: &DatatypeMessage) -> Option<Parts> {
     };
     let Element::Float { bytes } = element_of(&re.datatype) else { return None };
     let parts = Parts { real: re.offset as usize, imaginary: im.offset as usize, size: *size as usize };
+    if parts.size > MAX_PAIR_BYTES {
+        return None;
+    }
     let inside = |at: usize| at.checked_add(bytes).is_some_and(|end| end <= parts.size);
     let same = element_of(&im.datatype) == Element::Float { bytes }
         && is_big_endian(&re.datatype) == is_big_endian(&im.datatype);
@@ -240,6 +250,19 @@ fn bits_of(datatype: &DatatypeMessage) -> Option<[u32; 2]> {
     let DatatypeMessage::FixedPoint { size, bit_offset, bit_precision, .. } = datatype else { return None };
     let bits = [u32::from(*bit_offset), u32::from(*bit_precision)];
     (*size <= 8 && bits[1] > 0 && bits[0] + bits[1] <= 8 * *size && bits != [0, 8 * *size]).then_some(bits)
+}
+
+/// False for a number whose bits lie beyond its bytes. Hazard: the library reserves memory up to them.
+fn fits_its_bytes(datatype: &DatatypeMessage) -> bool {
+    match datatype {
+        DatatypeMessage::FixedPoint { size, bit_offset, bit_precision, .. }
+        | DatatypeMessage::FloatingPoint { size, bit_offset, bit_precision, .. } => {
+            u64::from(*bit_offset) + u64::from(*bit_precision) <= 8 * u64::from(*size)
+        }
+        DatatypeMessage::Compound { members, .. } => members.iter().all(|member| fits_its_bytes(&member.datatype)),
+        DatatypeMessage::Enum { base, .. } => fits_its_bytes(base),
+        _ => true,
+    }
 }
 
 fn is_big_endian(datatype: &DatatypeMessage) -> bool {

@@ -141,7 +141,10 @@ fn of_file(reading: &mut Reading, roles: &Roles, frames: &Frames, fit: &Fit, row
             reading.judge(ignored(Verdict::warn(CHECK, found).expected(expected)));
             continue;
         }
-        let values = if let [count, _, _] = shape[..] {
+        let values = if !fits {
+            // Damaged, or no numbers: reading it gives the precise error.
+            reading.source.read_f64(key)
+        } else if let [count, _, _] = shape[..] {
             mask_count += count;
             // Masks that belong to the patterns read: one per pattern of the scan, or of this part.
             let of_part =
