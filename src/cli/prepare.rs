@@ -252,9 +252,9 @@ fn write(dataset: &Dataset, from: &Path, to: &Path, operation: &str, parameters:
     let line = format!("{}: {} patterns of {side} × {side}", to.display(), dataset.len());
     // Standard output may carry the file itself.
     if to == Path::new("-") || to.starts_with("/dev") {
-        print_message(&line)
+        print_message(&line);
     } else {
-        print_line(&line)
+        print_line(&line);
     }
     Ok(())
 }

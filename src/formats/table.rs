@@ -56,7 +56,7 @@ pub fn parse(bytes: &[u8]) -> Result<Table, String> {
             Some(row) => {
                 return Err(format!("Line {at} has {} columns, the lines before it {}", row.len(), table.width()));
             }
-            None if table.rows.is_empty() && line.split([',', ';', ' ', '\t']).any(|word| starts_as_name(word)) => {
+            None if table.rows.is_empty() && line.split([',', ';', ' ', '\t']).any(starts_as_name) => {
                 header = Some((at, fields(line)));
             }
             None => return Err(format!("Line {at} does not consist of numbers: {:?}", shortened(line))),

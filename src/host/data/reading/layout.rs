@@ -98,18 +98,7 @@ pub(super) fn frames(reading: &mut Reading, roles: &Roles, count: usize) -> Opti
     if infos.len() > 1 {
         for part in &infos {
             if part.shape.len() != info.shape.len() || !squeezed(&part.shape).ends_with(&shape[1..]) {
-                let found = format!(
-                    "The parts of the patterns have different shapes: {:?} {}, but {:?} {}",
-                    info.key,
-                    info.shape_text(),
-                    part.key,
-                    part.shape_text()
-                );
-                reading.judge(
-                    Verdict::fail(CHECK, found).expected("patterns of one size in all parts").advice(
-                        "Choose the parts with --set data.mapping.diffraction=KEY, in which * matches any text",
-                    ),
-                );
+                reading.judge(unequal_parts(&info, part));
                 return None;
             }
             let length = if are_single { 1 } else { part.shape.first().copied().unwrap_or(0) };
@@ -145,6 +134,15 @@ pub(super) fn frames(reading: &mut Reading, roles: &Roles, count: usize) -> Opti
         _ => return None,
     };
     Some(Frames { parts, info, layout, height, width, count, kept: None, is_shifted: false })
+}
+
+/// Failed verdict on parts of the patterns that have frames of different sizes.
+fn unequal_parts(one: &ArrayInfo, other: &ArrayInfo) -> Verdict {
+    let named = |info: &ArrayInfo| format!("{:?} {}", info.key, info.shape_text());
+    let found = format!("The parts of the patterns have different shapes: {}, but {}", named(one), named(other));
+    Verdict::fail(CHECK, found)
+        .expected("patterns of one size in all parts")
+        .advice("Choose the parts with --set data.mapping.diffraction=KEY, in which * matches any text")
 }
 
 /// True if patterns on a grid are (h, w, ny, nx) rather than (ny, nx, h, w): as configured, or because only so the grid has as
