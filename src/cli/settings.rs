@@ -85,6 +85,13 @@ pub(super) fn gather<const TRAINING: bool>(arguments: &SettingArgs<TRAINING>) ->
     settings.notes.extend(arguments.legacy.notes.iter().cloned());
     let FieldFlags(flags) = &arguments.fields;
     for (path, value) in flags {
+        if path == "execution.accelerator"
+            && let Ok(number) = value.parse()
+        {
+            crate::worker::device::use_gpu(number);
+            settings.values.push((path.clone(), "gpu".to_owned()));
+            continue;
+        }
         if path == "execution.accelerator" && value.eq_ignore_ascii_case("cuda") {
             settings
                 .notes

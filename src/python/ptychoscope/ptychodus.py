@@ -1,0 +1,38 @@
+"""Starts an unmodified Ptychodus with Ptychoscope in place of PtychoPINN: `python -m ptychoscope.ptychodus [ARGUMENTS]`.
+
+Ptychodus looks for packages by their names: `ptycho`, `ptycho_torch` and `lightning`. In this process and those that it
+starts, and nowhere else, the first two are packages of Ptychoscope; `lightning` and `torch` are small stand-ins unless the
+real ones are installed.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from ._errors import InputError
+from ._program import program
+
+
+def activate() -> None:
+    """Puts the packages in place of PtychoPINN on the path of this process; child processes inherit it."""
+    here = Path(__file__).parent
+    for folder, place in ((here / "_ptychopinn", 0), (here / "_standins", len(sys.path))):
+        if str(folder) not in sys.path:
+            sys.path.insert(place, str(folder))
+
+
+def main() -> int:
+    """Runs Ptychodus with the arguments of this process; returns the exit code."""
+    program()
+    if find_spec("ptychodus") is None:
+        raise InputError("Ptychodus is not installed", hint="Install it with `pip install ptychodus[gui]`")
+    activate()
+    runpy.run_module("ptychodus", run_name="__main__", alter_sys=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
