@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import pickle
+import shlex
 import shutil
 import signal
 import sys
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from ._datasets import as_path, scratch
 from ._errors import InputError
 from ._program import Event, run_text
 from ._results import Run
+from ._settings import settings
 
 PRESET = os.environ.get("PTYCHOSCOPE_PRESET", "recipe")
 """Preset below the settings of PtychoPINN's configuration: recipe, or reference for PtychoPINN's own method."""
@@ -58,7 +61,7 @@ def in_ptychodus() -> bool:
     return "ptychodus" in sys.modules
 
 
-def reading_settings() -> dict[str, object]:
+def reading_settings() -> dict[str, Any]:
     """How the arrays of this process are to be read: Ptychodus hands over counts, whatever their type."""
     return {"data.diffraction_unit": "counts"} if in_ptychodus() else {}
 
@@ -158,10 +161,18 @@ def model_of_folder(folder: str | os.PathLike[str]) -> Path:
     raise FileNotFoundError(f"No model in {path}: expected {BUNDLE_NAME}, checkpoints/last.ckpt or model.ptycho there.")
 
 
-def save_model(run: Run, path: Path) -> Path:
-    """Copies the model of a run to a file."""
+def save_model(run: Run, path: Path, source: Path | None = None) -> Path:
+    """Copies the model of a run, or the file `source`, to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return Path(shutil.copyfile(run.model, path))
+    return Path(shutil.copyfile(source or run.model, path))
+
+
+def further_settings(training: bool) -> dict[str, Any]:
+    """Settings beyond PtychoPINN's from the variable `PTYCHOSCOPE_SETTINGS`, such as "polish=10 teacher_share=0.5"."""
+    words = [word.partition("=") for word in shlex.split(os.environ.get("PTYCHOSCOPE_SETTINGS", ""))]
+    known = {name: field for field in settings() for name in (field.name, field.path)}
+    usable = (pair for pair in words if training or pair[0] not in known or known[pair[0]].in_inference)
+    return {name: value for name, _, value in usable}
 
 
 class Reporter:
@@ -176,7 +187,6 @@ class Reporter:
         self._train: list[tuple[int, float]] = []
         self._validation: list[tuple[int, float]] = []
         self._last = -1.0
-        stop_on_terminate()
 
     def __call__(self, event: Event) -> None:
         """Handles an event of the program."""
@@ -217,36 +227,46 @@ def _queues(handler: logging.Handler) -> list[Any]:
     return [] if queue is None else [queue]
 
 
-def stop_on_terminate() -> None:
-    """Lets a request to terminate stop the running job and keep its result, as Ctrl-C does."""
+@contextlib.contextmanager
+def stopping_on_terminate() -> Iterator[None]:
+    """Within it, a request to terminate stops the running job and keeps its result, as Ctrl-C does."""
 
     def stop(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    if in_ptychodus() and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, stop)
+    if not in_ptychodus() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def train(
-    source: Path, validation: Path | None, config: Mapping[str, Any], reporter: Reporter, **settings: object
-) -> Run:
+def train(source: Path, validation: Path | None, config: Mapping[str, Any], reporter: Reporter, **given: Any) -> Run:
     """Trains with a configuration of PtychoPINN."""
     folder = Path(tempfile.mkdtemp(dir=scratch())) / "training"
-    return _jobs.train(
-        source,
-        validation=validation,
-        preset=PRESET,
-        config=write_config(config),
-        output_dir=folder,
-        on_event=reporter,
-        **reading_settings(),
-        **settings,
-    )
+    with stopping_on_terminate():
+        return _jobs.train(
+            source,
+            validation=validation,
+            preset=PRESET,
+            config=write_config(config),
+            output_dir=folder,
+            on_event=reporter,
+            **{**reading_settings(), **given, **further_settings(True)},
+        )
 
 
-def infer(model: Path, source: Path, reporter: Reporter, **settings: object) -> Run:
+def infer(model: Path, source: Path, reporter: Reporter, **given: Any) -> Run:
     """Reconstructs with a trained model."""
     folder = Path(tempfile.mkdtemp(dir=scratch())) / "reconstruction"
-    return _jobs.infer(
-        as_model(model), source, output_dir=folder, on_event=reporter, **reading_settings(), **settings
-    )
+    with stopping_on_terminate():
+        return _jobs.infer(
+            as_model(model),
+            source,
+            output_dir=folder,
+            on_event=reporter,
+            **{**reading_settings(), **given, **further_settings(False)},
+        )

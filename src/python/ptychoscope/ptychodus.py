@@ -1,8 +1,8 @@
-"""Starts an unmodified Ptychodus with Ptychoscope in place of PtychoPINN: `python -m ptychoscope.ptychodus [ARGUMENTS]`.
+"""Starts an unmodified Ptychodus with Ptychoscope in place of PtychoPINN: `python -m ptychoscope.ptychodus [ARGS]`.
 
 Ptychodus looks for packages by their names: `ptycho`, `ptycho_torch` and `lightning`. In this process and those that it
-starts, and nowhere else, the first two are packages of Ptychoscope; `lightning` and `torch` are small stand-ins unless the
-real ones are installed.
+starts, and nowhere else, the first two are packages of Ptychoscope; `lightning` and `torch` are small stand-ins unless
+the real ones are installed.
 """
 
 from __future__ import annotations

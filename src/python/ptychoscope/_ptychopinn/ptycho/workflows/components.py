@@ -49,7 +49,7 @@ class Model:
 
 def reconstruct(model: Path, raw: RawData, neighbors: int | None = None) -> Run:
     """Reconstructs a dataset with a model."""
-    settings: dict[str, object] = {"neighbor_count": neighbors} if neighbors else {}
+    settings: dict[str, Any] = {"neighbor_count": neighbors} if neighbors else {}
     return _original.infer(model, raw.as_dataset(), _original.Reporter(LOGGER), **settings)
 
 
