@@ -49,6 +49,14 @@ def settings_of(config: object, *, skip: tuple[str, ...] = ()) -> dict[str, Any]
     return found
 
 
+_OF_PHYSICS = ("probe_trainable", "intensity_scale_trainable", "probe.trainable", "intensity_scale.trainable")
+
+
+def without_physics(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a supervised training, which uses no physics: neither probe nor intensity scale are trained."""
+    return {name: False if name in _OF_PHYSICS else value for name, value in settings.items()}
+
+
 def write_config(settings: Mapping[str, Any]) -> Path:
     """A configuration file that the program imports."""
     path = Path(tempfile.mkdtemp(dir=scratch())) / "ptychopinn.json"

@@ -55,7 +55,8 @@ def reconstruct(model: Path, raw: RawData, neighbors: int | None = None) -> Run:
 
 def settings_for(config: TrainingConfig) -> dict[str, Any]:
     """The settings of a training as the program imports them."""
-    return _original.settings_of(config, skip=("backend", "debug", "positions_provided", "n_images"))
+    found = _original.settings_of(config, skip=("backend", "debug", "positions_provided", "n_images"))
+    return _original.without_physics(found) if config.model.model_type == "supervised" else found
 
 
 def train_cdi_model(train_data: Data, test_data: Data | None, config: TrainingConfig) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def train_cdi_model(train_data: Data, test_data: Data | None, config: TrainingCo
     )
     params.cfg["ptychoscope_run"] = run
     history = run.history
-    losses = {name: [float(v) for v in history.get(name, [])] for name in ("train_loss", "val_loss")}
+    losses = {name: [float(v) for v in history.get(name, []) if np.isfinite(v)] for name in ("train_loss", "val_loss")}
     return {"history": losses, "run": run, "train_container": train_data, "test_container": test_data}
 
 

@@ -83,6 +83,8 @@ class ConfigManager:
             for theirs, ours in _RENAMED.items():
                 if theirs in section:
                     section[ours] = section.pop(theirs)
+        if self.model_config.mode.lower() == "supervised":
+            sections["model_config"] = _original.without_physics(sections["model_config"])
         training = sections["training_config"]
         for name in ("train_data_file", "test_data_file", "output_dir", "training_directories", "device"):
             training.pop(name, None)
