@@ -58,7 +58,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         None => gui::gui(None),
         Some(Task::Gui(args)) => gui::gui(args.file),
         Some(Task::Run(args)) => train::train(args, true),
-        Some(Task::Train(args)) => train::train(args, false),
+        Some(Task::Train(args)) => {
+            let stitch = args.settings.legacy.stitch;
+            train::train(args, stitch)
+        }
         Some(Task::Infer(args)) => infer::infer(args),
         Some(Task::Polish(args)) => polish::polish(args),
         Some(Task::Evaluate(args)) => evaluate::evaluate(&args),

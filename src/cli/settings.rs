@@ -23,7 +23,15 @@ pub(super) struct Settings {
 /// # Errors
 /// An unknown preset, field or file, an invalid value, or a setting of the network without effect.
 pub(super) fn effective(preset: Option<&str>, arguments: &SettingArgs<true>) -> Result<(Config, Settings)> {
-    let (config, mut settings) = layered(preset, arguments)?;
+    let (mut config, mut settings) = layered(preset, arguments)?;
+    // A group of one pattern is the pattern: no other pattern is used for anything.
+    if let Some(images) = &arguments.legacy.images
+        && config.model.gridsize == 1
+        && config.data.n_subsample.is_none()
+    {
+        config.set("data.n_groups", "none")?;
+        config.set("data.n_subsample", images)?;
+    }
     settings.notes.extend(without_effect(&config, &settings.values)?);
     Ok((config, settings))
 }
