@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -12,9 +11,8 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ import numpy.typing as npt
 from . import _jobs
 from ._datasets import as_path, scratch
 from ._errors import InputError
-from ._program import Event, run_text
+from ._program import Event, run_text, stop_signals
 from ._results import Run
 from ._settings import settings
 
@@ -195,6 +193,9 @@ class Reporter:
         self._train: list[tuple[int, float]] = []
         self._validation: list[tuple[int, float]] = []
         self._last = -1.0
+        if in_ptychodus():
+            # Ptychodus ends its processes so; the job stops and keeps its result.
+            stop_signals.add(signal.SIGTERM)
 
     def __call__(self, event: Event) -> None:
         """Handles an event of the program."""
@@ -235,46 +236,22 @@ def _queues(handler: logging.Handler) -> list[Any]:
     return [] if queue is None else [queue]
 
 
-@contextlib.contextmanager
-def stopping_on_terminate() -> Iterator[None]:
-    """Within it, a request to terminate stops the running job and keeps its result, as Ctrl-C does."""
-
-    def stop(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    if not in_ptychodus() or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def train(source: Path, validation: Path | None, config: Mapping[str, Any], reporter: Reporter, **given: Any) -> Run:
     """Trains with a configuration of PtychoPINN."""
     folder = Path(tempfile.mkdtemp(dir=scratch())) / "training"
-    with stopping_on_terminate():
-        return _jobs.train(
-            source,
-            validation=validation,
-            preset=PRESET,
-            config=write_config(config),
-            output_dir=folder,
-            on_event=reporter,
-            **{**reading_settings(), **given, **further_settings(True)},
-        )
+    return _jobs.train(
+        source,
+        validation=validation,
+        preset=PRESET,
+        config=write_config(config),
+        output_dir=folder,
+        on_event=reporter,
+        **{**reading_settings(), **given, **further_settings(True)},
+    )
 
 
 def infer(model: Path, source: Path, reporter: Reporter, **given: Any) -> Run:
     """Reconstructs with a trained model."""
     folder = Path(tempfile.mkdtemp(dir=scratch())) / "reconstruction"
-    with stopping_on_terminate():
-        return _jobs.infer(
-            as_model(model),
-            source,
-            output_dir=folder,
-            on_event=reporter,
-            **{**reading_settings(), **given, **further_settings(False)},
-        )
+    overriding = {**reading_settings(), **given, **further_settings(False)}
+    return _jobs.infer(as_model(model), source, output_dir=folder, on_event=reporter, **overriding)

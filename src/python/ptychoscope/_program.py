@@ -168,23 +168,17 @@ class Job:
         self._process.wait()
 
     def __iter__(self) -> Iterator[Event]:
-        """The events up to the last; the first interrupt from the keyboard stops the job, which then ends as usual.
+        """The events up to the last.
 
         Raises:
             PtychoscopeError: The job failed, or the program crashed.
-            KeyboardInterrupt: Interrupted twice, or before there was a result to keep.
+            KeyboardInterrupt: Stopped before there was a result to keep.
         """
         last: Event = {}
         while True:
             try:
                 line = self._lines.get(timeout=0.2)
             except queue.Empty:
-                continue
-            except KeyboardInterrupt:
-                if self.stopped:
-                    self.kill()
-                    raise
-                self.stop()
                 continue
             if line is None:
                 break
@@ -221,6 +215,30 @@ def _failure(events: Sequence[Event], code: int, errors: Sequence[str]) -> Ptych
     return PtychoscopeError(f"The program {what}" + (f": {said}" if said else ""), hint="Please report this error")
 
 
+stop_signals = {signal.SIGINT}
+"""Signals that stop a running job instead of what they do otherwise: Ctrl-C."""
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(job: Job) -> Iterator[None]:
+    """Within it, the first of these signals stops the job, which then ends as usual; the second one is an exception."""
+
+    def stop(_number: int, _frame: object) -> None:
+        if job.stopped:
+            raise KeyboardInterrupt
+        job.stop()
+
+    usual = (signal.default_int_handler, signal.SIG_DFL)
+    main = threading.current_thread() is threading.main_thread()
+    taken = [number for number in stop_signals if main and signal.getsignal(number) in usual]
+    before = [signal.signal(number, stop) for number in taken]
+    try:
+        yield
+    finally:
+        for number, handler in zip(taken, before, strict=True):
+            signal.signal(number, handler)
+
+
 def run_job(
     arguments: Sequence[str | os.PathLike[str]], on_event: EventHandler | None, progress: EventHandler | None = None
 ) -> Event:
@@ -234,14 +252,15 @@ def run_job(
     finished: Event = {}
     folder = None
     try:
-        for event in job:
-            if event.get("event") == "folder":
-                folder = event["path"]
-            if event.get("event") == "finished":
-                finished = event
-            for handler in (progress, on_event):
-                if handler is not None and handler(event) is False and not job.stopped:
-                    job.stop()
+        with _stopped_by_signals(job):
+            for event in job:
+                if event.get("event") == "folder":
+                    folder = event["path"]
+                if event.get("event") == "finished":
+                    finished = event
+                for handler in (progress, on_event):
+                    if handler is not None and handler(event) is False and not job.stopped:
+                        job.stop()
     except BaseException:
         job.kill()
         if progress is not None:

@@ -330,6 +330,9 @@ def evaluate(
         The complete result; `.scores` has the most important numbers.
     """
     folders = [one.folder if isinstance(one, Run) else Path(one) for one in reconstructions]
+    if dataset is None and folders and folders[0].is_dir():
+        own = open_run(folders[0]).summary.get("dataset", {}).get("path")
+        dataset = own if own and Path(own).exists() else None
     arguments: list[str | os.PathLike[str]] = ["evaluate", *folders, *([dataset] if dataset is not None else [])]
     arguments += ["--align", align]
     if isinstance(reference, np.ndarray):
