@@ -10,10 +10,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+import ptychoscope as pty
 import pytest
 from conftest import ROOT, phase_correlation
-
-import ptychoscope as pty
 
 
 def test_a_direct_solution_of_arrays_is_the_object(small, tmp_path):

@@ -14,7 +14,7 @@ from ptychoscope._program import STOPPED, program
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Reconstructs; writes the run and `reconstructed_amplitude.png`, `reconstructed_phase.png`; returns the exit code."""
+    """Reconstructs; writes the run and `reconstructed_{amplitude,phase}.png`; returns the exit code."""
     rest, folder = split_output(sys.argv[1:] if arguments is None else arguments)
     if {"-h", "--help"} & set(rest):
         return subprocess.call([program(), "infer", "--help"])
