@@ -16,12 +16,16 @@ from ._errors import InputError
 from ._program import program
 
 
+def folder() -> Path:
+    """Folder of the packages in place of PtychoPINN, for the path of a script."""
+    return Path(__file__).parent / "_ptychopinn"
+
+
 def activate() -> None:
     """Puts the packages in place of PtychoPINN on the path of this process; child processes inherit it."""
-    here = Path(__file__).parent
-    for folder, place in ((here / "_ptychopinn", 0), (here / "_standins", len(sys.path))):
-        if str(folder) not in sys.path:
-            sys.path.insert(place, str(folder))
+    for path, place in ((folder(), 0), (folder().with_name("_standins"), len(sys.path))):
+        if str(path) not in sys.path:
+            sys.path.insert(place, str(path))
 
 
 def main() -> int:
