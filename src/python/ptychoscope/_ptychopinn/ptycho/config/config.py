@@ -120,6 +120,39 @@ class InferenceConfig:
         validate_backend(self.backend)
 
 
+@dataclass
+class PyTorchExecutionConfig:
+    """How a training is executed; only values that differ from these defaults are passed on."""
+
+    accelerator: str = "auto"
+    devices: int | str = 1
+    strategy: str = "auto"
+    deterministic: bool | str = True
+    precision: str = "32-true"
+    gradient_clip_val: float | None = None
+    gradient_clip_algorithm: str = "norm"
+    accum_steps: int = 1
+    num_workers: int = 0
+    pin_memory: bool = False
+    persistent_workers: bool = False
+    prefetch_factor: int | None = None
+    learning_rate: float = 1e-3
+    scheduler: str = "Default"
+    enable_progress_bar: bool = False
+    enable_checkpointing: bool = True
+    checkpoint_save_top_k: int = 1
+    checkpoint_monitor_metric: str = "val_loss"
+    checkpoint_mode: str = "min"
+    early_stop_patience: int = 100
+    logger_backend: str | None = None
+    inference_batch_size: int | None = None
+
+    def changed(self) -> dict[str, Any]:
+        """The values that differ from the defaults."""
+        pairs = ((field.name, getattr(self, field.name), field.default) for field in fields(self))
+        return {name: value for name, value, default in pairs if value != default}
+
+
 def _groups(groups: int | None, images: int | None) -> int | None:
     if images is None:
         return groups

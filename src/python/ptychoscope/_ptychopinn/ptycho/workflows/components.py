@@ -11,7 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ptycho import params
-from ptycho.config.config import InferenceConfig, TrainingConfig, update_legacy_dict, validate_training_config
+from ptycho.config.config import (
+    InferenceConfig,
+    PyTorchExecutionConfig,
+    TrainingConfig,
+    update_legacy_dict,
+    validate_training_config,
+)
 from ptycho.loader import Patterns, PtychoDataContainer
 from ptycho.raw_data import RawData
 from ptychoscope import _original
@@ -59,13 +65,19 @@ def settings_for(config: TrainingConfig) -> dict[str, Any]:
     return _original.without_physics(found) if config.model.model_type == "supervised" else found
 
 
-def train_cdi_model(train_data: Data, test_data: Data | None, config: TrainingConfig) -> dict[str, Any]:
+def train_cdi_model(
+    train_data: Data,
+    test_data: Data | None,
+    config: TrainingConfig,
+    execution_config: PyTorchExecutionConfig | None = None,
+) -> dict[str, Any]:
     """Trains a model.
 
     Args:
         train_data: Dataset to train on.
         test_data: Dataset for the validation loss, or None.
         config: The training.
+        execution_config: Device, learning rate and the like, or None.
 
     Returns:
         `history` with the lists train_loss and val_loss, and the run.
@@ -76,7 +88,7 @@ def train_cdi_model(train_data: Data, test_data: Data | None, config: TrainingCo
     run = _original.train(
         train_raw.as_dataset(),
         None if test_raw is None else test_raw.as_dataset(),
-        settings_for(config),
+        settings_for(config) | (execution_config.changed() if execution_config is not None else {}),
         _original.Reporter(LOGGER),
     )
     params.cfg["ptychoscope_run"] = run

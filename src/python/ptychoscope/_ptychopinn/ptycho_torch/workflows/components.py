@@ -27,7 +27,7 @@ def run_cdi_example_torch(
     transpose: bool = False,
     M: int = 20,  # noqa: N803
     do_stitching: bool = False,
-    execution_config: Any = None,  # noqa: ARG001
+    execution_config: Any = None,
 ) -> tuple[Arrays | None, Arrays | None, dict[str, Any]]:
     """Trains a model, saves it below `config.output_dir`, and reconstructs the test data if asked.
 
@@ -40,7 +40,7 @@ def run_cdi_example_torch(
         transpose: Exchanges its axes.
         M: Side of the square used of each patch; the program weights patches by the illumination instead.
         do_stitching: Reconstructs the test data.
-        execution_config: Not used: the program chooses the device, see CUDA_VISIBLE_DEVICES.
+        execution_config: A `PyTorchExecutionConfig`, or None.
 
     Returns:
         Amplitude and phase (H, W), None without stitching; results: history (train_loss, val_loss), models, backend.
@@ -52,7 +52,7 @@ def run_cdi_example_torch(
     program()
     validate_backend(config.backend)
     update_legacy_dict(params.cfg, config)
-    results = components.train_cdi_model(train_data, test_data, config)
+    results = components.train_cdi_model(train_data, test_data, config, execution_config)
     run = results["run"]
     if config.output_dir is not None:
         folder = Path(config.output_dir)
