@@ -1,7 +1,7 @@
 //! `ptychodus`: Ptychodus with Ptychoscope in place of PtychoPINN. The packages it looks for are those of the Python side.
 
 use crate::error::{Error, Problem, Result};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::process::Command;
 
 /// Python module that starts Ptychodus with the drop-in packages.
@@ -18,12 +18,13 @@ pub(super) struct PtychodusArgs {
 
 /// Starts Ptychodus and waits for it; returns its exit code.
 pub(super) fn ptychodus(args: &PtychodusArgs) -> Result<u8> {
-    let chosen = std::env::var_os("PTYCHOSCOPE_PYTHON");
-    let candidates =
-        chosen.as_deref().map_or_else(|| vec![OsStr::new("python3"), OsStr::new("python")], |one| vec![one]);
     let program =
         std::env::current_exe().map_err(|error| Error::failed(format!("Cannot find this program ({error})")))?;
-    let ready = |python: &&OsStr| {
+    // A wheel installs the program beside its Python.
+    let beside = program.with_file_name("python3").into_os_string();
+    let candidates = std::env::var_os("PTYCHOSCOPE_PYTHON")
+        .map_or_else(|| vec![beside, "python3".into(), "python".into()], |chosen| vec![chosen]);
+    let ready = |python: &OsString| {
         let found = Command::new(python).args(["-c", &format!("import {MODULE}")]).output();
         found.is_ok_and(|output| output.status.success())
     };

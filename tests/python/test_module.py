@@ -87,9 +87,15 @@ def test_a_missing_gpu_is_a_device_error(star, monkeypatch):
         pty.direct(star, accelerator="gpu")
 
 
-def test_a_missing_program_says_how_to_install_it(monkeypatch):
+def test_a_missing_program_says_how_to_install_it(monkeypatch, tmp_path):
     monkeypatch.setenv("PTYCHOSCOPE_PROGRAM", "/no/such/program")
     with pytest.raises(RuntimeError, match="PTYCHOSCOPE_PROGRAM"):
+        pty.program()
+    monkeypatch.delenv("PTYCHOSCOPE_PROGRAM")
+    monkeypatch.setattr("sysconfig.get_path", lambda *_: str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(pty.ProgramNotFoundError, match="pip install ptychoscope"):
         pty.program()
 
 
