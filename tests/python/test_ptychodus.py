@@ -1,4 +1,4 @@
-"""An unmodified Ptychodus trains and reconstructs with Ptychoscope, in batch mode; skipped where it is not installed."""
+"""An unmodified Ptychodus trains and reconstructs with Ptychoscope, in batch mode; skipped where it is missing."""
 
 import os
 import subprocess
