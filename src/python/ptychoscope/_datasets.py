@@ -41,7 +41,7 @@ class Dataset:
     def _arrays(self) -> Mapping[str, Any]:
         path = self.path
         if path.suffix.lower() != ".npz":
-            path = scratch() / f"{abs(hash(str(path.resolve())))}.npz"
+            path = Path(tempfile.mkdtemp(dir=scratch())) / "dataset.npz"
             run_text(["prepare", "subset", str(2**31), "--first", self.path, "--output", path])
         with np.load(path, allow_pickle=False) as archive:
             names = [name for name in archive.files if not name.startswith("_")]

@@ -166,6 +166,13 @@ class Job:
         """Ends the program at once."""
         self._process.kill()
         self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        for reader in self._readers:
+            reader.join()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def __iter__(self) -> Iterator[Event]:
         """The events up to the last.
@@ -187,8 +194,7 @@ class Job:
                 if event.get("event") != "failed":
                     yield event
         code = self._process.wait()
-        for reader in self._readers:
-            reader.join()
+        self._close()
         if code not in (0, STOPPED):
             if self.stopped and last.get("event") != "failed":
                 raise KeyboardInterrupt
