@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import importlib
 import shutil
 import sys
 import time
@@ -67,12 +68,11 @@ class _NotebookLine:
             self._update("")
 
     def _update(self, text: str) -> None:
-        from IPython.display import HTML, display  # type: ignore[import-not-found, unused-ignore]
-
+        display: Any = importlib.import_module("IPython.display")
         if self._shown is None:
-            self._shown = display(HTML(text), display_id=True)
-        elif self._shown is not None:
-            self._shown.update(HTML(text))
+            self._shown = display.display(display.HTML(text), display_id=True)
+        else:
+            self._shown.update(display.HTML(text))
 
 
 class _Bar:
