@@ -1,6 +1,7 @@
 """The packages in place of PtychoPINN: its guide, its command lines, its errors."""
 
 import gzip
+import json
 import os
 import shutil
 import subprocess
@@ -158,3 +159,79 @@ def test_the_packages_are_not_on_the_path_of_other_processes():
 def test_every_file_of_the_packages_is_documented():
     for path in (SOURCES / "ptychoscope").rglob("*.py"):
         assert Path(path).read_text("utf-8").startswith('"""'), path
+
+
+SETTINGS = """
+import json, sys
+from ptycho_torch.api.base_api import ConfigManager
+from ptycho.config.config import ModelConfig, TrainingConfig
+from ptycho.workflows.components import settings_for
+from ptychoscope import _original
+from ptychoscope._program import run_text
+
+def verdict(settings):
+    try:
+        run_text(["config", "--preset", "recipe", "--config", _original.write_config(settings())])
+    except Exception as error:
+        return str(error)
+    return "taken"
+
+def torch(section, name, value):
+    manager = ConfigManager()
+    if section:
+        setattr(getattr(manager, section), name, value)
+    return manager.settings()
+
+found = {"torch": verdict(lambda: torch(None, "", None))}
+found["tensorflow"] = verdict(lambda: settings_for(TrainingConfig(ModelConfig())))
+for section, name, value in json.loads(sys.argv[1]):
+    found[f"{name}={value}"] = verdict(lambda: torch(section, name, value))
+for name, value in json.loads(sys.argv[2]):
+    config = TrainingConfig(ModelConfig())
+    setattr(config.model if hasattr(config.model, name) else config, name, value)
+    found[f"{name}={value}"] = verdict(lambda: settings_for(config))
+print(json.dumps(found))
+"""
+TORCH = [
+    ("data_config", "neighbor_function", "4_quadrant"),
+    ("data_config", "scan_pattern", "Rectangular"),
+    ("model_config", "mode", "Supervised"),
+    ("model_config", "loss_function", "MAE"),
+    ("model_config", "amp_activation", "sigmoid"),
+    ("model_config", "amp_loss", "Total_Variation"),
+    ("model_config", "phase_loss", "Mean_Deviation"),
+    ("model_config", "spatial_decoder", True),
+    ("training_config", "scheduler", "Exponential"),
+    ("training_config", "scheduler", "Cosine"),
+    ("training_config", "n_devices", 2),
+    ("training_config", "nll", False),
+    ("inference_config", "patch_weighting", "uniform"),
+]
+TENSORFLOW = [
+    *(("amp_activation", name) for name in ("swish", "softplus", "relu")),
+    ("gridsize", 2),
+    ("object_big", False),
+    ("probe_mask", True),
+    ("gaussian_smoothing_sigma", 1.0),
+    ("model_type", "supervised"),
+    ("mae_weight", 0.5),
+    ("realspace_weight", 0.1),
+    ("probe_trainable", True),
+]
+REFUSED = [
+    ("data_config", "normalize", "Group"),
+    ("data_config", "data_scaling", "Max"),
+    ("data_config", "probe_ramp_removal", True),
+    ("training_config", "enable_staged_finetuning", True),
+    ("model_config", "amplitude_variance_loss", True),
+]
+
+
+def test_every_setting_of_ptychodus_is_taken_or_refused_by_its_name(tmp_path):
+    done = python("-c", SETTINGS, json.dumps(TORCH + REFUSED), json.dumps(TENSORFLOW), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    for _, name, value in REFUSED:
+        assert name in found.pop(f"{name}={value}"), name
+    assert len(found) == 2 + len(TORCH) + len(TENSORFLOW)
+    assert set(found.values()) == {"taken"}, found
