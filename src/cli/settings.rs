@@ -247,7 +247,9 @@ mod tests {
         std::fs::write(&path, "nepochs: 3\ntrain_data_file: a.npz\nn_images: 9\ndebug: true\n").unwrap();
         let words = ["--config", path.to_str().unwrap(), "--batch-size", "4"];
         let (config, settings) = effective_of(&words).unwrap();
-        assert_eq!((config.training.epochs, config.training.batch_size, config.data.n_groups), (Some(3), 4, Some(9)));
+        // A group of one pattern is the pattern.
+        assert_eq!((config.training.epochs, config.training.batch_size), (Some(3), 4));
+        assert_eq!((config.data.n_subsample, config.data.n_groups), (Some(9), None));
         assert_eq!(config.model, Preset::Reference.config().model);
         assert_eq!((settings.preset, settings.paths.train.len()), (Preset::Reference, 1));
         let notes = settings.notes.join(" ");
@@ -256,6 +258,16 @@ mod tests {
         }
         let (config, settings) = effective_of(&[&words[..], &["--preset", "recipe"]].concat()).unwrap();
         assert_eq!((settings.preset, config.training.time_budget_s), (Preset::Recipe, None));
+    }
+
+    #[test]
+    fn the_number_of_images_is_one_of_patterns_unless_a_group_has_several() {
+        let data = |words: &[&str]| effective_of(words).unwrap().0.data;
+        let single = data(&["--n_images", "9"]);
+        assert_eq!((single.n_subsample, single.n_groups), (Some(9), None));
+        let grouped = data(&["--n_images", "9", "--gridsize", "2"]);
+        assert_eq!((grouped.n_subsample, grouped.n_groups), (None, Some(9)));
+        assert_eq!(data(&["--n_images", "9", "--n-subsample", "5"]).n_subsample, Some(5));
     }
 
     #[test]
