@@ -14,9 +14,11 @@ use super::inspect::InspectArgs;
 use super::polish::PolishArgs;
 use super::predict::PredictArgs;
 use super::prepare::PrepareTool;
+use super::ptychodus::PtychodusArgs;
 use super::simulate::SimulateArgs;
 use super::sweep::SweepArgs;
 use super::train::TrainArgs;
+use crate::error::{Error, Problem};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 
@@ -72,6 +74,8 @@ pub(super) enum Task {
         #[command(subcommand)]
         tool: PrepareTool,
     },
+    /// Start Ptychodus with Ptychoscope in place of PtychoPINN (needs Python with Ptychodus and this program's package)
+    Ptychodus(PtychodusArgs),
 }
 
 impl Args {
@@ -93,6 +97,14 @@ impl Args {
         });
         Self::try_parse_from(arguments.collect::<Vec<_>>())
     }
+}
+
+/// The problem with a command line that cannot be parsed.
+pub(super) fn problem(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let (title, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let tip = rest.lines().find_map(|line| line.trim().strip_prefix("tip: ")).unwrap_or("See --help");
+    Error::BadInput(Problem::new(title.trim_start_matches("error: ")).hint(tip))
 }
 
 #[cfg(test)]
@@ -185,6 +197,14 @@ mod tests {
         assert!(
             read(&["polish", "run", "--polish", "3"]).is_ok() && read(&["polish", "run", "--epochs", "3"]).is_err()
         );
+    }
+
+    #[test]
+    fn a_command_line_that_cannot_be_parsed_is_a_problem_with_a_hint() {
+        let error = problem(&read(&["train", "a.npz", "--epoch", "3"]).unwrap_err());
+        assert_eq!(error.exit_code(), 2);
+        assert_eq!(error.problem().title, "unexpected argument '--epoch' found");
+        assert!(error.problem().hint.contains("--epochs"), "{error}");
     }
 
     #[test]

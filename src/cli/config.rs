@@ -1,12 +1,13 @@
 //! `config`: the effective configuration, its fields, and conversion between formats.
 
-use super::console::{print_line, print_message};
+use super::console::{print_json, print_line, print_message};
 use super::flags::SettingArgs;
 use super::settings;
 use crate::checkpoint;
-use crate::config::{self, Config, Format, Kind, Layout, Preset};
+use crate::config::{self, Config, Field, Format, Kind, Layout, Preset};
 use crate::error::{Problem, Result};
 use clap::Subcommand;
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Arguments of `config`.
@@ -19,6 +20,9 @@ pub(super) struct ConfigArgs {
     /// Describe every field: purpose, range, unit and flag
     #[arg(long)]
     pub fields: bool,
+    /// With --fields: print JSON
+    #[arg(long, requires = "fields")]
+    pub json: bool,
     /// Preset to start from: recipe or reference [default: recipe; reference for a configuration from PtychoPINN]
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
@@ -81,6 +85,10 @@ pub(super) fn config(args: &ConfigArgs) -> Result<u8> {
         print_line(config.to_toml()?.trim_end());
         return Ok(0);
     }
+    if args.json {
+        print_json(&fields(&config)?)?;
+        return Ok(0);
+    }
     let mut group = "";
     for field in Config::fields() {
         if field.group() != group {
@@ -98,6 +106,30 @@ pub(super) fn config(args: &ConfigArgs) -> Result<u8> {
         }
     }
     Ok(0)
+}
+
+/// Description of every field and its value in `config`.
+fn fields(config: &Config) -> Result<Vec<serde_json::Value>> {
+    let describe = |field: &Field| {
+        let options: serde_json::Map<_, _> = match field.kind {
+            Kind::Choice { options, .. } => {
+                options.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect()
+            }
+            _ => serde_json::Map::new(),
+        };
+        Ok(json!({
+            "path": field.path,
+            "label": field.label,
+            "value": config.get(field.path)?,
+            "help": field.help,
+            "unit": field.unit,
+            "takes": field.range_text(),
+            "options": options,
+            "flag": field.flag,
+            "in_inference": field.settable_in_inference,
+        }))
+    };
+    Config::fields().into_iter().map(describe).collect()
 }
 
 /// Prints the names in PtychoPINN's configurations as a Markdown table.

@@ -1,6 +1,7 @@
 //! Output to the two standard streams. A closed pipe (`| head`) is not an error; a full disk is.
 
 use crate::error::{Error, Result};
+use crate::worker::message::EventKind;
 use serde::Serialize;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,14 @@ pub(super) fn print_message(text: &str) {
 /// Prints an error as one paragraph on standard error.
 pub(super) fn print_error(error: &Error) {
     print_message(&format!("Error: {error}"));
+}
+
+/// Prints an error that no job reported as an event `failed`, for the reader of the JSON on standard output.
+pub(super) fn print_failure(error: &Error) {
+    let failed = EventKind::Failed(error.clone().into());
+    if let Ok(line) = serde_json::to_string(&failed) {
+        print_line(&line);
+    }
 }
 
 /// Prints a value as indented JSON on standard output.

@@ -1,6 +1,7 @@
 //! `import-weights`: weights of the Python original converted into a model.
 
 use super::console::{print_line, print_message};
+use super::paths::model_file;
 use super::settings::assignment;
 use crate::checkpoint;
 use crate::error::Result;
@@ -9,7 +10,8 @@ use std::path::PathBuf;
 /// Arguments of `import-weights`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ImportWeightsArgs {
-    /// Weights: a Lightning checkpoint (.ckpt), a state_dict (.pt, .pth, .safetensors) or a wts.h5.zip from PyTorch
+    /// Weights: a Lightning checkpoint (.ckpt), a state_dict (.pt, .pth, .safetensors), a wts.h5.zip from PyTorch, or the
+    /// training folder with one of them
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Model to write
@@ -26,7 +28,7 @@ pub(super) struct ImportWeightsArgs {
 /// Converts the weights and writes the model; returns the exit code.
 pub(super) fn import_weights(args: &ImportWeightsArgs) -> Result<u8> {
     let settings = args.set.iter().map(|text| assignment(text)).collect::<Result<Vec<_>>>()?;
-    let imported = checkpoint::import_weights(&args.file, &settings)?;
+    let imported = checkpoint::import_weights(model_file(&args.file), &settings)?;
     imported.bundle.save(&args.output)?;
     if !args.quiet {
         imported.found.iter().for_each(|line| print_message(&format!("{line}.")));

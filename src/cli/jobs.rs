@@ -111,7 +111,8 @@ pub(super) fn run_one(job: Job, notes: &[String], output: OutputArgs) -> Result<
     let mut jobs = Jobs::start_with(output.is_silent(), keeps_result)?;
     notes.iter().for_each(|note| jobs.print(note));
     let session = jobs.run_observed(job, &mut |jobs, event| {
-        if output.json {
+        // A failure is printed by `main`, like one before the job.
+        if output.json && !matches!(event.kind, EventKind::Failed(_)) {
             print_event(event)?;
         }
         if let Some(line) = line_for(&event.kind) {

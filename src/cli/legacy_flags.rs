@@ -10,6 +10,10 @@ pub(super) struct LegacyFlags<const TRAINING: bool> {
     pub settings: Vec<(String, String)>,
     /// Notes to print about them.
     pub notes: Vec<String>,
+    /// Number of patterns, or of groups if a group has several, under its deprecated name.
+    pub images: Option<String>,
+    /// True for `--do-stitching`.
+    pub stitch: bool,
 }
 
 /// Path and flag of the field that `--n-images` stands for.
@@ -22,8 +26,6 @@ type WithoutEffect = (&'static str, &'static [&'static str], bool, &'static str)
 
 const WITHOUT_EFFECT: &[WithoutEffect] = &[
     ("disable-mlflow", &[], false, "nothing is sent to MLflow"),
-    ("do-stitching", &[], false, "`run` and `infer` always stitch"),
-    ("backend", &[], true, "there is only one backend"),
     ("deterministic", &["torch-deterministic", "no-deterministic"], false, "all seeds are always fixed"),
     ("num-workers", &["torch-num-workers"], true, "the dataset is kept on the device"),
     ("enable-checkpointing", &["disable-checkpointing"], false, "the last and the best model are always kept"),
@@ -69,6 +71,8 @@ impl<const TRAINING: bool> clap::Args for LegacyFlags<TRAINING> {
                     .help(format!("Deprecated name of --{}", n_images(TRAINING).1))
                     .conflicts_with(n_images(TRAINING).0),
             )
+            .arg(hidden("backend").value_parser(["tensorflow", "pytorch"]))
+            .arg(Arg::new("do-stitching").long("do-stitching").hide(true).action(ArgAction::SetTrue))
             .arg(hidden("subsample-seed"))
             .arg(hidden("sequential-sampling"))
     }
@@ -86,9 +90,11 @@ impl<const TRAINING: bool> FromArgMatches for LegacyFlags<TRAINING> {
                 flags.notes.push(format!("--{name} has no effect here: {reason}."));
             }
         }
+        flags.stitch = matches.get_flag("do-stitching");
         if let Some(n) = matches.get_one::<String>("n-images") {
             let (path, flag) = n_images(TRAINING);
             flags.settings.push((path.to_owned(), n.clone()));
+            flags.images = Some(n.clone());
             flags.notes.push(format!("--n-images is the deprecated name of --{flag}."));
         }
         if let Some(seed) = matches.get_one::<String>("subsample-seed") {

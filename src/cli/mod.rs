@@ -28,6 +28,7 @@ mod polish;
 mod predict;
 mod prepare;
 mod progress;
+mod ptychodus;
 mod report;
 mod settings;
 mod simulate;
@@ -41,10 +42,15 @@ use std::ffi::OsString;
 
 /// Runs the program with these command-line arguments and returns its exit code. Errors are printed here, once.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let json = arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json");
     let args = match Args::read(arguments) {
         Ok(args) => args,
         Err(error) => {
             let _closed = error.print();
+            if json && error.use_stderr() {
+                console::print_failure(&args::problem(&error));
+            }
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
@@ -52,7 +58,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         None => gui::gui(None),
         Some(Task::Gui(args)) => gui::gui(args.file),
         Some(Task::Run(args)) => train::train(args, true),
-        Some(Task::Train(args)) => train::train(args, false),
+        Some(Task::Train(args)) => {
+            let stitch = args.settings.legacy.stitch;
+            train::train(args, stitch)
+        }
         Some(Task::Infer(args)) => infer::infer(args),
         Some(Task::Polish(args)) => polish::polish(args),
         Some(Task::Evaluate(args)) => evaluate::evaluate(&args),
@@ -68,9 +77,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Task::ExportWeights(args)) => export_weights::export_weights(&args),
         Some(Task::Export(args)) => export::export(&args),
         Some(Task::Prepare { tool }) => prepare::prepare(tool),
+        Some(Task::Ptychodus(args)) => ptychodus::ptychodus(&args),
     };
     console::checked(result.unwrap_or_else(|error| {
         console::print_error(&error);
+        if json {
+            console::print_failure(&error);
+        }
         error.exit_code()
     }))
 }

@@ -4,9 +4,15 @@ use crate::checkpoint::RunFolder;
 use crate::error::{Problem, Result};
 use std::path::{Path, PathBuf};
 
-/// `model.ptycho` of a run folder; any other path as given.
+/// `model.ptycho` of a run folder, or `wts.h5.zip` or `checkpoints/last.ckpt` of a training folder of PtychoPINN; any other
+/// path as given.
 pub(super) fn model_file(path: &Path) -> PathBuf {
-    if path.is_dir() { RunFolder::at(path).model() } else { path.to_path_buf() }
+    if !path.is_dir() {
+        return path.to_path_buf();
+    }
+    let own = RunFolder::at(path).model();
+    let of_ptychopinn = ["wts.h5.zip", "checkpoints/last.ckpt"].map(|name| path.join(name));
+    of_ptychopinn.into_iter().find(|file| file.is_file() && !own.is_file()).unwrap_or(own)
 }
 
 /// Refuses a file to be written under a name of another format.

@@ -23,7 +23,15 @@ pub(super) struct Settings {
 /// # Errors
 /// An unknown preset, field or file, an invalid value, or a setting of the network without effect.
 pub(super) fn effective(preset: Option<&str>, arguments: &SettingArgs<true>) -> Result<(Config, Settings)> {
-    let (config, mut settings) = layered(preset, arguments)?;
+    let (mut config, mut settings) = layered(preset, arguments)?;
+    // A group of one pattern is the pattern: no other pattern is used for anything.
+    if let Some(images) = &arguments.legacy.images
+        && config.model.gridsize == 1
+        && config.data.n_subsample.is_none()
+    {
+        config.set("data.n_groups", "none")?;
+        config.set("data.n_subsample", images)?;
+    }
     settings.notes.extend(without_effect(&config, &settings.values)?);
     Ok((config, settings))
 }
@@ -85,6 +93,13 @@ pub(super) fn gather<const TRAINING: bool>(arguments: &SettingArgs<TRAINING>) ->
     settings.notes.extend(arguments.legacy.notes.iter().cloned());
     let FieldFlags(flags) = &arguments.fields;
     for (path, value) in flags {
+        if path == "execution.accelerator"
+            && let Ok(number) = value.parse()
+        {
+            crate::worker::device::use_gpu(number);
+            settings.values.push((path.clone(), "gpu".to_owned()));
+            continue;
+        }
         if path == "execution.accelerator" && value.eq_ignore_ascii_case("cuda") {
             settings
                 .notes
@@ -232,7 +247,9 @@ mod tests {
         std::fs::write(&path, "nepochs: 3\ntrain_data_file: a.npz\nn_images: 9\ndebug: true\n").unwrap();
         let words = ["--config", path.to_str().unwrap(), "--batch-size", "4"];
         let (config, settings) = effective_of(&words).unwrap();
-        assert_eq!((config.training.epochs, config.training.batch_size, config.data.n_groups), (Some(3), 4, Some(9)));
+        // A group of one pattern is the pattern.
+        assert_eq!((config.training.epochs, config.training.batch_size), (Some(3), 4));
+        assert_eq!((config.data.n_subsample, config.data.n_groups), (Some(9), None));
         assert_eq!(config.model, Preset::Reference.config().model);
         assert_eq!((settings.preset, settings.paths.train.len()), (Preset::Reference, 1));
         let notes = settings.notes.join(" ");
@@ -241,6 +258,16 @@ mod tests {
         }
         let (config, settings) = effective_of(&[&words[..], &["--preset", "recipe"]].concat()).unwrap();
         assert_eq!((settings.preset, config.training.time_budget_s), (Preset::Recipe, None));
+    }
+
+    #[test]
+    fn the_number_of_images_is_one_of_patterns_unless_a_group_has_several() {
+        let data = |words: &[&str]| effective_of(words).unwrap().0.data;
+        let single = data(&["--n_images", "9"]);
+        assert_eq!((single.n_subsample, single.n_groups), (Some(9), None));
+        let grouped = data(&["--n_images", "9", "--gridsize", "2"]);
+        assert_eq!((grouped.n_subsample, grouped.n_groups), (None, Some(9)));
+        assert_eq!(data(&["--n_images", "9", "--n-subsample", "5"]).n_subsample, Some(5));
     }
 
     #[test]

@@ -3,15 +3,15 @@
 use super::flags::{OutputArgs, SettingArgs};
 use super::{jobs, settings};
 use crate::config::ConfigPaths;
-use crate::error::Result;
+use crate::error::{Error, Problem, Result};
 use crate::worker::message::Job;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `train` and `run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct TrainArgs {
     /// Dataset: NPZ, CXI, PtyPy .ptyd, other HDF5, MATLAB 7.3 .mat, or a folder with train_data.npz
-    #[arg(value_name = "DATASET", required_unless_present_any = ["train_data_file", "resume", "config"])]
+    #[arg(value_name = "DATASET", required_unless_present_any = ["train_data_file", "ptycho_dir", "resume", "config"])]
     pub dataset: Option<PathBuf>,
     /// Resume the interrupted or stopped training in this run folder; only --accelerator, --epochs and --time-budget can be
     /// changed, and DATASET is needed only if the dataset has moved
@@ -21,6 +21,13 @@ pub(super) struct TrainArgs {
     #[arg(long = "train-data-file", id = "train_data_file", hide = true)]
     #[arg(conflicts_with = "dataset")]
     pub train_data_file: Option<PathBuf>,
+    /// Folder of datasets (NPZ) to train on together, under its name in the Python tools
+    #[arg(long = "ptycho-dir", id = "ptycho_dir", hide = true, value_name = "FOLDER")]
+    #[arg(conflicts_with_all = ["dataset", "train_data_file"])]
+    pub ptycho_dir: Option<PathBuf>,
+    /// Folder with the probe of these datasets, under its name in the Python tools
+    #[arg(long = "probe-dir", id = "probe_dir", hide = true, value_name = "FOLDER", requires = "ptycho_dir")]
+    pub probe_dir: Option<PathBuf>,
     /// Second dataset, for the validation loss
     #[arg(long, alias = "test-data-file", value_name = "FILE")]
     pub validation: Option<PathBuf>,
@@ -46,10 +53,20 @@ pub(super) fn train(args: TrainArgs, reconstruct: bool) -> Result<u8> {
         let job = Job::Resume { folder, dataset, reconstruct: Some(reconstruct), settings: gathered.values };
         return jobs::run_one(job, &gathered.notes, args.output);
     }
-    let (config, settings) = settings::effective(args.preset.as_deref(), &args.settings)?;
+    let (mut config, settings) = settings::effective(args.preset.as_deref(), &args.settings)?;
+    let mut listed = args.ptycho_dir.as_deref().map(archives).transpose()?.unwrap_or_default().into_iter();
+    let first = listed.next();
+    if listed.len() > 0 {
+        let names: Vec<String> = listed.map(|path| path.display().to_string()).collect();
+        config.set("data.also", &names.join(";"))?;
+    }
+    if let Some(probes) = args.probe_dir.as_deref().map(archives).transpose()? {
+        let path = probes.first().map_or_else(String::new, |path| path.display().to_string());
+        config.set("data.mapping.probe_file", &path)?;
+    }
     // Files and folders on the command line override those named in a configuration from PtychoPINN.
     let ConfigPaths { train, test, output, model } = settings.paths;
-    let dataset = args.dataset.or(args.train_data_file).or(train.into_iter().next());
+    let dataset = args.dataset.or(args.train_data_file).or(first).or(train.into_iter().next());
     let dataset = settings::required(dataset, "DATASET")?;
     let (validation, output_dir) = (args.validation.or(test), args.output_dir.or(output).into());
     let mut notes = settings.notes;
@@ -66,4 +83,21 @@ pub(super) fn train(args: TrainArgs, reconstruct: bool) -> Result<u8> {
         Job::Train { dataset, validation, output_dir, config }
     };
     jobs::run_one(job, &notes, args.output)
+}
+
+/// The NPZ files in a folder, by name.
+///
+/// # Errors
+/// The folder cannot be read or has none.
+fn archives(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(|error| Error::reading(folder, &error))?;
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz")))
+        .collect();
+    found.sort();
+    if found.is_empty() {
+        return Err(Problem::new("The folder has no datasets").expected("files ending in .npz").at(folder).into());
+    }
+    Ok(found)
 }

@@ -146,6 +146,8 @@ pub struct SimulationConfig {
     pub beamstop_diameter: f64,
     /// Standard deviation of the error of the recorded positions along each axis, pixels.
     pub position_error: f64,
+    /// True to write the object behind each pattern as well.
+    pub patches: bool,
 }
 
 impl Default for SimulationConfig {
@@ -182,6 +184,7 @@ impl Default for SimulationConfig {
             dead_pixels: 0.0,
             beamstop_diameter: 0.0,
             position_error: 0.0,
+            patches: false,
         }
     }
 }
@@ -440,6 +443,13 @@ pub(super) const FIELDS: &[Field] = &[
     )
     .unit("px")
     .flag("--position-error"),
+    field(
+        "simulation.patches",
+        "Patches",
+        Kind::Flag,
+        "Also write the object behind each pattern, Y (n, N, N), for supervised training with the Python tools.",
+    )
+    .flag("--patches"),
 ];
 
 const PHASE: Kind = number(-1000.0, 1000.0);

@@ -70,6 +70,11 @@ impl Foreign {
         }
     }
 
+    /// True for weights of the original that can be imported.
+    pub fn is_importable(self) -> bool {
+        matches!(self, Self::PyTorch | Self::Lightning | Self::PtychoPinnTorch | Self::Safetensors)
+    }
+
     /// Remedy where a bundle is needed.
     pub fn hint(self) -> &'static str {
         match self {

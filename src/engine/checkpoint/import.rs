@@ -1,6 +1,7 @@
 //! Import of weights of the Python original as a bundle (A§11).
 
 use super::bundle::Bundle;
+use super::foreign::{Foreign, recognize};
 use super::manifest::{DatasetInfo, DeviceInfo, FORMAT_VERSION, Manifest};
 use super::torch::{Facts, SUPPORTED, StateDict, read_state_dict};
 use super::utc::Utc;
@@ -37,6 +38,24 @@ pub fn import_weights(path: impl AsRef<Path>, settings: &[(String, String)]) -> 
     let path = path.as_ref();
     let bytes = crate::formats::read_file(path).map_err(|error| Error::reading(path, &error))?;
     import_bytes(&bytes, path, settings).map_err(|error| error.at(path))
+}
+
+/// A model: a bundle, or weights of the original, which are imported with a remark on what the file does not determine.
+///
+/// # Errors
+/// As [`Bundle::load`] and [`import_weights`].
+pub fn load_model(path: impl AsRef<Path>) -> Result<(Bundle, Vec<String>)> {
+    let path = path.as_ref();
+    if !foreign_file(path).is_some_and(Foreign::is_importable) {
+        return Ok((Bundle::load(path)?, Vec::new()));
+    }
+    let Imported { bundle, found, notes } = import_weights(path, &[])?;
+    Ok((bundle, found.into_iter().chain(notes).map(|text| format!("{text}.")).collect()))
+}
+
+/// Kind of a file that is no bundle.
+fn foreign_file(path: &Path) -> Option<Foreign> {
+    recognize(&crate::formats::read_file(path).ok()?)
 }
 
 fn import_bytes(bytes: &[u8], path: &Path, settings: &[(String, String)]) -> Result<Imported> {

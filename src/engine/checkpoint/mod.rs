@@ -25,7 +25,7 @@ pub use atomic::{AtomicFile, write_atomic};
 pub use bundle::Bundle;
 pub use export::reference_state_dict;
 pub use foreign::{Foreign, recognize};
-pub use import::{Imported, import_weights};
+pub use import::{Imported, import_weights, load_model};
 pub use job_record::JobRecord;
 pub use lock::{Owner, RunLock};
 pub use logs::RunLog;

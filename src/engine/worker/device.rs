@@ -10,7 +10,7 @@ use burn::tensor::wgpu::{WgpuBackend, WgpuInitError, wgpu};
 use burn::tensor::{Device, DeviceKind, Tensor};
 use serde::Serialize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Hint for a machine on which no graphics card is found.
 pub const DRIVER_HINT: &str = "Install the driver of the graphics card and the Vulkan loader (Debian: libvulkan1, and \
@@ -154,10 +154,10 @@ pub fn select(accelerator: Accelerator) -> Result<Selected> {
     match accelerator {
         Accelerator::Cpu => Ok(cpu(Vec::new())),
         Accelerator::Auto => {
-            let mut notes = Vec::new();
+            let mut notes = hidden_note();
             for candidate in ranked(AdapterKind::is_hardware) {
                 match open(&candidate) {
-                    Ok(selected) => return Ok(selected),
+                    Ok(selected) => return Ok(Selected { notes, ..selected }),
                     Err(reason) => notes.push(format!("{} does not work ({reason}).", candidate.info.name)),
                 }
             }
@@ -191,7 +191,8 @@ fn first_working(what: &str, wanted: impl Fn(AdapterKind) -> bool) -> Result<Sel
         }
     }
     let title = if reasons.is_empty() {
-        format!("A {what} was requested, but none was found")
+        let hidden = VISIBLE.get_or_init(Visible::from_environment).to_string();
+        format!("A {what} was requested, but none was found{hidden}")
     } else {
         format!("A {what} was requested, but none works ({})", reasons.join("; "))
     };
@@ -205,10 +206,74 @@ fn first_working(what: &str, wanted: impl Fn(AdapterKind) -> bool) -> Result<Sel
 /// Candidates of the wanted kinds, best first; equal ones in the order of the list.
 fn ranked(wanted: impl Fn(AdapterKind) -> bool) -> Vec<Candidate> {
     let guard = runtimes();
-    let mut list = candidates(&guard);
+    let mut list = VISIBLE.get_or_init(Visible::from_environment).of(candidates(&guard));
     list.retain(|candidate| candidate.info.usable && wanted(candidate.info.kind));
     list.sort_by_key(|candidate| candidate.info.kind);
     list
+}
+
+/// The GPUs that may be used.
+static VISIBLE: OnceLock<Visible> = OnceLock::new();
+
+/// Uses only the GPU with this number, from 0 in the order of [`list`] among the GPUs of one graphics API. Has an effect
+/// only before the first selection of a device.
+pub fn use_gpu(number: usize) {
+    let _later = VISIBLE.set(Visible { numbers: Some(vec![number]), source: format!("--device {number}") });
+}
+
+/// Remark on a choice of GPUs by the environment; empty if there is none.
+fn hidden_note() -> Vec<String> {
+    let visible = VISIBLE.get_or_init(Visible::from_environment);
+    if visible.numbers.is_some() { vec![format!("{} chooses the GPUs.", visible.source)] } else { Vec::new() }
+}
+
+/// Numbers of the GPUs that may be used, in order of preference; `None` for all.
+#[derive(Debug, Default)]
+struct Visible {
+    numbers: Option<Vec<usize>>,
+    source: String,
+}
+
+impl Visible {
+    /// As `CUDA_VISIBLE_DEVICES` says: numbers of GPUs separated by commas, of which those after the first invalid one are
+    /// hidden; empty or -1 hides all. All are visible if the variable is not set or names GPUs by identifiers.
+    fn from_environment() -> Self {
+        std::env::var("CUDA_VISIBLE_DEVICES").map_or_else(|_| Self::default(), |text| Self::parse(&text))
+    }
+
+    fn parse(text: &str) -> Self {
+        if text.contains("GPU-") || text.contains("MIG-") {
+            return Self::default();
+        }
+        let numbers = text.split(',').map_while(|part| part.trim().parse().ok()).collect();
+        Self { numbers: Some(numbers), source: format!("CUDA_VISIBLE_DEVICES={text}") }
+    }
+
+    /// The visible candidates, the preferred GPU first; those that are no GPU are kept.
+    fn of(&self, mut list: Vec<Candidate>) -> Vec<Candidate> {
+        let Some(numbers) = &self.numbers else { return list };
+        let mut seen: Vec<WgpuBackend> = Vec::new();
+        let mut ranks = Vec::new();
+        for candidate in &list {
+            let number = seen.iter().filter(|api| **api == candidate.api).count();
+            if candidate.info.kind.is_hardware() {
+                seen.push(candidate.api);
+                ranks.push(numbers.iter().position(|wanted| *wanted == number));
+            } else {
+                ranks.push(Some(numbers.len()));
+            }
+        }
+        let mut ranked: Vec<_> =
+            ranks.into_iter().zip(list.drain(..)).filter_map(|(rank, one)| Some((rank?, one))).collect();
+        ranked.sort_by_key(|(rank, _)| *rank);
+        ranked.into_iter().map(|(_, candidate)| candidate).collect()
+    }
+}
+
+impl std::fmt::Display for Visible {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.numbers.is_some() { write!(f, " ({} chooses the GPUs)", self.source) } else { Ok(()) }
+    }
 }
 
 /// The graphics APIs of this platform, best first.
@@ -383,6 +448,31 @@ mod tests {
             assert_eq!(selected.info.kind, AdapterKind::Cpu);
             assert!(selected.notes.iter().any(|note| note.contains("Reduced capability")));
         }
+    }
+
+    #[test]
+    fn the_environment_chooses_and_hides_gpus_by_number() {
+        let candidate = |name: &str, kind| Candidate {
+            info: AdapterInfo {
+                name: name.into(),
+                backend: String::new(),
+                driver: String::new(),
+                kind,
+                limits: None,
+                usable: true,
+            },
+            api: WgpuBackend::Vulkan,
+            kind: DeviceKind::DefaultDevice,
+        };
+        let all = [("a", AdapterKind::Discrete), ("soft", AdapterKind::Software), ("b", AdapterKind::Discrete)];
+        let names = |text: &str| {
+            let visible = Visible::parse(text).of(all.map(|(name, kind)| candidate(name, kind)).to_vec());
+            visible.into_iter().map(|one| one.info.name).collect::<Vec<_>>().join(" ")
+        };
+        for (text, expected) in [("0", "a soft"), ("1", "b soft"), ("1, 0", "b a soft"), ("", "soft"), ("-1", "soft")] {
+            assert_eq!(names(text), expected, "{text:?}");
+        }
+        assert_eq!((names("1,x,0"), names("GPU-7a")), ("b soft".into(), "a soft b".into()));
     }
 
     #[test]

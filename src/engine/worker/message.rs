@@ -299,9 +299,13 @@ pub struct Failure {
     pub message: String,
     /// Exit code of the program for this failure.
     pub exit_code: u8,
-    /// The error.
-    #[serde(skip)]
+    /// The error; serialized as the parts of its [`Problem`]: title, expected, hint and path.
+    #[serde(flatten, serialize_with = "parts")]
     pub error: Error,
+}
+
+fn parts<S: serde::Serializer>(error: &Error, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    error.problem().serialize(serializer)
 }
 
 impl From<Error> for Failure {
@@ -353,7 +357,7 @@ mod tests {
         let failed = EventKind::Failed(Error::bad_input("No probe").into());
         assert_eq!(
             serde_json::to_string(&failed).unwrap(),
-            r#"{"event":"failed","message":"No probe.","exit_code":2}"#
+            r#"{"event":"failed","message":"No probe.","exit_code":2,"title":"No probe","expected":"","hint":"","path":null}"#
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use super::device::{self, Selected};
 use super::guard::guarded;
-use crate::checkpoint::Bundle;
+use crate::checkpoint::{Bundle, load_model};
 use crate::config::Accelerator;
 use crate::data::{NpyArray, NpzArchive, write_npz};
 use crate::error::{Error, Problem, Result};
@@ -30,7 +30,7 @@ pub struct Predicted {
 /// # Errors
 /// Unsuitable model or batch, missing or failing device, or a file that cannot be written.
 pub fn predict_file(model: &Path, input: &Path, output: &Path, accelerator: Accelerator) -> Result<Predicted> {
-    let bundle = Bundle::load(model)?;
+    let (bundle, _) = load_model(model)?;
     let images = read_images(input, &bundle)?;
     let device = device::select(accelerator)?;
     let (n, c, h, w) = images.dim();

@@ -9,7 +9,7 @@ use super::metadata::metadata;
 use super::noise::Exposure;
 use super::scene::{Scene, Sources};
 use crate::config::Config;
-use crate::data::{NpyArray, NpzWriter};
+use crate::data::{NpyArray, NpzWriter, extract_patch};
 use crate::error::{Error, Problem, Result};
 use ndarray::{Array1, Array2, Array3, Axis};
 use num_complex::Complex32;
@@ -76,6 +76,9 @@ pub fn record(
         noise_floor: if total > 0.0 { misfit / total } else { 1.0 },
     };
     write_scene(&mut writer, scene, &probe)?;
+    if config.simulation.patches {
+        write_patches(&mut writer, scene)?;
+    }
     writer.array("_metadata", &NpyArray::Text(&metadata(scene, config, sources, &recording)?))?;
     writer.finish()?;
     Ok(recording)
@@ -186,6 +189,19 @@ fn write_scene(writer: &mut NpzWriter, scene: &Scene, probe: &Array3<Complex32>)
         writer.array("detector_mask", &NpyArray::U16(mask.view().into_dyn()))?;
     }
     Ok(())
+}
+
+/// Writes the object behind each pattern as `Y`, (n, N, N) complex.
+fn write_patches(writer: &mut NpzWriter, scene: &Scene) -> Result<()> {
+    let side = scene.patch_size();
+    let (mut patch, mut all) = (Vec::new(), Vec::with_capacity(scene.true_positions.len() * side * side));
+    for &position in &scene.true_positions {
+        extract_patch(scene.object.view(), position, side, &mut patch);
+        all.extend_from_slice(&patch);
+    }
+    let patches = Array3::from_shape_vec((scene.true_positions.len(), side, side), all)
+        .map_err(|error| Error::failed(format!("The patches do not fit their shape ({error})")))?;
+    writer.array("Y", &NpyArray::C32(patches.view().into_dyn()))
 }
 
 fn stopped() -> Error {

@@ -337,6 +337,12 @@ impl Import {
         }
     }
 
+    /// Grid size of the file, 1 if it names none.
+    fn gridsize(&self) -> i64 {
+        let given = self.values.iter().rev().find(|(path, _)| path == "model.gridsize").map(|(_, value)| value);
+        given.and_then(Value::as_integer).unwrap_or(1)
+    }
+
     /// Sets the loss unless the file names one.
     fn choose_loss(&mut self, loss: &str) {
         if !self.explicit_loss {
@@ -351,15 +357,16 @@ impl Import {
     fn finish(&mut self) -> Result<()> {
         if let Some(groups) = self.deprecated_groups.take() {
             self.notes.push("n_images is the deprecated name of n_groups.".to_owned());
-            if !self.given("data.n_groups") {
-                self.put("data.n_groups", groups);
+            // A group of one pattern is the pattern: no other pattern is used for anything.
+            let field = if self.gridsize() == 1 { "data.n_subsample" } else { "data.n_groups" };
+            if !self.given("data.n_groups") && !self.given(field) {
+                self.put(field, groups);
             }
         }
         if self.weighted && !self.explicit_loss && !self.given("training.loss") {
             self.choose_loss("weighted");
         }
-        let gridsize = self.values.iter().rev().find(|(path, _)| path == "model.gridsize").map(|(_, value)| value);
-        let gridsize = gridsize.and_then(Value::as_integer).unwrap_or(1);
+        let gridsize = self.gridsize();
         for (name, n) in std::mem::take(&mut self.channels) {
             if n != gridsize * gridsize {
                 let value = Tree::One(Value::Integer(n));

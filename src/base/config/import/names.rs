@@ -183,7 +183,7 @@ pub(super) const NAMES: &[Name] = &[
     (&["sequential_sampling"], Any, Made(Special::Sequential)),
     (&["inference_groups", "inference_raw_selection"], Any, Ignored("none", "inference reconstructs every pattern")),
     (&["positions_provided", "positions.provided"], Any, Ignored("true", "positions are always read from the dataset")),
-    (&["neighbor_function"], Any, Required(&["nearest"], "neighbors are always the nearest")),
+    (&["neighbor_function"], Any, Ignored("nearest", "neighbors are always the nearest")),
     (&["K_quadrant"], Any, Ignored("30", "neighbors are always the nearest")),
     (&["min_neighbor_distance"], Any, Ignored("0", "neighbors are always the nearest, at any distance")),
     (
@@ -244,6 +244,7 @@ pub(super) const NAMES: &[Name] = &[
     (&["varpro_scaling"], Any, Required(&["false"], "stitching does not fit gains of real and imaginary part")),
     (&["log_patch_stats"], Any, Ignored("false", "the window shows the patches")),
     (&["patch_stats_limit"], Any, Ignored("none", "the window shows the patches")),
+    (&["stitch_crop_size"], Any, Field("inference.crop")),
     (&["middle_trim"], Any, Ignored("0", "PtychoPINN does not use it either")),
     (&["pad_eval"], Any, Ignored("false", "PtychoPINN does not use it either")),
     (&["window"], Any, Ignored("20", "images show the whole object")),
@@ -258,9 +259,9 @@ pub(super) const NAMES: &[Name] = &[
     (&["accelerator"], Any, Field("execution.accelerator")),
     // The default of the PyTorch trainer, independent of the machine.
     (&["device"], Any, Translated("execution.accelerator", &[("cuda", "auto")])),
-    (&["devices", "n_devices"], Any, Required(&["1", "auto"], ONE_DEVICE)),
+    (&["devices", "n_devices"], Any, Ignored("1", ONE_DEVICE)),
     (&["precision"], Any, Required(&["32-true"], "computations use 32-bit floating point")),
-    (&["backend"], Any, Ignored("tensorflow", ONE_ENGINE)),
+    (&["backend"], Any, Required(&["tensorflow", "pytorch"], "both run on the same engine here")),
     (&["framework"], Any, Ignored("Lightning", ONE_ENGINE)),
     (&["strategy"], Any, Ignored("auto", ONE_DEVICE)),
     (&["deterministic"], Any, Ignored("true", "on the CPU, equal seeds always give equal results")),
@@ -383,7 +384,7 @@ impl Special {
     /// Corresponding field or fields, and a remark.
     fn description(self) -> (&'static str, &'static str) {
         match self {
-            Self::NImages => ("data.n_groups", "deprecated name, with a note"),
+            Self::NImages => ("data.n_groups", "deprecated name, with a note; data.n_subsample for grid size 1"),
             Self::BatchSize => ("training.batch_size", "not limited to powers of two"),
             Self::GridSize => ("model.gridsize", "rejected unless both numbers are equal"),
             Self::Channels => ("model.gridsize", "rejected unless it is the square of model.gridsize"),

@@ -175,14 +175,14 @@ fn weights_of_the_loss_select_the_weighted_loss_unless_a_loss_is_given() {
 #[test]
 fn all_unknown_and_unsupported_settings_are_listed_at_once_with_the_nearest_name() {
     let text =
-        "nepoch: 3\nmodel:\n  grid_sise: 2\n  max_hidden_channels: 64\nprecision: bf16-mixed\ndevices: 4\nK: many\n";
+        "nepoch: 3\nmodel:\n  grid_sise: 2\n  max_hidden_channels: 64\nprecision: bf16-mixed\nbackend: jax\nK: many\n";
     let error = refused(text);
     for part in [
         "nepoch (nearest: nepochs)",
         "model.grid_sise (nearest: ",
         "max_hidden_channels = 64: only none is supported",
         "precision = bf16-mixed: only 32-true is supported",
-        "devices = 4: only 1 or auto is supported",
+        "backend = jax: only tensorflow or pytorch is supported",
         "K = many: data.neighbor_count expects a whole number",
     ] {
         assert!(error.contains(part), "{part}: {error}");

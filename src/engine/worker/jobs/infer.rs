@@ -5,7 +5,7 @@ use super::common::{
 };
 use super::direct::polish;
 use super::large_dataset::{LargeDataset, Purpose};
-use crate::checkpoint::{Bundle, Destination, RunFolder};
+use crate::checkpoint::{Destination, RunFolder, load_model};
 use crate::config::Config;
 use crate::data::{self, Dataset, Reconstruction, Refined};
 use crate::error::{Error, Problem, Result};
@@ -29,7 +29,8 @@ pub(super) fn infer(
     output_dir: &Destination,
     settings: &[(String, String)],
 ) -> Result<Summary> {
-    let bundle = Bundle::load(model)?;
+    let (bundle, remarks) = load_model(model)?;
+    remarks.iter().for_each(|text| recorder.note(text));
     let mut config = bundle.config.clone();
     // The choice of training patterns does not apply to reconstruction.
     config.data.n_subsample = None;

@@ -41,7 +41,7 @@ const SECTIONS: [(&str, &[&str]); 4] = [
             "mode_power",
         ],
     ),
-    ("Scan", &["scan", "n_images", "overlap", "scan_jitter", "buffer", "position_error"]),
+    ("Scan", &["scan", "n_images", "overlap", "scan_jitter", "buffer", "position_error", "patches"]),
     ("Detector", &["n_photons", "poisson_noise", "read_noise", "dead_pixels", "beamstop_diameter"]),
 ];
 /// Fields of other groups used by a simulation.
