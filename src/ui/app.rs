@@ -5,12 +5,13 @@ use super::commands::Command;
 use super::dialogs::{Answer, Dialog, Question};
 use super::frame_times::FrameTimes;
 use super::layout::{self, Drawer, Pane};
+use super::panels::palette::Target;
 use super::panels::{self, Outbox, Views};
 use super::toasts::Toasts;
 use super::{persist, theme};
 use crate::config::Config;
 use crate::error::Result;
-use crate::session::{Action, Draft, Level, Source, State, Status, Step, WatchSetup};
+use crate::session::{Action, Draft, Level, Source, State, Status, Step, WatchSetup, belongs_to_dataset};
 use crate::worker::message::{Control, Stage};
 use eframe::egui::{self, Context, RichText, ThemePreference, ViewportCommand};
 use egui_tiles::Tree;
@@ -142,12 +143,17 @@ impl App {
             preview_off: !settings.first_look,
             watch: WatchSetup { folder: settings.watch_folder.clone(), polish_epochs: settings.watch_polish },
             presets_folder: folders.presets,
+            file_settings: stored.files,
+            may_choose_method: stored.config.is_none(),
             ..State::default()
         };
         if let Some(config) = stored.config.as_deref().and_then(|text| Config::from_toml(text).ok()) {
             let mut draft = Draft::default();
-            for (field, text) in Config::fields().iter().filter_map(|f| Some((f.path, config.get(f.path).ok()?))) {
-                draft.set(field, &text);
+            // Data settings come back with their file.
+            for field in Config::fields().into_iter().filter(|field| !belongs_to_dataset(field.path)) {
+                if let Ok(text) = config.get(field.path) {
+                    draft.set(field.path, &text);
+                }
             }
             state.draft = draft;
         }
@@ -203,7 +209,8 @@ impl App {
             }
             Command::SaveConfig => {
                 let name = "config.toml".to_owned();
-                return self.ask(Question::SaveFile { name: name.clone() }, Purpose::SaveConfig, name);
+                let text = self.dialog_folder() + &name;
+                return self.ask(Question::SaveFile { name }, Purpose::SaveConfig, text);
             }
             Command::Quit => return context.send_viewport_cmd(ViewportCommand::Close),
             Command::ShowRuns => return layout::show(&mut self.tree, Pane::Runs),
@@ -215,10 +222,17 @@ impl App {
                 return layout::show(&mut self.tree, Pane::of(self.core.state.step));
             }
             Command::NextTheme => {
+                // Each step changes what is seen: from the theme of the system to the other one first.
+                let system = match context.system_theme() {
+                    Some(egui::Theme::Light) => ThemePreference::Light,
+                    _ => ThemePreference::Dark,
+                };
+                let other =
+                    if system == ThemePreference::Light { ThemePreference::Dark } else { ThemePreference::Light };
                 self.settings.theme = match self.settings.theme {
-                    ThemePreference::System => ThemePreference::Dark,
-                    ThemePreference::Dark => ThemePreference::Light,
-                    ThemePreference::Light => ThemePreference::System,
+                    ThemePreference::System => other,
+                    now if now == other => system,
+                    _ => ThemePreference::System,
                 };
                 return context.set_theme(self.settings.theme);
             }
@@ -276,7 +290,7 @@ impl App {
 
     /// Opens a dialog for a path; its field starts with `text`.
     fn ask(&mut self, question: Question, purpose: Purpose, text: String) {
-        self.dialog = Some(Dialog::new(question, purpose, text));
+        self.dialog = Some(Dialog::new(question, purpose, text, &self.core.state.recent));
     }
 
     /// Start of the path in a file dialog: the folder of the latest file, with a trailing separator.
@@ -313,6 +327,8 @@ impl App {
         for request in self.core.take_requests() {
             match request {
                 WindowRequest::Toast(level, text, details) => self.toasts.add(level, text, details),
+                WindowRequest::OfferRuns => self.toasts.offer(Command::ShowRuns),
+                WindowRequest::ClearProblems => self.toasts.clear_problems(),
                 WindowRequest::Show(step) => layout::show(&mut self.tree, Pane::of(step)),
                 WindowRequest::Attention => {
                     let attention = egui::UserAttentionType::Informational;
@@ -467,7 +483,11 @@ impl App {
             let reasons = |command| self.disabled_reason(command);
             match palette.show(context, &reasons) {
                 panels::palette::Choice::Open => self.palette = Some(palette),
-                panels::palette::Choice::Chosen(command) => self.command(command, context),
+                panels::palette::Choice::Chosen(Target::Command(command)) => self.command(command, context),
+                panels::palette::Choice::Chosen(Target::Setting(_, label)) => {
+                    self.views.search_settings(label);
+                    self.core.dispatch(Action::Go(Step::Configure));
+                }
                 panels::palette::Choice::Canceled => {}
             }
         }
@@ -611,7 +631,9 @@ impl eframe::App for App {
         self.handle_outbox(&context);
         self.dialogs(&context);
         self.carry_out_requests(&context);
-        self.toasts.show(&context);
+        if let Some(command) = self.toasts.show(&context) {
+            self.command(command, &context);
+        }
         self.settings.zoom = context.zoom_factor();
         self.frame_times.add(std::mem::take(&mut self.worked_s) + began.elapsed().as_secs_f64());
     }

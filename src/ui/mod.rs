@@ -35,6 +35,9 @@ pub use layout::Pane;
 use crate::error::{Error, Problem, Result};
 use std::path::PathBuf;
 
+/// Size of the first window, in points: with title bar and panel of the desktop it fits a display of 1280 × 800.
+const FIRST_SIZE: [f32; 2] = [1264.0, 728.0];
+
 /// Application name under which the window stores its state.
 const APP_ID: &str = "ptychoscope";
 
@@ -75,7 +78,7 @@ fn open_with(
             .with_app_id(APP_ID)
             .with_title(app::TITLE)
             .with_icon(icon())
-            .with_inner_size([1280.0, 800.0])
+            .with_inner_size(FIRST_SIZE)
             .with_min_inner_size([720.0, 480.0])
             .with_drag_and_drop(true),
         ..eframe::NativeOptions::default()

@@ -4,6 +4,7 @@ use super::State;
 use crate::library::Request;
 use crate::session::action::{Action, Effect, Level};
 use crate::session::live_pictures::LivePictures;
+use crate::session::wording::in_window;
 use crate::system::file_name;
 use crate::worker::message::{Control, Event, EventKind, FileStatus, JobKind, JobOutcome, Picture, Summary};
 use std::time::Duration;
@@ -19,7 +20,7 @@ impl State {
                 self.live_pictures = LivePictures::default();
                 self.add_log(Some(event.at), Level::Info, format!("Started job {}: {}", event.job, kind.name()));
             }
-            EventKind::Note { text } => self.add_log(Some(event.at), Level::Info, text.clone()),
+            EventKind::Note { text } => self.add_log(Some(event.at), Level::Info, in_window(text)),
             EventKind::Device(device) => {
                 self.add_log(Some(event.at), Level::Info, format!("Device: {} ({})", device.name, device.kind.label()));
             }
@@ -50,7 +51,7 @@ impl State {
                 self.control = Control::Run;
                 effects.push(Effect::Control(Control::Run));
                 effects.push(Effect::Attention);
-                self.add_log(Some(event.at), Level::Error, failure.message.clone());
+                self.add_log(Some(event.at), Level::Error, in_window(&failure.message));
                 effects.push(Effect::Toast { level: Level::Error, text: failure.problem().title.clone() });
                 effects.extend(self.dispatch(Action::RefreshRuns));
             }

@@ -75,6 +75,11 @@ impl Views {
         }
     }
 
+    /// Searches the settings for this text.
+    pub fn search_settings(&mut self, text: &str) {
+        self.configure.search(text);
+    }
+
     /// Exports the current image of the result panel once it has been drawn.
     pub fn export_picture(&mut self) {
         self.result.export_shown();

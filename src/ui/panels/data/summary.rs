@@ -3,7 +3,7 @@
 use crate::data::Status;
 use crate::library::Patterns;
 use crate::metrics::MIN_LINEAR_OVERLAP;
-use crate::session::{Level, OpenDataset};
+use crate::session::{Level, OpenDataset, in_window};
 use crate::system::file_name;
 use crate::ui::widgets::numbers::{grouped, short};
 
@@ -24,10 +24,10 @@ pub(super) fn headline(dataset: &OpenDataset) -> Headline {
         let problem = failure.problem();
         let mut detail = Vec::new();
         if !problem.expected.is_empty() {
-            detail.push(format!("Expected {}", problem.expected));
+            detail.push(format!("Expected {}", in_window(&problem.expected)));
         }
         if !problem.hint.is_empty() {
-            detail.push(problem.hint.clone());
+            detail.push(in_window(&problem.hint));
         }
         return Headline { level: Level::Error, text: problem.title.clone(), detail: detail.join(". ") };
     }

@@ -225,6 +225,8 @@ pub struct Rendering {
     pub positions: Vec<[f64; 2]>,
     /// Misfit of each pattern.
     pub residuals: Vec<f64>,
+    /// Shift of each position by the refinement, pixels; empty if there was none.
+    pub shifts: Vec<[f64; 2]>,
 }
 
 impl Rendering {
@@ -298,6 +300,7 @@ impl Rendering {
             fit,
             amplitude_scale,
             agreement,
+            shifts: result.shifts(),
             positions,
             residuals: result.residuals.clone(),
         }
@@ -455,6 +458,9 @@ pub(super) mod tests {
             summary: None,
             history: Vec::new(),
             residuals: (0..positions.len()).map(|i| 0.01 + 0.001 * i as f64).collect(),
+            refined: None,
+            nominal: Vec::new(),
+            max_shift: 0.0,
             positions,
         }
     }

@@ -82,7 +82,7 @@ impl View {
                 self.controls.tool = tool;
             }
         }
-        if ui.button("Fit").on_hover_text("Fit to view (0)").clicked() {
+        if ui.button("Fit").on_hover_text("Fit to view (F)").clicked() {
             self.viewport.fit();
         }
         if ui.button("1:1").on_hover_text("One object pixel per screen pixel (1)").clicked()
@@ -133,7 +133,8 @@ fn compare(ui: &mut Ui, controls: &mut Controls, state: &State, actions: &mut Ve
     let label = ui.label("Compare");
     let possible = controls.options.reference.is_some();
     if possible {
-        let combo = ComboBox::from_id_salt("compare").width(100.0).selected_text(controls.compare.label());
+        // Of one width whatever it shows, so that the buttons beside it stay in place.
+        let combo = ComboBox::from_id_salt("compare").width(100.0).truncate().selected_text(controls.compare.label());
         let combo = combo.show_ui(ui, |ui| {
             for compare in Compare::ALL {
                 ui.selectable_value(&mut controls.compare, compare, compare.label());
@@ -151,7 +152,7 @@ fn compare(ui: &mut Ui, controls: &mut Controls, state: &State, actions: &mut Ve
         Some(Reference::Run) => state.beside.as_ref().and_then(|run| name(run)).unwrap_or_default(),
         None => "another run…".to_owned(),
     };
-    let list = ComboBox::from_id_salt("reference").width(96.0).selected_text(elided(&chosen, NAME));
+    let list = ComboBox::from_id_salt("reference").width(118.0).truncate().selected_text(elided(&chosen, NAME));
     let combo = list.show_ui(ui, |ui| {
         let is = |reference: Reference| controls.options.reference == Some(reference);
         let missing = "The dataset contains no reference object, or was moved or deleted";
