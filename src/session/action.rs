@@ -1,5 +1,6 @@
 //! Actions of the user and their effects.
 
+use super::queue::QueueAction;
 use crate::config::{Config, Method};
 use crate::library::Request;
 use crate::worker::message::{Control, Job, LivePace, Sources};
@@ -169,6 +170,8 @@ pub enum Action {
     PreviewSimulation,
     /// Simulate a dataset, write it to this file and open it.
     Simulate(PathBuf),
+    /// Change the queue.
+    Queue(QueueAction),
     /// Pause, resume or stop the job.
     Steer(Control),
     /// Set the frequency of live pictures.

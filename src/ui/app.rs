@@ -11,7 +11,7 @@ use super::toasts::Toasts;
 use super::{persist, theme};
 use crate::config::Config;
 use crate::error::Result;
-use crate::session::{Action, Draft, Level, Source, State, Status, Step, WatchSetup, belongs_to_dataset};
+use crate::session::{Action, Draft, Level, QueueAction, Source, State, Status, Step, WatchSetup, belongs_to_dataset};
 use crate::worker::message::{Control, Stage};
 use eframe::egui::{self, Context, RichText, ThemePreference, ViewportCommand};
 use egui_tiles::Tree;
@@ -47,6 +47,7 @@ const MENUS: [(&str, &[&[Command]]); 3] = [
                 Command::ShowConfigure,
                 Command::ShowTrain,
                 Command::ShowResult,
+                Command::ShowQueue,
                 Command::ShowRuns,
                 Command::ShowLog,
             ],
@@ -73,12 +74,27 @@ fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }
 
+/// Datasets in a folder, by name: the files with the endings of datasets.
+fn datasets_in(folder: &std::path::Path) -> Vec<PathBuf> {
+    const ENDINGS: [&str; 6] = ["npz", "h5", "hdf5", "cxi", "mat", "ptyd"];
+    let is_dataset = |path: &PathBuf| {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_dataset).collect();
+    files.sort();
+    files
+}
+
 /// Purpose of a path that the user is asked for.
 enum Purpose {
     Open,
     SaveConfig,
     RunsFolder,
     WatchFolder,
+    QueueFile,
+    QueueFolder,
     Source(Source),
     Simulate,
     UseMask,
@@ -217,6 +233,7 @@ impl App {
             Command::ShowLog => return layout::show(&mut self.tree, Pane::Log),
             Command::ShowSimulate => return layout::show(&mut self.tree, Pane::Simulate),
             Command::ShowWatch => return layout::show(&mut self.tree, Pane::Watch),
+            Command::ShowQueue => return layout::show(&mut self.tree, Pane::Queue),
             Command::ResetLayout => {
                 self.tree = layout::default_tree();
                 return layout::show(&mut self.tree, Pane::of(self.core.state.step));
@@ -349,8 +366,9 @@ impl App {
             self.core.dispatch(Action::Open(file));
         }
         if datasets.len() > 1 {
-            let text = format!("{} datasets were dropped; only the first is opened", datasets.len());
-            self.core.dispatch(Action::Notify { level: Level::Warning, text });
+            let text = format!("{} datasets were dropped: the first is opened, all are in the queue", datasets.len());
+            self.core.dispatch(Action::Notify { level: Level::Info, text });
+            self.core.dispatch(Action::Queue(QueueAction::Add(datasets)));
         }
     }
 
@@ -502,6 +520,8 @@ impl App {
         let action = match purpose {
             Purpose::Open => Action::Open(path),
             Purpose::RunsFolder => Action::ChooseRunsFolder(path),
+            Purpose::QueueFile => Action::Queue(QueueAction::Add(vec![absolute(path)])),
+            Purpose::QueueFolder => Action::Queue(QueueAction::Add(datasets_in(&absolute(path)))),
             Purpose::WatchFolder => Action::ChooseWatchFolder(absolute(path)),
             Purpose::UseMask => Action::UseMask(absolute(path)),
             Purpose::SaveMask(bytes) => {
@@ -555,6 +575,8 @@ impl App {
             choose_runs_folder,
             mask,
             choose_watch_folder,
+            queue_file,
+            queue_folder,
             choose_mask,
             choose_source,
             simulate,
@@ -569,6 +591,13 @@ impl App {
         if let Some((name, bytes)) = mask {
             let text = self.dialog_folder() + &name;
             self.ask(Question::SaveFile { name }, Purpose::SaveMask(bytes), text);
+        }
+        if queue_file {
+            let question = Question::ChooseFile { title: "Add a dataset to the queue".to_owned() };
+            self.ask(question, Purpose::QueueFile, self.dialog_folder());
+        }
+        if queue_folder {
+            self.ask(Question::OpenFolder, Purpose::QueueFolder, self.dialog_folder());
         }
         if choose_mask {
             let question = Question::ChooseFile { title: "Bad-pixel mask".to_owned() };

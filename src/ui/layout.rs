@@ -27,12 +27,23 @@ pub enum Pane {
     Simulate,
     /// Watched folder.
     Watch,
+    /// Queue of reconstructions.
+    Queue,
 }
 
 impl Pane {
     /// All panels, in the order of their tabs.
-    pub const ALL: [Self; 8] =
-        [Self::Data, Self::Configure, Self::Train, Self::Result, Self::Runs, Self::Log, Self::Simulate, Self::Watch];
+    pub const ALL: [Self; 9] = [
+        Self::Data,
+        Self::Configure,
+        Self::Train,
+        Self::Result,
+        Self::Queue,
+        Self::Runs,
+        Self::Log,
+        Self::Simulate,
+        Self::Watch,
+    ];
 
     /// Panel of a step.
     pub fn of(step: Step) -> Self {
@@ -58,6 +69,7 @@ impl Pane {
             Self::Log => "Log",
             Self::Simulate => "Simulate",
             Self::Watch => "Watch",
+            Self::Queue => "Queue",
         }
     }
 }
@@ -118,6 +130,7 @@ impl Behavior<Pane> for Drawer<'_> {
         } else {
             ""
         };
+        let mark = if *pane == Pane::Queue { super::panels::queue::badge(self.state) } else { mark.to_owned() };
         RichText::new(format!("{}{mark}", pane.label())).size(14.0).into()
     }
 

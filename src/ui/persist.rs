@@ -10,7 +10,7 @@ use egui_tiles::Tree;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::PathBuf;
 
-const LAYOUT: &str = "layout.1";
+const LAYOUT: &str = "layout.2";
 const SETTINGS: &str = "settings.1";
 const CONFIG: &str = "config.1";
 const FILES: &str = "files.1";

@@ -54,6 +54,7 @@ impl State {
                 self.add_log(Some(event.at), Level::Error, in_window(&failure.message));
                 effects.push(Effect::Toast { level: Level::Error, text: failure.problem().title.clone() });
                 effects.extend(self.dispatch(Action::RefreshRuns));
+                effects.extend(self.queued_job_failed(&failure.problem().title));
             }
             _ => {}
         }
@@ -79,6 +80,12 @@ impl State {
         };
         self.add_log(Some(at), level, text.to_owned());
         let toast = Effect::Toast { level, text: text.to_owned() };
+        if let Some(next) = self.queued_job_finished(summary) {
+            let mut effects = vec![Effect::Control(Control::Run)];
+            effects.extend(self.dispatch(Action::RefreshRuns));
+            effects.extend(next);
+            return effects;
+        }
         let mut effects = vec![Effect::Control(Control::Run), Effect::Attention, toast];
         let has_object = self.job.saved.iter().any(|path| path.ends_with("reconstruction.npz"));
         if let Some(folder) = self.job.output_dir.clone().filter(|_| summary.outcome != JobOutcome::Discarded) {

@@ -16,6 +16,7 @@ use super::draft::Draft;
 use super::file_settings::{FileSettings, LeftBehind, Settings};
 use super::job_progress::JobProgress;
 use super::live_pictures::LivePictures;
+use super::queue::Queue;
 use super::simulation::SimulationSetup;
 use super::watched_files::WatchSetup;
 use crate::config::{Config, DataConfig, Method};
@@ -115,6 +116,8 @@ pub struct State {
     pub setup: Option<(String, Settings)>,
     /// Data settings of the previously open file, offered for the open one.
     pub left_behind: Option<LeftBehind>,
+    /// Queue of reconstructions.
+    pub queue: Queue,
     /// Settings for watching a folder.
     pub watch: WatchSetup,
     /// Simulation being set up.
@@ -281,6 +284,7 @@ impl State {
             }
             Action::PreviewSimulation => self.request_simulation_preview(),
             Action::Simulate(output) => self.simulate(output),
+            Action::Queue(action) => self.change_queue(action),
             Action::Steer(control) => {
                 if !self.is_busy() {
                     return Vec::new();
@@ -409,7 +413,7 @@ impl State {
     }
 
     /// Shows and logs a message.
-    fn notify(&mut self, level: Level, text: String) -> Vec<Effect> {
+    pub(in crate::session) fn notify(&mut self, level: Level, text: String) -> Vec<Effect> {
         self.add_log(None, level, text.clone());
         vec![Effect::Toast { level, text }]
     }

@@ -117,7 +117,11 @@ impl View {
             shown += rows.len();
             let header = egui::CollapsingHeader::new(RichText::new(title(group, way)).strong().size(14.5))
                 .id_salt(("fields of", group.name, filtering))
-                .default_open(filtering || matches!(group.name, "training" | "model" | "data" | "direct"));
+                .default_open(
+                    filtering
+                        || matches!(group.name, "training" | "model" | "data")
+                        || group.name == "direct" && way != Way::Network,
+                );
             let typing = &mut self.typing;
             header.show_unindented(ui, |ui| {
                 let (first, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| filtering || row.basic);
@@ -172,7 +176,8 @@ impl View {
 
 fn title(group: &Group, way: Way) -> String {
     let title = match group.name {
-        "direct" if way == Way::Polished => "Polishing with the direct solver",
+        "direct" if way == Way::Polished => "Direct solver for polishing",
+        "direct" if way == Way::Network => "Direct solver as teacher of the network",
         _ => group.title.as_str(),
     };
     match group.rows.iter().filter(|row| row.modified).count() {

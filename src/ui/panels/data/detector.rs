@@ -122,7 +122,7 @@ impl Detector {
                     "Ring from the beam to the edge",
                     Ring { center: middle, inner: beam, outer: side / 2.0 },
                 ),
-                ("Whole", "All pixels", Ring { center: middle, inner: 0.0, outer: side * 0.75 }),
+                ("All", "All pixels", Ring { center: middle, inner: 0.0, outer: side * 0.75 }),
             ] {
                 if ui.small_button(name).on_hover_text(help).clicked() {
                     *ring = preset;
@@ -133,8 +133,8 @@ impl Detector {
             let fields = [
                 ("x", &mut ring.center.x, 0.0..=side),
                 ("y", &mut ring.center.y, 0.0..=side),
-                ("Inner radius", &mut ring.inner, 0.0..=side),
-                ("Outer radius", &mut ring.outer, 0.5..=side),
+                ("inner", &mut ring.inner, 0.0..=side),
+                ("outer", &mut ring.outer, 0.5..=side),
             ];
             for (name, value, range) in fields {
                 let label = ui.label(RichText::new(name).weak());
@@ -178,7 +178,7 @@ impl Detector {
         let center = shown.to_screen(ring.center.x, ring.center.y);
         for radius in [ring.outer, ring.inner].into_iter().filter(|radius| *radius > 0.0) {
             painter.circle_stroke(center, radius * shown.scale, Stroke::new(3.5, palette.over_dark));
-            painter.circle_stroke(center, radius * shown.scale, Stroke::new(1.5, palette.over_accent));
+            painter.circle_stroke(center, radius * shown.scale, Stroke::new(1.5, palette.over_light));
         }
         let fill = Color32::from_rgba_unmultiplied(palette.over_accent.r(), palette.over_accent.g(), 0, 30);
         let width = (ring.outer - ring.inner) * shown.scale;

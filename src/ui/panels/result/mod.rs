@@ -2,11 +2,12 @@
 //!
 //! * `rendering`: display data of a result; `colors`: color settings; `controls`: display settings.
 //! * `images`, `pane`: the images; `toolbar`: above them; `inspector`: beside them; `summary`: the header line.
-//! * `metrics`: agreement with the reference or another run; `export`: files and clipboard.
+//! * `metrics`: agreement with the reference or another run; `export`: files and clipboard; `caption`: text of a figure.
 //!
 //! Hazard: flattening, unwrapping and painting a megapixel object takes a noticeable time. Remedy: renderings, large
 //! images, statistics and files are computed in the background, and the latest available one is displayed.
 
+mod caption;
 mod colors;
 mod controls;
 mod empty;
@@ -76,7 +77,7 @@ impl View {
         let Some(result) = &state.result else {
             return empty::show(ui, state, outbox, actions);
         };
-        self.finish_export(ui, outbox, actions);
+        self.finish_export(ui, state, outbox, actions);
         self.tool_keys(ui);
         summary::show(ui, result);
         ui.add_space(4.0);

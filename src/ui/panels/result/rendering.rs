@@ -221,6 +221,8 @@ pub struct Rendering {
     pub amplitude_scale: f64,
     /// Agreement of the two objects, or the reason why it cannot be computed.
     pub agreement: Option<Result<Agreement, String>>,
+    /// True if the other object is another run, not the reference object of the dataset.
+    pub with_run: bool,
     /// Scan positions `[x, y]`, in pixels from the top left corner of the images.
     pub positions: Vec<[f64; 2]>,
     /// Misfit of each pattern.
@@ -300,6 +302,7 @@ impl Rendering {
             fit,
             amplitude_scale,
             agreement,
+            with_run: options.reference == Some(Reference::Run),
             shifts: result.shifts(),
             positions,
             residuals: result.residuals.clone(),

@@ -98,8 +98,10 @@ impl View {
             ui.add_enabled(false, egui::Button::new("Export")).on_disabled_hover_text("Preparing the export");
         } else {
             ui.menu_button("Export", |ui| {
-                for (i, export) in [Export::Shown, Export::Copy].into_iter().chain(Export::NUMBERS).enumerate() {
-                    if i == 2 {
+                for (i, export) in
+                    [Export::Shown, Export::Figure, Export::Copy].into_iter().chain(Export::NUMBERS).enumerate()
+                {
+                    if i == 3 {
                         ui.separator();
                     }
                     if ui.button(export.label()).on_hover_text(export.help()).clicked() {
