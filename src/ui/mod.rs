@@ -48,6 +48,9 @@ const APP_ID: &str = "ptychoscope";
 /// # Errors
 /// There is no display, or neither renderer works on it.
 pub fn run(file: Option<PathBuf>, closer: &Closer) -> Result<()> {
+    if let Some(problem) = no_display() {
+        return Err(problem);
+    }
     let first = open_with(eframe::Renderer::Wgpu, file.clone(), closer.clone());
     let Err(first) = first else { return Ok(()) };
     // An event loop can be created only once, so the second renderer can succeed only if the first one had a display.
@@ -59,6 +62,18 @@ pub fn run(file: Option<PathBuf>, closer: &Closer) -> Result<()> {
                 .hint("Without a display, use `ptychoscope run DATASET`; see --help"),
         )),
     }
+}
+
+/// Error if no display is named, where windows need one.
+fn no_display() -> Option<Error> {
+    let named = ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"].iter().any(|name| std::env::var_os(name).is_some());
+    (cfg!(target_os = "linux") && !named).then(|| {
+        Error::Failed(
+            Problem::new("The window cannot open: there is no display")
+                .expected("a desktop session, or a remote one with `ssh -X`")
+                .hint("Without a display, use `ptychoscope run DATASET`; see --help"),
+        )
+    })
 }
 
 /// Icon of the program.

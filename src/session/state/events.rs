@@ -20,6 +20,13 @@ impl State {
                 self.live_pictures = LivePictures::default();
                 self.add_log(Some(event.at), Level::Info, format!("Started job {}: {}", event.job, kind.name()));
             }
+            EventKind::Dataset(data) if self.dataset.is_none() && self.job.is(JobKind::Resume) => {
+                // A resumed run brings its dataset into the Data panel, without leaving the progress.
+                let step = self.step;
+                let opened = self.open_dataset(data.path.clone());
+                effects.extend(opened.into_iter().filter(|effect| !matches!(effect, Effect::Show(_))));
+                self.step = step;
+            }
             EventKind::Note { text } => self.add_log(Some(event.at), Level::Info, in_window(text)),
             EventKind::Device(device) => {
                 self.add_log(Some(event.at), Level::Info, format!("Device: {} ({})", device.name, device.kind.label()));

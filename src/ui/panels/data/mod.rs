@@ -47,7 +47,7 @@ pub(super) fn patterns_of(dataset: crate::data::Dataset) -> Patterns {
 }
 
 /// Minimum width with checks and images side by side.
-const WIDE: f32 = 900.0;
+const WIDE: f32 = 1020.0;
 
 /// State of the data panel.
 #[derive(Default)]
@@ -170,11 +170,12 @@ impl View {
     ) {
         let width = ui.available_width();
         verdicts::last_fix(ui, state, actions);
+        orientation::show(ui, state, dataset, actions);
+        verdicts::preview(ui, dataset);
         if let Some(inspection) = &dataset.inspection {
             verdicts::show(ui, state, inspection, actions);
             ui.add_space(8.0);
         }
-        orientation::show(ui, state, dataset, actions);
         let tall = (0.9 * width).clamp(320.0, 520.0);
         for section in [Section::Patterns, Section::Scan, Section::Probe, Section::Object, Section::Photons] {
             let height = match section {
@@ -240,6 +241,8 @@ impl View {
     /// Checks and table of arrays.
     fn facts(&mut self, ui: &mut egui::Ui, state: &State, dataset: &OpenDataset, actions: &mut Vec<Action>) {
         verdicts::last_fix(ui, state, actions);
+        orientation::show(ui, state, dataset, actions);
+        verdicts::preview(ui, dataset);
         match &dataset.inspection {
             Some(inspection) => verdicts::show(ui, state, inspection, actions),
             None if dataset.loading => {
@@ -250,7 +253,6 @@ impl View {
             }
             None => {}
         }
-        orientation::show(ui, state, dataset, actions);
         ui.add_space(8.0);
         if !dataset.arrays.is_empty() {
             ui.label(RichText::new("Arrays in the file").strong());

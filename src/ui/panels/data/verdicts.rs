@@ -1,9 +1,11 @@
 //! Checks of a file, worst first, with a button for each fix and one to undo the last fix.
 
+use super::summary::is_poor;
 use crate::data::{Inspection, Status, Verdict};
-use crate::session::{Action, Level, State, in_window};
+use crate::session::{Action, Level, OpenDataset, State, in_window};
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
+use crate::ui::widgets::numbers::short;
 use eframe::egui::{self, RichText};
 
 /// Common keys of files that look like words.
@@ -86,6 +88,23 @@ fn show_verdict(ui: &mut egui::Ui, state: &State, verdict: &Verdict, actions: &m
             });
         });
     });
+}
+
+/// A warning if the quick preview explains the patterns poorly.
+pub(super) fn preview(ui: &mut egui::Ui, dataset: &OpenDataset) {
+    let Some((_, misfit)) = dataset.preview.as_ref().filter(|(_, misfit)| is_poor(*misfit)) else { return };
+    let palette = theme::palette(ui);
+    ui.horizontal_top(|ui| {
+        mark(ui, Level::Warning, 14.0).on_hover_text("Warning");
+        ui.vertical(|ui| {
+            ui.spacing_mut().item_spacing.y = 2.0;
+            ui.label(RichText::new("Quick preview").strong());
+            let text = format!("It explains the patterns poorly: misfit {}", short(*misfit));
+            ui.label(RichText::new(text).color(palette.warning));
+            ui.label("Check probe, unit of the patterns, positions and orientation");
+        });
+    });
+    ui.add_space(2.0);
 }
 
 /// The last fix that was applied, with a button to undo it.

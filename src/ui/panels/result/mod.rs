@@ -79,9 +79,10 @@ impl View {
         };
         self.finish_export(ui, state, outbox, actions);
         self.tool_keys(ui);
-        summary::show(ui, result);
-        ui.add_space(4.0);
         let rendering = self.rendering(ui, result, state.beside.as_ref());
+        let amplitude = rendering.as_ref().and_then(|(_, rendering)| rendering.result.plane(Quantity::Amplitude));
+        summary::show(ui, result, amplitude.map(|plane| plane.ordered.limits(0.5, 0.5).low));
+        ui.add_space(4.0);
         self.toolbar(ui, state, rendering.as_ref().map(|(_, rendering)| rendering.as_ref()), actions);
         ui.separator();
         let Some((key, rendering)) = rendering else {
