@@ -6,7 +6,7 @@ use super::state::State;
 use crate::config::Config;
 use crate::system::file_name;
 use crate::worker::message::{Control, Destination, Job, JobOutcome, Summary};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// State of a queued job.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,7 +95,7 @@ impl Queue {
 impl State {
     /// Configuration with which a dataset would be queued: the current one, with the data settings remembered for the file, if
     /// any, else those of the open file.
-    fn config_for(&self, dataset: &PathBuf) -> Config {
+    fn config_for(&self, dataset: &Path) -> Config {
         let mut draft = self.draft.clone();
         if let Some(settings) = self.file_settings.of(dataset) {
             file_settings::replace(&mut draft, settings);

@@ -3,9 +3,11 @@
 use crate::config::Config;
 
 /// Reworded programs of the command line.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("`ptychoscope inspect` lists them", "the table of arrays lists them"),
-    ("list them with `ptychoscope inspect`", "the table of arrays lists them all"),
+    ("list them with `ptychoscope inspect`", "the checks below list them"),
+    ("ssign the arrays with --set", "ssign the arrays under “Use as” in the table, or with --set"),
+    ("Store the missing arrays under these names; an array", "An array"),
     ("Check the dataset with `ptychoscope inspect`", "Check the dataset in the Data panel"),
 ];
 

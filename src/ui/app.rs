@@ -312,7 +312,9 @@ impl App {
 
     /// Start of the path in a file dialog: the folder of the latest file, with a trailing separator.
     fn dialog_folder(&self) -> String {
-        let folder = self.core.state.recent.first().and_then(|path| path.parent()).unwrap_or(&self.dialogs_folder);
+        let state = &self.core.state;
+        let file = state.dataset.as_ref().map(|dataset| &dataset.path).or(state.recent.first());
+        let folder = file.and_then(|path| path.parent()).unwrap_or(&self.dialogs_folder);
         if folder.as_os_str().is_empty() { String::new() } else { format!("{}/", folder.display()) }
     }
 
@@ -492,7 +494,7 @@ impl App {
     fn dialogs(&mut self, context: &Context) {
         if let Some(dialog) = self.dialog.take() {
             match dialog.show(context) {
-                Answer::Open(dialog) => self.dialog = Some(dialog),
+                Answer::Open(dialog) => self.dialog = Some(*dialog),
                 Answer::Chosen(purpose, path) => self.use_path(purpose, path),
                 Answer::Canceled => {}
             }

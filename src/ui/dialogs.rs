@@ -66,7 +66,7 @@ pub(super) struct Dialog<T> {
 /// State of a dialog after a frame.
 pub(super) enum Answer<T> {
     /// Still open.
-    Open(Dialog<T>),
+    Open(Box<Dialog<T>>),
     /// Closed with a path.
     Chosen(T, PathBuf),
     /// Closed without a path.
@@ -147,7 +147,7 @@ impl<T> Dialog<T> {
         } else if choice.canceled {
             Answer::Canceled
         } else {
-            Answer::Open(self)
+            Answer::Open(Box::new(self))
         }
     }
 
@@ -474,7 +474,7 @@ mod tests {
                 |ui, (dialog, chosen): &mut Bench| {
                     let Some(open) = dialog.take() else { return };
                     match open.show(ui.ctx()) {
-                        Answer::Open(open) => *dialog = Some(open),
+                        Answer::Open(open) => *dialog = Some(*open),
                         Answer::Chosen((), path) => *chosen = Some(path),
                         Answer::Canceled => {}
                     }

@@ -112,6 +112,8 @@ impl State {
             Reply::RunsChanged => return self.dispatch(Action::RefreshRuns),
             Reply::Failed { path, failure } => {
                 self.reading_result = false;
+                let on_page = self.step == Step::Data;
+                let shown = on_page && self.dataset.as_ref().is_some_and(|dataset| dataset.path == path);
                 if let Some(dataset) = self.dataset_at(&path) {
                     dataset.loading = false;
                     dataset.patterns = None;
@@ -119,7 +121,8 @@ impl State {
                 }
                 let title = failure.problem().title.clone();
                 self.add_log(None, Level::Error, in_window(&failure.message));
-                return vec![Effect::Toast { level: Level::Error, text: title }];
+                // The page in front says it already.
+                return if shown { Vec::new() } else { vec![Effect::Toast { level: Level::Error, text: title }] };
             }
         }
         Vec::new()

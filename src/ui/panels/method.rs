@@ -85,25 +85,24 @@ pub fn choose(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
 pub fn cards(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     let now = Way::of(state.draft.config());
     let palette = theme::palette(ui);
-    let wide = ui.available_width() >= WIDE;
-    let gap = ui.spacing().item_spacing.x;
-    let width = if wide { (ui.available_width() - 2.0 * gap) / 3.0 } else { ui.available_width() };
-    let mut card = |ui: &mut Ui, way: Way| {
+    let card = |ui: &mut Ui, way: Way, actions: &mut Vec<Action>| {
         let mut job = LayoutJob::default();
         let title = if now == way { palette.accent } else { ui.visuals().text_color() };
         job.append(way.label(), 0.0, TextFormat::simple(FontId::proportional(14.5), title));
         let text = format!("\n{}", way.description());
         job.append(&text, 0.0, TextFormat::simple(FontId::proportional(11.5), palette.weak));
-        job.wrap.max_width = width - 2.0 * ui.spacing().button_padding.x;
-        let button = Button::selectable(now == way, job).wrap().frame_when_inactive(true).min_size(vec2(width, 0.0));
+        let size = vec2(ui.available_width(), if ui.available_width() < WIDE / 2.0 { 56.0 } else { 40.0 });
+        let button = Button::selectable(now == way, job).wrap().frame_when_inactive(true).min_size(size);
         let button = ui.add_enabled(!state.is_busy(), button);
         button.widget_info(|| egui::WidgetInfo::selected(egui::Role::RadioButton, true, now == way, way.label()));
         choice(button, way, now, state, actions);
     };
-    if wide {
-        ui.horizontal_top(|ui| Way::ALL.into_iter().for_each(|way| card(ui, way)));
+    if ui.available_width() >= WIDE {
+        ui.columns(Way::ALL.len(), |columns| {
+            columns.iter_mut().zip(Way::ALL).for_each(|(ui, way)| card(ui, way, actions));
+        });
     } else {
-        Way::ALL.into_iter().for_each(|way| card(ui, way));
+        Way::ALL.into_iter().for_each(|way| card(ui, way, actions));
     }
 }
 

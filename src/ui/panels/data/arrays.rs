@@ -18,7 +18,7 @@ pub(super) fn show(ui: &mut egui::Ui, state: &State, arrays: &[ArraySummary], ac
         .striped(true)
         .vscroll(false)
         .cell_layout(right)
-        .column(Column::exact((width - 3.0 * GAP - ROLE - TYPE - SHAPE).max(70.0)).clip(true))
+        .column(Column::exact((width - 3.0 * GAP - ROLE - TYPE - SHAPE).clamp(70.0, 420.0)).clip(true))
         .column(Column::exact(SHAPE).clip(true))
         .column(Column::exact(TYPE).clip(true))
         .column(Column::remainder().clip(true))

@@ -139,8 +139,8 @@ impl View {
             return self.section(ui, Section::Patterns, all, state, dataset, patterns, actions);
         }
         let alone = self.browser.has_detector();
-        let upper = if alone { space.y.max(360.0) } else { (0.6 * (space.y - gap.y)).max(330.0) };
-        let lower = (space.y - gap.y - upper).max(215.0);
+        let upper = if alone { space.y.max(360.0) } else { (0.6 * (space.y - gap.y)).max(310.0) };
+        let lower = (space.y - gap.y - upper).max(190.0);
         let half = (space.x - 2.0 * gap.x) / 2.0;
         ui.horizontal_top(|ui| {
             self.section(ui, Section::Patterns, [half, upper], state, dataset, patterns, actions);

@@ -32,6 +32,7 @@ impl View {
             ui.horizontal_wrapped(|ui| {
                 // Fits one row in a 1280-point window.
                 ui.spacing_mut().item_spacing.x = 4.0;
+                ui.spacing_mut().button_padding.x = 6.5;
                 self.quantity_buttons(ui, rendering);
                 ui.separator();
                 compare(ui, &mut self.controls, state, actions);

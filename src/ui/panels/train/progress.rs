@@ -26,6 +26,10 @@ pub(in crate::ui::panels) fn remaining(state: &State) -> Option<f64> {
 /// budget does.
 fn time_left(progress: &Progress, curve: &[CurvePoint], history: &[EpochPoint]) -> Option<f64> {
     let by_average = progress.remaining_s?;
+    if curve.is_empty() {
+        // The direct solver reports no optimizer steps.
+        return Some(by_average);
+    }
     let Some(epochs) = progress.epochs else { return Some(by_average) };
     // The average includes the slow start.
     let rate = recent_rate(curve)?;

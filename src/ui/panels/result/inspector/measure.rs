@@ -86,14 +86,15 @@ pub(super) fn profile(ui: &mut Ui, controls: &mut Controls, rendering: &Renderin
             ui.ctx().copy_text(csv(unit, quantity.label(), &curves));
         }
     });
-    if let Some(width) = curves.first().and_then(|curve| edge_width(curve)) {
-        let text = match per_pixel {
-            Some(_) => imaging::length_text(width * 1e-6),
-            None => format!("{width:.1} px"),
-        };
-        let help = "Distance over which the first curve goes from 10 % to 90 % between the means of its two ends";
-        ui.label(format!("Edge 10–90 %: {text}")).on_hover_text(help);
-    }
+    edge(ui, &curves, per_pixel.is_some());
+}
+
+/// The 10–90 % width of an edge along the first curve, if there is one.
+fn edge(ui: &mut Ui, curves: &[Vec<[f64; 2]>], in_um: bool) {
+    let Some(width) = curves.first().and_then(|curve| edge_width(curve)) else { return };
+    let text = if in_um { imaging::length_text(width * 1e-6) } else { format!("{width:.1} px") };
+    let help = "Distance over which the first curve goes from 10 % to 90 % between the means of its two ends";
+    ui.label(format!("Edge 10–90 %: {text}")).on_hover_text(help);
 }
 
 /// Table of curves with common distances: distance, then the value of each curve.
