@@ -220,8 +220,10 @@ fn a_failure_is_logged_and_shown_and_replies_about_other_files_are_ignored() {
     state.on_reply(Reply::Opened(patterns("scan.npz")));
     assert!(state.dataset.as_ref().unwrap().patterns.is_none());
     let failure = Failure::from(crate::error::Error::bad_input("No probe"));
-    let effects = state.on_reply(Reply::Failed { path: "other.npz".into(), failure });
-    assert_eq!(effects, [Effect::Toast { level: Level::Error, text: "No probe".into() }]);
+    let failed = || Reply::Failed { path: "other.npz".into(), failure: failure.clone() };
+    assert_eq!(state.on_reply(failed()), [], "the panel in front shows it");
+    state.dispatch(Action::Go(Step::Configure));
+    assert_eq!(state.on_reply(failed()), [Effect::Toast { level: Level::Error, text: "No probe".into() }]);
     assert_eq!(state.log.last().unwrap().level, Level::Error);
     assert!(state.why_not_start().unwrap().contains("No probe"));
 }

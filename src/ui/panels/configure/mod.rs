@@ -116,7 +116,7 @@ impl View {
             }
             shown += rows.len();
             let header = egui::CollapsingHeader::new(RichText::new(title(group, way)).strong().size(14.5))
-                .id_salt(("fields of", group.name, filtering))
+                .id_salt(("fields of", group.name, filtering, way == Way::Network))
                 .default_open(
                     filtering
                         || matches!(group.name, "training" | "model" | "data")
