@@ -1,6 +1,5 @@
 //! Actions of the user and their effects.
 
-use super::queue::QueueAction;
 use crate::config::{Config, Method};
 use crate::library::Request;
 use crate::worker::message::{Control, Job, LivePace, Sources};
@@ -68,6 +67,27 @@ impl Source {
             Self::Positions => &mut sources.positions,
         }
     }
+}
+
+/// A change of the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueueAction {
+    /// Add these datasets with the current configuration.
+    Add(Vec<PathBuf>),
+    /// Start the waiting jobs, or go on with them.
+    Start,
+    /// Start no further job; the running one goes on.
+    Pause,
+    /// Move a job up.
+    MoveUp(u64),
+    /// Move a job down.
+    MoveDown(u64),
+    /// Remove a job that is not running.
+    Remove(u64),
+    /// Let a failed, stopped or finished job wait again.
+    Retry(u64),
+    /// Remove all jobs that are done.
+    ClearDone,
 }
 
 /// An action of the user.

@@ -15,13 +15,13 @@ mod state;
 mod watched_files;
 mod wording;
 
-pub use action::{Action, Effect, Level, Source, Step};
+pub use action::{Action, Effect, Level, QueueAction, Source, Step};
 pub use changes::{Change, Changes};
 pub use draft::Draft;
 pub use file_settings::{FileSettings, LeftBehind, Settings, belongs_to_dataset, settings_of};
 pub use job_progress::{CurvePoint, JobProgress, Status};
 pub use live_pictures::LivePictures;
-pub use queue::{JobState, Queue, QueueAction, QueuedJob};
+pub use queue::{JobState, Queue, QueuedJob};
 pub use simulation::SimulationSetup;
 pub use state::{ComparedRun, LogEntry, OpenBundle, OpenDataset, State};
 pub use watched_files::{WatchSetup, WatchedFiles};

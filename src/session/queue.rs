@@ -1,6 +1,6 @@
 //! Queue of reconstructions: many datasets, one after the other.
 
-use super::action::{Effect, Level};
+use super::action::{Effect, Level, QueueAction};
 use super::file_settings;
 use super::state::State;
 use crate::config::Config;
@@ -44,27 +44,6 @@ pub struct Queue {
     /// True while the next waiting job starts by itself.
     pub on: bool,
     added: u64,
-}
-
-/// A change of the queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum QueueAction {
-    /// Add these datasets with the current configuration.
-    Add(Vec<PathBuf>),
-    /// Start the waiting jobs, or go on with them.
-    Start,
-    /// Start no further job; the running one goes on.
-    Pause,
-    /// Move a job up.
-    MoveUp(u64),
-    /// Move a job down.
-    MoveDown(u64),
-    /// Remove a job that is not running.
-    Remove(u64),
-    /// Let a failed, stopped or finished job wait again.
-    Retry(u64),
-    /// Remove all jobs that are done.
-    ClearDone,
 }
 
 impl Queue {
