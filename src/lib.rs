@@ -14,7 +14,7 @@
 //! | [`error`] |  | [`error::Error`] and [`error::Problem`]: messages for people |
 //! | [`config`] |  | one struct per stage; fields with help, range and group; presets; TOML, YAML, JSON; import from PtychoPINN |
 //! | [`fourier`] |  | discrete Fourier transforms of host arrays |
-//! | [`system`] |  | running programs, whole files, thread priority, main memory |
+//! | [`system`] |  | running programs, whole files, thread priority, main memory, messages of libraries |
 //! | [`formats`] |  | NPY, NPZ, HDF5, pickle, TIFF: bounded readers and writers without ptychography |
 //! | [`data`] | `formats`, `metrics` | datasets: reading and checking, sampling, normalization, the stitched object as a file |
 //! | [`metrics`] |  | quality of an object, against its data and against a reference; probe diameter and overlap |

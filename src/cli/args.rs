@@ -19,13 +19,16 @@ use super::simulate::SimulateArgs;
 use super::sweep::SweepArgs;
 use super::train::TrainArgs;
 use crate::error::{Error, Problem};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 /// All command-line arguments.
 #[derive(Debug, Parser)]
-#[command(name = "ptychoscope", version, about, max_term_width = 110)]
+#[command(name = "ptychoscope", version, about, max_term_width = 110, args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
+    /// File to open in the window: a dataset, model, configuration or run folder
+    pub file: Option<PathBuf>,
     /// Subcommand; the graphical window if there is none.
     #[command(subcommand)]
     pub command: Option<Task>,
@@ -95,7 +98,11 @@ impl Args {
                 _ => argument,
             }
         });
-        Self::try_parse_from(arguments.collect::<Vec<_>>())
+        let args = Self::try_parse_from(arguments.collect::<Vec<_>>())?;
+        match &args.file {
+            Some(file) if !file.exists() => Err(neither(file)),
+            _ => Ok(args),
+        }
     }
 }
 
@@ -107,10 +114,20 @@ pub(super) fn problem(error: &clap::Error) -> Error {
     Error::BadInput(Problem::new(title.trim_start_matches("error: ")).hint(tip))
 }
 
+/// Error about a word that is neither a subcommand nor an existing file.
+fn neither(word: &Path) -> clap::Error {
+    let mut command = Args::command();
+    let names: Vec<String> = command.get_subcommands().map(|task| task.get_name().to_owned()).collect();
+    let word = word.display().to_string();
+    let near = |name: &&String| word.len() > 2 && (name.starts_with(&word) || word.starts_with(name.as_str()));
+    let hint = names.iter().find(near).map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+    let text = format!("{word:?} is neither a subcommand nor an existing file{hint}\n");
+    command.error(clap::error::ErrorKind::InvalidSubcommand, text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn read(words: &[&str]) -> Result<Args, clap::Error> {
         Args::read([&["ptychoscope"], words].concat().into_iter().map(OsString::from))
@@ -205,6 +222,21 @@ mod tests {
         assert_eq!(error.exit_code(), 2);
         assert_eq!(error.problem().title, "unexpected argument '--epoch' found");
         assert!(error.problem().hint.contains("--epochs"), "{error}");
+    }
+
+    #[test]
+    fn a_file_alone_is_opened_in_the_window() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let args = read(&[file]).unwrap();
+        assert!(args.command.is_none());
+        assert_eq!(args.file.as_deref(), Some(Path::new(file)));
+        assert!(read(&[]).unwrap().file.is_none());
+        assert!(matches!(read(&["gui", "a.npz"]).unwrap().command, Some(Task::Gui(_))));
+        let error = read(&["no_such_file.npz"]).unwrap_err().to_string();
+        assert!(error.contains("neither a subcommand nor an existing file"), "{error}");
+        let typo = read(&["eval"]).unwrap_err().to_string();
+        assert!(typo.contains("did you mean `evaluate`"), "{typo}");
+        assert!(read(&[file, "train"]).is_err());
     }
 
     #[test]

@@ -54,8 +54,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
+    crate::system::messages::receive();
     let result = match args.command {
-        None => gui::gui(None),
+        None => gui::gui(args.file),
         Some(Task::Gui(args)) => gui::gui(args.file),
         Some(Task::Run(args)) => train::train(args, true),
         Some(Task::Train(args)) => {

@@ -1,6 +1,6 @@
 //! Actions of the user and their effects.
 
-use crate::config::Config;
+use crate::config::{Config, Method};
 use crate::library::Request;
 use crate::worker::message::{Control, Job, LivePace, Sources};
 use std::path::PathBuf;
@@ -69,6 +69,27 @@ impl Source {
     }
 }
 
+/// A change of the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueueAction {
+    /// Add these datasets with the current configuration.
+    Add(Vec<PathBuf>),
+    /// Start the waiting jobs, or go on with them.
+    Start,
+    /// Start no further job; the running one goes on.
+    Pause,
+    /// Move a job up.
+    MoveUp(u64),
+    /// Move a job down.
+    MoveDown(u64),
+    /// Remove a job that is not running.
+    Remove(u64),
+    /// Let a failed, stopped or finished job wait again.
+    Retry(u64),
+    /// Remove all jobs that are done.
+    ClearDone,
+}
+
 /// An action of the user.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
@@ -80,6 +101,12 @@ pub enum Action {
     Reload,
     /// Close the dataset.
     CloseDataset,
+    /// Apply the data settings of the previously open file to this one as well.
+    KeepDataSettings,
+    /// Leave the data settings of the previously open file behind.
+    DismissDataSettings,
+    /// Read the dataset without any data settings, as described by the file itself.
+    ResetDataSettings,
     /// Go to a step.
     Go(Step),
     /// Select a pattern of the dataset.
@@ -98,6 +125,15 @@ pub enum Action {
         /// Dotted paths and values, as for `--set`.
         fields: Vec<(String, String)>,
     },
+    /// Choose the method of reconstruction.
+    SetMethod {
+        /// Network or direct solver.
+        method: Method,
+        /// Epochs of polishing after a network; 0 for none.
+        polish_epochs: usize,
+    },
+    /// Train again with this time budget, in seconds.
+    TrainFor(u64),
     /// Undo the latest configuration change.
     Undo,
     /// Redo the change undone last.
@@ -154,6 +190,8 @@ pub enum Action {
     PreviewSimulation,
     /// Simulate a dataset, write it to this file and open it.
     Simulate(PathBuf),
+    /// Change the queue.
+    Queue(QueueAction),
     /// Pause, resume or stop the job.
     Steer(Control),
     /// Set the frequency of live pictures.
@@ -244,6 +282,10 @@ pub enum Effect {
         /// One sentence.
         text: String,
     },
+    /// Offer the list of runs with the latest message.
+    OfferRuns,
+    /// Remove the messages about the file that was open.
+    ClearProblems,
     /// Bring a step to the front.
     Show(Step),
     /// Request the user's attention: a long job has ended.

@@ -48,6 +48,11 @@ impl Changes {
         self.done.push(Change { label, is_fix, field: field.map(str::to_owned), other: before });
     }
 
+    /// Forgets all changes: those of one dataset do not apply to the next.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
     /// Undoes the latest change; returns the configuration before it.
     pub(super) fn undo(&mut self, now: &Draft) -> Option<Draft> {
         swap_latest(&mut self.done, &mut self.undone, now)

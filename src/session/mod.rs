@@ -6,17 +6,23 @@
 mod action;
 mod changes;
 mod draft;
+mod file_settings;
 mod job_progress;
 mod live_pictures;
+mod queue;
 mod simulation;
 mod state;
 mod watched_files;
+mod wording;
 
-pub use action::{Action, Effect, Level, Source, Step};
+pub use action::{Action, Effect, Level, QueueAction, Source, Step};
 pub use changes::{Change, Changes};
 pub use draft::Draft;
+pub use file_settings::{FileSettings, LeftBehind, Settings, belongs_to_dataset, settings_of};
 pub use job_progress::{CurvePoint, JobProgress, Status};
 pub use live_pictures::LivePictures;
+pub use queue::{JobState, Queue, QueuedJob};
 pub use simulation::SimulationSetup;
 pub use state::{ComparedRun, LogEntry, OpenBundle, OpenDataset, State};
 pub use watched_files::{WatchSetup, WatchedFiles};
+pub use wording::in_window;

@@ -5,12 +5,13 @@ use super::commands::Command;
 use super::dialogs::{Answer, Dialog, Question};
 use super::frame_times::FrameTimes;
 use super::layout::{self, Drawer, Pane};
+use super::panels::palette::Target;
 use super::panels::{self, Outbox, Views};
 use super::toasts::Toasts;
 use super::{persist, theme};
 use crate::config::Config;
 use crate::error::Result;
-use crate::session::{Action, Draft, Level, Source, State, Status, Step, WatchSetup};
+use crate::session::{Action, Draft, Level, QueueAction, Source, State, Status, Step, WatchSetup, belongs_to_dataset};
 use crate::worker::message::{Control, Stage};
 use eframe::egui::{self, Context, RichText, ThemePreference, ViewportCommand};
 use egui_tiles::Tree;
@@ -46,6 +47,7 @@ const MENUS: [(&str, &[&[Command]]); 3] = [
                 Command::ShowConfigure,
                 Command::ShowTrain,
                 Command::ShowResult,
+                Command::ShowQueue,
                 Command::ShowRuns,
                 Command::ShowLog,
             ],
@@ -72,12 +74,27 @@ fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }
 
+/// Datasets in a folder, by name: the files with the endings of datasets.
+fn datasets_in(folder: &std::path::Path) -> Vec<PathBuf> {
+    const ENDINGS: [&str; 6] = ["npz", "h5", "hdf5", "cxi", "mat", "ptyd"];
+    let is_dataset = |path: &PathBuf| {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_dataset).collect();
+    files.sort();
+    files
+}
+
 /// Purpose of a path that the user is asked for.
 enum Purpose {
     Open,
     SaveConfig,
     RunsFolder,
     WatchFolder,
+    QueueFile,
+    QueueFolder,
     Source(Source),
     Simulate,
     UseMask,
@@ -142,12 +159,17 @@ impl App {
             preview_off: !settings.first_look,
             watch: WatchSetup { folder: settings.watch_folder.clone(), polish_epochs: settings.watch_polish },
             presets_folder: folders.presets,
+            file_settings: stored.files,
+            may_choose_method: stored.config.is_none(),
             ..State::default()
         };
         if let Some(config) = stored.config.as_deref().and_then(|text| Config::from_toml(text).ok()) {
             let mut draft = Draft::default();
-            for (field, text) in Config::fields().iter().filter_map(|f| Some((f.path, config.get(f.path).ok()?))) {
-                draft.set(field, &text);
+            // Data settings come back with their file.
+            for field in Config::fields().into_iter().filter(|field| !belongs_to_dataset(field.path)) {
+                if let Ok(text) = config.get(field.path) {
+                    draft.set(field.path, &text);
+                }
             }
             state.draft = draft;
         }
@@ -203,22 +225,31 @@ impl App {
             }
             Command::SaveConfig => {
                 let name = "config.toml".to_owned();
-                return self.ask(Question::SaveFile { name: name.clone() }, Purpose::SaveConfig, name);
+                let text = self.dialog_folder() + &name;
+                return self.ask(Question::SaveFile { name }, Purpose::SaveConfig, text);
             }
             Command::Quit => return context.send_viewport_cmd(ViewportCommand::Close),
             Command::ShowRuns => return layout::show(&mut self.tree, Pane::Runs),
             Command::ShowLog => return layout::show(&mut self.tree, Pane::Log),
             Command::ShowSimulate => return layout::show(&mut self.tree, Pane::Simulate),
             Command::ShowWatch => return layout::show(&mut self.tree, Pane::Watch),
+            Command::ShowQueue => return layout::show(&mut self.tree, Pane::Queue),
             Command::ResetLayout => {
                 self.tree = layout::default_tree();
                 return layout::show(&mut self.tree, Pane::of(self.core.state.step));
             }
             Command::NextTheme => {
+                // Each step changes what is seen: from the theme of the system to the other one first.
+                let system = match context.system_theme() {
+                    Some(egui::Theme::Light) => ThemePreference::Light,
+                    _ => ThemePreference::Dark,
+                };
+                let other =
+                    if system == ThemePreference::Light { ThemePreference::Dark } else { ThemePreference::Light };
                 self.settings.theme = match self.settings.theme {
-                    ThemePreference::System => ThemePreference::Dark,
-                    ThemePreference::Dark => ThemePreference::Light,
-                    ThemePreference::Light => ThemePreference::System,
+                    ThemePreference::System => other,
+                    now if now == other => system,
+                    _ => ThemePreference::System,
                 };
                 return context.set_theme(self.settings.theme);
             }
@@ -276,12 +307,14 @@ impl App {
 
     /// Opens a dialog for a path; its field starts with `text`.
     fn ask(&mut self, question: Question, purpose: Purpose, text: String) {
-        self.dialog = Some(Dialog::new(question, purpose, text));
+        self.dialog = Some(Dialog::new(question, purpose, text, &self.core.state.recent));
     }
 
     /// Start of the path in a file dialog: the folder of the latest file, with a trailing separator.
     fn dialog_folder(&self) -> String {
-        let folder = self.core.state.recent.first().and_then(|path| path.parent()).unwrap_or(&self.dialogs_folder);
+        let state = &self.core.state;
+        let file = state.dataset.as_ref().map(|dataset| &dataset.path).or(state.recent.first());
+        let folder = file.and_then(|path| path.parent()).unwrap_or(&self.dialogs_folder);
         if folder.as_os_str().is_empty() { String::new() } else { format!("{}/", folder.display()) }
     }
 
@@ -313,6 +346,8 @@ impl App {
         for request in self.core.take_requests() {
             match request {
                 WindowRequest::Toast(level, text, details) => self.toasts.add(level, text, details),
+                WindowRequest::OfferRuns => self.toasts.offer(Command::ShowRuns),
+                WindowRequest::ClearProblems => self.toasts.clear_problems(),
                 WindowRequest::Show(step) => layout::show(&mut self.tree, Pane::of(step)),
                 WindowRequest::Attention => {
                     let attention = egui::UserAttentionType::Informational;
@@ -333,8 +368,9 @@ impl App {
             self.core.dispatch(Action::Open(file));
         }
         if datasets.len() > 1 {
-            let text = format!("{} datasets were dropped; only the first is opened", datasets.len());
-            self.core.dispatch(Action::Notify { level: Level::Warning, text });
+            let text = format!("{} datasets were dropped: the first is opened, all are in the queue", datasets.len());
+            self.core.dispatch(Action::Notify { level: Level::Info, text });
+            self.core.dispatch(Action::Queue(QueueAction::Add(datasets)));
         }
     }
 
@@ -458,7 +494,7 @@ impl App {
     fn dialogs(&mut self, context: &Context) {
         if let Some(dialog) = self.dialog.take() {
             match dialog.show(context) {
-                Answer::Open(dialog) => self.dialog = Some(dialog),
+                Answer::Open(dialog) => self.dialog = Some(*dialog),
                 Answer::Chosen(purpose, path) => self.use_path(purpose, path),
                 Answer::Canceled => {}
             }
@@ -467,7 +503,11 @@ impl App {
             let reasons = |command| self.disabled_reason(command);
             match palette.show(context, &reasons) {
                 panels::palette::Choice::Open => self.palette = Some(palette),
-                panels::palette::Choice::Chosen(command) => self.command(command, context),
+                panels::palette::Choice::Chosen(Target::Command(command)) => self.command(command, context),
+                panels::palette::Choice::Chosen(Target::Setting(_, label)) => {
+                    self.views.search_settings(label);
+                    self.core.dispatch(Action::Go(Step::Configure));
+                }
                 panels::palette::Choice::Canceled => {}
             }
         }
@@ -482,6 +522,8 @@ impl App {
         let action = match purpose {
             Purpose::Open => Action::Open(path),
             Purpose::RunsFolder => Action::ChooseRunsFolder(path),
+            Purpose::QueueFile => Action::Queue(QueueAction::Add(vec![absolute(path)])),
+            Purpose::QueueFolder => Action::Queue(QueueAction::Add(datasets_in(&absolute(path)))),
             Purpose::WatchFolder => Action::ChooseWatchFolder(absolute(path)),
             Purpose::UseMask => Action::UseMask(absolute(path)),
             Purpose::SaveMask(bytes) => {
@@ -535,6 +577,8 @@ impl App {
             choose_runs_folder,
             mask,
             choose_watch_folder,
+            queue_file,
+            queue_folder,
             choose_mask,
             choose_source,
             simulate,
@@ -549,6 +593,13 @@ impl App {
         if let Some((name, bytes)) = mask {
             let text = self.dialog_folder() + &name;
             self.ask(Question::SaveFile { name }, Purpose::SaveMask(bytes), text);
+        }
+        if queue_file {
+            let question = Question::ChooseFile { title: "Add a dataset to the queue".to_owned() };
+            self.ask(question, Purpose::QueueFile, self.dialog_folder());
+        }
+        if queue_folder {
+            self.ask(Question::OpenFolder, Purpose::QueueFolder, self.dialog_folder());
         }
         if choose_mask {
             let question = Question::ChooseFile { title: "Bad-pixel mask".to_owned() };
@@ -611,7 +662,9 @@ impl eframe::App for App {
         self.handle_outbox(&context);
         self.dialogs(&context);
         self.carry_out_requests(&context);
-        self.toasts.show(&context);
+        if let Some(command) = self.toasts.show(&context) {
+            self.command(command, &context);
+        }
         self.settings.zoom = context.zoom_factor();
         self.frame_times.add(std::mem::take(&mut self.worked_s) + began.elapsed().as_secs_f64());
     }

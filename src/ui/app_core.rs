@@ -4,13 +4,20 @@ use crate::error::Result;
 use crate::library::Library;
 use crate::library::Request;
 use crate::session::{Action, Effect, Level, State, Step};
+use crate::system::messages;
 use crate::worker::{self, Worker};
+use std::path::{Component, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A request that only the window can carry out.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WindowRequest {
     /// Show a message for a few seconds, with optional details.
     Toast(Level, String, Option<String>),
+    /// Offer the list of runs with the latest message.
+    OfferRuns,
+    /// Remove warnings and errors about the file that was open.
+    ClearProblems,
     /// Bring the panel of a step to the front.
     Show(Step),
     /// Ask the desktop for the user's attention.
@@ -24,6 +31,17 @@ pub struct AppCore {
     worker: Worker,
     library: Library,
     requests: Vec<WindowRequest>,
+    /// Messages of libraries that are in the log already.
+    messages: usize,
+}
+
+/// Absolute path without `..`, so that a file has one name in lists and settings.
+fn absolute(path: PathBuf) -> PathBuf {
+    let absolute = std::path::absolute(&path).unwrap_or(path);
+    if absolute.components().any(|part| part == Component::ParentDir) {
+        return std::fs::canonicalize(&absolute).unwrap_or(absolute);
+    }
+    absolute
 }
 
 impl AppCore {
@@ -37,13 +55,18 @@ impl AppCore {
         worker.set_pace(state.pace);
         library.request(Request::Runs { parent: state.runs_folder.clone() });
         library.request(Request::Presets { folder: state.presets_folder.clone() });
-        Ok(Self { state, worker, library, requests: Vec::new() })
+        Ok(Self { state, worker, library, requests: Vec::new(), messages: 0 })
     }
 
     /// Applies an action and carries out its effects.
     pub fn dispatch(&mut self, action: Action) {
+        let action = match action {
+            Action::Open(path) => Action::Open(absolute(path)),
+            action => action,
+        };
         let effects = self.state.dispatch(action);
         self.perform(effects);
+        self.stamp_log();
     }
 
     /// Applies everything the threads have sent since the last call.
@@ -59,6 +82,16 @@ impl AppCore {
             let effects = self.state.on_reply(reply);
             self.perform(effects);
         }
+        for message in messages::since(&mut self.messages) {
+            let level = if message.is_error { Level::Error } else { Level::Warning };
+            self.state.log_message(level, message.text);
+        }
+        self.stamp_log();
+    }
+
+    fn stamp_log(&mut self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.state.stamp_log(now);
     }
 
     /// Requests the list of devices, shown before a job starts.
@@ -93,6 +126,8 @@ impl AppCore {
                     let details = logged.map(|entry| entry.text.clone());
                     self.requests.push(WindowRequest::Toast(level, text, details));
                 }
+                Effect::OfferRuns => self.requests.push(WindowRequest::OfferRuns),
+                Effect::ClearProblems => self.requests.push(WindowRequest::ClearProblems),
                 Effect::Show(step) => self.requests.push(WindowRequest::Show(step)),
                 Effect::Attention => self.requests.push(WindowRequest::Attention),
             }

@@ -45,6 +45,8 @@ pub enum Command {
     ShowSimulate,
     /// Reconstruct datasets as they arrive in a folder.
     ShowWatch,
+    /// Show the queue of reconstructions.
+    ShowQueue,
     /// Switch the quick preview of newly opened datasets on or off.
     QuickPreview,
     /// Undo the last configuration change.
@@ -93,6 +95,7 @@ impl Command {
         Self::ShowLog,
         Self::ShowSimulate,
         Self::ShowWatch,
+        Self::ShowQueue,
         Self::QuickPreview,
         Self::Undo,
         Self::Redo,
@@ -131,6 +134,7 @@ impl Command {
             Self::ShowLog => "Show log",
             Self::ShowSimulate => "Simulate a dataset…",
             Self::ShowWatch => "Watch a folder…",
+            Self::ShowQueue => "Show queue",
             Self::QuickPreview => "Toggle quick preview on open",
             Self::Undo => "Undo configuration change",
             Self::Redo => "Redo configuration change",
@@ -171,6 +175,7 @@ impl Command {
             Self::ShowLog => ctrl(Key::Num6),
             Self::ShowSimulate => ctrl(Key::Num7),
             Self::ShowWatch => ctrl(Key::Num8),
+            Self::ShowQueue => ctrl(Key::Num9),
             Self::Undo => ctrl(Key::Z),
             Self::Redo => ctrl_shift(Key::Z),
             Self::Palette => ctrl(Key::P),

@@ -27,12 +27,23 @@ pub enum Pane {
     Simulate,
     /// Watched folder.
     Watch,
+    /// Queue of reconstructions.
+    Queue,
 }
 
 impl Pane {
     /// All panels, in the order of their tabs.
-    pub const ALL: [Self; 8] =
-        [Self::Data, Self::Configure, Self::Train, Self::Result, Self::Runs, Self::Log, Self::Simulate, Self::Watch];
+    pub const ALL: [Self; 9] = [
+        Self::Data,
+        Self::Configure,
+        Self::Train,
+        Self::Result,
+        Self::Queue,
+        Self::Runs,
+        Self::Log,
+        Self::Simulate,
+        Self::Watch,
+    ];
 
     /// Panel of a step.
     pub fn of(step: Step) -> Self {
@@ -58,6 +69,7 @@ impl Pane {
             Self::Log => "Log",
             Self::Simulate => "Simulate",
             Self::Watch => "Watch",
+            Self::Queue => "Queue",
         }
     }
 }
@@ -103,9 +115,9 @@ impl Behavior<Pane> for Drawer<'_> {
             Some(Step::Data) => self.state.dataset.as_ref().is_some_and(|dataset| dataset.patterns.is_some()),
             Some(Step::Train) => {
                 let other = matches!(self.state.job.kind, Some(JobKind::Simulate | JobKind::Watch));
-                matches!(self.state.job.status, Status::Finished(_)) && !other
+                matches!(self.state.job.status, Status::Finished(_)) && !other && self.state.job_is_of_dataset()
             }
-            Some(Step::Result) => self.state.result.is_some(),
+            Some(Step::Result) => self.state.has_result_of_dataset(),
             Some(Step::Configure) | None => false,
         };
         let busy = self.state.is_busy();
@@ -118,6 +130,7 @@ impl Behavior<Pane> for Drawer<'_> {
         } else {
             ""
         };
+        let mark = if *pane == Pane::Queue { super::panels::queue::badge(self.state) } else { mark.to_owned() };
         RichText::new(format!("{}{mark}", pane.label())).size(14.0).into()
     }
 
@@ -147,13 +160,20 @@ impl Behavior<Pane> for Drawer<'_> {
         if state.active { visuals.strong_text_color() } else { visuals.weak_text_color() }
     }
 
-    fn top_bar_right_ui(&mut self, _: &Tiles<Pane>, ui: &mut egui::Ui, _: TileId, tabs: &Tabs, _: &mut f32) {
+    fn top_bar_right_ui(&mut self, tiles: &Tiles<Pane>, ui: &mut egui::Ui, _: TileId, tabs: &Tabs, _: &mut f32) {
         // The next step is offered at the right end of the tabs, only in the group that holds all four steps.
         if tabs.children.len() < Step::ALL.len() {
             return;
         }
-        let next = self.state.next_step();
-        if next == self.state.step {
+        // A panel that is no step, such as the log, has no next step.
+        let Some(step) = tabs.active.and_then(|active| match tiles.get(active) {
+            Some(egui_tiles::Tile::Pane(pane)) => pane.step(),
+            _ => None,
+        }) else {
+            return;
+        };
+        let next = self.state.next_step_after(step);
+        if next == step {
             return;
         }
         ui.add_space(8.0);
@@ -168,6 +188,23 @@ impl Behavior<Pane> for Drawer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_result_of_another_dataset_is_no_next_step() {
+        use crate::ui::panels::harness::{fixture, opened};
+        use crate::ui::panels::result::example_result;
+        let path = fixture("siemens_star_n64.npz");
+        let mut state = opened(&path);
+        let of = |path: &std::path::Path| {
+            let summary = serde_json::json!({"dataset": {"path": path}});
+            Some(std::sync::Arc::new(crate::library::ResultData { summary: Some(summary), ..example_result(32) }))
+        };
+        state.result = of(&path);
+        assert_eq!(state.next_step(), Step::Result);
+        state.result = of(std::path::Path::new("another.npz"));
+        assert!(!state.has_result_of_dataset());
+        assert_eq!(state.next_step(), Step::Configure);
+    }
 
     #[test]
     fn the_default_layout_has_every_panel_once_and_a_damaged_one_is_detected() {

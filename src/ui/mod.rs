@@ -35,6 +35,9 @@ pub use layout::Pane;
 use crate::error::{Error, Problem, Result};
 use std::path::PathBuf;
 
+/// Size of the first window, in points: with title bar and panel of the desktop it fits a display of 1280 × 800.
+const FIRST_SIZE: [f32; 2] = [1264.0, 728.0];
+
 /// Application name under which the window stores its state.
 const APP_ID: &str = "ptychoscope";
 
@@ -45,6 +48,9 @@ const APP_ID: &str = "ptychoscope";
 /// # Errors
 /// There is no display, or neither renderer works on it.
 pub fn run(file: Option<PathBuf>, closer: &Closer) -> Result<()> {
+    if let Some(problem) = no_display() {
+        return Err(problem);
+    }
     let first = open_with(eframe::Renderer::Wgpu, file.clone(), closer.clone());
     let Err(first) = first else { return Ok(()) };
     // An event loop can be created only once, so the second renderer can succeed only if the first one had a display.
@@ -56,6 +62,18 @@ pub fn run(file: Option<PathBuf>, closer: &Closer) -> Result<()> {
                 .hint("Without a display, use `ptychoscope run DATASET`; see --help"),
         )),
     }
+}
+
+/// Error if no display is named, where windows need one.
+fn no_display() -> Option<Error> {
+    let named = ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"].iter().any(|name| std::env::var_os(name).is_some());
+    (cfg!(target_os = "linux") && !named).then(|| {
+        Error::Failed(
+            Problem::new("The window cannot open: there is no display")
+                .expected("a desktop session, or a remote one with `ssh -X`")
+                .hint("Without a display, use `ptychoscope run DATASET`; see --help"),
+        )
+    })
 }
 
 /// Icon of the program.
@@ -75,7 +93,7 @@ fn open_with(
             .with_app_id(APP_ID)
             .with_title(app::TITLE)
             .with_icon(icon())
-            .with_inner_size([1280.0, 800.0])
+            .with_inner_size(FIRST_SIZE)
             .with_min_inner_size([720.0, 480.0])
             .with_drag_and_drop(true),
         ..eframe::NativeOptions::default()

@@ -2,7 +2,7 @@
 //! defaults.
 
 use super::layout::{self, Pane};
-use crate::session::State;
+use crate::session::{FileSettings, Settings as DataSettings, State};
 use crate::worker::message::LivePace;
 use eframe::Storage;
 use eframe::egui::ThemePreference;
@@ -10,9 +10,10 @@ use egui_tiles::Tree;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::PathBuf;
 
-const LAYOUT: &str = "layout.1";
+const LAYOUT: &str = "layout.2";
 const SETTINGS: &str = "settings.1";
 const CONFIG: &str = "config.1";
+const FILES: &str = "files.1";
 
 /// Settings of the window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,6 +78,8 @@ pub(super) struct Stored {
     pub settings: Settings,
     pub tree: Tree<Pane>,
     pub config: Option<String>,
+    /// Data settings of the files opened so far.
+    pub files: FileSettings,
     pub unreadable: Vec<&'static str>,
 }
 
@@ -94,7 +97,9 @@ pub(super) fn load(storage: Option<&dyn Storage>, folders: &Folders) -> Stored {
         }
     });
     let config = read(storage, CONFIG, "configuration", &mut unreadable);
-    Stored { settings, tree: tree.unwrap_or_else(layout::default_tree), config, unreadable }
+    let files = read::<Vec<(PathBuf, DataSettings)>>(storage, FILES, "data settings of recent files", &mut unreadable);
+    let files = FileSettings::new(files.unwrap_or_default());
+    Stored { settings, tree: tree.unwrap_or_else(layout::default_tree), config, files, unreadable }
 }
 
 fn read<T: DeserializeOwned>(
@@ -120,6 +125,7 @@ pub(super) fn save(storage: &mut dyn Storage, settings: &Settings, tree: &Tree<P
     };
     put(SETTINGS, serde_json::to_string(settings));
     put(LAYOUT, serde_json::to_string(tree));
+    put(FILES, serde_json::to_string(state.file_settings.list()));
     if let Ok(config) = state.draft.config().to_toml() {
         put(CONFIG, serde_json::to_string(&config));
     }
@@ -152,12 +158,14 @@ mod tests {
         let folders = Folders::inside(std::path::Path::new("/of this test"));
         let mut state = State::default();
         state.draft.set("training.batch_size", "12");
+        state.file_settings = FileSettings::new(vec![("a.npz".into(), vec![("data.crop".into(), "64".into())])]);
         let settings = Settings { zoom: 1.25, recent: vec!["a.npz".into()], ..Settings::default() };
         save(&mut memory, &settings, &layout::default_tree(), &state);
         let stored = load(Some(&memory), &folders);
         assert_eq!(stored.settings, settings);
         assert!(layout::is_complete(&stored.tree) && stored.unreadable.is_empty());
         assert!(stored.config.unwrap().contains("batch_size = 12"));
+        assert_eq!(stored.files, state.file_settings);
 
         memory.set_string(LAYOUT, "{".into());
         memory.set_string(SETTINGS, "7".into());

@@ -1,5 +1,6 @@
 //! Transient messages in the lower right corner, which can be copied and closed.
 
+use super::commands::Command;
 use super::theme;
 use crate::session::Level;
 use eframe::egui::{
@@ -23,6 +24,8 @@ struct Toast {
     level: Level,
     text: String,
     details: Option<String>,
+    /// Command offered as a button.
+    command: Option<Command>,
     expanded: bool,
     /// Time at which it disappears, in seconds since the start of the window; `None` before it was first drawn.
     ends: Option<f64>,
@@ -50,19 +53,34 @@ impl Toasts {
     /// Shows a message, with an optional longer version of it.
     pub(super) fn add(&mut self, level: Level, text: String, details: Option<String>) {
         self.added += 1;
-        self.shown.push(Toast { number: self.added, level, text, details, expanded: false, ends: None });
+        // A repeated message is shown once, as the latest.
+        self.shown.retain(|toast| toast.text != text);
+        self.shown.push(Toast { number: self.added, level, text, details, command: None, expanded: false, ends: None });
         let too_many = self.shown.len().saturating_sub(MAX_SHOWN);
         self.shown.drain(..too_many);
     }
 
-    /// Draws the messages. They stay while the pointer is over them.
-    pub(super) fn show(&mut self, context: &Context) {
+    /// Adds a button to the latest message.
+    pub(super) fn offer(&mut self, command: Command) {
+        if let Some(toast) = self.shown.last_mut() {
+            toast.command = Some(command);
+        }
+    }
+
+    /// Removes the messages about a file that is no longer open.
+    pub(super) fn clear_problems(&mut self) {
+        self.shown.retain(|toast| !matches!(toast.level, Level::Error | Level::Warning) || toast.command.is_some());
+    }
+
+    /// Draws the messages; returns the command whose button was clicked. They stay while the pointer is over them.
+    pub(super) fn show(&mut self, context: &Context) -> Option<Command> {
         let now = context.input(|input| input.time);
         self.shown.retain(|toast| toast.ends.is_none_or(|ends| now < ends));
         if self.shown.is_empty() {
-            return;
+            return None;
         }
         let mut closed = None;
+        let mut command = None;
         let area = Area::new(egui::Id::unique("messages"))
             .order(Order::Foreground)
             // Above the main button of a panel, in its lower right corner.
@@ -70,7 +88,8 @@ impl Toasts {
             .show(context, |ui| {
                 ui.spacing_mut().item_spacing.y = 6.0;
                 for toast in &mut self.shown {
-                    if draw(ui, toast) {
+                    let clicked = draw(ui, toast, &mut command);
+                    if clicked {
                         closed = Some(toast.number);
                     }
                 }
@@ -87,11 +106,12 @@ impl Toasts {
         if next.is_finite() {
             context.request_repaint_after(Duration::from_secs_f64((next - now).max(0.05)));
         }
+        command
     }
 }
 
 /// Draws a message; true if the user closed it.
-fn draw(ui: &mut egui::Ui, toast: &mut Toast) -> bool {
+fn draw(ui: &mut egui::Ui, toast: &mut Toast, chosen: &mut Option<Command>) -> bool {
     let palette = theme::palette(ui);
     let mut closed = false;
     ui.push_id(toast.number, |ui| {
@@ -108,6 +128,12 @@ fn draw(ui: &mut egui::Ui, toast: &mut Toast) -> bool {
                     }
                     if matches!(toast.level, Level::Error | Level::Warning) {
                         ui.horizontal(|ui| {
+                            if let Some(command) = toast.command
+                                && ui.small_button(command.label()).clicked()
+                            {
+                                *chosen = Some(command);
+                                closed = true;
+                            }
                             if toast.details.is_some() {
                                 let label = if toast.expanded { "Less" } else { "Details" };
                                 if ui.small_button(label).clicked() {
@@ -121,7 +147,7 @@ fn draw(ui: &mut egui::Ui, toast: &mut Toast) -> bool {
                     }
                 });
                 ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
-                    closed = named(ui.add(Button::new("×").frame(false)), "Close message").clicked();
+                    closed |= named(ui.add(Button::new("×").frame(false)), "Close message").clicked();
                 });
             });
         });
@@ -141,10 +167,13 @@ mod tests {
     use egui_kittest::kittest::Queryable;
 
     fn harness(toasts: Toasts) -> Harness<'static, Toasts> {
-        let mut harness = Harness::builder()
-            .with_size(vec2(700.0, 400.0))
-            .with_context_setup(theme::install)
-            .build_ui_state(|ui, toasts: &mut Toasts| toasts.show(ui.ctx()), toasts);
+        let mut harness =
+            Harness::builder().with_size(vec2(700.0, 400.0)).with_context_setup(theme::install).build_ui_state(
+                |ui, toasts: &mut Toasts| {
+                    let _command = toasts.show(ui.ctx());
+                },
+                toasts,
+            );
         harness.run_steps(2);
         harness
     }
@@ -161,6 +190,25 @@ mod tests {
         window.run_steps(2);
         assert!(window.query_by_label("Saved a.npz").is_none());
         window.get_by_label("Look");
+    }
+
+    #[test]
+    fn a_repeated_message_is_shown_once_and_those_of_a_closed_file_go() {
+        let mut toasts = Toasts::default();
+        for text in ["No such array", "Saved", "No such array", "A run was interrupted"] {
+            let level = if text == "Saved" { Level::Success } else { Level::Error };
+            toasts.add(level, text.into(), None);
+        }
+        toasts.offer(Command::ShowRuns);
+        let texts: Vec<&str> = toasts.shown.iter().map(|toast| toast.text.as_str()).collect();
+        assert_eq!(texts, ["Saved", "No such array", "A run was interrupted"]);
+        toasts.clear_problems();
+        let mut window = harness(toasts);
+        assert!(window.query_by_label("No such array").is_none());
+        window.get_by_label("Show runs").click();
+        window.run_steps(2);
+        assert!(window.query_by_label("A run was interrupted").is_none(), "its button was used");
+        window.get_by_label("Saved");
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! Operating system: running processes, atomic writing of files and their names, thread priority, main memory.
+//! Operating system: running processes, atomic writing of files and their names, thread priority, main memory, messages of
+//! libraries.
 
 mod memory;
+pub mod messages;
 mod name;
 mod priority;
 mod process;

@@ -1,4 +1,4 @@
-//! Date and time in UTC, for names and manifests.
+//! Date and time: in UTC for names and manifests, local for people.
 
 use chrono::{DateTime, SubsecRound};
 
@@ -23,9 +23,14 @@ impl Utc {
         self.0.format("%Y%m%d-%H%M%S").to_string()
     }
 
-    /// `2026-01-31 23:59`.
-    pub fn to_minute(&self) -> String {
-        self.0.format("%Y-%m-%d %H:%M").to_string()
+    /// `2026-01-31 23:59` in the time zone of this computer.
+    pub fn local_minute(&self) -> String {
+        self.0.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M").to_string()
+    }
+
+    /// `23:59:59` in the time zone of this computer.
+    pub fn local_clock(&self) -> String {
+        self.0.with_timezone(&chrono::Local).format("%H:%M:%S").to_string()
     }
 }
 
@@ -53,7 +58,15 @@ mod tests {
             assert_eq!(Utc::from_unix(seconds).to_string(), expected);
         }
         assert_eq!(Utc::from_unix(1_767_225_599).compact(), "20251231-235959");
-        assert_eq!(Utc::from_unix(1_767_225_599).to_minute(), "2025-12-31 23:59");
         assert_eq!(Utc::from_unix(u64::MAX), Utc::from_unix(0));
+    }
+
+    #[test]
+    fn local_times_differ_from_utc_by_the_offset_of_the_time_zone() {
+        let moment = Utc::from_unix(1_767_225_599);
+        let offset = moment.0.with_timezone(&chrono::Local).offset().local_minus_utc();
+        let shifted = Utc(moment.0 + chrono::Duration::seconds(offset.into()));
+        assert_eq!(moment.local_minute(), shifted.0.format("%Y-%m-%d %H:%M").to_string());
+        assert_eq!(moment.local_clock(), shifted.0.format("%H:%M:%S").to_string());
     }
 }

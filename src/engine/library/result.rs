@@ -41,6 +41,24 @@ pub struct ResultData {
     pub positions: Vec<[f64; 2]>,
     /// Misfit Σ(|F| − √I)² / ΣI of each pattern, in the order of `positions`.
     pub residuals: Vec<f64>,
+    /// What the solver refined besides the object; `None` if nothing.
+    pub refined: Option<Refined>,
+    /// Positions before the refinement, in the order of `positions`; empty if they were not refined.
+    pub nominal: Vec<[f64; 2]>,
+    /// Largest shift that the refinement allowed, pixels.
+    pub max_shift: f64,
+}
+
+impl ResultData {
+    /// Shift of each position by the refinement, pixels; empty if there was none.
+    pub fn shifts(&self) -> Vec<[f64; 2]> {
+        self.positions.iter().zip(&self.nominal).map(|(to, from)| [to[0] - from[0], to[1] - from[1]]).collect()
+    }
+
+    /// Path of the dataset, if the summary of the run names it.
+    pub fn dataset(&self) -> Option<&Path> {
+        self.summary.as_ref()?.pointer("/dataset/path")?.as_str().map(Path::new)
+    }
 }
 
 /// Reads the stitched object of a run.
@@ -82,15 +100,22 @@ pub(super) fn read(folder: &Path) -> Result<ResultData> {
         history: read_history(&names.history()),
         positions: Vec::new(),
         residuals: Vec::new(),
+        refined: None,
+        nominal: Vec::new(),
+        max_shift: 0.0,
         folder,
     };
-    let Some(path) = data.summary.as_ref().and_then(|s| s.pointer("/dataset/path")).and_then(Value::as_str) else {
-        return Ok(data);
-    };
+    let Some(path) = data.dataset().map(Path::to_path_buf) else { return Ok(data) };
     let config = Config::load(names.config()).unwrap_or_default();
     // Without its dataset the result is shown without the comparison.
-    if let Ok(mut dataset) = Dataset::load(Path::new(path), &config.data, config.execution.seeds.subsample) {
-        Refined::load(&file)?.apply(&mut dataset);
+    if let Ok(mut dataset) = Dataset::load(&path, &config.data, config.execution.seeds.subsample) {
+        let refined = Refined::load(&file)?;
+        if refined.positions.is_some() {
+            data.nominal.clone_from(&dataset.positions);
+        }
+        refined.apply(&mut dataset);
+        data.refined = Some(refined).filter(|refined| !refined.is_empty());
+        data.max_shift = config.direct.max_shift;
         let object = data.reconstruction.object.view();
         let origin = data.reconstruction.origin_xy;
         let corner = origin.map(|at| at.round() as i64);

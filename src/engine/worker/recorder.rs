@@ -4,7 +4,7 @@ use super::context::Context;
 use super::message::EventKind;
 use crate::checkpoint::{RunFolder, RunLock, Utc, write_atomic};
 use crate::error::{Error, Result};
-use crate::system::clear_leftovers;
+use crate::system::{clear_leftovers, messages};
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -29,12 +29,17 @@ struct State {
     notes: Vec<String>,
     warnings: Vec<String>,
     files: Vec<PathBuf>,
+    /// Messages of libraries that are in the log already.
+    messages: usize,
 }
 
 impl<'a> Recorder<'a> {
     /// A recorder without a folder yet.
     pub(super) fn new(context: &'a Context<'_>) -> Self {
-        let recorder = Self { context, started: Instant::now(), state: RefCell::new(State::default()) };
+        let mut state = State::default();
+        // Earlier messages belong to earlier jobs.
+        messages::since(&mut state.messages);
+        let recorder = Self { context, started: Instant::now(), state: RefCell::new(state) };
         recorder.log(&format!("Ptychoscope {} at {}", env!("CARGO_PKG_VERSION"), Utc::now()));
         recorder
     }
@@ -89,6 +94,10 @@ impl<'a> Recorder<'a> {
 
     /// Sends an event and logs it if it is of lasting interest.
     pub(super) fn emit(&self, kind: EventKind) {
+        let messages = messages::since(&mut self.state.borrow_mut().messages);
+        for message in messages {
+            self.log(&format!("{}: {}", if message.is_error { "error" } else { "warning" }, message.text));
+        }
         match &kind {
             EventKind::Dataset(data) => self.log(&format!(
                 "dataset {}: {} patterns of {} x {}, fingerprint {}",

@@ -5,6 +5,7 @@
 
 mod colormap;
 mod complex;
+mod figure;
 mod histogram;
 mod limits;
 mod picture;
@@ -20,6 +21,7 @@ mod unwrap;
 
 pub use colormap::Colormap;
 pub use complex::ComplexColors;
+pub use figure::figure_svg;
 pub use histogram::{Histogram, Percentiles, Statistics, statistics};
 pub use limits::{COVERED_FRACTION, Limits, covered_box, covered_mask, largest_box, robust_limits};
 pub use picture::{amplitude_png, phase_png};

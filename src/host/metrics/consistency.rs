@@ -1,6 +1,6 @@
 //! Misfit between a stitched object and the diffraction data it was reconstructed from.
 
-use ndarray::{ArrayView2, ArrayView3, Axis};
+use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 use num_complex::Complex32;
 use rayon::prelude::*;
 
@@ -49,6 +49,24 @@ pub fn pattern_residuals(
 ) -> Result<Vec<f64>> {
     let sums = misfits(object, origin_xy, probe, diffraction, positions, good)?;
     Ok(sums.iter().map(|[misfit, intensity]| misfit / intensity).collect())
+}
+
+/// Amplitude |F| of the pattern at `position`, (N, N), DC at \[N/2, N/2\]; arguments as in [`consistency_r`]. `None` if the
+/// probe is not square or empty, or the position not finite.
+pub fn calculated_pattern(
+    object: ArrayView2<'_, Complex32>,
+    origin_xy: [f64; 2],
+    probe: ArrayView3<'_, Complex32>,
+    position: [f64; 2],
+) -> Option<Array2<f32>> {
+    let (modes, side, columns) = probe.dim();
+    let corner = [position[0] - origin_xy[0], position[1] - origin_xy[1]];
+    if modes == 0 || side == 0 || side != columns || !corner.iter().all(|v| v.is_finite()) {
+        return None;
+    }
+    let fft = Fft2::<f32>::new(side, side);
+    let intensity = intensity(&extract_patch(object, corner, side), probe, &fft);
+    Some(Array2::from_shape_fn((side, side), |(row, column)| amplitude(&intensity, side, row, column)))
 }
 
 /// `[misfit, intensity]` of each pattern.
@@ -106,6 +124,21 @@ fn pattern_sums(
     fft: &Fft2<f32>,
 ) -> [f64; 2] {
     let side = pattern.nrows();
+    let intensity = intensity(patch, probe, fft);
+    let mut sums = [0.0_f64; 2];
+    for ((row, column), measured) in pattern.indexed_iter() {
+        if good.is_some_and(|good| good.get((row, column)) == Some(&false)) {
+            continue;
+        }
+        let misfit = f64::from(amplitude(&intensity, side, row, column)) - f64::from(*measured);
+        sums[0] += misfit * misfit;
+        sums[1] += f64::from(*measured).powi(2);
+    }
+    sums
+}
+
+/// Summed intensity of all modes, not normalized, in the order of the transform.
+fn intensity(patch: &[Complex32], probe: ArrayView3<'_, Complex32>, fft: &Fft2<f32>) -> Vec<f32> {
     let mut wave = vec![Complex32::default(); patch.len()];
     let mut spectrum = vec![Complex32::default(); patch.len()];
     let mut scratch = Scratch::default();
@@ -119,19 +152,13 @@ fn pattern_sums(
             *sum += value.norm_sqr();
         }
     }
-    // Row r of the pattern is frequency r − N/2; the spectrum is transposed, with its zero frequency first.
+    intensity
+}
+
+/// Amplitude at a pixel of the pattern: row r is frequency r − N/2; the spectrum is transposed, with its zero frequency first.
+fn amplitude(intensity: &[f32], side: usize, row: usize, column: usize) -> f32 {
     let bin = |shifted: usize| (shifted + side - side / 2) % side;
-    let mut sums = [0.0_f64; 2];
-    for ((row, column), measured) in pattern.indexed_iter() {
-        if good.is_some_and(|good| good.get((row, column)) == Some(&false)) {
-            continue;
-        }
-        let computed = intensity.get(bin(column) * side + bin(row)).copied().unwrap_or_default().sqrt() / side as f32;
-        let misfit = f64::from(computed) - f64::from(*measured);
-        sums[0] += misfit * misfit;
-        sums[1] += f64::from(*measured).powi(2);
-    }
-    sums
+    intensity.get(bin(column) * side + bin(row)).copied().unwrap_or_default().sqrt() / side as f32
 }
 
 /// Row-major N × N patch with its index N/2 at `center_xy`, in pixels of the object array; bilinear, 0 outside.
@@ -159,7 +186,7 @@ fn extract_patch(object: ArrayView2<'_, Complex32>, center_xy: [f64; 2], side: u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array2, Array3};
+    use ndarray::Array3;
 
     const SIDE: usize = 16;
 

@@ -20,7 +20,7 @@ mod registration;
 mod ssim;
 
 pub use alignment::{Aligned, Alignment, Placement, Region, align};
-pub use consistency::{consistency_r, pattern_residuals};
+pub use consistency::{calculated_pattern, consistency_r, pattern_residuals};
 pub use correlation::{Correlation, phase_correlation, registered_phase_correlation};
 pub use errors::{
     ImageErrors, PSNR_PEAK, PhaseAlignment, Prepared, image_errors, mae, mse, prepare, psnr, psnr_data_range,

@@ -4,6 +4,7 @@ use super::State;
 use crate::library::Request;
 use crate::session::action::{Action, Effect, Level};
 use crate::session::live_pictures::LivePictures;
+use crate::session::wording::in_window;
 use crate::system::file_name;
 use crate::worker::message::{Control, Event, EventKind, FileStatus, JobKind, JobOutcome, Picture, Summary};
 use std::time::Duration;
@@ -19,8 +20,15 @@ impl State {
                 self.live_pictures = LivePictures::default();
                 self.add_log(Some(event.at), Level::Info, format!("Started job {}: {}", event.job, kind.name()));
             }
-            EventKind::Warning { text } => self.add_log(Some(event.at), Level::Warning, text.clone()),
-            EventKind::Note { text } => self.add_log(Some(event.at), Level::Info, text.clone()),
+            EventKind::Warning { text } => self.add_log(Some(event.at), Level::Warning, in_window(text)),
+            EventKind::Dataset(data) if self.dataset.is_none() && self.job.is(JobKind::Resume) => {
+                // A resumed run brings its dataset into the Data panel, without leaving the progress.
+                let step = self.step;
+                let opened = self.open_dataset(data.path.clone());
+                effects.extend(opened.into_iter().filter(|effect| !matches!(effect, Effect::Show(_))));
+                self.step = step;
+            }
+            EventKind::Note { text } => self.add_log(Some(event.at), Level::Info, in_window(text)),
             EventKind::Device(device) => {
                 self.add_log(Some(event.at), Level::Info, format!("Device: {} ({})", device.name, device.kind.label()));
             }
@@ -51,9 +59,10 @@ impl State {
                 self.control = Control::Run;
                 effects.push(Effect::Control(Control::Run));
                 effects.push(Effect::Attention);
-                self.add_log(Some(event.at), Level::Error, failure.message.clone());
+                self.add_log(Some(event.at), Level::Error, in_window(&failure.message));
                 effects.push(Effect::Toast { level: Level::Error, text: failure.problem().title.clone() });
                 effects.extend(self.dispatch(Action::RefreshRuns));
+                effects.extend(self.queued_job_failed(&failure.problem().title));
             }
             _ => {}
         }
@@ -79,6 +88,12 @@ impl State {
         };
         self.add_log(Some(at), level, text.to_owned());
         let toast = Effect::Toast { level, text: text.to_owned() };
+        if let Some(next) = self.queued_job_finished(summary) {
+            let mut effects = vec![Effect::Control(Control::Run)];
+            effects.extend(self.dispatch(Action::RefreshRuns));
+            effects.extend(next);
+            return effects;
+        }
         let mut effects = vec![Effect::Control(Control::Run), Effect::Attention, toast];
         let has_object = self.job.saved.iter().any(|path| path.ends_with("reconstruction.npz"));
         if let Some(folder) = self.job.output_dir.clone().filter(|_| summary.outcome != JobOutcome::Discarded) {

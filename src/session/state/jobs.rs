@@ -1,7 +1,9 @@
 //! Submission of jobs.
 
 use super::State;
+use crate::config::Config;
 use crate::session::action::{Effect, Level, Step};
+use crate::session::file_settings;
 use crate::worker::message::{Control, Destination, Job};
 use std::time::Duration;
 
@@ -26,7 +28,10 @@ impl State {
         let (Some(bundle), Some(dataset)) = (&self.bundle, &self.dataset) else { return Vec::new() };
         let (model, dataset) = (bundle.path.clone(), dataset.path.clone());
         let output_dir = Destination::Below(self.runs_folder.clone());
-        self.submit(Job::Infer { model, dataset, output_dir, settings: Vec::new() })
+        // The model's own data settings are those of the dataset it was trained on.
+        let mut settings = file_settings::all_settings(self.draft.config());
+        settings.retain(|(path, _)| Config::check_settable_in_inference(path).is_ok());
+        self.submit(Job::Infer { model, dataset, output_dir, settings })
     }
 
     pub(super) fn polish(&mut self) -> Vec<Effect> {

@@ -2,6 +2,7 @@
 //!
 //! A list of actions and events replays any situation in a test.
 
+mod dataset;
 mod events;
 mod jobs;
 mod readiness;
@@ -12,11 +13,13 @@ mod tests;
 use super::action::{Action, Effect, Level, Step};
 use super::changes::Changes;
 use super::draft::Draft;
+use super::file_settings::{FileSettings, LeftBehind, Settings};
 use super::job_progress::JobProgress;
 use super::live_pictures::LivePictures;
+use super::queue::Queue;
 use super::simulation::SimulationSetup;
 use super::watched_files::WatchSetup;
-use crate::config::{Config, DataConfig};
+use crate::config::{Config, DataConfig, Method};
 use crate::library::{
     ArraySummary, Inspection, Manifest, Orientations, Patterns, PreviewStage, Request, ResultData, RunInfo, RunObject,
     UserPreset,
@@ -82,6 +85,8 @@ pub struct ComparedRun {
 pub struct LogEntry {
     /// Time since the start of the program, if known.
     pub at: Option<Duration>,
+    /// Time of day at which it was logged, seconds since 1970; `None` before the window has stamped it.
+    pub clock: Option<u64>,
     /// Severity.
     pub level: Level,
     /// Text of the message.
@@ -105,6 +110,14 @@ pub struct State {
     pub draft: Draft,
     /// Undo history of the configuration.
     pub changes: Changes,
+    /// Data settings of the files opened so far.
+    pub file_settings: FileSettings,
+    /// Data settings of the configuration chosen last, for files without settings of their own, with its name.
+    pub setup: Option<(String, Settings)>,
+    /// Data settings of the previously open file, offered for the open one.
+    pub left_behind: Option<LeftBehind>,
+    /// Queue of reconstructions.
+    pub queue: Queue,
     /// Settings for watching a folder.
     pub watch: WatchSetup,
     /// Simulation being set up.
@@ -133,6 +146,8 @@ pub struct State {
     pub presets_folder: PathBuf,
     /// The user's presets, sorted by name.
     pub presets: Vec<UserPreset>,
+    /// True while the program may choose the method: no configuration has been stored before.
+    pub may_choose_method: bool,
     /// True once the runs have been listed.
     pub runs_listed: bool,
     /// Log, oldest line first.
@@ -155,9 +170,15 @@ impl State {
                 None => Vec::new(),
             },
             Action::CloseDataset => {
-                self.dataset = None;
+                self.close_dataset();
                 Vec::new()
             }
+            Action::KeepDataSettings => self.keep_data_settings(),
+            Action::DismissDataSettings => {
+                self.left_behind = None;
+                Vec::new()
+            }
+            Action::ResetDataSettings => self.reset_data_settings(),
             Action::Go(step) => self.go(step),
             Action::SelectPattern(index) => {
                 if let Some(dataset) = &mut self.dataset {
@@ -172,6 +193,21 @@ impl State {
             Action::SetFields { label, fields } => self.change(label, None, true, |draft| {
                 fields.iter().for_each(|(path, text)| draft.set(path, text));
             }),
+            Action::SetMethod { method, polish_epochs } => {
+                let name = if method == Method::Direct { "direct" } else { "network" };
+                self.change("method".to_owned(), None, false, |draft| {
+                    draft.set("training.method", name);
+                    draft.set("inference.polish_epochs", &polish_epochs.to_string());
+                })
+            }
+            Action::TrainFor(seconds) => {
+                let label = "time budget".to_owned();
+                let mut effects = self.change(label, None, false, |draft| {
+                    draft.set("training.time_budget_s", &seconds.to_string());
+                });
+                effects.extend(self.start());
+                effects
+            }
             Action::Undo => match self.changes.undo(&self.draft) {
                 Some(draft) => self.edit(|now| *now = draft),
                 None => Vec::new(),
@@ -248,6 +284,7 @@ impl State {
             }
             Action::PreviewSimulation => self.request_simulation_preview(),
             Action::Simulate(output) => self.simulate(output),
+            Action::Queue(action) => self.change_queue(action),
             Action::Steer(control) => {
                 if !self.is_busy() {
                     return Vec::new();
@@ -321,34 +358,6 @@ impl State {
         }
     }
 
-    fn open_dataset(&mut self, path: PathBuf) -> Vec<Effect> {
-        let selected =
-            self.dataset.as_ref().filter(|dataset| dataset.path == path).map_or(0, |dataset| dataset.selected);
-        self.dataset = Some(OpenDataset { path: path.clone(), loading: true, selected, ..OpenDataset::default() });
-        self.step = Step::Data;
-        vec![Effect::Show(Step::Data), Effect::Library(self.dataset_request(path))]
-    }
-
-    /// Reloads the dataset; the old content is shown until the new one has been read.
-    fn reload(&mut self, path: PathBuf) -> Vec<Effect> {
-        if let Some(dataset) = &mut self.dataset {
-            dataset.loading = true;
-            dataset.failure = None;
-        }
-        vec![Effect::Library(self.dataset_request(path))]
-    }
-
-    fn dataset_request(&self, path: PathBuf) -> Request {
-        let config = self.draft.config();
-        let (data, seed, preview) =
-            (Box::new(config.data.clone()), config.execution.seeds.subsample, !self.preview_off);
-        Request::Dataset { path, config: data, seed, preview }
-    }
-
-    fn use_config(&mut self, name: String, config: Config) -> Vec<Effect> {
-        self.change(format!("configuration {name}"), None, false, |draft| *draft = Draft::new(name, config))
-    }
-
     /// As [`Self::edit`], recorded for undo.
     fn change(
         &mut self,
@@ -385,6 +394,7 @@ impl State {
         };
         let before = reading(&self.draft);
         change(&mut self.draft);
+        self.remember_data_settings();
         if reading(&self.draft) == before { Vec::new() } else { self.dispatch(Action::Reload) }
     }
 
@@ -403,16 +413,30 @@ impl State {
     }
 
     /// Shows and logs a message.
-    fn notify(&mut self, level: Level, text: String) -> Vec<Effect> {
+    pub(in crate::session) fn notify(&mut self, level: Level, text: String) -> Vec<Effect> {
         self.add_log(None, level, text.clone());
         vec![Effect::Toast { level, text }]
+    }
+
+    /// Logs a message without showing it.
+    pub fn log_message(&mut self, level: Level, text: String) {
+        self.add_log(None, level, text);
+    }
+
+    /// Stamps new lines of the log with the time of day.
+    pub fn stamp_log(&mut self, seconds: u64) {
+        self.log
+            .iter_mut()
+            .rev()
+            .take_while(|entry| entry.clock.is_none())
+            .for_each(|entry| entry.clock = Some(seconds));
     }
 
     fn add_log(&mut self, at: Option<Duration>, level: Level, text: String) {
         if self.log.len() >= MAX_LOG_LINES {
             self.log.drain(..MAX_LOG_LINES / 10);
         }
-        self.log.push(LogEntry { at, level, text });
+        self.log.push(LogEntry { at, clock: None, level, text });
     }
 
     /// Puts a file at the top of the recent files.

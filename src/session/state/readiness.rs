@@ -66,17 +66,35 @@ impl State {
         self.job.is(JobKind::Watch) && self.job.status == Status::Running
     }
 
-    /// The recommended next step.
+    /// True if the latest job was about the open dataset.
+    pub fn job_is_of_dataset(&self) -> bool {
+        let (open, of_job) = (self.dataset.as_ref(), self.job.dataset.as_ref());
+        open.zip(of_job).is_none_or(|(open, of_job)| open.path == of_job.path)
+    }
+
+    /// True if the displayed result is one of the open dataset.
+    pub fn has_result_of_dataset(&self) -> bool {
+        let Some(result) = &self.result else { return false };
+        let open = self.dataset.as_ref().map(|dataset| dataset.path.as_path());
+        open.zip(result.dataset()).is_none_or(|(open, of_result)| open == of_result)
+    }
+
+    /// The recommended next step, seen from the displayed one.
     pub fn next_step(&self) -> Step {
+        self.next_step_after(self.step)
+    }
+
+    /// The recommended next step, seen from another one.
+    pub fn next_step_after(&self, step: Step) -> Step {
         if self.is_watching() {
-            self.step
+            step
         } else if self.is_busy() {
             Step::Train
         } else if self.dataset.as_ref().is_none_or(|dataset| dataset.patterns.is_none()) {
             Step::Data
-        } else if matches!(self.job.status, Status::Finished(_)) && self.result.is_some() {
+        } else if self.has_result_of_dataset() {
             Step::Result
-        } else if self.step == Step::Data {
+        } else if step == Step::Data {
             Step::Configure
         } else {
             Step::Train

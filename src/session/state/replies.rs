@@ -1,8 +1,10 @@
 //! Replies of the library.
 
 use super::{OpenBundle, OpenDataset, State};
+use crate::config::Method;
 use crate::library::{Reply, RunInfo};
 use crate::session::action::{Action, Effect, Level, Step};
+use crate::session::wording::in_window;
 use crate::system::file_name;
 use std::path::Path;
 
@@ -54,8 +56,12 @@ impl State {
                     Some(best) => format!("Graphics device: {} ({}, {})", best.name, best.backend, best.driver),
                     None => "No suitable graphics device was found; the CPU is used".to_owned(),
                 };
-                self.add_log(None, if best.is_some() { Level::Info } else { Level::Warning }, text);
+                let has_gpu = best.is_some();
+                self.add_log(None, if has_gpu { Level::Info } else { Level::Warning }, text);
                 self.devices = Some(devices);
+                if !has_gpu && std::mem::take(&mut self.may_choose_method) {
+                    return self.polish_by_default();
+                }
             }
             Reply::Orientations { path, found } => {
                 if let Some(dataset) = self.dataset_at(&path) {
@@ -94,8 +100,9 @@ impl State {
                 self.runs = runs;
                 // Reported once, at the start.
                 if first && !self.is_busy() && self.runs.iter().any(RunInfo::is_interrupted) {
-                    return self
-                        .notify(Level::Warning, "A run was interrupted; resume it in the Runs panel".to_owned());
+                    let mut effects = self.notify(Level::Warning, "A run was interrupted".to_owned());
+                    effects.push(Effect::OfferRuns);
+                    return effects;
                 }
             }
             Reply::Example(path) => return self.dispatch(Action::Open(path)),
@@ -105,17 +112,32 @@ impl State {
             Reply::RunsChanged => return self.dispatch(Action::RefreshRuns),
             Reply::Failed { path, failure } => {
                 self.reading_result = false;
+                let on_page = self.step == Step::Data;
+                let shown = on_page && self.dataset.as_ref().is_some_and(|dataset| dataset.path == path);
                 if let Some(dataset) = self.dataset_at(&path) {
                     dataset.loading = false;
                     dataset.patterns = None;
                     dataset.failure = Some(failure.clone());
                 }
                 let title = failure.problem().title.clone();
-                self.add_log(None, Level::Error, failure.message);
-                return vec![Effect::Toast { level: Level::Error, text: title }];
+                self.add_log(None, Level::Error, in_window(&failure.message));
+                // The page in front says it already.
+                return if shown { Vec::new() } else { vec![Effect::Toast { level: Level::Error, text: title }] };
             }
         }
         Vec::new()
+    }
+
+    /// Without a GPU a network rarely gets far in its time budget, so its object is polished unless the user decides otherwise.
+    fn polish_by_default(&mut self) -> Vec<Effect> {
+        let epochs = self.draft.config().direct.epochs;
+        if self.draft.config().training.method == Method::Direct || self.draft.config().inference.polish_epochs > 0 {
+            return Vec::new();
+        }
+        self.draft.set("inference.polish_epochs", &epochs.to_string());
+        let text = "No graphics device: the object of a network will be polished by the direct solver, which takes some more \
+                    seconds. Configure has the choice.";
+        self.notify(Level::Info, text.to_owned())
     }
 
     /// The open dataset, if it is the one at this path.

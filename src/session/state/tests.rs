@@ -220,8 +220,10 @@ fn a_failure_is_logged_and_shown_and_replies_about_other_files_are_ignored() {
     state.on_reply(Reply::Opened(patterns("scan.npz")));
     assert!(state.dataset.as_ref().unwrap().patterns.is_none());
     let failure = Failure::from(crate::error::Error::bad_input("No probe"));
-    let effects = state.on_reply(Reply::Failed { path: "other.npz".into(), failure });
-    assert_eq!(effects, [Effect::Toast { level: Level::Error, text: "No probe".into() }]);
+    let failed = || Reply::Failed { path: "other.npz".into(), failure: failure.clone() };
+    assert_eq!(state.on_reply(failed()), [], "the panel in front shows it");
+    state.dispatch(Action::Go(Step::Configure));
+    assert_eq!(state.on_reply(failed()), [Effect::Toast { level: Level::Error, text: "No probe".into() }]);
     assert_eq!(state.log.last().unwrap().level, Level::Error);
     assert!(state.why_not_start().unwrap().contains("No probe"));
 }
@@ -241,6 +243,9 @@ fn result(folder: &str) -> Arc<ResultData> {
         history: Vec::new(),
         positions: vec![[2.0; 2]],
         residuals: vec![0.1],
+        refined: None,
+        nominal: Vec::new(),
+        max_shift: 0.0,
     })
 }
 
@@ -290,9 +295,109 @@ fn an_interrupted_run_is_reported_once_at_the_start_unless_a_job_is_running() {
     let mut state = State::default();
     let effects = state.on_reply(Reply::Runs(vec![interrupted.clone()]));
     assert!(
-        matches!(effects.as_slice(), [Effect::Toast { level: Level::Warning, text }] if text.contains("interrupted"))
+        matches!(effects.as_slice(), [Effect::Toast { level: Level::Warning, text }, Effect::OfferRuns] if text.contains("interrupted"))
     );
     assert_eq!(state.on_reply(Reply::Runs(vec![interrupted.clone()])), [], "once");
     let mut busy = State { starting: true, ..State::default() };
     assert_eq!(busy.on_reply(Reply::Runs(vec![interrupted])), []);
+}
+
+/// Text of a data setting of the current configuration.
+fn setting(state: &State, path: &str) -> String {
+    state.draft.text(path).unwrap()
+}
+
+#[test]
+fn data_settings_stay_with_their_file_and_come_back_with_it() {
+    let mut state = State::default();
+    state.dispatch(Action::Open("star.npz".into()));
+    set(&mut state, "data.mapping.mask_file", "star_mask.npy");
+    set(&mut state, "data.geometry.pixel_size_m", "1.2e-8");
+    set(&mut state, "training.batch_size", "4");
+    let effects = state.dispatch(Action::Open("other.cxi".into()));
+    let reads = |effects: &[Effect]| match effects {
+        [.., Effect::Library(Request::Dataset { config, .. })] => (**config).clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reads(&effects), DataConfig::default(), "nothing of the first file applies to the second");
+    assert!(effects.contains(&Effect::ClearProblems));
+    assert_eq!(setting(&state, "training.batch_size"), "4", "the settings of the job stay");
+    let left = state.left_behind.clone().unwrap();
+    assert_eq!((left.file.as_path(), left.settings.len()), (Path::new("star.npz"), 2));
+    assert!(state.changes.last().is_none(), "undo must not bring them back");
+    let effects = state.dispatch(Action::Open("star.npz".into()));
+    assert_eq!(reads(&effects).mapping.mask_file, "star_mask.npy");
+    assert_eq!(state.left_behind, None);
+    state.dispatch(Action::ResetDataSettings);
+    assert_eq!(setting(&state, "data.mapping.mask_file"), "");
+    state.dispatch(Action::Undo);
+    assert_eq!(setting(&state, "data.mapping.mask_file"), "star_mask.npy");
+    state.dispatch(Action::Redo);
+    state.dispatch(Action::Open("other.cxi".into()));
+    state.dispatch(Action::Open("star.npz".into()));
+    assert_eq!(setting(&state, "data.mapping.mask_file"), "", "the reset is remembered as well");
+}
+
+#[test]
+fn the_settings_of_the_previous_file_are_kept_only_on_request() {
+    let mut state = State::default();
+    state.dispatch(Action::Open("scan_1.npz".into()));
+    set(&mut state, "data.mapping.x", "px");
+    state.dispatch(Action::Open("scan_2.npz".into()));
+    let effects = state.dispatch(Action::KeepDataSettings);
+    assert!(matches!(effects.as_slice(), [Effect::Library(Request::Dataset { .. })]), "{effects:?}");
+    assert_eq!((setting(&state, "data.mapping.x").as_str(), state.left_behind.is_none()), ("px", true));
+    state.dispatch(Action::Open("scan_3.npz".into()));
+    assert!(state.left_behind.is_some());
+    state.dispatch(Action::DismissDataSettings);
+    assert_eq!((setting(&state, "data.mapping.x").as_str(), state.left_behind.is_none()), ("", true));
+    state.dispatch(Action::Open("scan_2.npz".into()));
+    assert_eq!(setting(&state, "data.mapping.x"), "px", "what was kept is remembered");
+    state.dispatch(Action::CloseDataset);
+    assert_eq!(setting(&state, "data.mapping.x"), "");
+}
+
+#[test]
+fn a_chosen_configuration_is_the_set_up_for_files_without_settings_of_their_own() {
+    let mut state = State::default();
+    state.dispatch(Action::Open("mine.npz".into()));
+    set(&mut state, "data.crop", "64");
+    let mut config = Config::default();
+    config.training.batch_size = 3;
+    state.dispatch(Action::UseConfig { name: "fast".into(), config: Box::new(config.clone()) });
+    assert_eq!((setting(&state, "data.crop").as_str(), state.setup.is_none()), ("64", true), "it has no data settings");
+    config.data.mapping.x = "px".into();
+    state.dispatch(Action::UseConfig { name: "beamline".into(), config: Box::new(config) });
+    assert_eq!((setting(&state, "data.crop").as_str(), setting(&state, "data.mapping.x").as_str()), ("none", "px"));
+    state.dispatch(Action::Open("next.npz".into()));
+    assert_eq!(setting(&state, "data.mapping.x"), "px");
+    assert_eq!(state.left_behind, None, "both files have the same settings");
+    // Settings made while no file is open are for the next one.
+    let mut state = State::default();
+    set(&mut state, "data.crop", "32");
+    state.dispatch(Action::Open("first.npz".into()));
+    assert_eq!(setting(&state, "data.crop"), "32");
+}
+
+#[test]
+fn a_model_reconstructs_the_open_dataset_as_it_is_read_in_the_window() {
+    let mut state = opened();
+    let mut config = Config::default();
+    config.data.mapping.mask_file = "mask of the training.npy".into();
+    state.bundle = Some(OpenBundle {
+        path: "model.ptycho".into(),
+        manifest: Box::new(crate::checkpoint::testing::manifest(8)),
+        config: Box::new(config),
+    });
+    set(&mut state, "data.orientation", "swap");
+    state.dataset.as_mut().unwrap().loading = false;
+    let effects = state.dispatch(Action::Reconstruct);
+    let settings = effects.iter().find_map(|effect| match effect {
+        Effect::Submit(Job::Infer { settings, .. }) => Some(settings.clone()),
+        _ => None,
+    });
+    let settings = settings.unwrap();
+    let has = |path: &str, text: &str| settings.contains(&(path.to_owned(), text.to_owned()));
+    assert!(has("data.orientation", "swap") && has("data.mapping.mask_file", ""), "{settings:?}");
+    assert!(settings.iter().all(|(path, _)| Config::check_settable_in_inference(path).is_ok()));
 }

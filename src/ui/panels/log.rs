@@ -1,6 +1,7 @@
 //! Log of messages, newest at the bottom, with a filter and a copy button.
 
 use super::Outbox;
+use crate::checkpoint::Utc;
 use crate::session::{Action, Level, LogEntry, State};
 use crate::ui::theme;
 use eframe::egui::{self, RichText};
@@ -36,11 +37,14 @@ impl View {
         egui::ScrollArea::vertical().auto_shrink([false, false]).stick_to_bottom(true).show(ui, |ui| {
             for entry in shown {
                 ui.horizontal_top(|ui| {
-                    let at = entry.at.map_or_else(String::new, |at| format!("{:.1} s", at.as_secs_f64()));
+                    let at = time(entry);
                     let right = egui::Layout::right_to_left(egui::Align::Center);
                     ui.allocate_ui_with_layout(egui::vec2(70.0, 18.0), right, |ui| {
                         ui.set_min_size(ui.available_size());
-                        ui.label(RichText::new(at).monospace().color(palette.weak));
+                        let at = ui.label(RichText::new(at).monospace().color(palette.weak));
+                        if let Some(since) = entry.at {
+                            at.on_hover_text(format!("{:.1} s after the start of the program", since.as_secs_f64()));
+                        }
                     });
                     let mark = RichText::new(mark(entry.level)).color(palette.level(entry.level));
                     ui.add_sized([12.0, 18.0], egui::Label::new(mark)).on_hover_text(word(entry.level));
@@ -57,8 +61,12 @@ impl View {
 }
 
 fn line(entry: &LogEntry) -> String {
-    let at = entry.at.map_or_else(String::new, |at| format!("{:.1} s ", at.as_secs_f64()));
-    format!("{at}{}: {}", word(entry.level), entry.text)
+    format!("{} {}: {}", time(entry), word(entry.level), entry.text).trim_start().to_owned()
+}
+
+/// Local time of day of an entry.
+fn time(entry: &LogEntry) -> String {
+    entry.clock.map_or_else(String::new, |seconds| Utc::from_unix(seconds).local_clock())
 }
 
 fn word(level: Level) -> &'static str {
@@ -89,6 +97,7 @@ mod tests {
     fn example() -> State {
         let entry = |seconds, level, text: &str| LogEntry {
             at: Some(Duration::from_secs_f64(seconds)),
+            clock: Some(seconds as u64),
             level,
             text: text.to_owned(),
         };
@@ -96,7 +105,7 @@ mod tests {
             entry(0.4, Level::Info, "Started job 1: run"),
             entry(12.5, Level::Warning, "A run was interrupted; Runs offers its saved model"),
             entry(99.0, Level::Error, "No probe. Expected probeGuess. Add it to the file."),
-            LogEntry { at: None, level: Level::Success, text: "Saved picture.png".to_owned() },
+            LogEntry { at: None, clock: None, level: Level::Success, text: "Saved picture.png".to_owned() },
         ];
         State { log, ..State::default() }
     }

@@ -10,6 +10,7 @@ pub(crate) mod harness;
 pub mod log;
 pub mod method;
 pub mod palette;
+pub mod queue;
 pub mod result;
 pub mod runs;
 pub mod simulate;
@@ -40,6 +41,10 @@ pub struct Outbox {
     pub choose_mask: bool,
     /// Input of a simulation whose file the user wants to choose.
     pub choose_source: Option<Source>,
+    /// True if the user wants to add a file to the queue.
+    pub queue_file: bool,
+    /// True if the user wants to add the datasets in a folder to the queue.
+    pub queue_folder: bool,
     /// Proposed file name of the dataset to simulate.
     pub simulate: Option<String>,
 }
@@ -55,6 +60,7 @@ pub struct Views {
     log: log::View,
     simulate: simulate::View,
     watch: watch::View,
+    queue: queue::View,
     outbox: Outbox,
 }
 
@@ -71,8 +77,14 @@ impl Views {
             Pane::Runs => self.runs.show(ui, state, outbox, actions),
             Pane::Log => self.log.show(ui, state, outbox, actions),
             Pane::Simulate => self.simulate.show(ui, state, outbox, actions),
+            Pane::Queue => self.queue.show(ui, state, outbox, actions),
             Pane::Watch => self.watch.show(ui, state, outbox, actions),
         }
+    }
+
+    /// Searches the settings for this text.
+    pub fn search_settings(&mut self, text: &str) {
+        self.configure.search(text);
     }
 
     /// Exports the current image of the result panel once it has been drawn.

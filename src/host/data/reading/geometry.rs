@@ -1,6 +1,6 @@
 //! Size of an object pixel from energy, distance and detector, and the check that the geometry is a far field.
 
-use super::verdict::Verdict;
+use super::verdict::{Fix, Verdict};
 use crate::config;
 use crate::data::sampling::nearest::NeighborIndex;
 
@@ -19,6 +19,9 @@ pub(super) struct Geometry {
     /// Side of an object pixel for patterns as stored.
     pub object_pixel_m: Option<[f64; 2]>,
 }
+
+/// Largest relative deviation of a configured value from that of the file that is not reported.
+const MAX_DEVIATION: f64 = 0.01;
 
 /// Wavelength (m) of photons of this energy.
 pub(super) fn wavelength_of_ev(energy_ev: f64) -> f64 {
@@ -45,6 +48,49 @@ impl Geometry {
             "the energy of {energy:.5} eV, the distance of {distance:.5} m and the detector pixel of {:.4} µm",
             x * 1e6
         ))
+    }
+
+    /// Warns of configured values that differ from those of the file; `stored` and `side` as in [`Self::pixel_m`].
+    pub fn contradiction(&self, stated: &config::Geometry, stored: usize, side: f64) -> Option<Verdict> {
+        let mean = |pixel: [f64; 2]| (pixel[0] * pixel[1]).sqrt();
+        let length = |meters: f64| match meters {
+            m if m >= 1e-2 => format!("{m:.4} m"),
+            m if m >= 1e-6 => format!("{:.3} µm", m * 1e6),
+            m => format!("{:.3} nm", m * 1e9),
+        };
+        // Energy and wavelength are inversely proportional, so the same function converts both ways.
+        let energy = self.wavelength_m.map(wavelength_of_ev);
+        let pixel = self.pixel_m(stored, side).map(mean);
+        let pairs = [
+            ("data.geometry.energy_ev", "photon energy", stated.energy_ev, energy),
+            ("data.geometry.distance_m", "distance", stated.distance_m, self.distance_m),
+            (
+                "data.geometry.detector_pixel_m",
+                "detector pixel",
+                stated.detector_pixel_m,
+                self.detector_pixel_m.map(mean),
+            ),
+            ("data.geometry.pixel_size_m", "object pixel", stated.pixel_size_m, pixel),
+        ];
+        let mut found = Vec::new();
+        let mut fields = Vec::new();
+        for (field, name, set, file) in pairs {
+            let (Some(set), Some(file)) = (set, file) else { continue };
+            if (set / file - 1.0).abs() > MAX_DEVIATION {
+                let text = |value: f64| match name {
+                    "photon energy" => format!("{value:.1} eV"),
+                    _ => length(value),
+                };
+                found.push(format!("{name} {} instead of {} in the file", text(set), text(file)));
+                fields.push((field, "none".to_owned()));
+            }
+        }
+        (!found.is_empty()).then(|| {
+            Verdict::warn("geometry", format!("Settings contradict the file: {}", found.join(", ")))
+                .expected("the geometry stored in the file")
+                .advice("Use the values of the file unless they are known to be wrong")
+                .fixes([Fix::new("Use the geometry of the file", fields)])
+        })
     }
 
     /// Width of the far-field window λz/p, (x, y): the extent of N object pixels, for any N.
@@ -106,6 +152,27 @@ pub(super) fn far_field(geometry: &Geometry, positions_m: &[[f64; 2]]) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_that_contradict_the_file_are_a_warning_that_names_both_values() {
+        let file = Geometry {
+            wavelength_m: Some(wavelength_of_ev(8000.0)),
+            distance_m: Some(2.0),
+            detector_pixel_m: Some([55e-6, 55e-6]),
+            object_pixel_m: None,
+        };
+        let pixel = file.pixel_m(128, 128.0).unwrap()[0];
+        let set =
+            |energy, size| config::Geometry { energy_ev: energy, pixel_size_m: size, ..config::Geometry::default() };
+        let same = set(Some(8000.0), Some(pixel * 1.001));
+        assert_eq!(file.contradiction(&same, 128, 128.0), None);
+        let verdict = file.contradiction(&set(Some(6000.0), Some(2.0 * pixel)), 128, 128.0).unwrap();
+        assert!(verdict.found.contains("photon energy 6000.0 eV instead of 8000.0 eV"), "{}", verdict.found);
+        assert!(verdict.found.contains("object pixel"), "{}", verdict.found);
+        assert_eq!((verdict.status, verdict.fixes[0].settings.len()), (super::super::verdict::Status::Warn, 2));
+        let unknown = Geometry::default();
+        assert_eq!(unknown.contradiction(&set(Some(6000.0), Some(1e-9)), 128, 128.0), None);
+    }
 
     #[test]
     fn the_object_pixel_follows_from_the_geometry_and_not_from_binning() {

@@ -197,5 +197,6 @@ fn place(reading: &mut Reading, roles: &Roles, frames: &Frames, stored: &[[f64; 
         reading.verdicts.extend(far_field(&geometry, &meters));
     }
     let fit = Fit::new(frames.height, frames.width, config).map_err(|verdict| reading.judge(verdict)).ok()?;
+    reading.verdicts.extend(roles.geometry.contradiction(&config.geometry, frames.height, fit.side()));
     placing::place(reading, roles, &geometry, &fit, frames.height, stored)
 }

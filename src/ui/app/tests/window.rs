@@ -103,7 +103,7 @@ fn datasets_models_configurations_and_other_files_can_be_dropped_on_the_window()
             .state
             .log
             .iter()
-            .any(|entry| entry.text == "2 datasets were dropped; only the first is opened")
+            .any(|entry| entry.text == "2 datasets were dropped: the first is opened, all are in the queue")
     );
     until(&mut window, "the dataset", |app| app.core.state.why_not_start().is_none());
 }
@@ -274,6 +274,7 @@ fn everything_in_every_panel_that_the_keyboard_reaches_has_a_name() {
         Command::ShowLog,
         Command::ShowSimulate,
         Command::ShowWatch,
+        Command::ShowQueue,
     ] {
         window.state_mut().command(command, &context);
         window.run_ok();

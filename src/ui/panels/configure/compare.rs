@@ -1,14 +1,18 @@
 //! Differences from another configuration.
 
-use super::editor::human;
+use super::editor::value_text;
 use super::forecast::config_of;
 use super::presets::preset_label;
 use crate::config::{Config, Preset};
 use crate::session::{Action, State};
 use crate::system::file_name;
 use crate::ui::theme;
+use crate::ui::widgets::elided;
 use eframe::egui::{self, RichText};
 use std::path::PathBuf;
+
+/// Maximum letters of a value: one row of the panel.
+const MAX_LETTERS: usize = 22;
 
 /// Configuration to compare with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -81,9 +85,11 @@ impl Compare {
                 ui.label(difference.label).on_hover_text(difference.path);
                 ui.horizontal_wrapped(|ui| {
                     ui.spacing_mut().item_spacing.x = 4.0;
-                    ui.label(RichText::new(human(&difference.theirs)).color(palette.weak));
+                    let shown = |text: &str| elided(&value_text(difference.path, text), MAX_LETTERS);
+                    let theirs = RichText::new(shown(&difference.theirs)).color(palette.weak);
+                    ui.label(theirs).on_hover_text(&difference.theirs);
                     ui.label(RichText::new("→").monospace().color(palette.weak));
-                    ui.label(RichText::new(human(&difference.ours)).strong());
+                    ui.label(RichText::new(shown(&difference.ours)).strong()).on_hover_text(&difference.ours);
                 });
                 ui.end_row();
             }

@@ -1,9 +1,11 @@
 //! Editor widgets for the kinds of fields.
 
 use super::rows::Row;
-use crate::config::{Choice, Kind};
+use crate::config::{Choice, Config, Kind};
+use crate::session::belongs_to_dataset;
+use crate::system::file_name;
 use crate::ui::theme;
-use crate::ui::widgets::numbers::signed;
+use crate::ui::widgets::numbers::{short, signed};
 use eframe::egui::{self, FontId, Response, RichText, TextFormat, text::LayoutJob};
 
 /// Maximum range of an integer field shown as a slider.
@@ -11,9 +13,15 @@ const SLIDER_STEPS: i64 = 16;
 /// Width of the checkbox of an optional field, in points.
 const CHECKBOX: f32 = 92.0;
 
-/// Path and text of the field being edited; the text may be invalid.
+/// Path and text of the field being edited, which may be invalid; true if it has to get the keyboard focus first.
 #[derive(Debug, Default)]
-pub(in crate::ui::panels) struct Typing(Option<(&'static str, String)>);
+pub(in crate::ui::panels) struct Typing(Option<(&'static str, String, bool)>);
+
+impl Typing {
+    fn is(&self, path: &str) -> bool {
+        self.0.as_ref().is_some_and(|(edited, ..)| *edited == path)
+    }
+}
 
 /// Draws the editor of a field; returns the new text if it was changed.
 ///
@@ -33,13 +41,7 @@ pub(in crate::ui::panels) fn edit(
             ui.checkbox(&mut on, word).labelled_by(label).changed().then(|| on.to_string())
         }
         Kind::Choice { options, .. } => choice(ui, row, options, label, width),
-        Kind::Text => {
-            let mut text = row.text.clone();
-            let height = ui.spacing().interact_size.y;
-            let field =
-                egui::TextEdit::singleline(&mut text).hint_text(empty_label(row.field.path)).desired_width(width);
-            ui.add_sized([width, height], field).labelled_by(label).changed().then_some(text)
-        }
+        Kind::Text => line(ui, row, label, width, empty_label(row.field.path), row.text.clone(), typing),
         Kind::Integer { optional: true, .. } | Kind::Real { optional: true, .. } => {
             optional(ui, row, label, width, suggestion, typing)
         }
@@ -52,7 +54,8 @@ pub(in crate::ui::panels) fn edit(
         Kind::Integer { min, max, .. } => {
             let mut value: i64 = row.text.parse().or_else(|_| row.base.parse()).unwrap_or(min);
             let speed = (value.unsigned_abs() as f64 * 0.01).max(0.05);
-            let drag = egui::DragValue::new(&mut value).speed(speed);
+            let drag =
+                egui::DragValue::new(&mut value).speed(speed).update_while_editing(!is_read_again(row.field.path));
             let response = ui.add_sized([width, ui.spacing().interact_size.y], drag).labelled_by(label);
             changed_to(&response, || value.to_string(), || value.clamp(min, max).to_string())
         }
@@ -61,6 +64,7 @@ pub(in crate::ui::panels) fn edit(
             let speed = (value.abs() * 0.01).max(1e-4);
             let drag = egui::DragValue::new(&mut value)
                 .speed(speed)
+                .update_while_editing(!is_read_again(row.field.path))
                 .custom_formatter(|value, _| signed(number(value)))
                 .custom_parser(|text| text.trim().replace('−', "-").parse().ok());
             let response = ui.add_sized([width, ui.spacing().interact_size.y], drag).labelled_by(label);
@@ -118,22 +122,18 @@ fn optional(
     let height = ui.spacing().interact_size.y;
     ui.spacing_mut().item_spacing.x = 6.0;
     let path = row.field.path;
-    let mut text = match &typing.0 {
-        Some((edited, text)) if *edited == path => text.clone(),
-        _ if none => String::new(),
-        _ => row.text.strip_suffix(".0").unwrap_or(&row.text).to_owned(),
-    };
-    let field = egui::TextEdit::singleline(&mut text).hint_text("–").desired_width(width);
-    let field = ui.add_enabled_ui(!none, |ui| ui.add_sized([(width - CHECKBOX).max(60.0), height], field)).inner;
-    let field = field.labelled_by(label);
-    if field.changed() {
-        new = Some(text.trim().to_owned());
+    let text = if none { String::new() } else { in_unit(path, row.text.strip_suffix(".0").unwrap_or(&row.text)) };
+    // A value that no default can stand for is typed first: "automatic" ends when it has been entered.
+    let asked = none && suggestion.is_empty();
+    let open = typing.is(path);
+    let typed = ui
+        .add_enabled_ui(!none || open, |ui| line(ui, row, label, (width - CHECKBOX).max(60.0), "–", text, typing))
+        .inner;
+    if let Some(text) = typed {
+        new = (!asked || !text.trim().is_empty()).then(|| from_unit(path, text.trim()));
     }
-    if field.has_focus() {
-        typing.0 = Some((path, text));
-    } else if typing.0.as_ref().is_some_and(|(edited, _)| *edited == path) {
-        typing.0 = None;
-    }
+    none &= !typing.is(path);
+    ui.set_min_height(height);
     let toggle = ui.checkbox(&mut none, none_label(path));
     toggle.widget_info(|| {
         egui::WidgetInfo::selected(
@@ -145,9 +145,105 @@ fn optional(
     });
     if toggle.on_hover_text(row.field.help).changed() {
         typing.0 = None;
-        new = Some(if none { "none".to_owned() } else { suggestion.to_owned() });
+        if !none && asked {
+            typing.0 = Some((path, String::new(), true));
+        } else {
+            new = Some(if none { "none".to_owned() } else { suggestion.to_owned() });
+        }
+    }
+    new.filter(|text| *text != row.text)
+}
+
+/// A line of text. What makes the dataset be read again is applied when the line is left or Enter is pressed, other fields
+/// while typing.
+fn line(
+    ui: &mut egui::Ui,
+    row: &Row,
+    label: egui::Id,
+    width: f32,
+    hint: &str,
+    now: String,
+    typing: &mut Typing,
+) -> Option<String> {
+    let path = row.field.path;
+    let (mut text, grab) = match &typing.0 {
+        Some((edited, text, grab)) if *edited == path => (text.clone(), *grab),
+        _ => (now.clone(), false),
+    };
+    let field = egui::TextEdit::singleline(&mut text).hint_text(hint).desired_width(width);
+    let field = ui.add_sized([width, ui.spacing().interact_size.y], field).labelled_by(label);
+    if grab {
+        field.request_focus();
+    }
+    let at_once = !is_read_again(path);
+    let mut new = (at_once && field.changed()).then(|| text.clone());
+    if field.has_focus() || grab {
+        typing.0 = Some((path, text, false));
+    } else if typing.is(path) {
+        typing.0 = None;
+        new = (!at_once && text != now).then_some(text);
     }
     new
+}
+
+/// True if a change of the field makes the dataset be read again.
+fn is_read_again(path: &str) -> bool {
+    belongs_to_dataset(path) || path == "data.n_subsample"
+}
+
+/// Unit in which people state a field, and the number of these units in one of the configuration.
+pub(in crate::ui::panels) fn unit_of(path: &str) -> Option<(&'static str, f64)> {
+    match path {
+        "data.geometry.energy_ev" => Some(("keV", 1e-3)),
+        "data.geometry.detector_pixel_m" => Some(("µm", 1e6)),
+        "data.geometry.pixel_size_m" => Some(("nm", 1e9)),
+        _ => None,
+    }
+}
+
+/// A value of the configuration in the unit of the form; unchanged if it is no number.
+fn in_unit(path: &str, text: &str) -> String {
+    match (unit_of(path), text.parse::<f64>()) {
+        (Some((_, factor)), Ok(value)) => rounded(value * factor),
+        _ => text.to_owned(),
+    }
+}
+
+/// A value in the unit of the form as in the configuration; unchanged if it is no number.
+fn from_unit(path: &str, text: &str) -> String {
+    match (unit_of(path), text.replace(',', ".").parse::<f64>()) {
+        (Some((_, factor)), Ok(value)) => format!("{:e}", value / factor),
+        _ => text.to_owned(),
+    }
+}
+
+/// Without the digits that a conversion of units adds.
+fn rounded(value: f64) -> String {
+    let text = format!("{value:.9}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Value of a field for reading: with its unit, of a file the name only.
+pub(in crate::ui::panels) fn value_text(path: &str, text: &str) -> String {
+    let Ok(field) = Config::field(path) else { return text.to_owned() };
+    let unit = unit_of(path);
+    match field.kind {
+        Kind::Text if text.is_empty() => empty_label(path).to_owned(),
+        Kind::Text if path.ends_with("_file") => file_name(std::path::Path::new(text)),
+        Kind::Text => text.to_owned(),
+        Kind::Integer { optional: true, .. } | Kind::Real { optional: true, .. } if text == "none" => {
+            none_label(path).to_owned()
+        }
+        Kind::Integer { .. } | Kind::Real { .. } => {
+            let number = text.parse::<f64>().map(|value| short(value * unit.map_or(1.0, |(_, factor)| factor)));
+            let number = number.unwrap_or_else(|_| text.to_owned());
+            // "Epochs 5", but "Crop 128 px": a unit that is a word is in the label already.
+            let words = ["epochs", "patterns", "groups", "steps", "images", "modes"];
+            let own = Some(field.unit).filter(|unit| !words.contains(unit));
+            format!("{number} {}", unit.map(|(unit, _)| unit).or(own).unwrap_or_default()).trim_end().to_owned()
+        }
+        Kind::Choice { .. } | Kind::Flag => human(text),
+    }
 }
 
 /// Meaning of "none" for an optional field.
@@ -222,6 +318,20 @@ pub(in crate::ui::panels) fn help(ui: &mut egui::Ui, row: &Row) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_shown_with_the_units_people_use_and_read_back_from_them() {
+        let pixel = "data.geometry.pixel_size_m";
+        assert_eq!((value_text(pixel, "1.2e-8"), value_text(pixel, "none")), ("12 nm".into(), "automatic".into()));
+        assert_eq!(value_text("data.geometry.energy_ev", "8333.0"), "8.333 keV");
+        assert_eq!(value_text("data.mapping.mask_file", "/data/masks/bad.npy"), "bad.npy");
+        assert_eq!(value_text("data.mapping.x", "Xpos"), "Xpos");
+        assert_eq!((value_text("data.crop", "128"), value_text("data.crop", "none")), ("128 px".into(), "off".into()));
+        assert_eq!(in_unit(pixel, "1.5996e-8"), "15.996");
+        let back = from_unit(pixel, "15,996").parse::<f64>().unwrap();
+        assert!((back / 1.5996e-8 - 1.0).abs() < 1e-12, "{back}");
+        assert_eq!((in_unit("data.crop", "64"), from_unit(pixel, "some")), ("64".into(), "some".into()));
+    }
 
     #[test]
     fn names_and_numbers_are_readable() {

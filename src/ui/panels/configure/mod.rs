@@ -11,7 +11,8 @@ pub(super) mod rows;
 #[cfg(test)]
 mod tests;
 
-use super::{Outbox, method};
+use super::Outbox;
+use super::method::{self, Way};
 use crate::session::{Action, State};
 use crate::ui::theme;
 use crate::ui::widgets::primary_button;
@@ -31,13 +32,23 @@ pub struct View {
     compare: compare::Compare,
     query: String,
     only_modified: bool,
+    /// True to show fields without effect as well.
+    unused: bool,
 }
 
 impl View {
+    /// Shows the fields that match this text.
+    pub fn search(&mut self, text: &str) {
+        text.clone_into(&mut self.query);
+        self.only_modified = false;
+    }
+
     /// Draws the panel.
     pub fn show(&mut self, ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
         self.rows.follow(&state.draft);
         self.forecast.follow(state, self.rows.version);
+        method::cards(ui, state, actions);
+        ui.add_space(4.0);
         self.presets.show(ui, state, self.rows.modified, outbox, actions);
         ui.horizontal_wrapped(|ui| {
             let label = ui.label("Search");
@@ -49,6 +60,8 @@ impl View {
             }
             let count = self.rows.modified;
             ui.checkbox(&mut self.only_modified, format!("Only modified ({count})"));
+            ui.checkbox(&mut self.unused, "Without effect")
+                .on_hover_text("Also show settings that have no effect with the chosen method");
         });
         ui.separator();
         Panel::bottom("start of the training")
@@ -83,19 +96,32 @@ impl View {
     fn form(&mut self, ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
         let query = self.query.to_lowercase();
         let filtering = !query.trim().is_empty() || self.only_modified;
-        let only_modified = self.only_modified;
-        let is_shown = |row: &Row| row.matches(&query) && (!only_modified || row.modified);
+        let (only_modified, unused) = (self.only_modified, self.unused);
+        let is_shown = |row: &Row| {
+            // The cards above choose the method.
+            let has_effect = row.unused.is_none() && row.field.path != "training.method";
+            let hidden = !filtering && !unused && !has_effect && row.complaint.is_none();
+            row.matches(&query) && (!only_modified || row.modified) && !hidden
+        };
+        let way = Way::of(state.draft.config());
+        let mut groups: Vec<&Group> = self.rows.groups.iter().collect();
+        // The settings of the chosen method come first.
+        groups.sort_by_key(|group| way == Way::Direct && group.name != "direct");
         let mut shown = 0;
-        for group in &self.rows.groups {
+        for group in groups {
             let rows: Vec<&Row> = group.rows.iter().filter(|row| is_shown(row)).collect();
             // Simulation fields have their own panel; here they appear only in searches.
             if rows.is_empty() || (group.name == "simulation" && !filtering) {
                 continue;
             }
             shown += rows.len();
-            let header = egui::CollapsingHeader::new(RichText::new(title(group)).strong().size(14.5))
-                .id_salt(("fields of", group.name, filtering))
-                .default_open(filtering || matches!(group.name, "training" | "model" | "data"));
+            let header = egui::CollapsingHeader::new(RichText::new(title(group, way)).strong().size(14.5))
+                .id_salt(("fields of", group.name, filtering, way == Way::Network))
+                .default_open(
+                    filtering
+                        || matches!(group.name, "training" | "model" | "data")
+                        || group.name == "direct" && way != Way::Network,
+                );
             let typing = &mut self.typing;
             header.show_unindented(ui, |ui| {
                 let (first, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| filtering || row.basic);
@@ -148,10 +174,15 @@ impl View {
     }
 }
 
-fn title(group: &Group) -> String {
+fn title(group: &Group, way: Way) -> String {
+    let title = match group.name {
+        "direct" if way == Way::Polished => "Direct solver for polishing",
+        "direct" if way == Way::Network => "Direct solver as teacher of the network",
+        _ => group.title.as_str(),
+    };
     match group.rows.iter().filter(|row| row.modified).count() {
-        0 => group.title.clone(),
-        count => format!("{}, {count} modified", group.title),
+        0 => title.to_owned(),
+        count => format!("{title}, {count} modified"),
     }
 }
 
@@ -177,7 +208,7 @@ pub(super) fn field(
             let mark = egui::Label::new(RichText::new(mark).monospace().color(palette.accent));
             let mark = ui.add_sized([16.0, height], mark);
             if row.modified {
-                mark.on_hover_text(format!("Modified; was {}", editor::human(&row.base)));
+                mark.on_hover_text(format!("Modified; was {}", editor::value_text(path, &row.base)));
             }
             let label = ui
                 .allocate_ui_with_layout(vec2(name_width, height), top_down, |ui| {
@@ -206,13 +237,13 @@ pub(super) fn field(
                 let reset = ui.add(egui::Button::new("Reset").small());
                 let name = format!("Reset {}", row.field.label);
                 reset.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
-                if reset.on_hover_text(format!("Reset to {}", editor::human(&row.base))).clicked() {
+                if reset.on_hover_text(format!("Reset to {}", editor::value_text(path, &row.base))).clicked() {
                     actions.push(Action::ResetField(path.to_owned()));
                 }
             }
-            let mut about = row.field.unit.to_owned();
+            let mut about = editor::unit_of(path).map_or(row.field.unit, |(unit, _)| unit).to_owned();
             if !narrow && row.text != row.default {
-                let default = format!("default {}", editor::human(&row.default));
+                let default = format!("default {}", editor::value_text(path, &row.default));
                 about = if about.is_empty() { default } else { format!("{about} · {default}") };
             }
             ui.add(egui::Label::new(weak(&about)).truncate());
@@ -240,7 +271,8 @@ fn message(row: &Row, palette: &theme::Palette) -> Option<(String, egui::Color32
     }
 }
 
-/// Initial value of an optional field when "none" is unchecked: the base value, else a sensible default.
+/// Initial value of an optional field when "none" is unchecked: the base value, else a sensible default; empty if there is
+/// none.
 fn suggestion(row: &Row, state: &State) -> String {
     let patterns = || {
         let dataset = state.dataset.as_ref()?.patterns.as_ref()?;
@@ -254,6 +286,8 @@ fn suggestion(row: &Row, state: &State) -> String {
         "training.time_budget_s" => "110".to_owned(),
         "training.nphotons" => "1000000".to_owned(),
         "data.n_subsample" | "data.n_groups" => patterns().unwrap_or_else(|| "1000".to_owned()),
+        // No default stands for a length, an energy or a size that only the user knows.
+        path if crate::session::belongs_to_dataset(path) => String::new(),
         _ => "1".to_owned(),
     }
 }

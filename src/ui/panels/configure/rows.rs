@@ -24,6 +24,11 @@ const BASIC: &[&str] = &[
     "inference.polish_epochs",
     "direct.epochs",
     "direct.refine_probe",
+    "direct.probe_modes",
+    "direct.refine_positions",
+    "direct.max_shift",
+    "direct.refine_intensity",
+    "direct.probe_search",
     "execution.accelerator",
 ];
 

@@ -59,17 +59,20 @@ fn typed_text_is_applied_and_invalid_text_stays_in_the_field() {
 fn the_method_determines_the_start_button() {
     let mut panel = small(opened(&fixture("siemens_star_n64.npz")));
     panel.get_by_label("Start training");
-    panel.get_by_role_and_label(Role::ComboBox, "Method").click();
-    panel.run_ok();
-    panel.get_by_role_and_label(Role::Button, "Direct").click();
+    panel.get_by_role_and_label(Role::RadioButton, "Direct solver").click();
     panel.run_ok();
     assert_eq!(panel.state().state.draft.text("training.method").unwrap(), "direct");
     panel.get_by_label("Start solving");
-    panel.get_by_role_and_label(Role::ComboBox, "Method").click();
-    panel.run_ok();
-    panel.get_by_role_and_label(Role::Button, "Network").click();
+    panel.get_by_label("Refine the probe");
+    assert!(panel.query_by_label("Learning rate").is_none(), "the solver has no such setting");
+    panel.get_by_role_and_label(Role::RadioButton, "Network + polish").click();
     panel.run_ok();
     assert_eq!(panel.state().state.draft.text("training.method").unwrap(), "network");
+    assert!(panel.state().state.draft.config().inference.polish_epochs > 0);
+    panel.get_by_label_contains("Direct solver for polishing");
+    panel.get_by_role_and_label(Role::RadioButton, "Network").click();
+    panel.run_ok();
+    assert_eq!(panel.state().state.draft.config().inference.polish_epochs, 0);
 }
 
 #[test]

@@ -1,13 +1,14 @@
-//! Table of the arrays in the file: key, shape, type, range.
+//! Table of the arrays in the file: key, shape, type, range, and what it is used as.
 
 use crate::data::ArraySummary;
+use crate::session::{Action, State};
 use crate::ui::theme;
 use crate::ui::widgets::numbers::{bytes, short};
 use eframe::egui::{self, RichText};
 use egui_extras::{Column, TableBuilder};
 
 /// Draws the table.
-pub(super) fn show(ui: &mut egui::Ui, arrays: &[ArraySummary]) {
+pub(super) fn show(ui: &mut egui::Ui, state: &State, arrays: &[ArraySummary], actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
     let row = 22.0;
     let width = ui.available_width();
@@ -17,12 +18,12 @@ pub(super) fn show(ui: &mut egui::Ui, arrays: &[ArraySummary]) {
         .striped(true)
         .vscroll(false)
         .cell_layout(right)
-        .column(Column::exact((width * 0.27).clamp(80.0, 220.0)).clip(true))
-        .column(Column::exact((width * 0.25).clamp(80.0, 200.0)).clip(true))
-        .column(Column::exact(74.0).clip(true))
+        .column(Column::exact((width - 3.0 * GAP - ROLE - TYPE - SHAPE).clamp(70.0, 420.0)).clip(true))
+        .column(Column::exact(SHAPE).clip(true))
+        .column(Column::exact(TYPE).clip(true))
         .column(Column::remainder().clip(true))
         .header(row, |mut header| {
-            for title in ["Key", "Shape", "Type", "Range"] {
+            for title in ["Key", "Shape", "Type", "Use as"] {
                 header.col(|ui| {
                     ui.label(RichText::new(title).strong());
                 });
@@ -32,8 +33,9 @@ pub(super) fn show(ui: &mut egui::Ui, arrays: &[ArraySummary]) {
             body.rows(row, arrays.len(), |mut row| {
                 let Some(array) = arrays.get(row.index()) else { return };
                 row.col(|ui| {
-                    ui.add(egui::Label::new(RichText::new(&array.key).monospace()).truncate())
-                        .on_hover_text(about(array));
+                    // The end of a path tells the arrays apart.
+                    let letters = (ui.available_width() / 7.6) as usize;
+                    ui.label(RichText::new(tail(&array.key, letters)).monospace()).on_hover_text(about(array));
                 });
                 row.col(|ui| {
                     ui.add(egui::Label::new(shape(&array.shape)).truncate());
@@ -41,25 +43,102 @@ pub(super) fn show(ui: &mut egui::Ui, arrays: &[ArraySummary]) {
                 row.col(|ui| {
                     ui.add(egui::Label::new(dtype(&array.dtype)).truncate()).on_hover_text(&array.dtype);
                 });
-                row.col(|ui| match (&array.problem, array.range) {
-                    (Some(problem), _) => {
+                row.col(|ui| match &array.problem {
+                    Some(problem) => {
                         let text = RichText::new("unreadable").color(palette.bad);
                         ui.add(egui::Label::new(text).truncate()).on_hover_text(problem);
                     }
-                    (None, Some((low, high))) => {
-                        let text = if low == high { short(low) } else { format!("{} … {}", short(low), short(high)) };
-                        ui.add(egui::Label::new(text).truncate()).on_hover_text("Minimum and maximum finite value");
-                    }
-                    (None, None) => {
-                        ui.label(RichText::new("–").color(palette.weak));
-                    }
+                    None => role(ui, state, array, actions),
                 });
             });
         });
 }
 
+/// Roles an array can have: field of the configuration and name.
+const ROLES: [(&str, &str); 7] = [
+    ("data.mapping.diffraction", "patterns"),
+    ("data.mapping.positions", "positions"),
+    ("data.mapping.x", "x"),
+    ("data.mapping.y", "y"),
+    ("data.mapping.probe", "probe"),
+    ("data.mapping.mask", "mask"),
+    ("data.mapping.object", "object"),
+];
+/// Widths of columns and of the gap between them, in points.
+const SHAPE: f32 = 100.0;
+const TYPE: f32 = 64.0;
+const ROLE: f32 = 92.0;
+const GAP: f32 = 8.0;
+
+/// The last letters of a key.
+fn tail(key: &str, letters: usize) -> String {
+    let length = key.chars().count();
+    if length <= letters.max(4) {
+        return key.to_owned();
+    }
+    format!("…{}", key.chars().skip(length + 1 - letters.max(4)).collect::<String>())
+}
+
+/// Combo box of the role of an array.
+fn role(ui: &mut egui::Ui, state: &State, array: &ArraySummary, actions: &mut Vec<Action>) {
+    let is = |path: &str| key_of(state, path) == array.key;
+    let now = ROLES.iter().find(|(path, _)| is(path));
+    let shown = now.map_or(RichText::new("auto").weak(), |(_, name)| RichText::new(*name));
+    let combo = egui::ComboBox::from_id_salt(("role of", &array.key)).width(ROLE - 6.0).selected_text(shown);
+    let combo = combo.show_ui(ui, |ui| {
+        if ui.selectable_label(now.is_none(), "automatic").clicked() && now.is_some() {
+            actions.push(Action::SetFields { label: format!("role of {}", array.key), fields: without(state, array) });
+        }
+        for (path, name) in ROLES {
+            if ui.selectable_label(is(path), name).clicked() && !is(path) {
+                let mut fields = without(state, array);
+                fields.extend(competing(path).iter().map(|other| ((*other).to_owned(), String::new())));
+                fields.push((path.to_owned(), array.key.clone()));
+                actions.push(Action::SetFields { label: format!("{} as {name}", array.key), fields });
+            }
+        }
+    });
+    let name = format!("Use {} as", array.key);
+    combo.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, &name));
+    combo.response.on_hover_text("What this array holds; “auto” leaves it to the program");
+}
+
+/// Key that the configuration assigns to a role; empty if it is found automatically.
+fn key_of<'a>(state: &'a State, path: &str) -> &'a str {
+    let mapping = &state.draft.config().data.mapping;
+    match path {
+        "data.mapping.diffraction" => &mapping.diffraction,
+        "data.mapping.positions" => &mapping.positions,
+        "data.mapping.x" => &mapping.x,
+        "data.mapping.y" => &mapping.y,
+        "data.mapping.probe" => &mapping.probe,
+        "data.mapping.mask" => &mapping.mask,
+        _ => &mapping.object,
+    }
+}
+
+/// Settings that take all roles from an array.
+fn without(state: &State, array: &ArraySummary) -> Vec<(String, String)> {
+    let has = |path: &&str| key_of(state, path) == array.key;
+    ROLES.iter().map(|(path, _)| *path).filter(has).map(|path| (path.to_owned(), String::new())).collect()
+}
+
+/// Roles that exclude one: positions are either one array or two.
+fn competing(path: &str) -> &'static [&'static str] {
+    match path {
+        "data.mapping.positions" => &["data.mapping.x", "data.mapping.y"],
+        "data.mapping.x" | "data.mapping.y" => &["data.mapping.positions"],
+        _ => &[],
+    }
+}
+
 fn about(array: &ArraySummary) -> String {
-    format!("{}\n{} ({})", array.key, bytes(array.bytes), format!("{:?}", array.storage).to_lowercase())
+    let range = match array.range {
+        Some((low, high)) if low == high => format!("\nall values {}", short(low)),
+        Some((low, high)) => format!("\nfrom {} to {}", short(low), short(high)),
+        None => String::new(),
+    };
+    format!("{}\n{} ({}){range}", array.key, bytes(array.bytes), format!("{:?}", array.storage).to_lowercase())
 }
 
 /// Formats a shape: `516 × 64 × 64`.

@@ -1,5 +1,6 @@
 //! Browser of the diffraction patterns, their mean and their maximum.
 
+use super::detector::Detector;
 use super::mask::{Editor, MaskRequest};
 use super::pixels;
 use crate::imaging::Colormap;
@@ -71,6 +72,9 @@ pub(super) struct Browser {
     at_limit: Option<(u64, Vec<[usize; 2]>)>,
     viewport: Viewport,
     mask: Editor,
+    detector: Detector,
+    /// Path of the dataset shown.
+    path: std::path::PathBuf,
     /// (N, N) bad pixels of the patterns as loaded.
     known: Option<(usize, Array2<bool>)>,
     /// (N, N) displayed intensity, and the maximum of the color scale.
@@ -88,6 +92,25 @@ pub(super) struct Context<'a> {
 }
 
 impl Browser {
+    /// True while the mask is being edited.
+    pub(super) fn is_editing_mask(&self) -> bool {
+        self.mask.is_open()
+    }
+
+    /// True while the virtual detector is on.
+    pub(super) fn has_detector(&self) -> bool {
+        self.detector.is_on()
+    }
+
+    /// Signal of the virtual detector, see [`Detector::signal`].
+    pub(super) fn signal(
+        &mut self,
+        ui: &egui::Ui,
+        patterns: &Arc<Patterns>,
+    ) -> Option<(u64, Arc<Vec<f32>>, &'static str)> {
+        self.detector.signal(ui, patterns)
+    }
+
     /// Draws the browser in the remaining space; returns a request of the mask editor.
     pub(super) fn show(
         &mut self,
@@ -99,12 +122,17 @@ impl Browser {
     ) -> Option<MaskRequest> {
         let count = patterns.dataset.len();
         self.controls(ui);
+        self.detector.tools(ui, patterns);
         let of = Arc::as_ptr(patterns) as usize;
         if self.known.as_ref().map(|(of, _)| *of) != Some(of) {
             let good = patterns.dataset.mask.as_ref();
             let bad = good.map_or_else(|| Array2::from_elem(patterns.max.dim(), false), |good| good.mapv(|good| !good));
             self.known = Some((of, bad));
             self.mask.reset();
+            // The zoom of one dataset says nothing about the next.
+            if std::mem::replace(&mut self.path, patterns.dataset.path.clone()) != patterns.dataset.path {
+                self.viewport.fit();
+            }
         }
         let known = self.known.take();
         let request =
@@ -125,7 +153,7 @@ impl Browser {
         let shown = ui
             .allocate_ui(space, |ui| {
                 ui.painter().rect_filled(ui.max_rect(), 4.0, theme::palette(ui).canvas);
-                let drag = if self.mask.is_open() { Drag::Tool } else { Drag::Pan };
+                let drag = if self.mask.is_open() || self.detector.is_on() { Drag::Tool } else { Drag::Pan };
                 let make = || picture(&intensity, scale, largest);
                 self.viewport.next_frame();
                 let shown = self.image.show_linked(ui, label, key, [width, height], &mut self.viewport, drag, make);
@@ -137,6 +165,8 @@ impl Browser {
         if let Some((of, known)) = &known {
             self.mask.draw(ui, &shown, known, *of as u64);
         }
+        self.detector.draw(ui, &shown);
+        arrow_keys(ui, &shown, selected, count, actions);
         self.bar(ui, largest);
         let text = match shown.hovered {
             Some([x, y]) => {
@@ -203,7 +233,16 @@ impl Browser {
             ui.checkbox(&mut marks, "Bad pixels")
                 .on_hover_text("Mark dead and masked pixels in red, saturated pixels in amber");
             self.hide_marks = !marks;
-            self.mask.toggle(ui);
+            if self.mask.toggle(ui) {
+                self.detector.close();
+            }
+            if self.detector.toggle(ui) {
+                self.mask.close();
+                self.kind = ImageKind::Mean;
+            }
+            if !self.viewport.is_fit() && ui.button("Fit").on_hover_text("Show the whole pattern (0)").clicked() {
+                self.viewport.fit();
+            }
         });
     }
 
@@ -324,6 +363,34 @@ impl Browser {
             actions.push(Action::SelectPattern(wanted.min(last)));
         }
     }
+}
+
+/// Page keys and arrow keys over the image walk through the patterns.
+fn arrow_keys(ui: &egui::Ui, shown: &ImageResponse, selected: usize, count: usize, actions: &mut Vec<Action>) {
+    let typing = ui.ctx().egui_wants_keyboard_input() && !shown.response.has_focus();
+    if typing || ui.memory(|memory| memory.top_modal_layer().is_some()) || count == 0 {
+        return;
+    }
+    let pressed = |key| ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key));
+    // With the focus on the image, the arrow keys pan it.
+    let walks = shown.response.hovered() && !shown.response.has_focus();
+    let (back, forth) = (
+        pressed(egui::Key::PageUp) || walks && pressed(egui::Key::ArrowLeft),
+        pressed(egui::Key::PageDown) || walks && pressed(egui::Key::ArrowRight),
+    );
+    let wanted = match (back, forth) {
+        (true, _) => selected.saturating_sub(1),
+        (_, true) => (selected + 1).min(count - 1),
+        _ => selected,
+    };
+    if wanted != selected {
+        actions.push(Action::SelectPattern(wanted));
+    }
+}
+
+/// Colors an intensity image on the logarithmic scale that ends at `largest`.
+pub(in crate::ui::panels) fn logarithmic_to(intensity: &Array2<f32>, largest: f32) -> ColorImage {
+    picture(intensity, Scale::Log, largest)
 }
 
 /// Colors an intensity image on the logarithmic scale.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// Fraction of the maximum amplitude below which the phase is noise.
 const FAINT: f32 = 1e-3;
-/// Phase range, radians, below which the phase is shown in gray.
+/// Phase range, radians, below which the phase is shown around its mean.
 const NARROW: f64 = 4.0;
 
 /// Width in points below which the object's buttons are packed more tightly, as in a 1280-point window.
@@ -190,7 +190,7 @@ impl ObjectView {
                     }
                 };
                 let field = || Array2::from_shape_fn((height, width), |(y, x)| at(y, x));
-                let caption = format!("Before training; misfit {}", short(*misfit));
+                let caption = format!("Before training; misfit after a few epochs {}", short(*misfit));
                 draw(ui, &mut self.image, "Quick preview", key, (height, width), aspect, field, at, &caption);
             }
             _ => {}
@@ -260,11 +260,7 @@ fn preview_controls(ui: &mut egui::Ui, dataset: &OpenDataset, on_open: bool, act
 pub(in crate::ui::panels) fn aspects(ui: &mut egui::Ui, aspect: &mut Aspect, has_phase: bool) {
     let all = [
         (Aspect::Amplitude, "Amplitude", "Modulus as brightness"),
-        (
-            Aspect::Phase,
-            "Phase",
-            "Argument: in gray around the mean if the range is small, else in colors from −π to π",
-        ),
+        (Aspect::Phase, "Phase", "Argument: around the mean if the range is small, else cyclic from −π to π"),
         (Aspect::Both, "Both", "Phase as hue, amplitude as brightness"),
     ];
     for (value, text, about) in all {
@@ -345,14 +341,14 @@ fn picture(field: &Array2<Complex32>, aspect: Aspect, nothing: Color32) -> Color
     let limits = robust_limits(amplitude.view(), all.view(), 0.005, 0.998);
     let largest = amplitude.iter().copied().fold(0.0, f32::max);
     let rgb = |[r, g, b]: [u8; 3]| Color32::from_rgb(r, g, b);
-    let (grays, hues) = (table(Colormap::Gray), ComplexColors::default());
+    let (grays, steps, hues) = (table(Colormap::Gray), table(Colormap::Viridis), ComplexColors::default());
     let turn = |value: &Complex32| (value.arg() + PI) / (2.0 * PI);
     let pick = |colors: &[Color32], share: f32| {
         let at = (share.clamp(0.0, 1.0) * (colors.len() - 1) as f32).round() as usize;
         colors.get(at).copied().unwrap_or(nothing)
     };
     let cycle = table(Colormap::Cyclic);
-    // Show a small phase range in gray around its mean: the cyclic colormap would hide it.
+    // Show a small phase range around its mean, in the colors of the result: the cyclic colormap would hide it.
     let sum: Complex32 =
         field.iter().filter(|value| value.re.is_finite() && value.im.is_finite()).map(|v| v * v.norm()).sum();
     let back = if sum.norm() > 0.0 { sum.conj() / sum.norm() } else { Complex32::new(1.0, 0.0) };
@@ -367,7 +363,7 @@ fn picture(field: &Array2<Complex32>, aspect: Aspect, nothing: Color32) -> Color
             _ if !amplitude.is_finite() => nothing,
             Aspect::Amplitude => pick(&grays, limits.fraction(f64::from(*amplitude)) as f32),
             Aspect::Phase if *amplitude <= FAINT * largest => nothing,
-            Aspect::Phase if narrow => pick(&grays, spread.fraction(f64::from(from_mean(value))) as f32),
+            Aspect::Phase if narrow => pick(&steps, spread.fraction(f64::from(from_mean(value))) as f32),
             Aspect::Phase => pick(&cycle, turn(value)),
             Aspect::Both => {
                 let bright = f64::from(*amplitude) / limits.high.max(f64::MIN_POSITIVE);

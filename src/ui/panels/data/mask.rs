@@ -81,9 +81,15 @@ impl Editor {
         self.version += 1;
     }
 
-    /// Draws the toggle button of the editor.
-    pub(super) fn toggle(&mut self, ui: &mut egui::Ui) {
-        ui.toggle_value(&mut self.open, "Edit mask").on_hover_text("Mark unreliable detector pixels");
+    /// Draws the toggle button of the editor; true if it was opened.
+    pub(super) fn toggle(&mut self, ui: &mut egui::Ui) -> bool {
+        let toggle = ui.toggle_value(&mut self.open, "Edit mask").on_hover_text("Mark unreliable detector pixels");
+        toggle.changed() && self.open
+    }
+
+    /// Closes the editor; the mask drawn so far stays.
+    pub(super) fn close(&mut self) {
+        self.open = false;
     }
 
     /// Draws the tools while the editor is open.
@@ -183,7 +189,8 @@ impl Editor {
         let name = std::path::Path::new(file).file_name().map(|name| name.to_string_lossy().into_owned());
         let in_use = name.map_or_else(String::new, |name| format!(" · in use: {name}"));
         let text = format!("{} masked{in_use}", count_of(count, "pixel"));
-        ui.label(RichText::new(text).color(palette.weak));
+        let help = "Masked pixels do not count in the misfit; in photon numbers they are replaced by their neighbors";
+        ui.add(egui::Label::new(RichText::new(text).color(palette.weak)).extend()).on_hover_text(help);
         request
     }
 

@@ -1,17 +1,19 @@
 //! The dataset: content of the file, checks, and images of patterns, probe and object.
 //!
 //! * `header`, `summary`: headline and texts. * `verdicts`, `arrays`: checks and table of arrays.
-//! * `browser`, `pixels`, `mask`: patterns and bad pixels. * `scan`, `orientation`: positions and orientation.
-//! * `field`: probe and object. * `photons`: counts.
+//! * `browser`, `pixels`, `mask`, `detector`: patterns, bad pixels, virtual detector. * `scan`, `orientation`: positions and orientation.
+//! * `field`: probe and object. * `photons`: counts. * `reading`: the settings that belong to the file.
 
 mod arrays;
 pub(super) mod browser;
+mod detector;
 pub(super) mod field;
 mod header;
 mod mask;
 mod orientation;
 mod photons;
 mod pixels;
+mod reading;
 mod scan;
 mod summary;
 #[cfg(test)]
@@ -28,8 +30,24 @@ use mask::MaskRequest;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Statistics of a dataset made in a test.
+#[cfg(test)]
+pub(super) fn patterns_of(dataset: crate::data::Dataset) -> Patterns {
+    use ndarray::Axis;
+    let squares = dataset.diffraction.mapv(|amplitude| amplitude * amplitude);
+    Patterns {
+        mean: squares.mean_axis(Axis(0)).unwrap_or_default(),
+        max: squares.fold_axis(Axis(0), 0.0_f32, |most, value| most.max(*value)),
+        counts: squares.outer_iter().map(|pattern| f64::from(pattern.sum())).collect(),
+        nearest: vec![1.0; dataset.len()],
+        probe_diameter: 4.0,
+        overlap: 0.7,
+        dataset,
+    }
+}
+
 /// Minimum width with checks and images side by side.
-const WIDE: f32 = 900.0;
+const WIDE: f32 = 1020.0;
 
 /// State of the data panel.
 #[derive(Default)]
@@ -39,6 +57,7 @@ pub struct View {
     probe: field::ProbeView,
     object: field::ObjectView,
     photons: photons::Photons,
+    reading: reading::Reading,
     /// Position hovered in the previous frame.
     hovered: Option<usize>,
     /// Pending request of the mask editor.
@@ -73,10 +92,11 @@ impl View {
         actions: &mut Vec<Action>,
     ) {
         header::show(ui, dataset, outbox, actions);
+        self.reading.strip(ui, state, dataset, actions);
         ui.add_space(4.0);
         ui.separator();
         let Some(patterns) = &dataset.patterns else {
-            ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| facts(ui, state, dataset, actions));
+            ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| self.facts(ui, state, dataset, actions));
             return;
         };
         if ui.available_width() >= WIDE {
@@ -89,7 +109,7 @@ impl View {
                 .show(ui, |ui| {
                     ScrollArea::vertical()
                         .auto_shrink([false, false])
-                        .show(ui, |ui| facts(ui, state, dataset, actions));
+                        .show(ui, |ui| self.facts(ui, state, dataset, actions));
                 });
             egui::Frame::NONE.inner_margin(egui::Margin { left: 10, ..egui::Margin::ZERO }).show(ui, |ui| {
                 ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
@@ -113,14 +133,23 @@ impl View {
     ) {
         let space = ui.available_size();
         let gap = ui.spacing().item_spacing;
-        let upper = (0.6 * (space.y - gap.y)).max(330.0);
-        let lower = (space.y - gap.y - upper).max(230.0);
+        if self.browser.is_editing_mask() {
+            // Drawing needs a large image.
+            let all = [space.x, space.y.max(360.0)];
+            return self.section(ui, Section::Patterns, all, state, dataset, patterns, actions);
+        }
+        let alone = self.browser.has_detector();
+        let upper = if alone { space.y.max(360.0) } else { (0.6 * (space.y - gap.y)).max(310.0) };
+        let lower = (space.y - gap.y - upper).max(190.0);
         let half = (space.x - 2.0 * gap.x) / 2.0;
         ui.horizontal_top(|ui| {
             self.section(ui, Section::Patterns, [half, upper], state, dataset, patterns, actions);
             ui.add_space(gap.x);
             self.section(ui, Section::Scan, [half, upper], state, dataset, patterns, actions);
         });
+        if alone {
+            return;
+        }
         let third = (space.x - 4.0 * gap.x) / 3.0;
         ui.horizontal_top(|ui| {
             self.section(ui, Section::Probe, [third, lower], state, dataset, patterns, actions);
@@ -141,11 +170,12 @@ impl View {
     ) {
         let width = ui.available_width();
         verdicts::last_fix(ui, state, actions);
+        orientation::show(ui, state, dataset, actions);
+        verdicts::preview(ui, dataset);
         if let Some(inspection) = &dataset.inspection {
             verdicts::show(ui, state, inspection, actions);
             ui.add_space(8.0);
         }
-        orientation::show(ui, state, dataset, actions);
         let tall = (0.9 * width).clamp(320.0, 520.0);
         for section in [Section::Patterns, Section::Scan, Section::Probe, Section::Object, Section::Photons] {
             let height = match section {
@@ -157,7 +187,9 @@ impl View {
             ui.add_space(8.0);
         }
         ui.label(RichText::new("Arrays in the file").strong());
-        arrays::show(ui, &dataset.arrays);
+        arrays::show(ui, state, &dataset.arrays, actions);
+        ui.add_space(8.0);
+        self.reading.form(ui, state, dataset, actions);
     }
 
     #[expect(clippy::too_many_arguments, reason = "section and size, and the arguments of every section")]
@@ -192,7 +224,8 @@ impl View {
                 }
                 Section::Scan => {
                     let before = self.hovered;
-                    self.hovered = self.scan.show(ui, patterns, selected, state.draft.config(), actions);
+                    let signal = self.browser.signal(ui, patterns);
+                    self.hovered = self.scan.show(ui, patterns, selected, state.draft.config(), signal, actions);
                     if self.hovered != before {
                         // The browser is drawn first, so it follows in the next frame.
                         ui.ctx().request_repaint();
@@ -203,6 +236,34 @@ impl View {
                 Section::Photons => self.photons.show(ui, patterns, selected),
             }
         });
+    }
+
+    /// Checks and table of arrays.
+    fn facts(&mut self, ui: &mut egui::Ui, state: &State, dataset: &OpenDataset, actions: &mut Vec<Action>) {
+        verdicts::last_fix(ui, state, actions);
+        orientation::show(ui, state, dataset, actions);
+        verdicts::preview(ui, dataset);
+        match &dataset.inspection {
+            Some(inspection) => verdicts::show(ui, state, inspection, actions),
+            None if dataset.loading => {
+                ui.horizontal(|ui| {
+                    ui.spinner();
+                    ui.label("Checking values");
+                });
+            }
+            None => {}
+        }
+        ui.add_space(8.0);
+        if !dataset.arrays.is_empty() {
+            ui.label(RichText::new("Arrays in the file").strong());
+            arrays::show(ui, state, &dataset.arrays, actions);
+            ui.add_space(8.0);
+        }
+        self.reading.form(ui, state, dataset, actions);
+        ui.add_space(4.0);
+        let path = dataset.path.display().to_string();
+        let text = RichText::new(&path).small().color(theme::palette(ui).weak);
+        ui.add(egui::Label::new(text).wrap());
     }
 }
 
@@ -226,29 +287,4 @@ impl Section {
             Self::Photons => "Photons per pattern",
         }
     }
-}
-
-/// Checks and table of arrays.
-fn facts(ui: &mut egui::Ui, state: &State, dataset: &OpenDataset, actions: &mut Vec<Action>) {
-    verdicts::last_fix(ui, state, actions);
-    match &dataset.inspection {
-        Some(inspection) => verdicts::show(ui, state, inspection, actions),
-        None if dataset.loading => {
-            ui.horizontal(|ui| {
-                ui.spinner();
-                ui.label("Checking values");
-            });
-        }
-        None => {}
-    }
-    orientation::show(ui, state, dataset, actions);
-    ui.add_space(8.0);
-    if !dataset.arrays.is_empty() {
-        ui.label(RichText::new("Arrays in the file").strong());
-        arrays::show(ui, &dataset.arrays);
-    }
-    ui.add_space(4.0);
-    let path = dataset.path.display().to_string();
-    let text = RichText::new(&path).small().color(theme::palette(ui).weak);
-    ui.add(egui::Label::new(text).wrap());
 }

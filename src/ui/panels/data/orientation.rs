@@ -20,7 +20,7 @@ pub(super) fn show(ui: &mut egui::Ui, state: &State, dataset: &OpenDataset, acti
             ui.spacing_mut().item_spacing.y = 2.0;
             ui.label(RichText::new("Orientation").strong());
             let text = format!(
-                "Orientation {} fits the patterns better: misfit {:.3} instead of {:.3}",
+                "Orientation {} fits the patterns better: misfit {:.3} instead of {:.3} after a few epochs",
                 words(best.name()),
                 found.misfit(best),
                 found.misfit(found.now)

@@ -25,6 +25,10 @@ const REACH: f32 = 14.0;
 /// Per-dataset data of the map.
 struct PointColors {
     of: usize,
+    /// Key of the virtual detector's signal; 0 for the counts.
+    signal: u64,
+    /// What the colors show.
+    name: &'static str,
     colors: Vec<Color32>,
     limits: Limits,
     /// Minimum x, maximum x, minimum y, maximum y.
@@ -36,6 +40,7 @@ struct PointColors {
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct MeshKey {
     of: usize,
+    signal: u64,
     rect: Rect,
     low: [f64; 2],
     high: [f64; 2],
@@ -63,16 +68,19 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Draws the map in the remaining space; returns the hovered position.
+    /// Draws the map in the remaining space; returns the hovered position. `signal` colors it instead of the counts: key, value
+    /// of each pattern, name.
     pub(super) fn show(
         &mut self,
         ui: &mut egui::Ui,
         patterns: &Arc<Patterns>,
         selected: usize,
         config: &Config,
+        signal: Option<(u64, Arc<Vec<f32>>, &'static str)>,
         actions: &mut Vec<Action>,
     ) -> Option<usize> {
-        self.prepare(patterns);
+        let shown_signal = signal.as_ref().map(|(_, values, name)| (Arc::clone(values), *name));
+        self.prepare(patterns, signal);
         self.update_neighbors(patterns, selected, config);
         let width = ui.available_width();
         self.controls(ui, config, actions);
@@ -111,6 +119,7 @@ impl Scan {
         let radius = radius(colored.step, &transform);
         let mesh_key = MeshKey {
             of: colored.of,
+            signal: colored.signal,
             rect: *transform.frame(),
             low: transform.bounds().min(),
             high: transform.bounds().max(),
@@ -135,8 +144,11 @@ impl Scan {
             }
             let [x, y] = patterns.dataset.positions.get(hit).copied().unwrap_or_default();
             let counts = patterns.counts.get(hit).copied().unwrap_or_default();
+            let value = shown_signal.as_ref().and_then(|(values, name)| Some((values.get(hit)?, *name)));
+            let signal =
+                value.map_or_else(String::new, |(value, name)| format!("\n{} {name}", short(f64::from(*value))));
             response.on_hover_text_at_pointer(signed(format!(
-                "Pattern {hit}\nx {x:.2}, y {y:.2} px\n{}",
+                "Pattern {hit}\nx {x:.2}, y {y:.2} px\n{}{signal}",
                 quantity(counts, "count")
             )));
         }
@@ -144,13 +156,17 @@ impl Scan {
         hit
     }
 
-    fn prepare(&mut self, patterns: &Arc<Patterns>) {
+    fn prepare(&mut self, patterns: &Arc<Patterns>, signal: Option<(u64, Arc<Vec<f32>>, &'static str)>) {
         let of = Arc::as_ptr(patterns) as usize;
-        if self.colored.as_ref().is_some_and(|colored| colored.of == of) {
+        let signal = signal.filter(|(_, values, _)| values.len() == patterns.counts.len());
+        let key = signal.as_ref().map_or(0, |(key, ..)| *key);
+        if self.colored.as_ref().is_some_and(|colored| colored.of == of && colored.signal == key) {
             return;
         }
-        let values = Array2::from_shape_fn((1, patterns.counts.len()), |(_, at)| {
-            patterns.counts.get(at).copied().unwrap_or_default() as f32
+        let name = signal.as_ref().map_or("counts per pattern", |(.., name)| *name);
+        let values = Array2::from_shape_fn((1, patterns.counts.len()), |(_, at)| match &signal {
+            Some((_, values, _)) => values.get(at).copied().unwrap_or_default(),
+            None => patterns.counts.get(at).copied().unwrap_or_default() as f32,
         });
         let limits = robust_limits(values.view(), Array2::from_elem(values.dim(), true).view(), 0.01, 0.99);
         let colors = values
@@ -170,7 +186,7 @@ impl Scan {
         let mut steps = patterns.nearest.clone();
         steps.sort_by(f64::total_cmp);
         let step = steps.get(steps.len() / 2).copied().unwrap_or(1.0);
-        self.colored = Some(PointColors { of, colors, limits, extent, step });
+        self.colored = Some(PointColors { of, signal: key, name, colors, limits, extent, step });
     }
 
     fn update_neighbors(&mut self, patterns: &Arc<Patterns>, selected: usize, config: &Config) {
@@ -250,13 +266,12 @@ impl Scan {
         if let Some(colored) = &self.colored {
             ui.horizontal(|ui| {
                 let small = |text: String| RichText::new(text).small().color(palette.weak);
-                ui.label(small(short(colored.limits.low.max(0.0))));
-                let end = format!("{} counts per pattern", short(colored.limits.high));
+                ui.label(small(short(colored.limits.low)));
+                let end = format!("{} {}", short(colored.limits.high), colored.name);
                 let width = (ui.available_width() - 6.5 * end.chars().count() as f32 - 16.0).max(30.0);
                 let (rect, response) = ui.allocate_exact_size(vec2(width, 8.0), Sense::hover());
                 gradient(ui, rect, Colormap::Viridis);
-                response
-                    .on_hover_text("Color of a position: counts of its pattern, from the 1st to the 99th percentile");
+                response.on_hover_text("Color of a position, from the 1st to the 99th percentile");
                 ui.label(small(end));
             });
         }
@@ -395,7 +410,7 @@ mod tests {
             (0..100_000).map(|k| [f64::from(k % 400) * 0.25, f64::from(k / 400) * 0.4]).collect();
         let patterns = super::super::tests::patterns_at(positions);
         let mut scan = Scan::default();
-        scan.prepare(&patterns);
+        scan.prepare(&patterns, None);
         let begun = std::time::Instant::now();
         let mesh = points(&patterns, scan.colored.as_ref().unwrap(), &transform(), 1.0);
         println!("{} vertices in {:?}", mesh.vertices.len(), begun.elapsed());

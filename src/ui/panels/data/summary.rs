@@ -3,9 +3,12 @@
 use crate::data::Status;
 use crate::library::Patterns;
 use crate::metrics::MIN_LINEAR_OVERLAP;
-use crate::session::{Level, OpenDataset};
+use crate::session::{Level, OpenDataset, in_window};
 use crate::system::file_name;
 use crate::ui::widgets::numbers::{grouped, short};
+
+/// Misfit of a quick preview from which on it is poor.
+const POOR: f64 = 0.2;
 
 /// Headline of the panel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +27,10 @@ pub(super) fn headline(dataset: &OpenDataset) -> Headline {
         let problem = failure.problem();
         let mut detail = Vec::new();
         if !problem.expected.is_empty() {
-            detail.push(format!("Expected {}", problem.expected));
+            detail.push(format!("Expected {}", in_window(&problem.expected)));
         }
         if !problem.hint.is_empty() {
-            detail.push(problem.hint.clone());
+            detail.push(in_window(&problem.hint));
         }
         return Headline { level: Level::Error, text: problem.title.clone(), detail: detail.join(". ") };
     }
@@ -40,6 +43,10 @@ pub(super) fn headline(dataset: &OpenDataset) -> Headline {
         .inspection
         .as_ref()
         .map_or(0, |inspection| inspection.verdicts.iter().filter(|verdict| verdict.status == Status::Warn).count());
+    // What the quick preview has shown counts as well: it is what a wrong probe, orientation or position reveals.
+    let orientation = dataset.orientations.as_ref().is_some_and(|found| found.suggestion().is_some());
+    let poor = dataset.preview.as_ref().is_some_and(|(_, misfit)| is_poor(*misfit));
+    let warnings = warnings + usize::from(orientation) + usize::from(poor);
     let (level, end) = match warnings {
         0 => (Level::Success, "ready".to_owned()),
         1 => (Level::Warning, "usable, 1 warning".to_owned()),
@@ -47,6 +54,11 @@ pub(super) fn headline(dataset: &OpenDataset) -> Headline {
     };
     let text = format!("{} patterns of {side} × {side}, {end}", grouped(count as u64));
     Headline { level, text, detail: facts(patterns) }
+}
+
+/// True if the misfit of a quick preview says that probe, positions or orientation are probably wrong.
+pub(super) fn is_poor(misfit: f64) -> bool {
+    !(misfit.is_finite() && misfit < POOR)
 }
 
 /// Probe, reference object and photons in one line.

@@ -1,10 +1,15 @@
 //! Checks of a file, worst first, with a button for each fix and one to undo the last fix.
 
+use super::summary::is_poor;
 use crate::data::{Inspection, Status, Verdict};
-use crate::session::{Action, Level, State};
+use crate::session::{Action, Level, OpenDataset, State, in_window};
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
+use crate::ui::widgets::numbers::short;
 use eframe::egui::{self, RichText};
+
+/// Common keys of files that look like words.
+const KEYS: [&str; 5] = ["xcoords", "ycoords", "diffraction", "positions", "probe"];
 
 /// Verdicts, worst first; equal ones in the order of the checks.
 pub(super) fn worst_first(inspection: &Inspection) -> Vec<&Verdict> {
@@ -56,15 +61,15 @@ fn show_verdict(ui: &mut egui::Ui, state: &State, verdict: &Verdict, actions: &m
             ui.spacing_mut().item_spacing.y = 2.0;
             ui.label(RichText::new(capitalized(&verdict.check)).strong());
             if verdict.status == Status::Pass {
-                ui.label(RichText::new(capitalized(&verdict.found)).color(palette.weak));
+                ui.label(RichText::new(sentence(&verdict.found)).color(palette.weak));
                 return;
             }
-            ui.label(RichText::new(capitalized(&verdict.found)).color(color));
+            ui.label(RichText::new(sentence(&verdict.found)).color(color));
             if !verdict.expected.is_empty() {
-                ui.label(RichText::new(format!("Expected {}", verdict.expected)).color(palette.weak));
+                ui.label(RichText::new(format!("Expected {}", in_window(&verdict.expected))).color(palette.weak));
             }
             if !verdict.advice.is_empty() {
-                ui.label(capitalized(&verdict.advice));
+                ui.label(capitalized(&in_window(&verdict.advice)));
             }
             ui.horizontal_wrapped(|ui| {
                 for fix in &verdict.fixes {
@@ -85,6 +90,23 @@ fn show_verdict(ui: &mut egui::Ui, state: &State, verdict: &Verdict, actions: &m
     });
 }
 
+/// A warning if the quick preview explains the patterns poorly.
+pub(super) fn preview(ui: &mut egui::Ui, dataset: &OpenDataset) {
+    let Some((_, misfit)) = dataset.preview.as_ref().filter(|(_, misfit)| is_poor(*misfit)) else { return };
+    let palette = theme::palette(ui);
+    ui.horizontal_top(|ui| {
+        mark(ui, Level::Warning, 14.0).on_hover_text("Warning");
+        ui.vertical(|ui| {
+            ui.spacing_mut().item_spacing.y = 2.0;
+            ui.label(RichText::new("Quick preview").strong());
+            let text = format!("It explains the patterns poorly: misfit {}", short(*misfit));
+            ui.label(RichText::new(text).color(palette.warning));
+            ui.label("Check probe, unit of the patterns, positions and orientation");
+        });
+    });
+    ui.add_space(2.0);
+}
+
 /// The last fix that was applied, with a button to undo it.
 pub(super) fn last_fix(ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
     let Some(change) = state.changes.last().filter(|change| change.is_fix) else { return };
@@ -102,6 +124,13 @@ pub(super) fn last_fix(ui: &mut egui::Ui, state: &State, actions: &mut Vec<Actio
 fn uncapitalized(text: &str) -> String {
     let mut rest = text.chars();
     rest.next().map(|first| first.to_lowercase().chain(rest).collect()).unwrap_or_default()
+}
+
+/// The text with an upper-case first letter, unless it begins with a key of the file such as `xcoords`.
+fn sentence(text: &str) -> String {
+    let first = text.split(|c: char| c.is_whitespace() || matches!(c, '/' | ',' | ':')).next().unwrap_or_default();
+    let is_key = KEYS.contains(&first) || first.contains('_') || first.chars().skip(1).any(char::is_uppercase);
+    if is_key { text.to_owned() } else { capitalized(text) }
 }
 
 /// The text with an upper-case first letter.

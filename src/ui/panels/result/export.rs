@@ -3,12 +3,14 @@
 //! Encoding runs in the background: compressing a large image takes a noticeable time.
 
 use super::View;
+use super::caption::caption;
+use super::pane::Source;
 use super::rendering::{Layer, Quantity, Rendering};
 use crate::data::{NpyArray, npy_bytes, npz_bytes};
 use crate::error::Result;
 use crate::imaging::{self, Bar, Sheet, encode_gray16, encode_rgba};
 use crate::library::ResultData;
-use crate::session::{Action, Level};
+use crate::session::{Action, Level, State};
 use crate::ui::panels::Outbox;
 use eframe::egui::{ColorImage, Ui};
 use ndarray::{Array2, arr0, arr1};
@@ -18,6 +20,8 @@ use ndarray::{Array2, arr0, arr1};
 pub enum Export {
     /// The images as displayed, as a PNG.
     Shown,
+    /// The images as displayed, with vector annotations and a caption, as SVG.
+    Figure,
     /// The images as displayed, to the clipboard.
     Copy,
     /// The stored object, coverage and origin, as NPZ.
@@ -46,6 +50,7 @@ impl Export {
     pub fn label(self) -> String {
         match self {
             Self::Shown => "Image as shown (PNG)…".to_owned(),
+            Self::Figure => "Figure with caption (SVG)…".to_owned(),
             Self::Copy => "Copy image".to_owned(),
             Self::Npz => "Object as stored (NPZ)…".to_owned(),
             Self::Npy(quantity) => format!("{} values (NPY)…", quantity.label()),
@@ -58,15 +63,21 @@ impl Export {
     pub fn help(self) -> &'static str {
         match self {
             Self::Shown => "The visible part of all images, with color bars and scale bar",
+            Self::Figure => {
+                "For a paper: the visible part of all images with titles, color bars, scale bars and a caption, editable in \
+                 Inkscape or Illustrator"
+            }
             Self::Copy => "Copies the visible part of all images to the clipboard",
             Self::Npz => {
-                "object (complex64), coverage, origin_xy and pixel_size_m, as in reconstruction.npz; the phase as stored"
+                "object (complex64), coverage, origin_xy and pixel_size_m, as in reconstruction.npz; the phase as stored, without \
+                 the removal of offset and ramp"
             }
             Self::Npy(_) | Self::Tiff(_) => {
-                "(H, W) float32 in the frame of the stored object, phase as shown; NaN outside the covered area"
+                "(H, W) float32 in the frame of the stored object, phase as shown, that is without offset and ramp; NaN outside \
+                 the covered area"
             }
             Self::Gray16(_) => {
-                "One pixel per value, scaled to 1–65535 from minimum to maximum; 0 outside the covered area"
+                "The covered area only, one pixel per value, scaled to 1–65535 from minimum to maximum; 0 where not covered"
             }
         }
     }
@@ -81,7 +92,7 @@ pub enum Output {
     Image([usize; 2], Vec<u8>),
 }
 
-/// Encodes an export. `sheets` are the images as displayed, in rows of `columns`.
+/// Encodes an export. `sheets` are the images as displayed with their titles, in rows of `columns`.
 ///
 /// # Errors
 /// The error message of the encoder.
@@ -89,12 +100,18 @@ pub fn make(
     export: Export,
     data: &ResultData,
     rendering: &Rendering,
-    sheets: &[Sheet],
+    (titles, sheets): (&[String], &[Sheet]),
     columns: usize,
+    caption: &str,
 ) -> std::result::Result<Output, String> {
     let stem = data.folder.file_name().map_or_else(|| "result".into(), |name| name.to_string_lossy().into_owned());
     let made: Result<Output> = match export {
         Export::Shown => encode_rgba(imaging::sheet(sheets, columns)).map(|b| Output::File(format!("{stem}.png"), b)),
+        Export::Figure => {
+            let panels: Vec<(String, Sheet)> = titles.iter().cloned().zip(sheets.iter().cloned()).collect();
+            imaging::figure_svg(&panels, columns, caption)
+                .map(|svg| Output::File(format!("{stem}.svg"), svg.into_bytes()))
+        }
         Export::Copy => {
             let image = imaging::sheet(sheets, columns);
             let size = [image.width() as usize, image.height() as usize];
@@ -151,6 +168,14 @@ fn in_stored_frame(rendering: &Rendering, layer: &Layer, quantity: Quantity, sha
     })
 }
 
+/// Title of an image in a figure.
+fn title(rendering: &Rendering, (quantity, source): (Quantity, Source)) -> String {
+    match source.layer(rendering).filter(|_| source != Source::Result) {
+        Some(layer) => format!("{}, {}", quantity.label(), layer.name_in_text()),
+        None => quantity.label().to_owned(),
+    }
+}
+
 impl View {
     /// Requests an export of the displayed images.
     pub fn export_shown(&mut self) {
@@ -161,7 +186,7 @@ impl View {
     }
 
     /// Starts a requested export, and delivers a finished one.
-    pub(super) fn finish_export(&mut self, ui: &Ui, outbox: &mut Outbox, actions: &mut Vec<Action>) {
+    pub(super) fn finish_export(&mut self, ui: &Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
         let Some((export, number)) = self.export else { return };
         let (Some(data), Some((_, rendering))) = (self.inputs.0.clone(), self.rendering.newest().cloned()) else {
             self.export = None;
@@ -169,7 +194,12 @@ impl View {
         };
         let sheets = if self.output.is_running() { Vec::new() } else { self.sheets(ui, &rendering, export) };
         let columns = self.columns;
-        let made = self.output.get(ui.ctx(), number, || move || make(export, &data, &rendering, &sheets, columns));
+        let titles =
+            self.controls.tiles(&rendering).into_iter().map(|tile| title(&rendering, tile)).collect::<Vec<_>>();
+        let text = if export == Export::Figure { caption(state, &data, &rendering) } else { String::new() };
+        let made = self
+            .output
+            .get(ui.ctx(), number, || move || make(export, &data, &rendering, (&titles, &sheets), columns, &text));
         if self.output.has_failed(number) {
             self.export = None;
             let text = "Export failed (internal error); see the log".to_owned();
@@ -191,7 +221,7 @@ impl View {
 
     /// Visible parts of the images, for an export.
     fn sheets(&self, ui: &Ui, rendering: &Rendering, export: Export) -> Vec<Sheet> {
-        if !matches!(export, Export::Shown | Export::Copy) {
+        if !matches!(export, Export::Shown | Export::Copy | Export::Figure) {
             return Vec::new();
         }
         let mut sheets = Vec::new();
@@ -219,7 +249,7 @@ mod tests {
     fn file(export: Export) -> (String, Vec<u8>) {
         let data = example(64);
         let rendering = Rendering::new(&data, None, OPTIONS);
-        match make(export, &data, &rendering, &[], 1).unwrap() {
+        match make(export, &data, &rendering, (&[], &[]), 1, "").unwrap() {
             Output::File(name, bytes) => (name, bytes),
             Output::Image(..) => (String::new(), Vec::new()),
         }

@@ -73,8 +73,9 @@ impl View {
             if response.activated {
                 self.controls.active = quantity;
             }
-            if let Some(at) = response.clicked_at.filter(|_| quantity == Quantity::Residual) {
-                select_pattern(state, rendering, at, actions);
+            if let Some(at) = response.clicked_at {
+                self.marks.pattern = rendering.nearest_pattern(f64::from(at.x), f64::from(at.y));
+                select_pattern(state, self.marks.pattern, actions);
             }
         }
         self.viewport.end_frame(ui.ctx());
@@ -176,11 +177,10 @@ pub(in crate::ui::panels) fn columns(count: usize, space: egui::Vec2, size: [usi
     candidates.fold(1, |best, columns| if scale(columns) > scale(best) { columns } else { best })
 }
 
-/// Selects the pattern clicked in the residual map, if its dataset is open.
-fn select_pattern(state: &State, rendering: &Rendering, at: egui::Vec2, actions: &mut Vec<Action>) {
-    let open = state.dataset.as_ref().and_then(|dataset| dataset.patterns.as_ref());
-    let same = open.is_some_and(|patterns| patterns.dataset.len() == rendering.positions.len());
-    if let Some(index) = rendering.nearest_pattern(f64::from(at.x), f64::from(at.y)).filter(|_| same) {
+/// Selects a pattern in the Data panel, too, if its dataset is open.
+fn select_pattern(state: &State, pattern: Option<usize>, actions: &mut Vec<Action>) {
+    let now = state.dataset.as_ref().map(|dataset| dataset.selected);
+    if let Some(index) = pattern.filter(|index| state.has_result_of_dataset() && Some(*index) != now) {
         actions.push(Action::SelectPattern(index));
     }
 }

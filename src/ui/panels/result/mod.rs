@@ -2,11 +2,12 @@
 //!
 //! * `rendering`: display data of a result; `colors`: color settings; `controls`: display settings.
 //! * `images`, `pane`: the images; `toolbar`: above them; `inspector`: beside them; `summary`: the header line.
-//! * `metrics`: agreement with the reference or another run; `export`: files and clipboard.
+//! * `metrics`: agreement with the reference or another run; `export`: files and clipboard; `caption`: text of a figure.
 //!
 //! Hazard: flattening, unwrapping and painting a megapixel object takes a noticeable time. Remedy: renderings, large
 //! images, statistics and files are computed in the background, and the latest available one is displayed.
 
+mod caption;
 mod colors;
 mod controls;
 mod empty;
@@ -54,6 +55,9 @@ pub struct View {
     panes: BTreeMap<(Quantity, Source), Pane>,
     viewport: Viewport,
     marks: Marks,
+    pattern: inspector::PatternView,
+    /// Tool for which the inspector was scrolled to the top.
+    scrolled_for: pane::Tool,
     statistics: Background<Vec<(String, Option<Statistics>)>>,
     output: Background<Result<Output, String>>,
     /// Pending export and its number.
@@ -73,10 +77,12 @@ impl View {
         let Some(result) = &state.result else {
             return empty::show(ui, state, outbox, actions);
         };
-        self.finish_export(ui, outbox, actions);
-        summary::show(ui, result);
-        ui.add_space(4.0);
+        self.finish_export(ui, state, outbox, actions);
+        self.tool_keys(ui);
         let rendering = self.rendering(ui, result, state.beside.as_ref());
+        let amplitude = rendering.as_ref().and_then(|(_, rendering)| rendering.result.plane(Quantity::Amplitude));
+        summary::show(ui, result, amplitude.map(|plane| plane.ordered.limits(0.5, 0.5).low));
+        ui.add_space(4.0);
         self.toolbar(ui, state, rendering.as_ref().map(|(_, rendering)| rendering.as_ref()), actions);
         ui.separator();
         let Some((key, rendering)) = rendering else {
@@ -99,9 +105,14 @@ impl View {
                 });
                 ui.separator();
                 ui.vertical(|ui| {
-                    egui::ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+                    let mut area = egui::ScrollArea::vertical().auto_shrink([false, false]);
+                    // The section of a newly chosen tool is the first.
+                    if std::mem::replace(&mut self.scrolled_for, self.controls.tool) != self.controls.tool {
+                        area = area.vertical_scroll_offset(0.0);
+                    }
+                    area.show(ui, |ui| {
                         ui.set_max_width(INSPECTOR - 14.0);
-                        self.inspector(ui, key, &rendering);
+                        self.inspector(ui, state, key, &rendering, actions);
                     });
                 });
             });
@@ -112,10 +123,25 @@ impl View {
                     self.images_with_readout(ui, state, key, &rendering, actions);
                 });
                 ui.separator();
-                self.inspector(ui, key, &rendering);
+                self.inspector(ui, state, key, &rendering, actions);
             });
         } else {
             self.images_with_readout(ui, state, key, &rendering, actions);
+        }
+    }
+
+    /// Chooses a tool by its key, unless a text is being typed.
+    fn tool_keys(&mut self, ui: &Ui) {
+        if ui.ctx().text_edit_focused() || ui.memory(|memory| memory.top_modal_layer().is_some()) {
+            return;
+        }
+        for tool in pane::Tool::ALL {
+            if ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, tool.key())) {
+                self.controls.tool = tool;
+            }
+        }
+        if ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, egui::Key::F)) {
+            self.viewport.fit();
         }
     }
 
@@ -128,6 +154,9 @@ impl View {
         };
         let (result, beside) = (same(&self.inputs.0, &state.result), same(&self.inputs.1, &state.beside));
         if !result || !beside {
+            if !result {
+                (self.marks.pattern, self.marks.shifts) = (None, false);
+            }
             self.inputs = (state.result.clone(), state.beside.clone());
             self.generation += 1;
         }

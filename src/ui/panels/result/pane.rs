@@ -52,11 +52,13 @@ pub enum Tool {
     Profile,
     /// Draws a rectangle for statistics.
     Region,
+    /// Compares the pattern measured at the pointer with the calculated one.
+    Pattern,
 }
 
 impl Tool {
     /// All tools, in display order.
-    pub const ALL: [Self; 3] = [Self::Pan, Self::Profile, Self::Region];
+    pub const ALL: [Self; 4] = [Self::Pan, Self::Profile, Self::Region, Self::Pattern];
 
     /// Display name.
     pub fn label(self) -> &'static str {
@@ -64,15 +66,29 @@ impl Tool {
             Self::Pan => "Pan",
             Self::Profile => "Line profile",
             Self::Region => "Region",
+            Self::Pattern => "Pattern",
+        }
+    }
+
+    /// Key that chooses the tool.
+    pub fn key(self) -> egui::Key {
+        match self {
+            Self::Pan => egui::Key::P,
+            Self::Profile => egui::Key::L,
+            Self::Region => egui::Key::R,
+            Self::Pattern => egui::Key::D,
         }
     }
 
     /// Tooltip.
     pub fn help(self) -> &'static str {
         match self {
-            Self::Pan => "Drag to pan, scroll to zoom, double-click to fit",
-            Self::Profile => "Drag a line to plot the values along it; hold Shift to snap to horizontal or vertical",
-            Self::Region => "Drag a rectangle to show statistics of the region",
+            Self::Pan => "Drag to pan, scroll to zoom, double-click to fit (P)",
+            Self::Profile => {
+                "Drag a line to plot the values along it; hold Shift to snap to horizontal or vertical (L)"
+            }
+            Self::Pattern => "Click or drag to compare the pattern measured there with the calculated one (D)",
+            Self::Region => "Drag a rectangle to show statistics of the region (R)",
         }
     }
 }
@@ -86,6 +102,10 @@ pub struct Marks {
     pub region: Option<[usize; 4]>,
     /// Column of the curtain.
     pub curtain: Option<f32>,
+    /// Selected pattern.
+    pub pattern: Option<usize>,
+    /// True to show how the positions were shifted.
+    pub shifts: bool,
 }
 
 /// State of one image: pixels and textures.
@@ -121,7 +141,7 @@ pub struct Shown<'a> {
 pub struct PaneResponse {
     /// True if the image was clicked or focused.
     pub activated: bool,
-    /// Clicked image coordinates, in pixels from the top left corner.
+    /// Image coordinates clicked, or dragged over with the pattern tool, in pixels from the top left corner.
     pub clicked_at: Option<Vec2>,
 }
 
@@ -165,7 +185,8 @@ impl Pane {
             }
         }
         outcome.activated = image.response.clicked() || image.response.gained_focus() || image.response.drag_started();
-        if image.response.clicked() {
+        let dragged = shown.tool == Tool::Pattern && image.response.dragged_by(PointerButton::Primary);
+        if image.response.clicked() || dragged {
             outcome.clicked_at = image.response.interact_pointer_pos().map(|at| image.to_image(at));
         }
         use_tool(ui, &image, shown, marks);
@@ -176,6 +197,7 @@ impl Pane {
                 painter.circle(at, 2.5, palette.over_light, Stroke::new(1.0, palette.over_dark));
             }
         }
+        draw_pattern(&painter, &image, shown, marks, palette);
         draw_marks(&painter, &image, marks, palette);
         scale_bar(&painter, &image, shown.rendering.pixel_size_m, palette);
         if shown.quantity == Quantity::Complex {
@@ -298,7 +320,7 @@ fn lower_first(name: &str) -> String {
 }
 
 fn use_tool(ui: &egui::Ui, image: &ImageResponse, shown: &Shown<'_>, marks: &mut Marks) {
-    if shown.tool == Tool::Pan || !image.response.dragged_by(PointerButton::Primary) {
+    if matches!(shown.tool, Tool::Pan | Tool::Pattern) || !image.response.dragged_by(PointerButton::Primary) {
         return;
     }
     let (Some(from), Some(to)) = (ui.input(|i| i.pointer.press_origin()), image.response.interact_pointer_pos()) else {
@@ -308,7 +330,7 @@ fn use_tool(ui: &egui::Ui, image: &ImageResponse, shown: &Shown<'_>, marks: &mut
     let inside = |at: Pos2| image.to_image(at).clamp(Vec2::ZERO, extent);
     let (from, mut to) = (inside(from), inside(to));
     match shown.tool {
-        Tool::Pan => {}
+        Tool::Pan | Tool::Pattern => {}
         Tool::Profile => {
             if ui.input(|input| input.modifiers.shift) {
                 let along = to - from;
@@ -321,6 +343,32 @@ fn use_tool(ui: &egui::Ui, image: &ImageResponse, shown: &Shown<'_>, marks: &mut
             let number = |v: f32| v.max(0.0) as usize;
             marks.region = Some([number(low.x), number(low.y), number(high.x), number(high.y)]);
         }
+    }
+}
+
+/// The selected pattern as a circle of the probe's size, and the shifts of the positions as lines.
+fn draw_pattern(
+    painter: &egui::Painter,
+    image: &ImageResponse,
+    shown: &Shown<'_>,
+    marks: &Marks,
+    palette: &theme::Palette,
+) {
+    let rendering = shown.rendering;
+    if marks.shifts {
+        for (to, shift) in rendering.positions.iter().zip(&rendering.shifts) {
+            let end = image.to_screen(to[0] as f32, to[1] as f32);
+            let start = image.to_screen((to[0] - shift[0]) as f32, (to[1] - shift[1]) as f32);
+            painter.line_segment([start, end], Stroke::new(3.0, palette.over_dark));
+            painter.line_segment([start, end], Stroke::new(1.5, palette.over_accent));
+            painter.circle_filled(end, 2.0, palette.over_accent);
+        }
+    }
+    if let Some(at) = marks.pattern.and_then(|index| rendering.positions.get(index)) {
+        let at = image.to_screen(at[0] as f32, at[1] as f32);
+        painter.circle_stroke(at, 7.0, Stroke::new(3.5, palette.over_dark));
+        painter.circle_stroke(at, 7.0, Stroke::new(1.5, palette.over_accent));
+        painter.circle_filled(at, 1.5, palette.over_accent);
     }
 }
 

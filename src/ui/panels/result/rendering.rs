@@ -221,10 +221,14 @@ pub struct Rendering {
     pub amplitude_scale: f64,
     /// Agreement of the two objects, or the reason why it cannot be computed.
     pub agreement: Option<Result<Agreement, String>>,
+    /// True if the other object is another run, not the reference object of the dataset.
+    pub with_run: bool,
     /// Scan positions `[x, y]`, in pixels from the top left corner of the images.
     pub positions: Vec<[f64; 2]>,
     /// Misfit of each pattern.
     pub residuals: Vec<f64>,
+    /// Shift of each position by the refinement, pixels; empty if there was none.
+    pub shifts: Vec<[f64; 2]>,
 }
 
 impl Rendering {
@@ -298,6 +302,8 @@ impl Rendering {
             fit,
             amplitude_scale,
             agreement,
+            with_run: options.reference == Some(Reference::Run),
+            shifts: result.shifts(),
             positions,
             residuals: result.residuals.clone(),
         }
@@ -455,6 +461,9 @@ pub(super) mod tests {
             summary: None,
             history: Vec::new(),
             residuals: (0..positions.len()).map(|i| 0.01 + 0.001 * i as f64).collect(),
+            refined: None,
+            nominal: Vec::new(),
+            max_shift: 0.0,
             positions,
         }
     }

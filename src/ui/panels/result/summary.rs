@@ -3,7 +3,7 @@
 use super::metrics::rate_misfit;
 use crate::library::ResultData;
 use crate::ui::theme;
-use crate::ui::widgets::numbers::{grouped, signed};
+use crate::ui::widgets::numbers::{grouped, short, signed};
 use crate::ui::widgets::{duration, elided};
 use crate::worker::message::JobOutcome;
 use eframe::egui::{self, RichText};
@@ -46,7 +46,7 @@ pub fn facts(result: &ResultData) -> Vec<(String, Option<u8>, &'static str)> {
             Some(amplitude) => format!("correlation: phase {phase:.3}, amplitude {amplitude:.3}"),
             None => format!("correlation: phase {phase:.3}"),
         };
-        facts.push((signed(text), Some(level), "Correlation with the reference object in the dataset; 1 is perfect"));
+        facts.push((signed(text), Some(level), "Correlation with the reference object in the dataset, inside the convex hull of the scan positions; 1 is perfect"));
     }
     if let Some(r) = number("consistency_r") {
         let (words, level) = rate_misfit(r);
@@ -57,8 +57,16 @@ pub fn facts(result: &ResultData) -> Vec<(String, Option<u8>, &'static str)> {
     facts
 }
 
-/// Draws the header line.
-pub fn show(ui: &mut egui::Ui, result: &ResultData) {
+/// Fact about a median amplitude far from 1; `None` if it is plausible.
+fn odd_amplitude(median: f64) -> Option<(String, Option<u8>, &'static str)> {
+    let help = "A transparent object has the amplitude 1. Amplitude and phase are right up to this factor, which belongs to the \
+                probe: its intensity is not in photons";
+    let odd = median.is_finite() && !(0.1..=10.0).contains(&median);
+    odd.then(|| (format!("median amplitude {}", short(median)), Some(1), help))
+}
+
+/// Draws the header line; `median` of the amplitude, once known.
+pub fn show(ui: &mut egui::Ui, result: &ResultData, median: Option<f64>) {
     let palette = theme::palette(ui);
     let summary = result.summary.as_ref();
     let dataset = summary.and_then(|s| s.pointer("/dataset/path")).and_then(Value::as_str);
@@ -72,7 +80,7 @@ pub fn show(ui: &mut egui::Ui, result: &ResultData) {
             ui.label(RichText::new(format!("in {}", elided(&folder, 24))).color(palette.weak))
                 .on_hover_text(result.folder.display().to_string());
         }
-        for (text, level, help) in facts(result) {
+        for (text, level, help) in facts(result).into_iter().chain(median.and_then(odd_amplitude)) {
             ui.label(RichText::new("·").color(palette.weak));
             let color = match level {
                 Some(2) => palette.good,
@@ -89,6 +97,13 @@ pub fn show(ui: &mut egui::Ui, result: &ResultData) {
 mod tests {
     use super::super::rendering::tests::example;
     use super::*;
+
+    #[test]
+    fn an_amplitude_far_from_one_is_pointed_out() {
+        assert_eq!(odd_amplitude(0.98), None);
+        assert_eq!(odd_amplitude(f64::NAN), None);
+        assert!(odd_amplitude(123.0).unwrap().0.contains("123"));
+    }
 
     #[test]
     fn the_line_shows_and_rates_the_summary() {

@@ -32,6 +32,7 @@ impl View {
             ui.horizontal_wrapped(|ui| {
                 // Fits one row in a 1280-point window.
                 ui.spacing_mut().item_spacing.x = 4.0;
+                ui.spacing_mut().button_padding.x = 6.5;
                 self.quantity_buttons(ui, rendering);
                 ui.separator();
                 compare(ui, &mut self.controls, state, actions);
@@ -82,7 +83,7 @@ impl View {
                 self.controls.tool = tool;
             }
         }
-        if ui.button("Fit").on_hover_text("Fit to view (0)").clicked() {
+        if ui.button("Fit").on_hover_text("Fit to view (F)").clicked() {
             self.viewport.fit();
         }
         if ui.button("1:1").on_hover_text("One object pixel per screen pixel (1)").clicked()
@@ -98,8 +99,10 @@ impl View {
             ui.add_enabled(false, egui::Button::new("Export")).on_disabled_hover_text("Preparing the export");
         } else {
             ui.menu_button("Export", |ui| {
-                for (i, export) in [Export::Shown, Export::Copy].into_iter().chain(Export::NUMBERS).enumerate() {
-                    if i == 2 {
+                for (i, export) in
+                    [Export::Shown, Export::Figure, Export::Copy].into_iter().chain(Export::NUMBERS).enumerate()
+                {
+                    if i == 3 {
                         ui.separator();
                     }
                     if ui.button(export.label()).on_hover_text(export.help()).clicked() {
@@ -133,7 +136,8 @@ fn compare(ui: &mut Ui, controls: &mut Controls, state: &State, actions: &mut Ve
     let label = ui.label("Compare");
     let possible = controls.options.reference.is_some();
     if possible {
-        let combo = ComboBox::from_id_salt("compare").width(100.0).selected_text(controls.compare.label());
+        // Of one width whatever it shows, so that the buttons beside it stay in place.
+        let combo = ComboBox::from_id_salt("compare").width(100.0).truncate().selected_text(controls.compare.label());
         let combo = combo.show_ui(ui, |ui| {
             for compare in Compare::ALL {
                 ui.selectable_value(&mut controls.compare, compare, compare.label());
@@ -151,7 +155,7 @@ fn compare(ui: &mut Ui, controls: &mut Controls, state: &State, actions: &mut Ve
         Some(Reference::Run) => state.beside.as_ref().and_then(|run| name(run)).unwrap_or_default(),
         None => "another run…".to_owned(),
     };
-    let list = ComboBox::from_id_salt("reference").width(96.0).selected_text(elided(&chosen, NAME));
+    let list = ComboBox::from_id_salt("reference").width(118.0).truncate().selected_text(elided(&chosen, NAME));
     let combo = list.show_ui(ui, |ui| {
         let is = |reference: Reference| controls.options.reference == Some(reference);
         let missing = "The dataset contains no reference object, or was moved or deleted";

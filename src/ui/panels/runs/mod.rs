@@ -451,7 +451,7 @@ fn toolbar(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Ac
             }
             ui.with_layout(Layout::left_to_right(egui::Align::Center), |ui| {
                 let full = std::path::absolute(&state.runs_folder).unwrap_or_else(|_| state.runs_folder.clone());
-                let path = RichText::new(state.runs_folder.display().to_string()).monospace();
+                let path = RichText::new(full.display().to_string()).monospace();
                 ui.add(Label::new(path).truncate()).on_hover_text(full.display().to_string());
             });
         });

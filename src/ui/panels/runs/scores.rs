@@ -59,6 +59,7 @@ pub(super) fn settings(runs: &[&RunInfo], all: bool) -> Vec<Line> {
 
 /// Quality scores of runs, with the best value of each; scores that no run has are left out.
 pub(super) fn scores(runs: &[&RunInfo]) -> Vec<Line> {
+    let same = runs.windows(2).all(|pair| pair[0].dataset == pair[1].dataset);
     let score = |name: &str,
                  help: &str,
                  larger: Option<bool>,
@@ -73,7 +74,8 @@ pub(super) fn scores(runs: &[&RunInfo]) -> Vec<Line> {
         // A shared best value is not marked.
         let unique =
             |at: &usize| found.iter().filter(|value| **value == found.get(*at).copied().flatten()).count() == 1;
-        let best = best.filter(|at| larger.is_some() && known > 1 && unique(at));
+        // Scores on different datasets cannot be ranked.
+        let best = best.filter(|at| larger.is_some() && known > 1 && unique(at) && same);
         (known > 0).then(|| Line { name: name.to_owned(), help: help.to_owned(), values, best })
     };
     let number = |v: f64| short(v);

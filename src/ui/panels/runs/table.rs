@@ -4,7 +4,7 @@ use crate::checkpoint::Utc;
 use crate::config::Config;
 use crate::library::RunInfo;
 use crate::session::{JobProgress, Status};
-use crate::ui::panels::configure::editor::human;
+use crate::ui::panels::configure::editor::value_text;
 use crate::ui::widgets::numbers::signed;
 use crate::ui::widgets::{duration, loss_plot::short};
 use crate::worker::message::JobKind;
@@ -55,7 +55,7 @@ impl Column {
     /// Heading of the column.
     pub(super) fn label(self) -> &'static str {
         match self {
-            Self::Date => "Date (UTC)",
+            Self::Date => "Date",
             Self::Dataset => "Dataset",
             Self::Outcome => "Outcome",
             Self::Time => "Time",
@@ -71,7 +71,7 @@ impl Column {
     /// Explanation of the column.
     pub(super) fn help(self) -> &'static str {
         match self {
-            Self::Date => "Last change",
+            Self::Date => "Last change, local time",
             Self::Dataset => "Dataset used for training or reconstruction",
             Self::Outcome => "Outcome of the run",
             Self::Time => "Training time",
@@ -231,7 +231,7 @@ pub(super) fn row_name(run: &RunInfo, outcome: Outcome) -> String {
 
 /// Date as `2026-01-31 23:59`.
 pub(super) fn date(seconds: u64) -> String {
-    Utc::from_unix(seconds).to_minute()
+    Utc::from_unix(seconds).local_minute()
 }
 
 /// Name of the dataset without extension; taken from the name of the folder if there is no summary.
@@ -253,7 +253,7 @@ pub(super) fn dataset(run: &RunInfo) -> String {
 fn shortened(setting: &str) -> String {
     let (path, value) = setting.split_once(" = ").unwrap_or((setting, ""));
     let name = Config::field(path).map_or(path, |field| field.label);
-    format!("{name} {}", human(value.trim_matches('"'))).trim_end().to_owned()
+    format!("{name} {}", value_text(path, value.trim_matches('"'))).trim_end().to_owned()
 }
 
 /// Name of the outcome, for sorting.
@@ -296,7 +296,7 @@ mod tests {
             ..RunInfo::default()
         };
         let text = |column: Column| column.text(&run, Outcome::Ended);
-        assert_eq!(text(Column::Date), "2026-01-31 23:59");
+        assert_eq!(text(Column::Date), Utc::from_unix(run.changed).local_minute());
         assert_eq!(text(Column::Dataset), "siemens_star_n64");
         assert_eq!((text(Column::Time), text(Column::Phase)), ("3 min 20 s".into(), "0.953".into()));
         assert_eq!(text(Column::Settings), "Epochs 5, Last stage Split");

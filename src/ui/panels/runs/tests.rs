@@ -77,7 +77,7 @@ fn select(harness: &mut Harness<'_, Desk>, run: &RunInfo) {
 #[test]
 fn the_list_of_runs_looks_as_accepted() {
     let runs = vec![run(3), interrupted(), run(2), run(1), run(0)];
-    let state = State { runs, runs_folder: "runs".into(), ..State::default() };
+    let state = State { runs, runs_folder: "/data/2026/runs".into(), ..State::default() };
     looks_as_accepted(&state, View::show, [1000.0, 520.0], "runs", &[]);
 }
 

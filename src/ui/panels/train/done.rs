@@ -9,8 +9,7 @@ use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
 use crate::ui::widgets::numbers::{grouped, signed};
 use crate::ui::widgets::{duration, loss_plot::short};
-use crate::worker::message::JobKind;
-use crate::worker::message::JobOutcome;
+use crate::worker::message::{EpochPoint, JobKind, JobOutcome};
 use eframe::egui::{self, Frame, RichText, Ui};
 
 /// Summary of the configuration, rebuilt only after a change: comparing all fields with the preset is too slow for a frame.
@@ -77,6 +76,8 @@ fn plan(draft: &Draft) -> String {
         (None, Some(seconds)) => format!("Training for {}", duration(seconds)),
         (None, None) => "Training until stopped".to_owned(),
     };
+    let polishes = config.training.method == Method::Network && config.inference.polish_epochs > 0;
+    let end = if polishes { format!("{end}, then polishing") } else { end };
     let base = draft.base_name();
     match draft.differences().len() {
         0 => format!("{end}, settings as in {base}"),
@@ -132,12 +133,29 @@ pub(super) fn after(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
             ui.add(egui::Label::new(failure.message.as_str()).wrap().selectable(true));
         }
         figures(ui, job);
+        if let Some(advice) = advice(state) {
+            ui.horizontal_wrapped(|ui| {
+                mark(ui, Level::Warning, 14.0);
+                ui.label(advice);
+            });
+        }
         if matches!(job.status, Status::Finished(outcome) if outcome != JobOutcome::Discarded) {
             ui.horizontal_wrapped(|ui| {
                 if job.is(JobKind::Simulate) && controls::primary(ui, "Show the data").clicked() {
                     actions.push(Action::Go(Step::Data));
                 }
                 let shown = state.result.as_ref().map(|result| &result.folder) == job.output_dir.as_ref();
+                if let Some(seconds) = twice_the_budget(state) {
+                    let text = format!("Train again for {}", duration(seconds as f64));
+                    let help = "Starts anew with twice the time budget";
+                    if state.why_not_start().is_none() && ui.button(text).on_hover_text(help).clicked() {
+                        actions.push(Action::TrainFor(seconds));
+                    }
+                    let polish = "Refine this result with the direct solver, usually in seconds";
+                    if state.why_not_polish().is_none() && ui.button("Polish").on_hover_text(polish).clicked() {
+                        actions.push(Action::Polish);
+                    }
+                }
                 if has_object(job) && controls::primary(ui, "Show the result").clicked() {
                     match &job.output_dir {
                         Some(folder) if !shown => {
@@ -149,6 +167,37 @@ pub(super) fn after(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
             });
         }
     });
+}
+
+/// Reason why the result could be better: the time budget has ended a training whose loss was still falling.
+fn advice(state: &State) -> Option<String> {
+    let epochs = state.job.history.len();
+    twice_the_budget(state)?;
+    Some(format!(
+        "The time budget ended the training after {} while the loss was still falling. Polish the result, or train longer.",
+        crate::ui::widgets::numbers::count_of(epochs, "epoch")
+    ))
+}
+
+/// Twice the time budget, in whole seconds, if it has ended the latest training too early.
+fn twice_the_budget(state: &State) -> Option<u64> {
+    let job = &state.job;
+    let trained = job.is(JobKind::Run) && job.status == Status::Finished(JobOutcome::Completed);
+    let config = state.draft.config();
+    let budget = config.training.time_budget_s.filter(|_| config.training.method == Method::Network)?;
+    let spent = job.summary.as_ref()?.train_seconds?;
+    (trained && spent >= 0.8 * budget && is_falling(&job.history)).then_some((2.0 * budget) as u64)
+}
+
+/// True if the last third of the epochs has lowered the loss by more than a few percent.
+fn is_falling(history: &[EpochPoint]) -> bool {
+    let third = (history.len() / 3).max(1);
+    let mean = |part: &[EpochPoint]| part.iter().map(|point| point.train_loss).sum::<f64>() / part.len() as f64;
+    match history.len() {
+        0 => false,
+        1..=5 => true,
+        count => mean(&history[count - third..]) < 0.95 * mean(&history[count - 2 * third..count - third]),
+    }
 }
 
 /// True if the latest job saved a stitched object.

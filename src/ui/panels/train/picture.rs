@@ -3,13 +3,14 @@
 //! A frame is rendered once, with at most [`SIDE`] pixels per side. Large frames are rendered on another thread, so that
 //! the window does not wait for them.
 
+use crate::config::Method;
 use crate::imaging::{COVERED_FRACTION, Colormap, Limits, covered_box, covered_mask, remove_ramp, robust_limits};
 use crate::session::{Action, State};
 use crate::ui::theme;
 use crate::ui::widgets::background::Background;
 use crate::ui::widgets::image_view::ImageView;
 use crate::ui::widgets::numbers::signed;
-use crate::worker::message::{LivePace, Picture};
+use crate::worker::message::{JobKind, LivePace, Picture};
 use eframe::egui::{self, Color32, ColorImage, RichText, Slider, Ui, vec2};
 use ndarray::{Array2, ArrayView2};
 use num_complex::Complex32;
@@ -345,7 +346,10 @@ fn pace(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
 
 /// Explains why there is no image.
 fn placeholder(ui: &mut Ui, state: &State, height: f32) {
-    let text = if state.pace == LivePace::Off {
+    let direct = state.job.is(JobKind::Polish) || state.draft.config().training.method == Method::Direct;
+    let text = if direct && state.is_busy() {
+        "The direct solver shows its object when it has finished"
+    } else if state.pace == LivePace::Off {
         "Live preview is off. Choose Slow or Live to see the object during training."
     } else if state.is_busy() {
         "Waiting for the first preview"

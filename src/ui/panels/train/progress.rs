@@ -4,7 +4,7 @@ use crate::session::{CurvePoint, JobProgress, State, Status};
 use crate::ui::theme;
 use crate::ui::widgets::numbers::{grouped, short};
 use crate::ui::widgets::{duration, memory};
-use crate::worker::message::{Control, EpochPoint, Progress, Stage};
+use crate::worker::message::{Control, EpochPoint, JobKind, Progress, Stage};
 use eframe::egui::{self, ProgressBar, RichText, Ui};
 
 /// Recent steps per second: over the last half of the time, at most 30 s, to leave out a slow start.
@@ -26,6 +26,10 @@ pub(in crate::ui::panels) fn remaining(state: &State) -> Option<f64> {
 /// budget does.
 fn time_left(progress: &Progress, curve: &[CurvePoint], history: &[EpochPoint]) -> Option<f64> {
     let by_average = progress.remaining_s?;
+    if curve.is_empty() {
+        // The direct solver reports no optimizer steps.
+        return Some(by_average);
+    }
     let Some(epochs) = progress.epochs else { return Some(by_average) };
     // The average includes the slow start.
     let rate = recent_rate(curve)?;
@@ -51,7 +55,12 @@ pub(in crate::ui::panels) fn activity(state: &State) -> String {
     if state.starting {
         return "Starting".to_owned();
     }
-    let stage = job.stage.map_or("Starting", Stage::label);
+    let stage = match job.stage {
+        Some(Stage::Reconstructing) if job.is(JobKind::Polish) => "Polishing",
+        // A network reports its learning rate, the direct solver has none.
+        Some(Stage::Training) if job.progress.loss.is_some() && job.progress.learning_rate.is_none() => "Solving",
+        stage => stage.map_or("Starting", Stage::label),
+    };
     if job.stage != Some(Stage::Training) {
         return if state.control == Control::Pause {
             format!("Paused while {}", stage.to_lowercase())
@@ -78,8 +87,11 @@ pub(super) fn show(ui: &mut Ui, state: &State, resident: Option<u64>) {
     let total = ProgressBar::new(progress.fraction as f32).desired_height(22.0).fill(fill).corner_radius(4.0);
     let total = ui.add(total.text(RichText::new(text)));
     total.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Total progress"));
-    if training {
+    if training && progress.learning_rate.is_some() {
         epoch_bar(ui, progress, &job.history);
+    } else if let (true, Some(epochs)) = (progress.epoch > 0, progress.epochs) {
+        let misfit = progress.loss.map_or_else(String::new, |misfit| format!(", misfit {}", short(misfit)));
+        ui.label(RichText::new(format!("Epoch {} of {epochs}{misfit}", progress.epoch)).weak());
     }
     numbers(ui, job, resident);
 }

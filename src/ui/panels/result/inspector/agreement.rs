@@ -28,6 +28,11 @@ pub(super) fn agreement(ui: &mut Ui, rendering: &Rendering) {
     table(ui, agreement);
     if let Some(rings) = &agreement.rings {
         ring_plot(ui, rings, rendering.pixel_size_m.filter(|size| *size > 0.0));
+        if rendering.with_run {
+            let text = "Two runs on the same patterns are not independent, so this is not the resolution; that takes two \
+                        halves of the data.";
+            ui.label(RichText::new(text).small().color(palette.warning));
+        }
     }
     let [w, h] = agreement.size;
     let name = rendering.other.as_ref().map_or_else(String::new, |other| elided(&other.name_in_text(), 24));

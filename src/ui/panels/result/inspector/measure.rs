@@ -7,8 +7,8 @@ use crate::imaging::{self, Statistics, short_number};
 use crate::ui::theme;
 use crate::ui::widgets::elided;
 use crate::ui::widgets::numbers::signed;
-use eframe::egui::{self, DragValue, Grid, RichText, Ui, vec2};
-use egui_plot::{Line, Plot, PlotPoints};
+use eframe::egui::{self, Color32, DragValue, FontId, Grid, RichText, Ui, vec2};
+use egui_plot::{AxisHints, Line, Plot, PlotPoints};
 
 /// Values along the line.
 pub(super) fn profile(ui: &mut Ui, controls: &mut Controls, rendering: &Rendering, marks: &mut Marks) {
@@ -26,25 +26,39 @@ pub(super) fn profile(ui: &mut Ui, controls: &mut Controls, rendering: &Renderin
     let factor = per_pixel.map_or(1.0, |size| size * 1e6);
     let ends64 = ends.map(|end| [f64::from(end.x), f64::from(end.y)]);
     let mut lines = Vec::new();
+    let mut curves: Vec<Vec<[f64; 2]>> = Vec::new();
     let sources = [Some(&rendering.result), rendering.other.as_ref().filter(|_| controls.compare != Compare::Off)];
     for (layer, color) in sources.into_iter().flatten().zip(palette.lines) {
         let Some(plane) = layer.plane(quantity) else { continue };
         let points = imaging::line_profile(plane.values.view(), layer.covered.view(), ends64[0], ends64[1]);
         let points: Vec<[f64; 2]> = points.into_iter().map(|[d, v]| [d * factor, v]).collect();
+        curves.push(points.clone());
         lines.push(Line::new(layer.name.clone(), PlotPoints::from(points)).color(color).width(1.5));
     }
-    let mut plot = Plot::new("profile")
+    let plot = Plot::new("profile")
         .height(150.0)
         .allow_scroll(false)
         .allow_zoom(false)
         .allow_drag(false)
         .allow_boxed_zoom(false)
         .x_axis_label(if per_pixel.is_some() { "Distance (µm)" } else { "Distance (px)" })
-        .y_axis_formatter(|mark, _| signed(short_number(mark.value)));
-    if lines.len() > 1 {
-        plot = plot.legend(egui_plot::Legend::default());
-    }
+        .custom_y_axes(vec![
+            AxisHints::new_y()
+                .formatter(|mark, _| signed(short_number(mark.value)))
+                .label_spacing(14.0..=26.0)
+                .tick_label_font(FontId::proportional(11.0)),
+        ]);
+    let names: Vec<(String, Color32)> =
+        sources.into_iter().flatten().map(|layer| layer.name.clone()).zip(palette.lines).collect();
     let shown = plot.show(ui, |ui| lines.into_iter().for_each(|line| ui.line(line)));
+    if names.len() > 1 {
+        // Below the curves, which a legend inside the plot would cover.
+        ui.horizontal_wrapped(|ui| {
+            for (name, color) in names {
+                ui.label(RichText::new(elided(&name, 24)).color(color)).on_hover_text(name);
+            }
+        });
+    }
     shown.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Line profile"));
     let [width, height] = rendering.size.map(|side| side as f32);
     ui.horizontal_wrapped(|ui| {
@@ -67,7 +81,62 @@ pub(super) fn profile(ui: &mut Ui, controls: &mut Controls, rendering: &Renderin
         if ui.small_button("Remove line").clicked() {
             marks.profile = None;
         }
+        if ui.small_button("Copy CSV").on_hover_text("Copy distances and values as a table").clicked() {
+            let unit = if per_pixel.is_some() { "um" } else { "px" };
+            ui.ctx().copy_text(csv(unit, quantity.label(), &curves));
+        }
     });
+    edge(ui, &curves, per_pixel.is_some());
+}
+
+/// The 10–90 % width of an edge along the first curve, if there is one.
+fn edge(ui: &mut Ui, curves: &[Vec<[f64; 2]>], in_um: bool) {
+    let Some(width) = curves.first().and_then(|curve| edge_width(curve)) else { return };
+    let text = if in_um { imaging::length_text(width * 1e-6) } else { format!("{width:.1} px") };
+    let help = "Distance over which the first curve goes from 10 % to 90 % between the means of its two ends";
+    ui.label(format!("Edge 10–90 %: {text}")).on_hover_text(help);
+}
+
+/// Table of curves with common distances: distance, then the value of each curve.
+fn csv(unit: &str, quantity: &str, curves: &[Vec<[f64; 2]>]) -> String {
+    let mut text = format!("distance_{unit}");
+    for number in 1..=curves.len() {
+        text += &format!(",{}_{number}", quantity.to_lowercase());
+    }
+    for (row, point) in curves.first().into_iter().flatten().enumerate() {
+        text += &format!("\n{}", point[0]);
+        for curve in curves {
+            text += &curve.get(row).map_or_else(|| ",".to_owned(), |point| format!(",{}", point[1]));
+        }
+    }
+    text + "\n"
+}
+
+/// Distance over which a curve goes from 10 % to 90 % between the means of its first and last sixth; `None` if these ends differ
+/// by less than three times their scatter.
+fn edge_width(curve: &[[f64; 2]]) -> Option<f64> {
+    let sixth = curve.len() / 6;
+    if sixth < 2 || !curve.iter().flatten().all(|value| value.is_finite()) {
+        return None;
+    }
+    let about = |part: &[[f64; 2]]| {
+        let mean = part.iter().map(|point| point[1]).sum::<f64>() / part.len() as f64;
+        let square = part.iter().map(|point| (point[1] - mean).powi(2)).sum::<f64>() / part.len() as f64;
+        (mean, square.sqrt())
+    };
+    let ((from, noise), (to, other)) = (about(&curve[..sixth]), about(&curve[curve.len() - sixth..]));
+    if (to - from).abs() < 3.0 * noise.max(other) {
+        return None;
+    }
+    let share = |value: f64| (value - from) / (to - from);
+    let crossing = |level: f64| {
+        curve.windows(2).find_map(|pair| {
+            let [before, after] = [share(pair[0][1]), share(pair[1][1])];
+            let between = (level - before) / (after - before);
+            (before < level && after >= level).then(|| pair[0][0] + between * (pair[1][0] - pair[0][0]))
+        })
+    };
+    Some(crossing(0.9)? - crossing(0.1)?).filter(|width| *width > 0.0)
 }
 
 /// Statistics of the region, or of the whole covered area.
@@ -107,7 +176,8 @@ pub(super) fn region(
     Grid::new("statistics").num_columns(1 + statistics.len()).spacing([14.0, 3.0]).striped(true).show(ui, |ui| {
         ui.label(RichText::new(quantity.label()).weak());
         for (name, _) in statistics {
-            ui.label(RichText::new(elided(name, 18)).weak()).on_hover_text(name);
+            let letters = if statistics.len() > 1 { 12 } else { 18 };
+            ui.label(RichText::new(elided(name, letters)).weak()).on_hover_text(name);
         }
         ui.end_row();
         type Row = (&'static str, fn(&Statistics) -> String);
@@ -145,6 +215,22 @@ pub(super) fn number(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::{csv, edge_width};
+
+    #[test]
+    fn the_width_of_an_edge_is_that_from_10_to_90_percent() {
+        // A linear rise from 10 to 20 over 5 units: 80 % of it is 4.
+        let rise = |x: f64| 10.0 + 10.0 * ((x - 10.0) / 5.0).clamp(0.0, 1.0);
+        let curve: Vec<[f64; 2]> = (0..100).map(|at| [0.25 * f64::from(at), rise(0.25 * f64::from(at))]).collect();
+        let fall: Vec<[f64; 2]> = curve.iter().map(|[x, y]| [*x, -y]).collect();
+        for edge in [&curve, &fall] {
+            assert!((edge_width(edge).unwrap() - 4.0).abs() < 1e-9, "{:?}", edge_width(edge));
+        }
+        let flat: Vec<[f64; 2]> = (0..100).map(|at| [f64::from(at), f64::from(at % 7)]).collect();
+        assert_eq!((edge_width(&flat), edge_width(&curve[..5])), (None, None));
+        assert_eq!(csv("px", "Phase", &[vec![[0.0, 1.0]], vec![[0.0, 2.0]]]), "distance_px,phase_1,phase_2\n0,1,2\n");
+    }
+
     #[test]
     fn numbers_have_four_digits() {
         assert_eq!(

@@ -3,19 +3,30 @@
 mod agreement;
 mod colors;
 mod measure;
+mod pattern;
+
+pub(super) use pattern::PatternView;
 
 use super::View;
 use super::controls::Compare;
 use super::pane::{Source, Tool};
 use super::rendering::{Layer, Quantity, Rendering};
 use crate::imaging::{self, Statistics};
+use crate::session::{Action, State};
 use crate::ui::widgets::background::key_of;
 use eframe::egui::{self, RichText, Ui};
 use std::sync::Arc;
 
 impl View {
     /// Draws the inspector.
-    pub(in crate::ui::panels::result) fn inspector(&mut self, ui: &mut Ui, key: u64, rendering: &Arc<Rendering>) {
+    pub(in crate::ui::panels::result) fn inspector(
+        &mut self,
+        ui: &mut Ui,
+        state: &State,
+        key: u64,
+        rendering: &Arc<Rendering>,
+        actions: &mut Vec<Action>,
+    ) {
         let difference = self.controls.is_difference(self.controls.active) && rendering.difference.is_some();
         let source = if difference { Source::Difference } else { Source::Result };
         let active = self.controls.active;
@@ -25,6 +36,7 @@ impl View {
             Tool::Pan => {}
             Tool::Profile => self.profile(ui, rendering),
             Tool::Region => self.region(ui, key, rendering),
+            Tool::Pattern => self.pattern(ui, state, rendering, actions),
         }
         section(ui, "Colors", |ui| {
             let shown = self.controls.quantities();
@@ -58,6 +70,10 @@ impl View {
         if !comparing {
             self.comparison(ui, rendering);
         }
+        if tool != Tool::Pattern {
+            self.pattern(ui, state, rendering, actions);
+        }
+        self.refined(ui);
     }
 
     fn profile(&mut self, ui: &mut Ui, rendering: &Rendering) {

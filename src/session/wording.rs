@@ -1,0 +1,74 @@
+//! Messages that name settings as on the command line, reworded for the window.
+
+use crate::config::Config;
+
+/// Reworded programs of the command line.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("`ptychoscope inspect` lists them", "the table of arrays lists them"),
+    ("list them with `ptychoscope inspect`", "the checks below list them"),
+    ("ssign the arrays with --set", "ssign the arrays under “Use as” in the table, or with --set"),
+    ("Store the missing arrays under these names; an array", "An array"),
+    ("Check the dataset with `ptychoscope inspect`", "Check the dataset in the Data panel"),
+];
+
+/// The text with the labels of the form in place of `--set PATH=VALUE` and flags: `--set data.mapping.x=KEY` is “X key”.
+pub fn in_window(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (program, words) in PROGRAMS {
+        text = text.replace(program, words);
+    }
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(' ').filter(|word| *word != "--set") {
+        words.push(reworded(word).unwrap_or_else(|| word.to_owned()));
+    }
+    words.join(" ")
+}
+
+/// A word that names a setting; `None` if it does not.
+fn reworded(word: &str) -> Option<String> {
+    let start = word.find(|c: char| c.is_alphanumeric() || c == '-')?;
+    let (before, rest) = word.split_at(start);
+    let end = rest
+        .rfind(|c: char| c.is_alphanumeric() || c == '…')
+        .map_or(rest.len(), |at| at + rest[at..].chars().next().map_or(1, char::len_utf8));
+    let (name, after) = rest.split_at(end);
+    let (name, value) = name.split_once('=').unwrap_or((name, ""));
+    if name == "data.geometry.…" {
+        return Some(format!("{before}the fields of the geometry{after}"));
+    }
+    let fields = Config::fields();
+    let field = fields.iter().find(|field| field.path == name || field.flag == Some(name))?;
+    // A placeholder such as KEY says nothing more.
+    let placeholder = value.is_empty() || value == "…" || value.chars().all(|c| c.is_ascii_uppercase());
+    let value = if placeholder { String::new() } else { format!(" = {value}") };
+    Some(format!("{before}“{}”{value}{after}", field.label))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_window;
+
+    #[test]
+    fn settings_and_flags_are_named_as_in_the_form() {
+        for (text, expected) in [
+            (
+                "Set --set data.mapping.x=KEY and data.mapping.y=KEY, or the unit",
+                "Set “X key” and “Y key”, or the unit",
+            ),
+            (
+                "Set --set data.geometry.energy_ev=…, or data.geometry.pixel_size_m=…",
+                "Set “Photon energy”, or “Object pixel”",
+            ),
+            ("Try --set inference.crop=20.", "Try “Central window” = 20."),
+            (
+                "Use fewer patterns with --n-subsample, or smaller ones",
+                "Use fewer patterns with “Patterns used”, or smaller ones",
+            ),
+            ("correct it (--diffraction-unit counts)", "correct it (“Diffraction unit” counts)"),
+            ("`ptychoscope inspect` lists them", "the table of arrays lists them"),
+            ("Nothing - to do here: 3 of 4", "Nothing - to do here: 3 of 4"),
+        ] {
+            assert_eq!(in_window(text), expected);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Data settings: those in force for the open file, and the form to change them.
+
+use super::super::configure::editor::{Typing, value_text};
+use super::super::configure::field;
+use super::super::configure::rows::{Row, Rows};
+use crate::config::Config;
+use crate::session::{Action, Level, OpenDataset, Settings, State, belongs_to_dataset, settings_of};
+use crate::system::file_name;
+use crate::ui::theme;
+use crate::ui::widgets::elided;
+use crate::ui::widgets::mark::mark;
+use eframe::egui::{self, CollapsingHeader, Frame, RichText, Stroke, Ui};
+
+/// Fields of the form in the order in which an unknown file raises them, with a heading above the first of each part.
+const FORM: &[(&str, &[&str])] = &[
+    (
+        "Arrays",
+        &[
+            "data.mapping.diffraction",
+            "data.mapping.axis_order",
+            "data.diffraction_unit",
+            "data.mapping.positions",
+            "data.mapping.x",
+            "data.mapping.y",
+            "data.mapping.position_order",
+            "data.mapping.position_unit",
+            "data.mapping.scan_step",
+            "data.orientation",
+            "data.mapping.probe",
+            "data.mapping.probe_file",
+            "data.mapping.mask",
+            "data.mapping.mask_file",
+            "data.mapping.mask_good",
+            "data.mapping.object",
+        ],
+    ),
+    (
+        "Geometry",
+        &[
+            "data.geometry.energy_ev",
+            "data.geometry.distance_m",
+            "data.geometry.detector_pixel_m",
+            "data.geometry.pixel_size_m",
+        ],
+    ),
+    ("Patterns", &["data.crop", "data.bin", "data.pad", "data.pattern_size", "data.saturation", "data.also"]),
+];
+/// Maximum letters of a value in the strip.
+const LETTERS: usize = 28;
+
+/// State of the form.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    rows: Rows,
+    typing: Typing,
+    /// The settings in force, and the configuration they were taken from.
+    in_force: Option<(Config, Settings)>,
+}
+
+impl Reading {
+    /// The strip of settings in force, and of those left behind with the previous file; nothing if there are none.
+    pub(super) fn strip(&mut self, ui: &mut Ui, state: &State, dataset: &OpenDataset, actions: &mut Vec<Action>) {
+        let config = state.draft.config();
+        if self.in_force.as_ref().is_none_or(|(of, _)| of != config) {
+            self.in_force = Some((config.clone(), settings_of(config)));
+        }
+        let settings = self.in_force.as_ref().map(|(_, settings)| settings.as_slice()).unwrap_or_default();
+        let contradicts = dataset.inspection.as_ref().is_some_and(|inspection| {
+            inspection.verdict("geometry").is_some_and(|verdict| verdict.status != crate::data::Status::Pass)
+        });
+        if !settings.is_empty() {
+            in_force(ui, state, settings, contradicts, actions);
+        }
+        if let Some(left) = &state.left_behind {
+            left_behind(ui, &file_name(&left.file), &left.settings, actions);
+        }
+    }
+
+    /// The form; open at first if the file cannot be used.
+    pub(super) fn form(&mut self, ui: &mut Ui, state: &State, dataset: &OpenDataset, actions: &mut Vec<Action>) {
+        self.rows.follow(&state.draft);
+        let rows = || self.rows.groups.iter().flat_map(|group| &group.rows);
+        let set = rows().filter(|row| belongs_to_dataset(row.field.path) && row.text != row.default).count();
+        let title = match set {
+            0 => "Reading settings".to_owned(),
+            _ => format!("Reading settings, {set} set"),
+        };
+        let typing = &mut self.typing;
+        CollapsingHeader::new(RichText::new(title).strong())
+            .id_salt(("reading settings", &dataset.path, dataset.failure.is_some()))
+            .default_open(dataset.failure.is_some())
+            .show_unindented(ui, |ui| {
+                let help = "They apply to this file only and are remembered for it";
+                ui.label(RichText::new(help).small().color(theme::palette(ui).weak));
+                for (part, paths) in FORM {
+                    ui.add_space(4.0);
+                    ui.label(RichText::new(*part).strong());
+                    let named = |path: &&str| rows().find(|row: &&Row| row.field.path == *path);
+                    for row in paths.iter().filter_map(named) {
+                        field(ui, row, state, typing, actions);
+                    }
+                }
+            });
+    }
+}
+
+/// Label and value of a setting.
+fn named(path: &str, text: &str) -> String {
+    let label = Config::field(path).map_or(path, |field| field.label);
+    format!("{label}: {}", elided(&value_text(path, text), LETTERS))
+}
+
+fn in_force(ui: &mut Ui, state: &State, settings: &[(String, String)], contradicts: bool, actions: &mut Vec<Action>) {
+    let palette = theme::palette(ui);
+    let level = if contradicts { Level::Warning } else { Level::Info };
+    let origin = state.setup.as_ref().filter(|(_, setup)| setup.as_slice() == settings);
+    boxed(ui, palette.level(level), |ui| {
+        mark(ui, level, 14.0);
+        match origin {
+            Some((name, _)) => ui.label(format!("Data settings from {name}:")),
+            None => ui.label("Data settings of this file:"),
+        };
+        for (path, text) in settings {
+            ui.label(RichText::new(named(path, text)).strong()).on_hover_text(format!("{path} = {text}"));
+            let label = Config::field(path).map_or(path.as_str(), |field| field.label);
+            let button = ui.add(egui::Button::new("×").frame(false));
+            let name = format!("Remove {label}");
+            button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+            if button.on_hover_text(format!("{name}: read the file without it")).clicked() {
+                let text = Config::default().get(path).unwrap_or_default();
+                actions.push(Action::SetField { path: path.clone(), text });
+            }
+        }
+        if contradicts {
+            ui.label(RichText::new("contradicts the file").color(palette.warning));
+        }
+        let reset = ui.small_button("Reset").on_hover_text("Read the file without any of these settings");
+        if reset.clicked() {
+            actions.push(Action::ResetDataSettings);
+        }
+    });
+}
+
+fn left_behind(ui: &mut Ui, file: &str, settings: &[(String, String)], actions: &mut Vec<Action>) {
+    let palette = theme::palette(ui);
+    boxed(ui, palette.accent, |ui| {
+        mark(ui, Level::Info, 14.0);
+        let list: Vec<String> = settings.iter().map(|(path, text)| named(path, text)).collect();
+        ui.label(format!("{} was read with {}. These do not apply here.", elided(file, LETTERS), list.join(", ")));
+        if ui.small_button("Keep").on_hover_text("Read this file with these settings, too").clicked() {
+            actions.push(Action::KeepDataSettings);
+        }
+        if ui.small_button("Dismiss").on_hover_text("Read this file as it is").clicked() {
+            actions.push(Action::DismissDataSettings);
+        }
+    });
+}
+
+fn boxed(ui: &mut Ui, color: egui::Color32, content: impl FnOnce(&mut Ui)) {
+    let frame = Frame::group(ui.style()).stroke(Stroke::new(1.0, color.gamma_multiply(0.7))).inner_margin(6);
+    frame.show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.horizontal_wrapped(content);
+    });
+}
