@@ -2,10 +2,18 @@
 
 use super::solver::Solver;
 use super::wave::{PatternGradient, ShiftNormalEquations};
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, ArrayView3, Axis};
 use num_complex::Complex32;
 use rayon::prelude::*;
 
+/// Pull of the given probe modes towards their anchor, and of added ones to zero, as fractions of the maximum summed object
+/// power.
+const PULL: f32 = 0.1;
+const ADDED_PULL: f32 = 0.1;
+/// Change of the given modes in a round above which they stay free, and power of the added modes above which they are freed,
+/// as multiples of the misfit (all relative to the power of the probe).
+const RESTLESS: f64 = 0.7;
+const REAL_MODE: f64 = 3.0;
 /// Damping of the steps of positions and intensities, since the object moves with them.
 const DAMPING: f64 = 0.7;
 /// Longest step of a position per epoch, in pixels.
@@ -39,7 +47,7 @@ impl Solver<'_> {
         moved.iter().for_each(|gradient| *sum += gradient);
     }
 
-    /// Probe after a step from the extrapolated probe that minimizes the quadratic majorant.
+    /// Probe after a step from the extrapolated probe that minimizes the quadratic majorant of misfit and pull.
     pub(super) fn updated_probe(
         &self,
         gradient: &Array3<Complex32>,
@@ -55,13 +63,43 @@ impl Solver<'_> {
         let largest = object_power.iter().copied().fold(0.0f32, f32::max);
         let floor = self.config.regularization as f32 * largest;
         let mut probe = self.extrapolated_probe.clone();
-        for (mut mode, gradient) in probe.axis_iter_mut(Axis(0)).zip(gradient.axis_iter(Axis(0))) {
-            ndarray::Zip::from(&mut mode)
-                .and(&gradient)
-                .and(&object_power)
-                .for_each(|probe, gradient, object_power| *probe -= gradient * step_size / (object_power + floor));
+        let modes = probe.axis_iter_mut(Axis(0)).zip(gradient.axis_iter(Axis(0))).zip(self.anchor.axis_iter(Axis(0)));
+        for (number, ((mut mode, gradient), anchor)) in modes.enumerate() {
+            let pull = match number < self.given_modes {
+                true if !self.anchored => 0.0,
+                true => PULL * largest,
+                false => ADDED_PULL * largest,
+            };
+            ndarray::Zip::from(&mut mode).and(&gradient).and(&object_power).and(&anchor).for_each(
+                |probe, gradient, object_power, anchor| {
+                    *probe -= (gradient + (*probe - anchor) * pull) * step_size / (object_power + floor + pull);
+                },
+            );
         }
         probe
+    }
+
+    /// Ends a round of refinement of the probe, and decides whether the next one is free.
+    ///
+    /// If the given modes changed by more than most of the misfit that is left, the probe at the start of the round was
+    /// wrong, and the next round is free as well. Otherwise the data do not ask for another probe: what they would still
+    /// change slowly is noise and errors of the model, and the probe is held near the one at the start of the round. Added
+    /// modes that are strong in spite of the pull to zero count as given from then on.
+    ///
+    /// * `misfit`: relative to ΣI.
+    pub(super) fn end_round(&mut self, misfit: f64) {
+        let power = |values: ArrayView3<'_, Complex32>| values.iter().map(|v| f64::from(v.norm_sqr())).sum::<f64>();
+        let (given, added) = self.probe.view().split_at(Axis(0), self.given_modes);
+        let anchor = self.anchor.slice(ndarray::s![..self.given_modes, .., ..]);
+        let allowed = misfit * power(anchor);
+        if power(added) > REAL_MODE * allowed {
+            self.given_modes = self.probe.len_of(Axis(0));
+        } else if power((&given - &anchor).view()) <= RESTLESS * allowed {
+            self.anchored = true;
+            return;
+        }
+        let given = ndarray::s![..self.given_modes, .., ..];
+        self.anchor.slice_mut(given).assign(&self.probe.slice(given));
     }
 
     /// Restores the total power of the probe, (N/2)², and scales the object inversely.

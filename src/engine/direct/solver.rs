@@ -134,8 +134,8 @@ fn run(mut solver: Solver<'_>, progress: &mut dyn FnMut(f64, Option<f64>) -> boo
 const PROBE_START_EPOCH: usize = 3;
 const POSITION_START_EPOCH: usize = 5;
 
-/// Epochs between orthogonalizations of the probe modes.
-const ORTHOGONALIZE_EVERY: usize = 10;
+/// Epochs of a round of refinement of the probe.
+const ROUND: usize = 20;
 
 pub(super) struct Solver<'a> {
     pub(super) config: &'a DirectConfig,
@@ -153,6 +153,12 @@ pub(super) struct Solver<'a> {
     total_counts: f64,
     /// (modes, N, N), with total power (N/2)².
     pub(super) probe: Array3<Complex32>,
+    /// (modes, N, N) probe near which the refined one is held; zero for modes that the dataset does not have.
+    pub(super) anchor: Array3<Complex32>,
+    /// Number of modes that come from the dataset or that the data turned out to need.
+    pub(super) given_modes: usize,
+    /// True if the given modes are held near their anchor; before, they are free.
+    pub(super) anchored: bool,
     pub(super) previous_probe: Array3<Complex32>,
     /// Probe at the extrapolated point, and the spectra of its modes.
     pub(super) extrapolated_probe: Array3<Complex32>,
@@ -198,6 +204,9 @@ impl<'a> Solver<'a> {
         if let Some(count) = config.probe_modes.filter(|&count| config.refine_probe && count != probe.dim().0) {
             probe = data::with_modes(probe.view(), count);
         }
+        let given_modes = dataset.probe.dim().0.min(probe.dim().0);
+        let mut anchor = probe.clone();
+        anchor.slice_mut(ndarray::s![given_modes.., .., ..]).fill(Complex32::default());
         let model = ForwardModel::new(side);
         let canvas = Canvas::around(&position_bounds(&dataset.positions, config), side);
         let good = dataset.mask.as_ref().map(|mask| mask.view());
@@ -227,6 +236,9 @@ impl<'a> Solver<'a> {
             amplitudes,
             total_counts,
             previous_probe: probe.clone(),
+            anchor,
+            given_modes,
+            anchored: false,
             extrapolated_probe: probe.clone(),
             probe_spectra: Vec::new(),
             shifted_probes: None,
@@ -428,15 +440,15 @@ impl<'a> Solver<'a> {
         self.previous_object = std::mem::replace(&mut self.object, object);
         if with_probe {
             self.normalize_probe_power();
-            if self.epoch % ORTHOGONALIZE_EVERY == ORTHOGONALIZE_EVERY - 1 {
-                data::orthogonalize(&mut [&mut self.probe, &mut self.previous_probe]);
-            }
         }
         if with_positions {
             self.positions = positions;
         }
         if with_intensities {
             self.update_intensity_scales(&intensity_scales);
+        }
+        if with_probe && (self.epoch + 1) % ROUND == 0 && !self.anchored {
+            self.end_round(misfit / self.total_counts);
         }
         self.illumination_outdated = with_probe || with_positions || with_intensities;
         self.epoch += 1;

@@ -14,6 +14,9 @@ use std::time::Instant;
 /// Largest number of patterns on which a probe is refined for a network.
 const REFINED_ON: usize = 600;
 
+/// Modes of a probe that was found, at least: one that the data do not need stays weak.
+const FEWEST_MODES: usize = 2;
+
 /// Searches the probe as configured and puts it into the dataset; `None` if the dataset keeps its own.
 ///
 /// # Errors
@@ -79,11 +82,13 @@ pub(super) fn search(
 }
 
 /// Settings of the direct solver with a probe that was found: it is refined, with the modes and the smoothness that the
-/// patterns left out of the fit support, unless the user chose others.
+/// patterns left out of the fit support, unless the user chose others. A probe found on some patterns takes longer to
+/// settle than a given one, so there are twice as many epochs.
 pub(super) fn settings(config: &DirectConfig, best: &ProbeTrial) -> DirectConfig {
     DirectConfig {
+        epochs: 2 * config.epochs,
         refine_probe: true,
-        probe_modes: config.probe_modes.or(Some(best.modes)),
+        probe_modes: config.probe_modes.or(Some(best.modes.max(FEWEST_MODES))),
         total_variation: if config.total_variation > 0.0 { config.total_variation } else { best.total_variation },
         ..config.clone()
     }
