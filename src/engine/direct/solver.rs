@@ -447,7 +447,7 @@ impl<'a> Solver<'a> {
         if with_intensities {
             self.update_intensity_scales(&intensity_scales);
         }
-        if with_probe && (self.epoch + 1) % ROUND == 0 && !self.anchored {
+        if with_probe && (self.epoch + 1).is_multiple_of(ROUND) && !self.anchored {
             self.end_round(misfit / self.total_counts);
         }
         self.illumination_outdated = with_probe || with_positions || with_intensities;
