@@ -8,14 +8,15 @@
 //!
 //! The probe is refined with the same acceleration: freely while it changes much, then held near what was reached. Misfit
 //! alone is no judge of a probe: some changes of probe and object together hardly alter the patterns, and follow noise and
-//! errors of the model. Added modes are pulled to zero until they prove strong. Positions are refined by damped
-//! Gauss–Newton steps per pattern, and intensities by a damped fit per pattern.
+//! errors of the model. Added modes are pulled to zero until they prove strong. Positions are first corrected for an affine
+//! distortion of the whole scan, then by damped Gauss–Newton steps per pattern; intensities by a damped fit per pattern.
 //!
 //! * `wave`: forward model, misfit and gradient of one pattern. * `solver`: the object. * `refine`: probe, positions
 //!   and intensities. * `on_device`: the work per pattern as tensors on a GPU. * `variation`: total variation.
 //! * `orientation`: test of the eight scan orientations. * `probe_search`: the probe of a scan that has none. * `central`: the
-//!   patterns on which both try.
+//!   patterns on which both try. * `affine`: wrong scale, rotation and shear of the scan.
 
+mod affine;
 mod central;
 mod on_device;
 mod orientation;
@@ -25,6 +26,7 @@ mod solver;
 mod variation;
 mod wave;
 
+pub use affine::{CorrectedScan, correct_distortion};
 pub use central::central_patterns;
 pub use orientation::{OrientationScore, Orientations, score_orientations};
 pub use probe_search::{ProbeSearch, ProbeTrial, search_probe};

@@ -107,15 +107,24 @@ pub fn solve_on_faster(
 }
 
 fn run(mut solver: Solver<'_>, progress: &mut dyn FnMut(f64, Option<f64>) -> bool) -> Result<Solution> {
-    let config = solver.config;
+    let (misfits, stopped) = solve_epochs(&mut solver, progress, &mut |_, _| Ok(()))?;
+    progress(1.0, misfits.last().copied());
+    solver.finish(misfits, stopped)
+}
+
+/// Runs all epochs, with `after_epoch` called after each with the number of epochs so far. Returns the misfits relative
+/// to ΣI, and whether `progress` stopped it.
+pub(super) fn solve_epochs<'a>(
+    solver: &mut Solver<'a>,
+    progress: &mut dyn FnMut(f64, Option<f64>) -> bool,
+    after_epoch: &mut dyn FnMut(&mut Solver<'a>, usize) -> Result<()>,
+) -> Result<(Vec<f64>, bool)> {
+    let epochs = solver.config.epochs;
     let mut misfits: Vec<f64> = Vec::new();
-    let mut stopped = false;
-    for epoch in 0..config.epochs {
-        let mut keep_going =
-            |within: f64| progress((epoch as f64 + within) / config.epochs as f64, misfits.last().copied());
+    for epoch in 0..epochs {
+        let mut keep_going = |within: f64| progress((epoch as f64 + within) / epochs as f64, misfits.last().copied());
         let Some(misfit) = solver.step(&mut keep_going)? else {
-            stopped = true;
-            break;
+            return Ok((misfits, true));
         };
         misfits.push(misfit / solver.total_counts);
         if !misfit.is_finite() {
@@ -124,9 +133,9 @@ fn run(mut solver: Solver<'_>, progress: &mut dyn FnMut(f64, Option<f64>) -> boo
                     .hint("Check the dataset with `ptychoscope inspect`"),
             ));
         }
+        after_epoch(solver, epoch + 1)?;
     }
-    progress(1.0, misfits.last().copied());
-    solver.finish(misfits, stopped)
+    Ok((misfits, false))
 }
 
 /// First epoch that refines the probe, and first that refines positions and intensities: before, only the object is
@@ -189,6 +198,18 @@ pub(super) struct Solver<'a> {
 
 impl<'a> Solver<'a> {
     fn new(dataset: &'a Dataset, config: &'a DirectConfig, start: &Start<'_>, device: Option<&Device>) -> Result<Self> {
+        let reach = if config.refine_positions { config.max_shift } else { 0.0 };
+        Self::with_reach(dataset, config, start, device, reach)
+    }
+
+    /// A solver whose positions may move by up to `reach` pixels.
+    pub(super) fn with_reach(
+        dataset: &'a Dataset,
+        config: &'a DirectConfig,
+        start: &Start<'_>,
+        device: Option<&Device>,
+        reach: f64,
+    ) -> Result<Self> {
         let side = dataset.patch_size();
         let normalization = data::normalization_factor(dataset.diffraction.view())?;
         let energy: f64 = dataset.probe.iter().map(|z| f64::from(z.norm_sqr())).sum();
@@ -208,7 +229,7 @@ impl<'a> Solver<'a> {
         let mut anchor = probe.clone();
         anchor.slice_mut(ndarray::s![given_modes.., .., ..]).fill(Complex32::default());
         let model = ForwardModel::new(side);
-        let canvas = Canvas::around(&position_bounds(&dataset.positions, config), side);
+        let canvas = Canvas::around(&position_bounds(&dataset.positions, reach), side);
         let good = dataset.mask.as_ref().map(|mask| mask.view());
         let amplitudes: Vec<Vec<f32>> = dataset
             .diffraction
@@ -266,8 +287,26 @@ impl<'a> Solver<'a> {
 
     /// Top row, left column and sub-pixel remainder `(dy, dx)` of a pattern's patch.
     pub(super) fn patch_corner(&self, index: usize) -> (usize, usize, [f32; 2]) {
-        let (top, left, dy, dx) = self.canvas.corner(self.positions[index], self.side);
+        self.patch_corner_of(self.positions[index])
+    }
+
+    /// The same of any position (x, y).
+    pub(super) fn patch_corner_of(&self, position: [f64; 2]) -> (usize, usize, [f32; 2]) {
+        let (top, left, dy, dx) = self.canvas.corner(position, self.side);
         (top, left, [dy, dx])
+    }
+
+    /// Brings spectra, shifted probes and illumination up to date with the current probe and positions.
+    pub(super) fn refresh_illumination(&mut self) -> Result<()> {
+        if self.illumination_outdated { self.update_illumination() } else { Ok(()) }
+    }
+
+    /// Restarts the acceleration after the object and the positions were changed.
+    pub(super) fn restart(&mut self) {
+        self.previous_object.clone_from(&self.object);
+        self.steps_since_restart = 0.0;
+        self.last_misfit = f64::INFINITY;
+        self.illumination_outdated = true;
     }
 
     /// (N·N) patch of the object illuminated in a pattern.
@@ -526,9 +565,8 @@ fn extrapolate<D: Dimension>(
     ndarray::Zip::from(current).and(previous).map_collect(|current, previous| current + (current - previous) * momentum)
 }
 
-/// Extreme positions that the patterns can reach by position correction.
-fn position_bounds(positions: &[[f64; 2]], config: &DirectConfig) -> Vec<[f64; 2]> {
-    let reach = if config.refine_positions { config.max_shift } else { 0.0 };
+/// Extreme positions that the patterns can get.
+fn position_bounds(positions: &[[f64; 2]], reach: f64) -> Vec<[f64; 2]> {
     positions.iter().flat_map(|[x, y]| [[x - reach, y - reach], [x + reach, y + reach]]).collect()
 }
 

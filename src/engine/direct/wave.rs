@@ -166,6 +166,51 @@ impl ForwardModel {
         equations
     }
 
+    /// Gauss–Newton normal equations (matrix, right side) of one pattern for an affine distortion A of the scan with
+    /// which the object moves; parameters in the order yy, yx, xy, xx.
+    ///
+    /// * `patch`: (N·N). * `slopes`: its derivatives along y and x. * `probe`: (modes, N, N), shifted by `rest`.
+    /// * `amplitude`: see [`ForwardModel::arrange_amplitude`].
+    pub(super) fn strain_normal_equations(
+        &self,
+        patch: &[Complex32],
+        slopes: &[Vec<Complex32>; 2],
+        probe: ArrayView3<'_, Complex32>,
+        rest: [f32; 2],
+        amplitude: &[f32],
+    ) -> ([[f64; 4]; 4], [f64; 4]) {
+        let (n, pixels) = (self.side, self.side * self.side);
+        let offset = |at: usize, rest: f32| at as f32 - (n / 2) as f32 - rest;
+        let (mut wave, mut scratch) = (vec![Complex32::default(); pixels], Scratch::default());
+        let (mut field, mut change) = (wave.clone(), wave.clone());
+        let (mut intensity, mut changes) = (vec![INTENSITY_FLOOR; pixels], vec![[0.0f32; 4]; pixels]);
+        for mode in probe.axis_iter(Axis(0)) {
+            wave.iter_mut().zip(patch).zip(mode).for_each(|((wave, patch), probe)| *wave = patch * probe);
+            self.fft.forward(&mut wave, &mut field, &mut scratch);
+            intensity.iter_mut().zip(&field).for_each(|(sum, value)| *sum += value.norm_sqr());
+            for parameter in 0..4 {
+                for (i, ((wave, slope), probe)) in wave.iter_mut().zip(&slopes[parameter / 2]).zip(mode).enumerate() {
+                    let along = if parameter % 2 == 0 { offset(i / n, rest[0]) } else { offset(i % n, rest[1]) };
+                    *wave = -slope * probe * along;
+                }
+                self.fft.forward(&mut wave, &mut change, &mut scratch);
+                for ((changes, field), change) in changes.iter_mut().zip(&field).zip(&change) {
+                    changes[parameter] += field.re * change.re + field.im * change.im;
+                }
+            }
+        }
+        let (mut matrix, mut right) = ([[0.0; 4]; 4], [0.0; 4]);
+        for ((changes, intensity), &a) in changes.iter().zip(&intensity).zip(amplitude).filter(|(_, a)| **a >= 0.0) {
+            let modulus = intensity.sqrt();
+            let changes = changes.map(|value| f64::from(value / modulus));
+            for row in 0..4 {
+                right[row] += changes[row] * f64::from(a - modulus);
+                (0..4).for_each(|column| matrix[row][column] += changes[row] * changes[column]);
+            }
+        }
+        (matrix, right)
+    }
+
     /// (modes, N, N) probe shifted by `(dy, dx)` pixels by the shift theorem.
     pub(super) fn shifted(&self, probe: ArrayView3<'_, Complex32>, shift: [f32; 2]) -> Array3<Complex32> {
         if shift == [0.0, 0.0] { probe.to_owned() } else { self.shift_probe(&self.spectra(probe), shift, 1.0) }

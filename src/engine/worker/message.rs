@@ -202,6 +202,8 @@ pub enum Stage {
     Loading,
     /// Searching a probe that the dataset does not have.
     ProbeSearch,
+    /// Correcting a distortion of the whole scan.
+    ScanCorrection,
     /// Training the network, or solving directly.
     Training,
     /// Predicting and stitching.
@@ -220,6 +222,7 @@ impl Stage {
         match self {
             Self::Loading => "Loading",
             Self::ProbeSearch => "Searching the probe",
+            Self::ScanCorrection => "Correcting the scan positions",
             Self::Training => "Training",
             Self::Reconstructing => "Reconstructing",
             Self::Saving => "Saving",

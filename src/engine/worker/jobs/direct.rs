@@ -1,6 +1,8 @@
 //! Jobs of the direct solver: reconstruction without a network, and polishing of an object.
 
-use super::common::{apply_inference_settings, consistency, finish, load, new_summary, save_object, select_device};
+use super::common::{
+    apply_inference_settings, consistency, fail_if_stopped, finish, load, new_summary, save_object, select_device,
+};
 use super::large_dataset::{LargeDataset, Purpose};
 use super::probe;
 use crate::checkpoint::{Destination, RunFolder};
@@ -39,6 +41,9 @@ pub(super) fn solve(
     let began = Instant::now();
     // Before the folder: a search that is stopped leaves no trace.
     let found = probe::search(recorder, &mut dataset, &config.direct)?;
+    if config.direct.refine_positions {
+        correct_distortion(recorder, &mut dataset, &config.direct)?;
+    }
     let folder = RunFolder::create(output_dir, path)?;
     recorder.open_folder(&folder)?;
     recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
@@ -63,6 +68,34 @@ pub(super) fn solve(
     let Solution { reconstruction, refined, .. } = solved;
     save_object(recorder, &mut summary, &folder, &dataset, reconstruction, &refined)?;
     finish(recorder, summary, &folder)
+}
+
+/// Corrects an affine distortion of the scan, if there is a clear one.
+fn correct_distortion(recorder: &Recorder<'_>, dataset: &mut Dataset, config: &DirectConfig) -> Result<()> {
+    recorder.emit(EventKind::Stage { stage: Stage::ScanCorrection });
+    let started = Instant::now();
+    let mut keep_going = |fraction: f64| {
+        let elapsed_s = started.elapsed().as_secs_f64();
+        recorder.emit(EventKind::Progress(Progress { fraction, elapsed_s, ..Progress::default() }));
+        recorder.context().switch.wait_while_paused()
+    };
+    let found = direct::correct_distortion(dataset, config, &mut keep_going)?;
+    fail_if_stopped(recorder)?;
+    if let Some(found) = found {
+        recorder.note(format!(
+            "The scan as a whole was distorted, and was corrected ({:.0} s): scale {:+.2} % along x and {:+.2} % along y, \
+             rotation {:+.2}°, shear {:+.2}°; misfit {:.4} before, {:.4} after.",
+            started.elapsed().as_secs_f64(),
+            found.scale_percent[1],
+            found.scale_percent[0],
+            found.rotation_degrees,
+            found.shear_degrees,
+            found.misfits[0],
+            found.misfits[1]
+        ));
+        dataset.positions = found.positions;
+    }
+    Ok(())
 }
 
 /// Refines an object with some epochs of the direct solver. Second value: the CPU, if it was used instead of the device.
