@@ -169,12 +169,6 @@ impl State {
         }
         self.start_queued()
     }
-
-    /// Short name of the running job of the queue.
-    pub fn queued_name(&self) -> Option<String> {
-        let running = self.queue.jobs.iter().find(|job| job.state == JobState::Running)?;
-        Some(file_name(&running.dataset))
-    }
 }
 
 #[cfg(test)]
