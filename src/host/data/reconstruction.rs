@@ -50,7 +50,11 @@ impl Reconstruction {
     }
 
     /// Hands names and arrays of the file to `encode`.
-    fn with_arrays<T>(&self, refined: &Refined, encode: impl FnOnce(&[(&str, NpyArray<'_>)]) -> Result<T>) -> Result<T> {
+    fn with_arrays<T>(
+        &self,
+        refined: &Refined,
+        encode: impl FnOnce(&[(&str, NpyArray<'_>)]) -> Result<T>,
+    ) -> Result<T> {
         let (positions, intensities) = refined.arrays();
         let origin = arr1(&self.origin_xy);
         let pixel = arr0(self.pixel_size_m.unwrap_or_default());

@@ -16,7 +16,8 @@ const LICENSE_TEXTS: &str = include_str!("../../../assets/license_texts.txt");
 /// License texts of each library in the program, by name and version.
 static TEXTS: LazyLock<BTreeMap<&str, Vec<&str>>> = LazyLock::new(|| {
     let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let sections = LICENSE_TEXTS.split("\n================================================================================\n");
+    let sections =
+        LICENSE_TEXTS.split("\n================================================================================\n");
     for (names, text) in sections.skip(1).filter_map(|section| section.split_once("\n\n")) {
         names.split(", ").for_each(|library| texts.entry(library).or_default().push(text.trim_end()));
     }
