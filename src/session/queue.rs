@@ -4,7 +4,6 @@ use super::action::{Effect, Level, QueueAction};
 use super::file_settings;
 use super::state::State;
 use crate::config::Config;
-use crate::system::file_name;
 use crate::worker::message::{Control, Destination, Job, JobOutcome, Summary};
 use std::path::{Path, PathBuf};
 
