@@ -1,6 +1,6 @@
 //! Simulate, train, infer, polish and load, over and over in one process: memory, threads and open files stay as they are.
 //!
-//! The short form runs for 20 s. The long one is for the night: two hours, or `PTYCHOSCOPE_SOAK_S` seconds,
+//! The short form runs for 10 s. The long one is for the night: two hours, or `PTYCHOSCOPE_SOAK_S` seconds,
 //! `cargo test --release --test cycles -- --ignored --nocapture`.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -127,7 +127,7 @@ fn soak(seconds: f64) {
 
 #[test]
 fn a_few_cycles_leave_memory_threads_and_files_as_they_were() {
-    soak(20.0);
+    soak(10.0);
 }
 
 #[test]

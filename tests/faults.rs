@@ -153,9 +153,9 @@ fn a_folder_that_cannot_be_written_is_said_before_any_work() {
 
 #[test]
 fn a_run_folder_that_vanishes_is_made_again_with_what_was_learnt() {
-    let (root, data) = place(8);
+    let (root, data) = place(4);
     let folder = root.path().join("run");
-    let child = train(&folder, &data, 60).stderr(Stdio::piped()).spawn().unwrap();
+    let child = train(&folder, &data, 30).stderr(Stdio::piped()).spawn().unwrap();
     until("an autosave", || folder.join("autosave.ptycho").exists());
     // The program may be writing into it at this moment.
     until("the end of the folder", || std::fs::remove_dir_all(&folder).is_ok() || !folder.exists());
@@ -163,7 +163,7 @@ fn a_run_folder_that_vanishes_is_made_again_with_what_was_learnt() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(said(&output).contains("Cannot autosave"), "{}", said(&output));
     assert!(said(&output).contains("had been deleted and was recreated"), "{}", said(&output));
-    assert_eq!(Bundle::load(folder.join("model.ptycho")).unwrap().manifest.epochs, 60);
+    assert_eq!(Bundle::load(folder.join("model.ptycho")).unwrap().manifest.epochs, 30);
     for name in ["best.ptycho", "history.csv", "config.toml", "summary.json"] {
         assert!(folder.join(name).is_file(), "{name}");
     }
@@ -326,7 +326,7 @@ fn each_job_that_starts_ends_once_whatever_is_asked_for() {
     let mut rng = ChaCha8Rng::seed_from_u64(77);
     let worker = worker::spawn(Box::new(|| ())).unwrap();
     let mut ended = [0usize; 2];
-    for sequence in 0..60u64 {
+    for sequence in 0..40u64 {
         let count = rng.random_range(1..=3);
         for number in 0..count {
             let folder = root.path().join(format!("{sequence}-{number}"));

@@ -11,9 +11,10 @@ use std::path::PathBuf;
 
 /// Arguments of `compare`.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "ptychoscope compare [OPTIONS] <MODEL> <MODEL>... <DATASET>")]
 pub(super) struct CompareArgs {
     /// Trained models (model.ptycho, or their run folders), then the dataset
-    #[arg(value_name = "MODEL... DATASET", required = true, num_args = 3..)]
+    #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// Folder for one run folder per model, the report and the metrics [default: a new folder below runs/]
     #[arg(long, value_name = "FOLDER")]
@@ -32,7 +33,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<u8> {
         return Err(Error::BadInput(
             Problem::new("Too few files to compare")
                 .expected("at least two models, then the dataset")
-                .hint("See --help"),
+                .hint("Use `ptychoscope compare MODEL MODEL... DATASET`"),
         ));
     };
     let model_files: Vec<PathBuf> = models.iter().map(|model| model_file(model)).collect();

@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 
 /// Arguments of `evaluate`.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "ptychoscope evaluate [OPTIONS] <RECONSTRUCTION>... [DATASET]")]
 pub(super) struct EvaluateArgs {
     /// Reconstructions (reconstruction.npz, or their run folders) and their dataset, in any order [default dataset: that of
     /// the first run]
-    #[arg(value_name = "RECONSTRUCTION... [DATASET]", required = true)]
+    #[arg(value_name = "RECONSTRUCTION", required = true)]
     pub files: Vec<PathBuf>,
     /// Also reconstruct even and odd patterns separately with the model of each run, and report their agreement (FRC)
     #[arg(long)]

@@ -86,11 +86,6 @@ impl Draft {
         self.rejected.get(path).map(|(_, error)| error.as_str())
     }
 
-    /// True if a field differs from the starting point.
-    pub fn is_modified(&self, path: &str) -> bool {
-        self.rejected.contains_key(path) || self.config.get(path).ok() != self.base.get(path).ok()
-    }
-
     /// Reasons why the configuration cannot be used; empty if it can.
     pub fn problems(&self) -> Vec<String> {
         let mut problems: Vec<String> = self.rejected.values().map(|(_, error)| error.clone()).collect();
@@ -119,12 +114,11 @@ mod tests {
         assert!(draft.field_error("training.batch_size").unwrap().contains("whole number"));
         assert_eq!(draft.config().training.batch_size, before);
         assert_eq!(draft.problems().len(), 1);
-        assert!(draft.is_modified("training.batch_size"));
         draft.set("training.batch_size", "24");
         assert_eq!((draft.config().training.batch_size, draft.problems().len()), (24, 0));
         assert_eq!(draft.differences(), ["training.batch_size = 24"]);
         draft.reset("training.batch_size");
-        assert!(!draft.is_modified("training.batch_size"));
+        assert_eq!((draft.differences(), draft.problems()), (Vec::new(), Vec::new()));
         assert_eq!(draft.config(), draft.base());
     }
 

@@ -4,7 +4,6 @@ use super::action::{Effect, Level, QueueAction};
 use super::file_settings;
 use super::state::State;
 use crate::config::Config;
-use crate::system::file_name;
 use crate::worker::message::{Control, Destination, Job, JobOutcome, Summary};
 use std::path::{Path, PathBuf};
 
@@ -168,12 +167,6 @@ impl State {
             return effects;
         }
         self.start_queued()
-    }
-
-    /// Short name of the running job of the queue.
-    pub fn queued_name(&self) -> Option<String> {
-        let running = self.queue.jobs.iter().find(|job| job.state == JobState::Running)?;
-        Some(file_name(&running.dataset))
     }
 }
 

@@ -461,7 +461,7 @@ impl App {
         self.menu_items(ui, &[&[Command::Undo, Command::Redo]], choice);
         ui.separator();
         let mut on = !self.core.state.preview_off;
-        let help = "Solve a dataset roughly, in a few seconds, when it is opened";
+        let help = "Compute a quick preview of the object when a dataset is opened";
         if ui.checkbox(&mut on, "Quick preview on open").on_hover_text(help).changed() {
             choice.action = Some(Action::SetAutoPreview(on));
         }

@@ -200,10 +200,10 @@ mod tests {
             Some(std::sync::Arc::new(crate::library::ResultData { summary: Some(summary), ..example_result(32) }))
         };
         state.result = of(&path);
-        assert_eq!(state.next_step(), Step::Result);
+        assert_eq!(state.next_step_after(state.step), Step::Result);
         state.result = of(std::path::Path::new("another.npz"));
         assert!(!state.has_result_of_dataset());
-        assert_eq!(state.next_step(), Step::Configure);
+        assert_eq!(state.next_step_after(state.step), Step::Configure);
     }
 
     #[test]

@@ -72,10 +72,6 @@ const LIGHT: Palette = Palette {
     canvas: Color32::from_rgb(0xe4, 0xe7, 0xec),
     nan: Color32::from_rgb(0xd8, 0x3a, 0xd0),
     unseen: Color32::from_rgb(0xc9, 0xd0, 0xda),
-    grid: Color32::from_rgba_premultiplied(0x28, 0x28, 0x28, 0x60),
-    over_light: Color32::from_rgb(0xff, 0xff, 0xff),
-    over_dark: Color32::from_rgba_premultiplied(0, 0, 0, 0xa0),
-    over_accent: Color32::from_rgb(0xff, 0xd2, 0x3f),
     lines: [
         Color32::from_rgb(0x1f, 0x6f, 0xd6),
         Color32::from_rgb(0xb8, 0x6e, 0x00),
@@ -84,6 +80,7 @@ const LIGHT: Palette = Palette {
         Color32::from_rgb(0xc6, 0x30, 0x2b),
         Color32::from_rgb(0x0e, 0x7f, 0x90),
     ],
+    ..DARK
 };
 
 /// Palette of the current theme.

@@ -94,13 +94,14 @@ fn what_evaluate_cannot_judge_exits_with_2_and_names_the_file() {
 #[test]
 fn a_sweep_is_shared_by_tasks_resumed_reported_and_its_bundles_can_be_compared() {
     let folder = tempfile::tempdir().unwrap();
+    // A part of the scan and a small network, so that a run takes a second.
+    let star = fixture("siemens_star_n64.npz");
+    let prepared = program(folder.path(), &["prepare", "subset", "60", star.to_str().unwrap(), "--output", "part.npz"]);
+    assert!(prepared.status.success(), "{}", text(&prepared.stderr));
     let sweep = |task: &str| {
-        let data = fixture("siemens_star_n64.npz");
-        // A part of the scan, so that a run takes a second.
-        let subsample = "data.n_subsample=24";
         let arguments = [
             "sweep",
-            data.to_str().unwrap(),
+            "part.npz",
             "--vary",
             "training.batch_size=4,8",
             "--vary",
@@ -108,7 +109,9 @@ fn a_sweep_is_shared_by_tasks_resumed_reported_and_its_bundles_can_be_compared()
             "--epochs",
             "1",
             "--set",
-            subsample,
+            "data.n_subsample=24",
+            "--set",
+            "model.head_filters=2",
             "--accelerator",
             "cpu",
             "--output-dir",
@@ -132,14 +135,13 @@ fn a_sweep_is_shared_by_tasks_resumed_reported_and_its_bundles_can_be_compared()
     assert_eq!(std::fs::read_to_string(folder.path().join("s/sweep.csv")).unwrap().lines().count(), 3);
 
     let (a, b) = ("s/batch_size-4_photons-1e5", "s/batch_size-8_photons-1e5");
-    let data = fixture("siemens_star_n64.npz");
-    let arguments = ["compare", a, b, data.to_str().unwrap(), "--output-dir", "c", "--accelerator", "cpu", "--quiet"];
+    let arguments = ["compare", a, b, "part.npz", "--output-dir", "c", "--accelerator", "cpu", "--quiet"];
     let output = program(folder.path(), &arguments);
     assert!(output.status.success(), "{}", text(&output.stderr));
     for name in ["comparison.html", "metrics.csv", "batch_size-4_photons-1e5/reconstruction.npz"] {
         assert!(folder.path().join("c").join(name).exists(), "{name}");
     }
-    let halves = program(folder.path(), &["evaluate", a, data.to_str().unwrap(), "--split-half", "--json"]);
+    let halves = program(folder.path(), &["evaluate", a, "part.npz", "--split-half", "--json"]);
     assert!(halves.status.success(), "{}", text(&halves.stderr));
     let value: Value = serde_json::from_slice(&halves.stdout).unwrap();
     assert!(value["reconstructions"][0]["split_half"]["frc"]["value"].is_array());

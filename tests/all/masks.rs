@@ -12,7 +12,7 @@ use ptychoscope::{infer, metrics, worker};
 /// A scan whose detector has a beamstop and dead pixels, and the same one taken as if they had measured darkness.
 fn scan(folder: &std::path::Path) -> (Dataset, Dataset) {
     let mut config = Config::default();
-    config.simulation.n_images = Some(120);
+    config.simulation.n_images = Some(80);
     config.simulation.beamstop_diameter = 5.0;
     config.simulation.dead_pixels = 0.02;
     let path = folder.join("scan.npz");
@@ -59,7 +59,8 @@ fn a_beamstop_and_dead_pixels_do_less_harm_when_they_are_masked() {
     assert!(with.0 > without.0 + 0.05 && with.1 < 0.5 * without.1, "{with:?} {without:?}");
 
     let mut config = Config::default();
-    config.training.epochs = Some(6);
+    config.training.epochs = Some(4);
+    config.model.head_filters = 4;
     config.training.time_budget_s = None;
     let cpu = worker::device::select(ptychoscope::config::Accelerator::Cpu).unwrap();
     let learnt = |dataset: &Dataset| {

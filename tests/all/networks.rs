@@ -436,7 +436,7 @@ fn a_trained_probe_is_in_the_bundle_and_beside_the_object() {
     let made = scan(64, 9, 1);
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     write(&made, Path::new(&path("a.npz")), &[]);
-    let words = ["run", &path("a.npz"), "--output-dir", &path("run"), "--accelerator", "cpu", "--epochs", "20"];
+    let words = ["run", &path("a.npz"), "--output-dir", &path("run"), "--accelerator", "cpu", "--epochs", "6"];
     let more = ["--batch-size", "3", "--probe_trainable", "true", "--teacher-share", "0", "--probe-modes", "2"];
     let done = program().args(words).args(more).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

@@ -755,8 +755,7 @@ pub(super) const FIELDS: &[Field] = &[
     text(
         "data.mapping.probe_file",
         "Probe file",
-        "Another file, a product, a dataset, a PtyPy result or .npy, from which to read the probe; data.mapping.probe names an \
-         array in it.",
+        "Another file with the probe: a product, a dataset, a PtyPy result or .npy; data.mapping.probe names an array in it.",
     )
     .flag("--probe-file"),
     text("data.mapping.dark", "Dark key", "Key or path of patterns without beam; their mean is subtracted."),
@@ -774,7 +773,7 @@ pub(super) const FIELDS: &[Field] = &[
     text(
         "data.mapping.flat_file",
         "Flat file",
-        "Another file (.npy, .npz, HDF5, PNG, TIFF) with that response; data.mapping.flat names an array in it.",
+        "Another file (.npy, .npz, HDF5, PNG, TIFF) with the flat field; data.mapping.flat names an array in it.",
     )
     .flag("--flat-file"),
     text(

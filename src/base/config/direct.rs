@@ -14,7 +14,7 @@ pub enum DirectLoss {
     Poisson,
 }
 
-/// Cases in which the probe is searched.
+/// Cases in which the probe is searched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProbeSearchMode {
@@ -39,7 +39,7 @@ pub struct DirectConfig {
     pub loss: DirectLoss,
     /// Weight of the total variation of the object, as a fraction of the maximum illumination.
     pub total_variation: f64,
-    /// Cases in which the probe is searched before the reconstruction, also before that of a network.
+    /// Cases in which the probe is searched for before the reconstruction, also before that of a network.
     pub probe_search: ProbeSearchMode,
     /// Refine the probe together with the object.
     pub refine_probe: bool,
@@ -110,7 +110,7 @@ pub(super) const FIELDS: &[Field] = &[
             ("always", "always; the probe of the dataset is ignored"),
             ("never", "never; a missing probe is replaced by a Gaussian"),
         ]),
-        "Search the probe before the reconstruction: the defocus of the mean pattern is varied, and the probe that best \
+        "Search for the probe before the reconstruction: the defocus of the mean pattern is varied, and the probe that best \
          predicts patterns left out of the fit is refined. Applies to the network as well.",
     )
     .flag("--probe-search")

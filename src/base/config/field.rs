@@ -140,7 +140,7 @@ impl Field {
             Kind::Choice { options, .. } => {
                 format!("one of {}", options.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "))
             }
-            Kind::Text => "a text, or empty".to_owned(),
+            Kind::Text => "text; may be empty".to_owned(),
         }
     }
 

@@ -34,7 +34,7 @@ pub(super) struct SweepArgs {
     /// Folder of the sweep, with one run folder per combination; finished runs are skipped [default: runs/sweep-DATASET]
     #[arg(long, value_name = "FOLDER")]
     pub output_dir: Option<PathBuf>,
-    /// Do only every N-th run, starting with the I-th, for array jobs: --task $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
+    /// Perform only every N-th run, starting with the I-th, for array jobs: --task $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
     #[arg(long, value_name = "I/N")]
     pub task: Option<String>,
     /// Preset to start from: recipe or reference [default: recipe; reference for a configuration from PtychoPINN]

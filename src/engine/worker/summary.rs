@@ -139,7 +139,7 @@ pub struct Summary {
     pub final_train_loss: Option<f64>,
     /// Validation loss of the last epoch.
     pub val_loss: Option<f64>,
-    /// Trial of the probe search from which the probe was taken, if the probe was searched.
+    /// Trial of the probe search from which the probe was taken, if the probe was searched for.
     pub probe_search: Option<ProbeTrial>,
     /// Σ(|F| − √I)² / ΣI of the stitched object against the data.
     pub consistency_r: Option<f64>,

@@ -34,7 +34,7 @@ mod test_support;
 mod tests;
 mod truth;
 
-pub use crate::formats::npz::{Member, NpyArray, NpzArchive, NpzWriter, Storage, npy_bytes, npz_bytes, write_npz};
+pub use crate::formats::npz::{Member, NpyArray, NpzArchive, NpzWriter, Storage, npy_bytes, write_npz};
 pub use canvas::{Canvas, crop_to_frame, extract_patch};
 pub use dataset::{Dataset, fingerprint};
 pub use modes::{orthogonalize, with_modes};

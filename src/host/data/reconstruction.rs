@@ -3,7 +3,7 @@
 use super::canvas::extract_patch;
 use super::refined::Refined;
 use crate::error::{Problem, Result};
-use crate::formats::npz::{NpyArray, NpzArchive, write_npz};
+use crate::formats::npz::{NpyArray, NpzArchive, npz_bytes, write_npz};
 use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, arr0, arr1};
 use num_complex::Complex32;
 use rayon::prelude::*;
@@ -38,6 +38,23 @@ impl Reconstruction {
     /// # Errors
     /// As [`Self::save`].
     pub fn save_with(&self, refined: &Refined, path: &Path) -> Result<()> {
+        self.with_arrays(refined, |arrays| write_npz(path, arrays))
+    }
+
+    /// The content of the file that [`Self::save`] writes.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Failed`] if the arrays cannot be encoded.
+    pub fn to_npz(&self) -> Result<Vec<u8>> {
+        self.with_arrays(&Refined::default(), npz_bytes)
+    }
+
+    /// Hands names and arrays of the file to `encode`.
+    fn with_arrays<T>(
+        &self,
+        refined: &Refined,
+        encode: impl FnOnce(&[(&str, NpyArray<'_>)]) -> Result<T>,
+    ) -> Result<T> {
         let (positions, intensities) = refined.arrays();
         let origin = arr1(&self.origin_xy);
         let pixel = arr0(self.pixel_size_m.unwrap_or_default());
@@ -52,7 +69,7 @@ impl Reconstruction {
         arrays.extend(refined.probe.as_ref().map(|probe| ("probe", NpyArray::C32(probe.view().into_dyn()))));
         arrays.extend(positions.as_ref().map(|list| ("positions_xy", NpyArray::F64(list.view().into_dyn()))));
         arrays.extend(intensities.as_ref().map(|list| ("intensities", NpyArray::F64(list.view().into_dyn()))));
-        write_npz(path, &arrays)
+        encode(&arrays)
     }
 
     /// (n, N, N) patches at these centers (index N/2), `(x, y)` in dataset coordinates, bilinearly interpolated; 0 outside.

@@ -52,11 +52,6 @@ impl Colormap {
         }
     }
 
-    /// True if both ends have the same color.
-    pub fn is_cyclic(self) -> bool {
-        matches!(self, Self::Cyclic | Self::Hue)
-    }
-
     /// RGB colors of 256 evenly spaced values from 0 to 1.
     pub fn table(self) -> [[u8; 3]; 256] {
         std::array::from_fn(|i| self.rgb(i as f64 / 255.0))
@@ -103,7 +98,6 @@ mod tests {
         let luminance = |[r, g, b]: [u8; 3]| 0.2126 * f64::from(r) + 0.7152 * f64::from(g) + 0.0722 * f64::from(b);
         for map in [Colormap::Gray, Colormap::Viridis, Colormap::Magma, Colormap::Inferno] {
             assert!(map.table().windows(2).all(|pair| luminance(pair[1]) > luminance(pair[0]) - 1.0), "{map:?}");
-            assert!(!map.is_cyclic());
         }
         let middle = Colormap::Difference.rgb(0.5);
         assert!(middle.iter().all(|c| *c > 235), "{middle:?}");

@@ -47,21 +47,6 @@ impl Histogram {
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
-
-    /// Quantile: value below which this fraction (0 to 1) of the values lies, interpolated within a bin.
-    pub fn value_at(&self, fraction: f64) -> f64 {
-        let wanted = fraction.clamp(0.0, 1.0) * self.total() as f64;
-        let width = (self.high - self.low) / self.counts.len() as f64;
-        let mut below = 0.0;
-        for (i, count) in self.counts.iter().enumerate() {
-            let count = *count as f64;
-            if below + count >= wanted && count > 0.0 {
-                return self.low + width * (i as f64 + (wanted - below) / count);
-            }
-            below += count;
-        }
-        self.high
-    }
 }
 
 /// Statistics of a set of values.
@@ -182,8 +167,6 @@ mod tests {
         assert_eq!((histogram.low, histogram.high), (0.0, 4.0));
         assert_eq!(histogram.counts, [2, 1, 1, 2]);
         assert_eq!(histogram.total(), 6);
-        assert!((histogram.value_at(0.5) - 2.0).abs() < 1e-9);
-        assert_eq!(histogram.value_at(1.0), 4.0);
         let part = Histogram::within(values.view(), covered.view(), 2, Limits { low: 1.0, high: 2.0 });
         assert_eq!(part.counts, [3, 3], "values beyond the limits count in the outermost bins");
     }

@@ -79,12 +79,7 @@ impl State {
         open.zip(result.dataset()).is_none_or(|(open, of_result)| open == of_result)
     }
 
-    /// The recommended next step, seen from the displayed one.
-    pub fn next_step(&self) -> Step {
-        self.next_step_after(self.step)
-    }
-
-    /// The recommended next step, seen from another one.
+    /// The recommended next step, seen from this one.
     pub fn next_step_after(&self, step: Step) -> Step {
         if self.is_watching() {
             step

@@ -186,7 +186,7 @@ fn a_training_is_started_followed_and_shown() {
     assert_eq!(state.why_not_start().as_deref(), Some("Open a dataset first"));
     assert!(matches!(state.dispatch(Action::Start).as_slice(), [Effect::Toast { level: Level::Warning, .. }]));
     let mut state = State { runs_folder: "elsewhere".into(), ..opened() };
-    assert_eq!((state.next_step(), state.why_not_start()), (Step::Configure, None));
+    assert_eq!((state.next_step_after(state.step), state.why_not_start()), (Step::Configure, None));
     assert_eq!(state.recent, [PathBuf::from("scan.npz")]);
     let effects = state.dispatch(Action::Start);
     let below = Destination::Below("elsewhere".into());

@@ -4,9 +4,25 @@ use crate::session::State;
 use crate::ui::theme;
 use crate::ui::widgets::escape_pressed;
 use eframe::egui::{self, RichText, ScrollArea, TextEdit};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// All crates in the program, one per line: name, version and license, separated by tabs.
 pub(in crate::ui) const LICENSES: &str = include_str!("../../../assets/licenses.txt");
+
+/// License texts of the libraries and fonts in the program, each below a line with names and versions.
+const LICENSE_TEXTS: &str = include_str!("../../../assets/license_texts.txt");
+
+/// License texts of each library in the program, by name and version.
+static TEXTS: LazyLock<BTreeMap<&str, Vec<&str>>> = LazyLock::new(|| {
+    let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let sections =
+        LICENSE_TEXTS.split("\n================================================================================\n");
+    for (names, text) in sections.skip(1).filter_map(|section| section.split_once("\n\n")) {
+        names.split(", ").for_each(|library| texts.entry(library).or_default().push(text.trim_end()));
+    }
+    texts
+});
 
 /// The "About" window.
 #[derive(Default)]
@@ -14,6 +30,8 @@ pub struct About {
     open: bool,
     licenses_open: bool,
     search: String,
+    /// Name and version of the library whose license texts are displayed.
+    library: Option<String>,
     icon: Option<egui::TextureHandle>,
     version: String,
     machine: String,
@@ -104,13 +122,16 @@ impl About {
             .default_pos(middle)
             .show(context, |ui| self.licenses(ui));
         // Escape closes the window in front first.
-        if (open || licenses_open) && escape_pressed(context) {
+        if (open || licenses_open) && escape_pressed(context) && self.library.take().is_none() {
             (open, licenses_open) = (open && licenses_open, false);
         }
         (self.open, self.licenses_open) = (open, licenses_open);
     }
 
     fn licenses(&mut self, ui: &mut egui::Ui) {
+        if let Some(library) = self.library.clone() {
+            return self.license_texts(ui, &library);
+        }
         let palette = theme::palette(ui);
         let search = self.search.to_lowercase();
         let found: Vec<[&str; 3]> = crates()
@@ -137,13 +158,35 @@ impl About {
                         egui::Layout::left_to_right(egui::Align::Center),
                         |ui| {
                             ui.set_min_width(wide);
-                            ui.label(*name);
+                            let library = format!("{name} {version}");
+                            if !TEXTS.contains_key(library.as_str()) {
+                                ui.label(*name).on_hover_text("Not part of the program on this system");
+                            } else if ui.link(*name).on_hover_text("Show the license text").clicked() {
+                                self.library = Some(library);
+                            }
                             ui.label(RichText::new(*version).small().color(palette.weak));
                         },
                     );
                     ui.add(egui::Label::new(RichText::new(*license).color(palette.weak)).truncate());
                 });
             }
+        });
+    }
+
+    fn license_texts(&mut self, ui: &mut egui::Ui, library: &str) {
+        let text = TEXTS.get(library).map(|texts| texts.join("\n\n\n")).unwrap_or_default();
+        ui.horizontal(|ui| {
+            if ui.button("All libraries").clicked() {
+                self.library = None;
+            }
+            if ui.button("Copy text").clicked() {
+                ui.ctx().copy_text(text.clone());
+            }
+            ui.strong(library);
+        });
+        ui.separator();
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            ui.add(egui::Label::new(RichText::new(text).monospace().size(11.0)).wrap());
         });
     }
 
@@ -214,6 +257,12 @@ mod tests {
         window.run_ok();
         window.get_by_label("1 library");
         window.get_by_label("MIT OR Apache-2.0");
+        window.get_by_label("egui_plot").click();
+        window.run_ok();
+        window.get_by_label_contains("TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION");
+        window.key_press(egui::Key::Escape);
+        window.run_ok();
+        window.get_by_label("Copy list");
         window.key_press(egui::Key::Escape);
         window.run_ok();
         assert!(window.query_by_label("Copy list").is_none() && window.query_by_label("Copy diagnostics").is_some());
@@ -229,6 +278,8 @@ mod tests {
             assert!(!name.is_empty() && version.starts_with(|c: char| c.is_ascii_digit()), "{name} {version}");
             assert!(!license.is_empty(), "{name} has no license");
         }
+        let fonts = &TEXTS["epaint_default_fonts 0.37.0"];
+        assert!(fonts.iter().any(|text| text.contains("SIL OPEN FONT LICENSE")), "{}", fonts.len());
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl View {
             }
             ui.separator();
             if queue.on {
-                let help = "Start no further job; the running one goes on";
+                let help = "Do not start further jobs; the running one continues";
                 if ui.button("Pause the queue").on_hover_text(help).clicked() {
                     actions.push(Action::Queue(QueueAction::Pause));
                 }

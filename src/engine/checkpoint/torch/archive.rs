@@ -111,7 +111,7 @@ impl<'a> Archive<'a> {
         let root = self.pickle.root();
         if let Some(class) = is_whole_module(&self.pickle) {
             return Err(Problem::new(format!(
-                "The file holds a whole pickled object ({class}), which would have to be run"
+                "The file holds a whole pickled object ({class}), which cannot be loaded without running its code"
             ))
             .expected(SUPPORTED)
             .hint("Save its weights alone: torch.save(model.state_dict(), \"weights.pt\")")

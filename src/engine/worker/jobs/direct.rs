@@ -32,7 +32,7 @@ pub(super) fn solve(
         return Err(Error::BadInput(
             Problem::new(format!("The direct method needs all {} patterns in memory at once", large.count))
                 .expected(format!("a dataset that fits in {}", large.granted))
-                .hint("Use fewer patterns with --n-subsample, or the method pinn")
+                .hint("Use fewer patterns with --n-subsample, or --method network")
                 .at(path),
         ));
     }

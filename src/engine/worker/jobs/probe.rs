@@ -55,7 +55,8 @@ pub(super) fn search(
     let found = direct::search_probe(dataset, &mut on_progress)?;
     fail_if_stopped(recorder)?;
     let Some(found) = found else {
-        recorder.note("There are too few patterns to search the probe: a Gaussian is used. The result is doubtful.");
+        recorder
+            .note("There are too few patterns to search for the probe: a Gaussian is used. The result is doubtful.");
         return Ok(None);
     };
     let best = &found.best;

@@ -168,7 +168,7 @@ fn check_probe(
         };
         reading.judge(
             Verdict::fail(SHAPE_CHECK, format!("The probe {key:?} has shape {text}")).expected(expected).advice(
-                "Crop or pad the probe to the size of the patterns, or leave it out: a missing probe is searched",
+                "Crop or pad the probe to the size of the patterns, or leave it out: a missing probe is searched for",
             ),
         );
         return None;

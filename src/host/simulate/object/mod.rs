@@ -60,7 +60,9 @@ fn texture(
         ObjectKind::Siemens => siemens::siemens(side, rotated),
         ObjectKind::Image => {
             let path = image.ok_or_else(|| {
-                Error::BadInput(Problem::new("The object is an image, but none is given").hint("Give --object-image"))
+                Error::BadInput(
+                    Problem::new("The object is to be an image, but no image is given").hint("Give --object-image"),
+                )
             })?;
             picture::picture(path, side, rotated)?
         }

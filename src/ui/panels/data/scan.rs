@@ -271,7 +271,7 @@ impl Scan {
                 let width = (ui.available_width() - 6.5 * end.chars().count() as f32 - 16.0).max(30.0);
                 let (rect, response) = ui.allocate_exact_size(vec2(width, 8.0), Sense::hover());
                 gradient(ui, rect, Colormap::Viridis);
-                response.on_hover_text("Color of a position, from the 1st to the 99th percentile");
+                response.on_hover_text("Color scale of the positions, from the 1st to the 99th percentile");
                 ui.label(small(end));
             });
         }

@@ -6,14 +6,14 @@ use super::View;
 use super::caption::caption;
 use super::pane::Source;
 use super::rendering::{Layer, Quantity, Rendering};
-use crate::data::{NpyArray, npy_bytes, npz_bytes};
+use crate::data::{NpyArray, npy_bytes};
 use crate::error::Result;
 use crate::imaging::{self, Bar, Sheet, encode_gray16, encode_rgba};
 use crate::library::ResultData;
 use crate::session::{Action, Level, State};
 use crate::ui::panels::Outbox;
 use eframe::egui::{ColorImage, Ui};
-use ndarray::{Array2, arr0, arr1};
+use ndarray::Array2;
 
 /// Kind of export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,7 @@ pub fn make(
             let size = [image.width() as usize, image.height() as usize];
             Ok(Output::Image(size, image.into_raw()))
         }
-        Export::Npz => npz(data).map(|bytes| Output::File(format!("{stem}.npz"), bytes)),
+        Export::Npz => data.reconstruction.to_npz().map(|bytes| Output::File(format!("{stem}.npz"), bytes)),
         Export::Npy(quantity) => {
             let values = in_stored_frame(rendering, &rendering.result, quantity, data.reconstruction.object.dim());
             let name = format!("{stem}_{}.npy", quantity.label().to_lowercase());
@@ -141,20 +141,6 @@ pub fn make(
         },
     };
     made.map_err(|error| error.to_string())
-}
-
-fn npz(data: &ResultData) -> Result<Vec<u8>> {
-    let stored = &data.reconstruction;
-    let (origin, pixel) = (arr1(&stored.origin_xy), arr0(stored.pixel_size_m.unwrap_or_default()));
-    let mut arrays = vec![
-        ("object", NpyArray::C32(stored.object.view().into_dyn())),
-        ("coverage", NpyArray::F32(stored.coverage.view().into_dyn())),
-        ("origin_xy", NpyArray::F64(origin.view().into_dyn())),
-    ];
-    if stored.pixel_size_m.is_some() {
-        arrays.push(("pixel_size_m", NpyArray::F64(pixel.view().into_dyn())));
-    }
-    npz_bytes(&arrays)
 }
 
 /// Values in the frame of the stored object; NaN outside the covered area.
