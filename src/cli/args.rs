@@ -2,6 +2,7 @@
 
 use super::bench::BenchArgs;
 use super::compare::CompareArgs;
+use super::completions::CompletionsArgs;
 use super::config::ConfigArgs;
 use super::devices::DevicesArgs;
 use super::evaluate::EvaluateArgs;
@@ -11,6 +12,7 @@ use super::gui::GuiArgs;
 use super::import_weights::ImportWeightsArgs;
 use super::infer::InferArgs;
 use super::inspect::InspectArgs;
+use super::man::ManArgs;
 use super::polish::PolishArgs;
 use super::predict::PredictArgs;
 use super::prepare::PrepareTool;
@@ -79,6 +81,11 @@ pub(super) enum Task {
     },
     /// Start Ptychodus with Ptychoscope in place of PtychoPINN (needs Python with Ptychodus and this program's package)
     Ptychodus(PtychodusArgs),
+    /// Print the completion script of a shell
+    Completions(CompletionsArgs),
+    /// Write the manual pages for `man`
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 impl Args {
