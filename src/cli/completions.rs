@@ -17,7 +17,8 @@ pub(super) struct CompletionsArgs {
 pub(super) fn completions(args: &CompletionsArgs) -> Result<u8> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Args::command(), "ptychoscope", &mut script);
-    let script = String::from_utf8(script).map_err(|error| Error::failed(format!("The script is no text ({error})")))?;
+    let script =
+        String::from_utf8(script).map_err(|error| Error::failed(format!("The script is no text ({error})")))?;
     console::print_line(script.trim_end());
     Ok(0)
 }

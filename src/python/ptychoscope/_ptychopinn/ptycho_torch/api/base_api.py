@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import logging
 import re
 import sys
 import time
@@ -29,6 +30,13 @@ _SWITCHES = {
     "enable_staged_finetuning": "staged fine-tuning is done with --from and --freeze-encoder",
     "probe_ramp_removal": "the probe is used as it is",
     "amplitude_variance_loss": "there is no such loss",
+}
+# Settings for which the recipe has better values than PtychoPINN's defaults: attention in the encoder learns nothing in the
+# first hundreds of steps. Ptychodus passes every setting, so a default is no choice of the user.
+_LEFT_TO_RECIPE: dict[str, dict[str, Any]] = {
+    "data_config": {"probe_normalize": True},
+    "model_config": {"cbam_encoder": True},
+    "training_config": {"scheduler": "Default"},
 }
 _BELOW_SWITCH = ("finetune_", "amplitude_variance_coeff", "probe_reference_coeff")
 
@@ -83,6 +91,8 @@ class ConfigManager:
             for theirs, ours in _RENAMED.items():
                 if theirs in section:
                     section[ours] = section.pop(theirs)
+        if _original.PRESET == "recipe":
+            _leave_to_recipe(sections)
         if self.model_config.mode.lower() == "supervised":
             sections["model_config"] = _original.without_physics(sections["model_config"])
         training = sections["training_config"]
@@ -95,6 +105,21 @@ class ConfigManager:
     def accelerator(self) -> str:
         """Device of the program: auto for cuda, so that a machine without a GPU is reported, not refused."""
         return {"cuda": "auto", "cpu": "cpu"}.get(str(self.training_config.device).lower(), "auto")
+
+
+def _leave_to_recipe(sections: dict[str, Any]) -> None:
+    """Removes the settings that are at a default for which the recipe has a better value, and says so."""
+    left = []
+    for section, defaults in _LEFT_TO_RECIPE.items():
+        for name, default in defaults.items():
+            if sections[section].get(name) == default:
+                del sections[section][name]
+                left.append(name)
+    if left:
+        logging.getLogger(LOGGER).info(
+            "At their defaults and therefore chosen by the recipe: %s. PTYCHOSCOPE_PRESET=reference trains as PtychoPINN.",
+            ", ".join(left),
+        )
 
 
 class PtychoDataLoader:
