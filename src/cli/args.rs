@@ -184,6 +184,29 @@ mod tests {
     }
 
     #[test]
+    fn the_flags_of_only_one_python_tool_are_taken_by_its_subcommand() {
+        let args = train_args(&["a.npz", "--profile", "ci", "--no-probe-mask"]);
+        let expected = [("training.scale_contract", "ci_intensity_v2"), ("data.probe_mask", "off")];
+        assert_eq!(args.settings.legacy.settings, expected.map(|(path, value)| (path.to_owned(), value.to_owned())));
+        let flags = ["--varpro-scaling", "--log-patch-stats", "--patch-stats-limit", "3", "--no-probe-mask"];
+        let contract = ["--scale-contract-version", "ci_intensity_v2", "--measurement-domain", "counts"];
+        assert!(read(&[&["infer", "m", "d"], &flags[..], &contract[..]].concat()).is_ok());
+    }
+
+    #[test]
+    fn completions_and_manual_pages_name_every_subcommand() {
+        let folder = tempfile::tempdir().unwrap();
+        clap_mangen::generate_to(Args::command(), folder.path()).unwrap();
+        let mut script = Vec::new();
+        clap_complete::generate(clap_complete::Shell::Bash, &mut Args::command(), "ptychoscope", &mut script);
+        let script = String::from_utf8(script).unwrap();
+        for task in Args::command().get_subcommands().filter(|task| !task.is_hide_set()) {
+            assert!(folder.path().join(format!("ptychoscope-{}.1", task.get_name())).is_file(), "{}", task.get_name());
+            assert!(script.contains(task.get_name()), "{}", task.get_name());
+        }
+    }
+
+    #[test]
     fn a_flag_without_effect_does_not_swallow_the_dataset() {
         let args = train_args(&["--disable_mlflow", "a.npz", "--epochs", "3"]);
         assert_eq!(args.dataset, Some("a.npz".into()));
