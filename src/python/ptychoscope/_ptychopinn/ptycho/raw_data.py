@@ -128,7 +128,8 @@ class RawData:
             pool, needed = neighbor_pool_size or K, gridsize**2
             if not enable_oversampling:
                 raise ValueError(
-                    f"{nsamples} groups of {len(self.xcoords)} patterns need enable_oversampling=True (OVERSAMPLING-001)"
+                    f"{nsamples} groups of {len(self.xcoords)} patterns need enable_oversampling=True "
+                    "(OVERSAMPLING-001)"
                 )
             if pool < needed:
                 raise ValueError(f"{pool} neighbors: expected neighbor_pool_size >= C = {needed} (OVERSAMPLING-001)")

@@ -31,8 +31,8 @@ _SWITCHES = {
     "probe_ramp_removal": "the probe is used as it is",
     "amplitude_variance_loss": "there is no such loss",
 }
-# Settings for which the recipe has better values than PtychoPINN's defaults: attention in the encoder learns nothing in the
-# first hundreds of steps. Ptychodus passes every setting, so a default is no choice of the user.
+# Settings for which the recipe has better values than PtychoPINN's defaults: with attention in the encoder, the object
+# is still flat after hundreds of steps. Ptychodus passes every setting, so a default is no choice of the user.
 _LEFT_TO_RECIPE: dict[str, dict[str, Any]] = {
     "data_config": {"probe_normalize": True},
     "model_config": {"cbam_encoder": True},
@@ -117,7 +117,7 @@ def _leave_to_recipe(sections: dict[str, Any]) -> None:
                 left.append(name)
     if left:
         logging.getLogger(LOGGER).info(
-            "At their defaults and therefore chosen by the recipe: %s. PTYCHOSCOPE_PRESET=reference trains as PtychoPINN.",
+            "At their defaults and therefore chosen by the recipe: %s. PTYCHOSCOPE_PRESET=reference keeps PtychoPINN's.",
             ", ".join(left),
         )
 
