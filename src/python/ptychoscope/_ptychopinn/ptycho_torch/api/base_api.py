@@ -117,7 +117,7 @@ def _leave_to_recipe(sections: dict[str, Any]) -> None:
                 left.append(name)
     if left:
         logging.getLogger(LOGGER).info(
-            "At their defaults and therefore chosen by the recipe: %s. PTYCHOSCOPE_PRESET=reference keeps PtychoPINN's.",
+            "At their defaults, so chosen by the recipe: %s. PTYCHOSCOPE_PRESET=reference keeps PtychoPINN's.",
             ", ".join(left),
         )
 
