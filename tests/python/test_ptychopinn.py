@@ -255,7 +255,7 @@ def test_defaults_of_the_torch_library_leave_the_recipe_in_force(tmp_path, prese
     assert done.returncode == 0, done.stderr
     default, changed = (json.loads(line) for line in done.stdout.splitlines())
     kept = preset == "reference"
-    assert ("cbam_encoder" in default["model_config"]) is kept
+    assert default["model_config"]["cbam_encoder"] is kept
     assert ("probe_normalize" in default["data_config"]) is kept
     assert ("scheduler" in default["training_config"]) is kept
     assert ("chosen by the recipe" in done.stderr) is not kept

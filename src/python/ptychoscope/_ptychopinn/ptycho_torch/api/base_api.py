@@ -33,11 +33,12 @@ _SWITCHES = {
 }
 # Settings for which the recipe has better values than PtychoPINN's defaults: with attention in the encoder, the object
 # is still flat after hundreds of steps. Ptychodus passes every setting, so a default is no choice of the user.
-_LEFT_TO_RECIPE: dict[str, dict[str, Any]] = {
-    "data_config": {"probe_normalize": True},
-    "model_config": {"cbam_encoder": True},
-    "training_config": {"scheduler": "Default"},
-}
+# Each with its default, and the value of the recipe where leaving it out means the default.
+_LEFT_TO_RECIPE: tuple[tuple[str, str, Any, Any], ...] = (
+    ("data_config", "probe_normalize", True, None),
+    ("model_config", "cbam_encoder", True, False),
+    ("training_config", "scheduler", "Default", None),
+)
 _BELOW_SWITCH = ("finetune_", "amplitude_variance_coeff", "probe_reference_coeff")
 
 
@@ -108,13 +109,15 @@ class ConfigManager:
 
 
 def _leave_to_recipe(sections: dict[str, Any]) -> None:
-    """Removes the settings that are at a default for which the recipe has a better value, and says so."""
+    """Leaves settings to the recipe that are at a default for which it has a better value, and says so."""
     left = []
-    for section, defaults in _LEFT_TO_RECIPE.items():
-        for name, default in defaults.items():
-            if sections[section].get(name) == default:
+    for section, name, default, better in _LEFT_TO_RECIPE:
+        if sections[section].get(name) == default:
+            left.append(name)
+            if better is None:
                 del sections[section][name]
-                left.append(name)
+            else:
+                sections[section][name] = better
     if left:
         logging.getLogger(LOGGER).info(
             "At their defaults, so chosen by the recipe: %s. PTYCHOSCOPE_PRESET=reference keeps PtychoPINN's.",
