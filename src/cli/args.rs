@@ -2,6 +2,7 @@
 
 use super::bench::BenchArgs;
 use super::compare::CompareArgs;
+use super::completions::CompletionsArgs;
 use super::config::ConfigArgs;
 use super::devices::DevicesArgs;
 use super::evaluate::EvaluateArgs;
@@ -11,6 +12,7 @@ use super::gui::GuiArgs;
 use super::import_weights::ImportWeightsArgs;
 use super::infer::InferArgs;
 use super::inspect::InspectArgs;
+use super::man::ManArgs;
 use super::polish::PolishArgs;
 use super::predict::PredictArgs;
 use super::prepare::PrepareTool;
@@ -79,6 +81,11 @@ pub(super) enum Task {
     },
     /// Start Ptychodus with Ptychoscope in place of PtychoPINN (needs Python with Ptychodus and this program's package)
     Ptychodus(PtychodusArgs),
+    /// Print the completion script of a shell
+    Completions(CompletionsArgs),
+    /// Write the manual pages for `man`
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 impl Args {
@@ -174,6 +181,29 @@ mod tests {
         assert_eq!(value("training.batch_size"), Some("4"));
         assert_eq!(args.settings.legacy.settings, [("data.n_groups".to_owned(), "64".to_owned())]);
         assert_eq!(args.settings.legacy.notes.len(), 2, "{:?}", args.settings.legacy.notes);
+    }
+
+    #[test]
+    fn the_flags_of_only_one_python_tool_are_taken_by_its_subcommand() {
+        let args = train_args(&["a.npz", "--profile", "ci", "--no-probe-mask"]);
+        let expected = [("training.scale_contract", "ci_intensity_v2"), ("data.probe_mask", "off")];
+        assert_eq!(args.settings.legacy.settings, expected.map(|(path, value)| (path.to_owned(), value.to_owned())));
+        let flags = ["--varpro-scaling", "--log-patch-stats", "--patch-stats-limit", "3", "--no-probe-mask"];
+        let contract = ["--scale-contract-version", "ci_intensity_v2", "--measurement-domain", "counts"];
+        assert!(read(&[&["infer", "m", "d"], &flags[..], &contract[..]].concat()).is_ok());
+    }
+
+    #[test]
+    fn completions_and_manual_pages_name_every_subcommand() {
+        let folder = tempfile::tempdir().unwrap();
+        clap_mangen::generate_to(Args::command(), folder.path()).unwrap();
+        let mut script = Vec::new();
+        clap_complete::generate(clap_complete::Shell::Bash, &mut Args::command(), "ptychoscope", &mut script);
+        let script = String::from_utf8(script).unwrap();
+        for task in Args::command().get_subcommands().filter(|task| !task.is_hide_set()) {
+            assert!(folder.path().join(format!("ptychoscope-{}.1", task.get_name())).is_file(), "{}", task.get_name());
+            assert!(script.contains(task.get_name()), "{}", task.get_name());
+        }
     }
 
     #[test]

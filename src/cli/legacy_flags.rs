@@ -55,9 +55,22 @@ const WITHOUT_EFFECT: &[WithoutEffect] = &[
     ("verbose", &["debug"], false, "the log of a run is log.txt in its folder"),
 ];
 
+/// Flags without effect on an inference; some are settings of a training.
+const WITHOUT_EFFECT_ON_INFERENCE: &[WithoutEffect] = &[
+    ("varpro-scaling", &[], false, "the scale of the object is that of the training"),
+    ("scale-contract-version", &["measurement-domain"], true, "the model keeps those of its training"),
+    ("log-patch-stats", &[], false, "the log of a run is log.txt in its folder"),
+    ("patch-stats-limit", &[], true, "the log of a run is log.txt in its folder"),
+];
+
+fn without_effect(training: bool) -> impl Iterator<Item = &'static WithoutEffect> {
+    let of_inference = if training { &[] } else { WITHOUT_EFFECT_ON_INFERENCE };
+    WITHOUT_EFFECT.iter().chain(of_inference)
+}
+
 impl<const TRAINING: bool> clap::Args for LegacyFlags<TRAINING> {
     fn augment_args(mut command: Command) -> Command {
-        for (name, aliases, takes_value, _) in WITHOUT_EFFECT {
+        for (name, aliases, takes_value, _) in without_effect(TRAINING) {
             let argument = Arg::new(*name).long(*name).aliases(aliases.iter().copied()).hide(true);
             let action = if *takes_value { ArgAction::Append } else { ArgAction::Count };
             command = command.arg(argument.action(action));
@@ -74,6 +87,8 @@ impl<const TRAINING: bool> clap::Args for LegacyFlags<TRAINING> {
             .arg(hidden("backend").value_parser(["tensorflow", "pytorch"]))
             .arg(Arg::new("do-stitching").long("do-stitching").hide(true).action(ArgAction::SetTrue))
             .arg(hidden("subsample-seed"))
+            .args(TRAINING.then(|| hidden("profile").value_parser(["ci"])))
+            .arg(Arg::new("no-probe-mask").long("no-probe-mask").hide(true).action(ArgAction::SetTrue))
             .arg(hidden("sequential-sampling"))
     }
 
@@ -85,10 +100,16 @@ impl<const TRAINING: bool> clap::Args for LegacyFlags<TRAINING> {
 impl<const TRAINING: bool> FromArgMatches for LegacyFlags<TRAINING> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut flags = Self::default();
-        for (name, _, _, reason) in WITHOUT_EFFECT {
+        for (name, _, _, reason) in without_effect(TRAINING) {
             if matches.value_source(name) == Some(ValueSource::CommandLine) {
                 flags.notes.push(format!("--{name} has no effect here: {reason}."));
             }
+        }
+        if TRAINING && matches.get_one::<String>("profile").is_some() {
+            flags.settings.push(("training.scale_contract".to_owned(), "ci_intensity_v2".to_owned()));
+        }
+        if matches.get_flag("no-probe-mask") {
+            flags.settings.push(("data.probe_mask".to_owned(), "off".to_owned()));
         }
         flags.stitch = matches.get_flag("do-stitching");
         if let Some(n) = matches.get_one::<String>("n-images") {

@@ -9,6 +9,7 @@
 mod args;
 mod bench;
 mod compare;
+mod completions;
 mod config;
 mod console;
 mod devices;
@@ -23,6 +24,7 @@ mod inspect;
 mod interrupt;
 mod jobs;
 mod legacy_flags;
+mod man;
 mod paths;
 mod polish;
 mod predict;
@@ -79,6 +81,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Task::Export(args)) => export::export(&args),
         Some(Task::Prepare { tool }) => prepare::prepare(tool),
         Some(Task::Ptychodus(args)) => ptychodus::ptychodus(&args),
+        Some(Task::Completions(args)) => completions::completions(&args),
+        Some(Task::Man(args)) => man::man(&args),
     };
     console::checked(result.unwrap_or_else(|error| {
         console::print_error(&error);

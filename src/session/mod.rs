@@ -10,6 +10,7 @@ mod file_settings;
 mod job_progress;
 mod live_pictures;
 mod queue;
+pub mod script;
 mod simulation;
 mod state;
 mod watched_files;

@@ -11,8 +11,10 @@ use super::toasts::Toasts;
 use super::{persist, theme};
 use crate::config::Config;
 use crate::error::Result;
-use crate::session::{Action, Draft, Level, QueueAction, Source, State, Status, Step, WatchSetup, belongs_to_dataset};
-use crate::worker::message::{Control, Stage};
+use crate::session::{
+    Action, Draft, Level, QueueAction, Source, State, Status, Step, WatchSetup, belongs_to_dataset, script,
+};
+use crate::worker::message::{Control, Job, Stage};
 use eframe::egui::{self, Context, RichText, ThemePreference, ViewportCommand};
 use egui_tiles::Tree;
 use std::path::PathBuf;
@@ -459,6 +461,22 @@ impl App {
 
     fn edit_menu(&self, ui: &mut egui::Ui, choice: &mut MenuChoice) {
         self.menu_items(ui, &[&[Command::Undo, Command::Redo]], choice);
+        ui.separator();
+        let writers = [("Copy as command", script::command as fn(&Job) -> String), ("Copy as Python", script::python)];
+        for (title, write) in writers {
+            ui.menu_button(title, |ui| {
+                let jobs = self.core.state.next_jobs();
+                if jobs.is_empty() {
+                    ui.label("No job can be started now");
+                }
+                for (name, job) in jobs {
+                    if ui.button(name).on_hover_text(write(&job)).clicked() {
+                        ui.ctx().copy_text(write(&job));
+                        ui.close();
+                    }
+                }
+            });
+        }
         ui.separator();
         let mut on = !self.core.state.preview_off;
         let help = "Compute a quick preview of the object when a dataset is opened";

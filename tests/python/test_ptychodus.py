@@ -91,13 +91,32 @@ CASES = [("tensorflow", "PINN"), ("tensorflow", "Supervised"), ("torch", "Unsupe
 
 @pytest.mark.parametrize(("library", "mode"), CASES)
 def test_ptychodus_trains_and_reconstructs(scan, tmp_path, library, mode):
+    train_and_reconstruct(scan, tmp_path, library, mode)
+
+
+@pytest.mark.parametrize(
+    ("library", "mode", "side", "modes"), [("tensorflow", "PINN", 64, 3), ("torch", "Unsupervised", 128, 3)]
+)
+def test_ptychodus_takes_other_sides_and_several_probe_modes(tmp_path, library, mode, side, modes):
+    made = pty.simulate(n_images=50, n_photons=1e6, pattern_size=side, seed=5, progress=False)
+    main = made.probe[0]
+    probe = np.stack([main, *(0.4 * np.roll(main, step, axis) for step, axis in ((5, 0), (-6, 1)))])[:modes]
+    scan = pty.simulate(object=made.object, probe=probe, positions=made.positions, n_photons=1e6, progress=False)
+    assert scan.probe.shape == (modes, side, side) and scan.diffraction.shape[1:] == (side, side)
+    train_and_reconstruct(scan, tmp_path, library, mode)
+
+
+def train_and_reconstruct(scan, tmp_path, library, mode):
+    """Trains and reconstructs with Ptychodus; the object has to be that of the scan, in its place."""
     source, trained, result = (tmp_path / name for name in ("source", "trained", "result"))
     source.mkdir()
     write_folder(source, scan, scan.object)
     template = TENSORFLOW if library == "tensorflow" else TORCH
-    (source / "settings.ini").write_text(template.format(mode=mode, side=64, device="cpu"))
+    side = scan.diffraction.shape[-1]
+    (source / "settings.ini").write_text(template.format(mode=mode, side=side, device="cpu"))
     code, said = ptychodus("train", source, trained)
     assert code == 0 and "Epoch 1: loss" in said, said
+    assert "The network was trained for" in said and "polish=20" in said, "too few steps are said"
     if library == "tensorflow":
         with zipfile.ZipFile(source / "model.zip", "w") as archive:
             archive.write(trained / "wts.h5.zip", "wts.h5.zip")
@@ -111,7 +130,8 @@ def test_ptychodus_trains_and_reconstructs(scan, tmp_path, library, mode):
     with h5py.File(product) as file:
         found = np.squeeze(file["object"][()])
     assert found.shape == scan.object.shape
-    inner = (slice(40, -40), slice(40, -40))
+    edge = side * 5 // 8
+    inner = (slice(edge, -edge), slice(edge, -edge))
     assert phase_correlation(found[inner], scan.object[inner]) > 0.9
     assert np.abs(shift(found[inner], scan.object[inner])).max() < 0.1
 

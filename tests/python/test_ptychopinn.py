@@ -235,3 +235,42 @@ def test_every_setting_of_ptychodus_is_taken_or_refused_by_its_name(tmp_path):
         assert name in found.pop(f"{name}={value}"), name
     assert len(found) == 2 + len(TORCH) + len(TENSORFLOW)
     assert set(found.values()) == {"taken"}, found
+
+
+DEFAULTS = """
+import logging, json
+logging.basicConfig(level=logging.INFO)
+from ptycho_torch.api.base_api import ConfigManager
+manager = ConfigManager()
+print(json.dumps(manager.settings()))
+manager.model_config.cbam_encoder = False
+manager.training_config.scheduler = "Exponential"
+print(json.dumps(manager.settings()))
+"""
+
+
+@pytest.mark.parametrize("preset", ["recipe", "reference"])
+def test_defaults_of_the_torch_library_leave_the_recipe_in_force(tmp_path, preset):
+    done = python("-c", DEFAULTS, cwd=tmp_path, PTYCHOSCOPE_PRESET=preset)
+    assert done.returncode == 0, done.stderr
+    default, changed = (json.loads(line) for line in done.stdout.splitlines())
+    kept = preset == "reference"
+    assert default["model_config"]["cbam_encoder"] is kept
+    assert ("probe_normalize" in default["data_config"]) is kept
+    assert ("scheduler" in default["training_config"]) is kept
+    assert ("chosen by the recipe" in done.stderr) is not kept
+    assert changed["model_config"]["cbam_encoder"] is False
+    assert changed["training_config"]["scheduler"] == "Exponential"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [("", "enable_oversampling"), (", enable_oversampling=True", "neighbor_pool_size >= C = 4")],
+)
+def test_more_groups_than_patterns_are_said(folder, arguments, expected):
+    code = (
+        "from ptycho.raw_data import RawData; "
+        f"RawData.from_file('train.npz').generate_grouped_data(64, K=3, nsamples=500, gridsize=2{arguments})"
+    )
+    done = python("-c", code, cwd=folder)
+    assert done.returncode != 0 and "ValueError" in done.stderr and expected in done.stderr, done.stderr

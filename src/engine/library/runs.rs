@@ -45,8 +45,10 @@ pub struct RunInfo {
     pub settings: Vec<String>,
     /// The user's note (`note.txt`).
     pub note: String,
-    /// Path of the bundle, if there is one.
+    /// Path of the bundle, written or read, if there is one.
     pub model: Option<PathBuf>,
+    /// Path of the run folder whose object was polished.
+    pub polished_from: Option<PathBuf>,
     /// True if the training is unfinished and can be resumed.
     pub resumable: bool,
     /// True if a program, this one or another, is working in the folder.
@@ -93,6 +95,7 @@ fn read(folder: &Path) -> Option<RunInfo> {
     let summary = summary.unwrap_or(Value::Null);
     let text = |pointer: &str| summary.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let number = |key: &str| summary.get(key).and_then(Value::as_f64);
+    let path_of = |key: &str| summary.get(key).and_then(Value::as_str).map(PathBuf::from);
     // While a training is unfinished, a model beside the autosave may belong to an earlier run.
     let models = if summary.is_null() { [names.autosave(), names.model()] } else { [names.model(), names.autosave()] };
     Some(RunInfo {
@@ -122,7 +125,8 @@ fn read(folder: &Path) -> Option<RunInfo> {
             .and_then(|c| c.differences(&Config::default()).ok())
             .unwrap_or_default(),
         note: std::fs::read_to_string(names.note()).unwrap_or_default(),
-        model: models.into_iter().find(|path| path.exists()),
+        model: models.into_iter().find(|path| path.exists()).or_else(|| path_of("model").filter(|path| path.exists())),
+        polished_from: path_of("polished_from"),
         resumable: record.is_some() && !in_use,
         in_use,
         has_result: names.reconstruction().exists(),

@@ -32,6 +32,9 @@ PRESET = os.environ.get("PTYCHOSCOPE_PRESET", "recipe")
 
 BUNDLE_NAME = "wts.h5.zip"
 
+FEW_STEPS = 600
+"""Optimizer steps below which a network is warned of; the measured Siemens star reaches a correlation of 0.95 there."""
+
 
 def settings_of(config: object, *, skip: tuple[str, ...] = ()) -> dict[str, Any]:
     """Fields of a configuration dataclass by name, nested ones flattened; paths and values of None are left out."""
@@ -219,6 +222,18 @@ class Reporter:
         if self._observe is not None:
             self._observe(event)
 
+    def judge(self, run: Run) -> None:
+        """Warns of a training with too few steps, whose network is poor however low its loss looks."""
+        steps = run.summary.get("steps")
+        if steps is not None and steps < FEW_STEPS and not run.stopped:
+            self._logger.warning(
+                "The network was trained for %d steps only; objects are blurred or flat below some %d. Train for more "
+                "epochs or with a smaller batch size, or set PTYCHOSCOPE_SETTINGS=polish=20 to refine each object with "
+                "the direct solver.",
+                steps,
+                FEW_STEPS,
+            )
+
     def _report(self, epochs: int) -> None:
         queue = next((found for handler in logging.getLogger().handlers for found in _queues(handler)), None)
         if queue is None or not in_ptychodus():
@@ -239,7 +254,7 @@ def _queues(handler: logging.Handler) -> list[Any]:
 def train(source: Path, validation: Path | None, config: Mapping[str, Any], reporter: Reporter, **given: Any) -> Run:
     """Trains with a configuration of PtychoPINN."""
     folder = Path(tempfile.mkdtemp(dir=scratch())) / "training"
-    return _jobs.train(
+    run = _jobs.train(
         source,
         validation=validation,
         preset=PRESET,
@@ -248,6 +263,8 @@ def train(source: Path, validation: Path | None, config: Mapping[str, Any], repo
         on_event=reporter,
         **{**reading_settings(), **given, **further_settings(True)},
     )
+    reporter.judge(run)
+    return run
 
 
 def infer(model: Path, source: Path, reporter: Reporter, **given: Any) -> Run:

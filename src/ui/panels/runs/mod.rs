@@ -11,10 +11,10 @@ mod table;
 use super::Outbox;
 use crate::checkpoint::RunFolder;
 use crate::library::RunInfo;
-use crate::session::{Action, Level, State};
+use crate::session::{Action, Level, State, script};
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
-use crate::worker::message::JobOutcome;
+use crate::worker::message::{Job, JobOutcome};
 use eframe::egui::{self, Button, Color32, Frame, Label, Layout, RichText, ScrollArea, TextEdit, Ui, vec2};
 use egui_extras::{TableBuilder, TableRow};
 use std::collections::BTreeSet;
@@ -432,6 +432,28 @@ fn reuse_buttons(ui: &mut Ui, state: &State, single: Single<'_>, actions: &mut V
         && let Ok(run) = single
     {
         actions.push(Action::Open(RunFolder::at(&run.folder).config()));
+    }
+    let job = single.and_then(|run| Ok((run, script::job_of(run).ok_or("The inputs of this run are not known")?)));
+    let menu = ui.add_enabled_ui(job.is_ok(), |ui| ui.menu_button("As code ▾", |ui| code_menu(ui, &job, actions)));
+    if let Err(reason) = job {
+        menu.inner.response.on_disabled_hover_text(reason);
+    }
+}
+
+/// The job of a run as code for other places.
+fn code_menu(ui: &mut Ui, job: &Result<(&RunInfo, Job), &str>, actions: &mut Vec<Action>) {
+    let Ok((run, job)) = job else { return };
+    for (text, code) in [("Copy as command", script::command(job)), ("Copy as Python", script::python(job))] {
+        if ui.button(text).on_hover_text(&code).clicked() {
+            ui.ctx().copy_text(code);
+            ui.close();
+        }
+    }
+    let help = "Write a Jupyter notebook that opens this run and makes it again to its folder";
+    if ui.button("Save as notebook").on_hover_text(help).clicked() {
+        let (path, bytes) = (run.folder.join("notebook.ipynb"), script::notebook(run, job).into_bytes());
+        actions.push(Action::Export { path, bytes });
+        ui.close();
     }
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ptycho import params
 from ptychoscope import _original
 from ptychoscope._errors import InputError
 
@@ -104,6 +105,8 @@ class RawData:
         K: int = 4,  # noqa: N803
         nsamples: int = 1,
         gridsize: int | None = None,
+        enable_oversampling: bool = False,
+        neighbor_pool_size: int | None = None,
         **_others: Any,
     ) -> GroupedData:
         """The dataset with the choice of groups; the program forms them, and inference uses every pattern.
@@ -112,14 +115,27 @@ class RawData:
             N: Side of a pattern.
             K: Number of nearest neighbors of a group.
             nsamples: Number of groups.
-            gridsize: Side of a group.
+            gridsize: Side of a group; that of the flat dictionary if None.
+            enable_oversampling: Allows more groups than patterns.
+            neighbor_pool_size: Number of neighbors from which groups are formed; K if None.
 
         Raises:
             InputError: The patterns have another side.
+            ValueError: More groups than patterns without oversampling, or too few neighbors for a group.
         """
+        gridsize = gridsize or int(params.get("gridsize", 1))
+        if gridsize > 1 and nsamples > len(self.xcoords):
+            pool, needed = neighbor_pool_size or K, gridsize**2
+            if not enable_oversampling:
+                raise ValueError(
+                    f"{nsamples} groups of {len(self.xcoords)} patterns need enable_oversampling=True "
+                    "(OVERSAMPLING-001)"
+                )
+            if pool < needed:
+                raise ValueError(f"{pool} neighbors: expected neighbor_pool_size >= C = {needed} (OVERSAMPLING-001)")
         if self.diff3d.shape[-2:] != (N, N):
             raise InputError(f"The patterns have the shape {self.diff3d.shape[-2:]}", f"({N}, {N})")
-        return GroupedData(self, N, K, nsamples, gridsize or 1)
+        return GroupedData(self, N, K, nsamples, gridsize)
 
 
 class GroupedData:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import logging
 import re
 import sys
 import time
@@ -30,6 +31,14 @@ _SWITCHES = {
     "probe_ramp_removal": "the probe is used as it is",
     "amplitude_variance_loss": "there is no such loss",
 }
+# Settings for which the recipe has better values than PtychoPINN's defaults: with attention in the encoder, the object
+# is still flat after hundreds of steps. Ptychodus passes every setting, so a default is no choice of the user.
+# Each with its default, and the value of the recipe where leaving it out means the default.
+_LEFT_TO_RECIPE: tuple[tuple[str, str, Any, Any], ...] = (
+    ("data_config", "probe_normalize", True, None),
+    ("model_config", "cbam_encoder", True, False),
+    ("training_config", "scheduler", "Default", None),
+)
 _BELOW_SWITCH = ("finetune_", "amplitude_variance_coeff", "probe_reference_coeff")
 
 
@@ -83,6 +92,8 @@ class ConfigManager:
             for theirs, ours in _RENAMED.items():
                 if theirs in section:
                     section[ours] = section.pop(theirs)
+        if _original.PRESET == "recipe":
+            _leave_to_recipe(sections)
         if self.model_config.mode.lower() == "supervised":
             sections["model_config"] = _original.without_physics(sections["model_config"])
         training = sections["training_config"]
@@ -95,6 +106,23 @@ class ConfigManager:
     def accelerator(self) -> str:
         """Device of the program: auto for cuda, so that a machine without a GPU is reported, not refused."""
         return {"cuda": "auto", "cpu": "cpu"}.get(str(self.training_config.device).lower(), "auto")
+
+
+def _leave_to_recipe(sections: dict[str, Any]) -> None:
+    """Leaves settings to the recipe that are at a default for which it has a better value, and says so."""
+    left = []
+    for section, name, default, better in _LEFT_TO_RECIPE:
+        if sections[section].get(name) == default:
+            left.append(name)
+            if better is None:
+                del sections[section][name]
+            else:
+                sections[section][name] = better
+    if left:
+        logging.getLogger(LOGGER).info(
+            "At their defaults, so chosen by the recipe: %s. PTYCHOSCOPE_PRESET=reference keeps PtychoPINN's.",
+            ", ".join(left),
+        )
 
 
 class PtychoDataLoader:
