@@ -9,7 +9,7 @@ use super::wave::{INTENSITY_FLOOR, ShiftNormalEquations};
 use crate::config::DirectLoss;
 use crate::data::Dataset;
 use crate::error::{Error, Problem, Result};
-use crate::physics::{CenteredFourier, ComplexTensor, bilinear_matrix, read, sum_of_each, sum_over};
+use crate::physics::{ComplexTensor, Propagator, bilinear_matrix, read, sum_of_each, sum_over};
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array2, Array3, Axis, s};
 use num_complex::Complex32;
@@ -56,7 +56,7 @@ struct ChunkGeometry {
 pub(super) struct OnDevice {
     device: Device,
     side: usize,
-    fourier: CenteredFourier,
+    propagator: Propagator,
     chunks: Vec<Chunk>,
     /// (1, N, N): 1 at valid detector pixels, else 0; `None` if all are valid.
     mask: Option<Tensor<3>>,
@@ -73,7 +73,7 @@ struct Comparison {
     misfit: Tensor<1>,
     measured: Tensor<1>,
     predicted: Tensor<1>,
-    /// (k, N, N) residual factor of each frequency, see `wave`.
+    /// (k, N, N) residual factor of each pixel, see `wave`.
     residual_factor: Tensor<3>,
 }
 
@@ -105,7 +105,7 @@ impl OnDevice {
         Self {
             device: device.clone(),
             side,
-            fourier: CenteredFourier::new(side, device),
+            propagator: Propagator::new(side, dataset.propagation, device),
             chunks,
             mask,
             probe_spectra: None,
@@ -120,7 +120,7 @@ impl OnDevice {
         let n = self.side;
         let modes = solver.extrapolated_probe.dim().0;
         let probe = ComplexTensor::from_array(solver.extrapolated_probe.view(), &self.device);
-        self.probe_spectra = Some(self.fourier.forward(probe).map(|t| t.reshape([1, modes, n, n])));
+        self.probe_spectra = Some(self.propagator.fourier().forward(probe).map(|t| t.reshape([1, modes, n, n])));
         for number in 0..self.chunks.len() {
             let geometry = self.geometry(solver, &self.chunks[number].patterns);
             self.chunks[number].geometry = Some(geometry);
@@ -175,10 +175,10 @@ impl OnDevice {
             let patch: ComplexTensor<4> =
                 self.gather(geometry, &object_tensor, k).map(|t: Tensor<3>| t.reshape([k, 1, n, n]));
             let probe = self.probe(geometry);
-            let wave = self.forward(patch.clone() * probe.clone());
+            let wave = self.propagate(patch.clone() * probe.clone());
             let comparison = self.compare(intensity(&wave), chunk.amplitude.clone());
             let residual_factor: Tensor<4> = comparison.residual_factor.reshape([k, 1, n, n]);
-            let back = self.inverse(wave.map(|t| t * residual_factor.clone()));
+            let back = self.back_propagate(wave.map(|t| t * residual_factor.clone()));
             let patch_gradient = probe.conj() * back.clone();
             let patch_gradient = patch_gradient.map(|t| sum_over(t, 1).reshape([k, n, n]));
             object_gradient = ComplexTensor {
@@ -212,7 +212,7 @@ impl OnDevice {
             evaluation.intensity_scales[pattern] = if self.loss == DirectLoss::Poisson { ratio.sqrt() } else { ratio };
         }
         if with_probe {
-            evaluation.probe_gradient = self.fourier.inverse(probe_spectrum).into_array()?;
+            evaluation.probe_gradient = self.propagator.fourier().inverse(probe_spectrum).into_array()?;
         }
         Ok(Some(evaluation))
     }
@@ -231,9 +231,9 @@ impl OnDevice {
             let k = chunk.patterns.len();
             let patch: ComplexTensor<4> =
                 self.gather(geometry, &object_tensor, k).map(|t: Tensor<3>| t.reshape([k, 1, n, n]));
-            let wave = self.forward(patch.clone() * self.probe(geometry));
+            let wave = self.propagate(patch.clone() * self.probe(geometry));
             let [y, x] = [0, 1].map(|axis| {
-                let derivative = self.forward(patch.clone() * self.probe_derivative(geometry, axis));
+                let derivative = self.propagate(patch.clone() * self.probe_derivative(geometry, axis));
                 let along = wave.re.clone() * derivative.re + wave.im.clone() * derivative.im;
                 sum_over(along, 1).reshape([k, n, n])
             });
@@ -372,12 +372,23 @@ impl OnDevice {
         }
     }
 
+    /// Fields on the detector of exit waves.
+    fn propagate(&self, wave: ComplexTensor<4>) -> ComplexTensor<4> {
+        over_modes(wave, |wave| self.propagator.forward(wave))
+    }
+
+    /// Exit waves of fields on the detector.
+    fn back_propagate(&self, field: ComplexTensor<4>) -> ComplexTensor<4> {
+        over_modes(field, |field| self.propagator.inverse(field))
+    }
+
+    /// Spectra of probes.
     fn forward(&self, field: ComplexTensor<4>) -> ComplexTensor<4> {
-        over_modes(field, |field| self.fourier.forward(field))
+        over_modes(field, |field| self.propagator.fourier().forward(field))
     }
 
     fn inverse(&self, spectrum: ComplexTensor<4>) -> ComplexTensor<4> {
-        over_modes(spectrum, |spectrum| self.fourier.inverse(spectrum))
+        over_modes(spectrum, |spectrum| self.propagator.fourier().inverse(spectrum))
     }
 
     /// (k, N, N) patches gathered from the object.

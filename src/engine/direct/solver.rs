@@ -207,7 +207,7 @@ impl<'a> Solver<'a> {
         let given_modes = dataset.probe.dim().0.min(probe.dim().0);
         let mut anchor = probe.clone();
         anchor.slice_mut(ndarray::s![given_modes.., .., ..]).fill(Complex32::default());
-        let model = ForwardModel::new(side);
+        let model = ForwardModel::new(side, dataset.propagation);
         let canvas = Canvas::around(&position_bounds(&dataset.positions, config), side);
         let good = dataset.mask.as_ref().map(|mask| mask.view());
         let amplitudes: Vec<Vec<f32>> = dataset

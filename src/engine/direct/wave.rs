@@ -1,18 +1,21 @@
-//! Forward model of one pattern: exit wave, far-field diffraction, misfit and back-propagated gradients.
+//! Forward model of one pattern: exit wave, propagation to the detector, misfit and back-propagated gradients.
 //!
-//! Spectra and amplitudes have the layout of [`Fft2::forward`]: zero frequency first, transposed.
+//! Spectra have the layout of [`Fft2::forward`]: zero frequency first, transposed. Amplitudes and fields on the detector have
+//! that of [`Propagator::index_of`].
 
 use crate::config::DirectLoss;
-use crate::fourier::{Fft2, Scratch};
+use crate::fourier::{Fft2, Propagation, Propagator, Scratch};
 use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
 use num_complex::Complex32;
 
 /// Floor added to the predicted intensity, in normalized units: darker pixels have no defined phase.
 pub(super) const INTENSITY_FLOOR: f32 = 1e-8;
 
-/// Far-field diffraction of N × N exit waves.
+/// Diffraction of N × N exit waves.
 pub(super) struct ForwardModel {
+    /// For the spectra of probes.
     fft: Fft2<f32>,
+    propagator: Propagator,
     side: usize,
     /// Frequencies of the transform in cycles per pixel, for sub-pixel shifts.
     frequencies: Vec<f32>,
@@ -42,33 +45,29 @@ pub(super) struct ShiftNormalEquations {
 }
 
 impl ForwardModel {
-    pub(super) fn new(side: usize) -> Self {
+    pub(super) fn new(side: usize, propagation: Propagation) -> Self {
         let half = (side / 2) as i64;
         let frequencies =
             (0..side as i64).map(|k| (if k < half { k } else { k - side as i64 }) as f32 / side as f32).collect();
-        Self { fft: Fft2::new(side, side), side, frequencies }
+        Self { fft: Fft2::new(side, side), propagator: Propagator::new(side, propagation), side, frequencies }
     }
 
-    /// (N·N) amplitude in the layout of the transform, from a measured (N, N) one with its zero frequency at
-    /// `[N/2, N/2]`, times `factor · N`; −1 where `good` is false.
+    /// (N·N) amplitude in the layout of the detector field, from a measured (N, N) one, times
+    /// `factor · N`; −1 where `good` is false.
     pub(super) fn arrange_amplitude(
         &self,
         pattern: ArrayView2<'_, f32>,
         good: Option<ArrayView2<'_, bool>>,
         factor: f32,
     ) -> Vec<f32> {
-        let (n, half) = (self.side, self.side / 2);
-        (0..n * n)
-            .map(|i| {
-                let (kx, ky) = (i / n, i % n);
-                let at = ((ky + half) % n, (kx + half) % n);
-                if good.is_some_and(|good| good.get(at) == Some(&false)) {
-                    return -1.0;
-                }
-                // The transform is unnormalized, N times an orthonormal one; the amplitudes are scaled alike.
-                pattern[at] * factor * n as f32
-            })
-            .collect()
+        let mut arranged = vec![0.0; self.side * self.side];
+        for ((row, column), &amplitude) in pattern.indexed_iter() {
+            let is_bad = good.is_some_and(|good| good.get((row, column)) == Some(&false));
+            // Fields on the detector are N times those of an orthonormal propagation; the amplitudes are scaled alike.
+            arranged[self.propagator.index_of(row, column)] =
+                if is_bad { -1.0 } else { amplitude * factor * self.side as f32 };
+        }
+        arranged
     }
 
     /// (modes · N·N) spectra of a (modes, N, N) probe, in the layout of the transform.
@@ -138,9 +137,9 @@ impl ForwardModel {
         let (mut exit_wave, mut scratch) = (vec![Complex32::default(); pixels], Scratch::default());
         let mut propagate = |probe: ArrayView2<'_, Complex32>| {
             exit_wave.iter_mut().zip(patch).zip(probe).for_each(|((wave, patch), probe)| *wave = patch * probe);
-            let mut spectrum = vec![Complex32::default(); pixels];
-            self.fft.forward(&mut exit_wave, &mut spectrum, &mut scratch);
-            spectrum
+            let mut field = vec![Complex32::default(); pixels];
+            self.propagator.forward(&mut exit_wave, &mut field, &mut scratch);
+            field
         };
         let (mut intensity, mut by_y, mut by_x) = (vec![INTENSITY_FLOOR; pixels], vec![0.0; pixels], vec![0.0; pixels]);
         for mode in 0..probe.len_of(Axis(0)) {
@@ -187,18 +186,18 @@ impl ForwardModel {
         let modes = probe.len_of(Axis(0));
         let mut exit_wave = vec![Complex32::default(); pixels];
         let mut scratch = Scratch::default();
-        let mut spectra = vec![Complex32::default(); modes * pixels];
-        for (mode, spectrum) in probe.axis_iter(Axis(0)).zip(spectra.chunks_exact_mut(pixels)) {
+        let mut fields = vec![Complex32::default(); modes * pixels];
+        for (mode, field) in probe.axis_iter(Axis(0)).zip(fields.chunks_exact_mut(pixels)) {
             for ((wave, patch), probe) in exit_wave.iter_mut().zip(patch).zip(mode) {
                 *wave = patch * probe;
             }
-            self.fft.forward(&mut exit_wave, spectrum, &mut scratch);
+            self.propagator.forward(&mut exit_wave, field, &mut scratch);
         }
-        let mut intensity: Vec<f32> = spectra[..pixels].iter().map(Complex32::norm_sqr).collect();
-        for spectrum in spectra.chunks_exact(pixels).skip(1) {
-            intensity.iter_mut().zip(spectrum).for_each(|(sum, value)| *sum += value.norm_sqr());
+        let mut intensity: Vec<f32> = fields[..pixels].iter().map(Complex32::norm_sqr).collect();
+        for field in fields.chunks_exact(pixels).skip(1) {
+            intensity.iter_mut().zip(field).for_each(|(sum, value)| *sum += value.norm_sqr());
         }
-        // Residual factor of each frequency: 1 − a/|F|, or 1 − a²/|F|² for Poisson counts.
+        // Residual factor of each pixel: 1 − a/|F|, or 1 − a²/|F|² for Poisson counts.
         let mut misfit = 0.0f64;
         let (mut measured, mut predicted) = (0.0f64, 0.0f64);
         for (factor, &a) in intensity.iter_mut().zip(amplitude) {
@@ -229,9 +228,9 @@ impl ForwardModel {
         let scale = 1.0 / pixels as f32;
         let mut object = vec![Complex32::default(); pixels];
         let mut probe_gradient = vec![Complex32::default(); if with_probe { modes * pixels } else { 0 }];
-        for (m, (mode, spectrum)) in probe.axis_iter(Axis(0)).zip(spectra.chunks_exact_mut(pixels)).enumerate() {
-            spectrum.iter_mut().zip(&intensity).for_each(|(value, factor)| *value *= factor * scale);
-            self.fft.inverse(spectrum, &mut exit_wave, &mut scratch);
+        for (m, (mode, field)) in probe.axis_iter(Axis(0)).zip(fields.chunks_exact_mut(pixels)).enumerate() {
+            field.iter_mut().zip(&intensity).for_each(|(value, factor)| *value *= factor * scale);
+            self.propagator.inverse(field, &mut exit_wave, &mut scratch);
             for ((sum, wave), probe) in object.iter_mut().zip(&exit_wave).zip(mode) {
                 *sum += probe.conj() * wave;
             }
