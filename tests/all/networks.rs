@@ -63,6 +63,7 @@ fn scan(side: usize, count: usize, modes: usize) -> Dataset {
         object: Some(object),
         mask: None,
         pixel_size_m: None,
+        propagation: ptychoscope::fourier::Propagation::FarField,
         warnings: Vec::new(),
         nphotons: None,
         rows: (0..count).collect(),

@@ -537,6 +537,7 @@ mod tests {
     use super::super::solver::{Solution, Start, solve, solve_on, solve_on_faster};
     use crate::config::{DataConfig, DirectConfig, DirectLoss};
     use crate::data::Dataset;
+    use crate::fourier::Propagation;
     use burn::tensor::Device;
     use num_complex::Complex32;
 
@@ -574,6 +575,8 @@ mod tests {
         masked.mask = Some(mask);
         let mut wrong = plain.clone();
         wrong.probe.indexed_iter_mut().for_each(|((_, y, _), z)| *z *= Complex32::from_polar(1.0, y as f32 / 64.0));
+        let mut near = masked.clone();
+        near.propagation = Propagation::NearField { fresnel_number: 0.1 };
         let settings = DirectConfig { epochs: 9, ..DirectConfig::default() };
         let poisson = DirectConfig { loss: DirectLoss::Poisson, total_variation: 0.01, ..settings.clone() };
         let probe = DirectConfig { refine_probe: true, probe_modes: Some(2), epochs: 12, ..settings.clone() };
@@ -584,6 +587,8 @@ mod tests {
             ("Poisson, total variation", &plain, &poisson),
             ("probe with two modes", &wrong, &probe),
             ("positions and intensities", &plain, &positions),
+            ("near field", &near, &settings),
+            ("probe in a near field", &near, &probe),
         ] {
             let cpu = solve(dataset, config, &Start::Flat, &mut |_, _| true).unwrap();
             let device = solve_on(&Device::flex(), dataset, config, &Start::Flat, &mut |_, _| true).unwrap();

@@ -178,6 +178,11 @@ impl Dataset {
         self.len() == 0
     }
 
+    /// True if the probe is only the mean of near-field patterns, carried back to the sample, which has to be refined.
+    pub fn starts_from_near_field(&self) -> bool {
+        self.probe_is_estimated && self.propagation != Propagation::FarField
+    }
+
     /// Side N of the patterns, in pixels.
     pub fn patch_size(&self) -> usize {
         self.diffraction.len_of(Axis(2))

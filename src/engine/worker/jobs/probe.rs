@@ -92,7 +92,7 @@ pub(super) fn search(
 /// with the modes and the smoothness that the patterns left out of the fit support, unless the user chose others. It takes
 /// longer to settle than a given one, so there are twice as many epochs.
 pub(super) fn settings(config: &DirectConfig, dataset: &Dataset, found: Option<&ProbeSearch>) -> DirectConfig {
-    if found.is_none() && !starts_from_near_field(config, dataset) {
+    if found.is_none() && !refines_near_field(config, dataset) {
         return config.clone();
     }
     let best = found.map(|found| &found.best);
@@ -106,11 +106,8 @@ pub(super) fn settings(config: &DirectConfig, dataset: &Dataset, found: Option<&
     }
 }
 
-/// True if the probe of near-field patterns is only their mean, carried back to the sample, and has to be refined.
-fn starts_from_near_field(config: &DirectConfig, dataset: &Dataset) -> bool {
-    dataset.probe_is_estimated
-        && dataset.propagation != Propagation::FarField
-        && config.probe_search != ProbeSearchMode::Never
+fn refines_near_field(config: &DirectConfig, dataset: &Dataset) -> bool {
+    dataset.starts_from_near_field() && config.probe_search != ProbeSearchMode::Never
 }
 
 /// Searches the probe and refines it on many patterns, for a network.
@@ -123,7 +120,7 @@ pub(super) fn search_and_refine(
     config: &DirectConfig,
 ) -> Result<Option<ProbeSearch>> {
     let mut found = search(recorder, dataset, config)?;
-    if found.is_none() && !starts_from_near_field(config, dataset) {
+    if found.is_none() && !refines_near_field(config, dataset) {
         return Ok(None);
     }
     recorder.emit(EventKind::Stage { stage: Stage::ProbeSearch });
