@@ -103,8 +103,7 @@ pub struct Propagator {
 impl Propagator {
     /// Plans the propagation of waves of this side, at least 1.
     pub fn new(side: usize, propagation: Propagation) -> Self {
-        let frequency = |k: usize| (if 2 * k < side { k as f64 } else { k as f64 - side as f64 }) / side as f64;
-        let factor = |at: usize| propagation.transfer(frequency(at % side), frequency(at / side));
+        let factor = |at: usize| propagation.transfer(frequency(at % side, side), frequency(at / side, side));
         let scaled = |factor: Complex<f64>| {
             let factor = factor / side as f64;
             Complex::new(factor.re as f32, factor.im as f32)
@@ -113,10 +112,36 @@ impl Propagator {
         Self { fft: Fft2::new(side, side), side, transfer }
     }
 
+    /// Factors of the spectrum of a wave, transposed as in [`Fft2::forward`], that propagate it and move it by `(dy, dx)`
+    /// pixels; `None` in a far field, where a move changes only phases on the detector.
+    pub fn transfer(&self, shift: [f32; 2]) -> Option<Vec<Complex<f32>>> {
+        let transfer = self.transfer.as_ref()?;
+        if shift == [0.0, 0.0] {
+            return Some(transfer.clone());
+        }
+        let n = self.side;
+        let phases = |shift: f32| -> Vec<Complex<f32>> {
+            (0..n).map(|k| Complex::from_polar(1.0, -std::f32::consts::TAU * frequency(k, n) as f32 * shift)).collect()
+        };
+        let (along_y, along_x) = (phases(shift[0]), phases(shift[1]));
+        Some(transfer.iter().enumerate().map(|(at, factor)| factor * along_x[at / n] * along_y[at % n]).collect())
+    }
+
     /// Field on the detector, N times that of an orthonormal propagation. Overwrites `wave`.
     pub fn forward(&self, wave: &mut [Complex<f32>], field: &mut [Complex<f32>], scratch: &mut Scratch<f32>) {
+        self.forward_by(self.transfer.as_deref(), wave, field, scratch);
+    }
+
+    /// As [`Propagator::forward`], with these factors of [`Propagator::transfer`].
+    pub fn forward_by(
+        &self,
+        transfer: Option<&[Complex<f32>]>,
+        wave: &mut [Complex<f32>],
+        field: &mut [Complex<f32>],
+        scratch: &mut Scratch<f32>,
+    ) {
         self.fft.forward(wave, field, scratch);
-        if let Some(transfer) = &self.transfer {
+        if let Some(transfer) = transfer {
             field.iter_mut().zip(transfer).for_each(|(value, factor)| *value *= factor);
             self.fft.inverse(field, wave, scratch);
             field.copy_from_slice(wave);
@@ -125,7 +150,18 @@ impl Propagator {
 
     /// Exit wave of a field on the detector, N times that of an orthonormal propagation. Overwrites `field`.
     pub fn inverse(&self, field: &mut [Complex<f32>], wave: &mut [Complex<f32>], scratch: &mut Scratch<f32>) {
-        if let Some(transfer) = &self.transfer {
+        self.inverse_by(self.transfer.as_deref(), field, wave, scratch);
+    }
+
+    /// As [`Propagator::inverse`], with these factors of [`Propagator::transfer`].
+    pub fn inverse_by(
+        &self,
+        transfer: Option<&[Complex<f32>]>,
+        field: &mut [Complex<f32>],
+        wave: &mut [Complex<f32>],
+        scratch: &mut Scratch<f32>,
+    ) {
+        if let Some(transfer) = transfer {
             wave.copy_from_slice(field);
             self.fft.forward(wave, field, scratch);
             field.iter_mut().zip(transfer).for_each(|(value, factor)| *value *= factor.conj());
@@ -143,6 +179,11 @@ impl Propagator {
         let bin = |shifted: usize| (shifted + n - n / 2) % n;
         bin(column) * n + bin(row)
     }
+}
+
+/// Frequency of an index of a transform of this length, cycles per pixel.
+fn frequency(k: usize, length: usize) -> f64 {
+    (if 2 * k < length { k as f64 } else { k as f64 - length as f64 }) / length as f64
 }
 
 /// Transforms every row of an image.

@@ -175,10 +175,10 @@ impl OnDevice {
             let patch: ComplexTensor<4> =
                 self.gather(geometry, &object_tensor, k).map(|t: Tensor<3>| t.reshape([k, 1, n, n]));
             let probe = self.probe(geometry);
-            let wave = self.propagate(patch.clone() * probe.clone());
+            let wave = self.propagate(patch.clone() * probe.clone(), geometry);
             let comparison = self.compare(intensity(&wave), chunk.amplitude.clone());
             let residual_factor: Tensor<4> = comparison.residual_factor.reshape([k, 1, n, n]);
-            let back = self.back_propagate(wave.map(|t| t * residual_factor.clone()));
+            let back = self.back_propagate(wave.map(|t| t * residual_factor.clone()), geometry);
             let patch_gradient = probe.conj() * back.clone();
             let patch_gradient = patch_gradient.map(|t| sum_over(t, 1).reshape([k, n, n]));
             object_gradient = ComplexTensor {
@@ -231,9 +231,17 @@ impl OnDevice {
             let k = chunk.patterns.len();
             let patch: ComplexTensor<4> =
                 self.gather(geometry, &object_tensor, k).map(|t: Tensor<3>| t.reshape([k, 1, n, n]));
-            let wave = self.propagate(patch.clone() * self.probe(geometry));
+            let spectrum = self.forward(patch.clone() * self.probe(geometry));
+            let wave = self.carry(spectrum.clone(), geometry);
             let [y, x] = [0, 1].map(|axis| {
-                let derivative = self.propagate(patch.clone() * self.probe_derivative(geometry, axis));
+                let mut derivative = self.forward(patch.clone() * self.probe_derivative(geometry, axis));
+                if self.propagator.transfer().is_some() {
+                    // The move back of the exit wave depends on the shift, too: times i·2π·frequency.
+                    let turn = self.frequencies[axis].clone() * TAU;
+                    derivative.re = derivative.re - spectrum.im.clone() * turn.clone();
+                    derivative.im = derivative.im + spectrum.re.clone() * turn;
+                }
+                let derivative = self.carry(derivative, geometry);
                 let along = wave.re.clone() * derivative.re + wave.im.clone() * derivative.im;
                 sum_over(along, 1).reshape([k, n, n])
             });
@@ -373,13 +381,30 @@ impl OnDevice {
     }
 
     /// Fields on the detector of exit waves.
-    fn propagate(&self, wave: ComplexTensor<4>) -> ComplexTensor<4> {
-        over_modes(wave, |wave| self.propagator.forward(wave))
+    fn propagate(&self, wave: ComplexTensor<4>, geometry: &ChunkGeometry) -> ComplexTensor<4> {
+        self.carry(self.forward(wave), geometry)
+    }
+
+    /// Fields on the detector of spectra of exit waves; see `wave` for the shift.
+    fn carry(&self, spectrum: ComplexTensor<4>, geometry: &ChunkGeometry) -> ComplexTensor<4> {
+        match self.transfer(geometry) {
+            Some(transfer) => self.inverse(spectrum * transfer),
+            None => spectrum,
+        }
     }
 
     /// Exit waves of fields on the detector.
-    fn back_propagate(&self, field: ComplexTensor<4>) -> ComplexTensor<4> {
-        over_modes(field, |field| self.propagator.inverse(field))
+    fn back_propagate(&self, field: ComplexTensor<4>, geometry: &ChunkGeometry) -> ComplexTensor<4> {
+        self.inverse(match self.transfer(geometry) {
+            Some(transfer) => self.forward(field) * transfer.conj(),
+            None => field,
+        })
+    }
+
+    /// (k, 1, N, N) factors of the spectra in a near field, with the shift back.
+    fn transfer(&self, geometry: &ChunkGeometry) -> Option<ComplexTensor<4>> {
+        let transfer = self.propagator.transfer()?.clone().map(|t| t.unsqueeze::<4>());
+        Some(geometry.phase_y.clone().conj() * geometry.phase_x.clone().conj() * transfer)
     }
 
     /// Spectra of probes.
@@ -589,6 +614,7 @@ mod tests {
             ("positions and intensities", &plain, &positions),
             ("near field", &near, &settings),
             ("probe in a near field", &near, &probe),
+            ("positions in a near field", &near, &positions),
         ] {
             let cpu = solve(dataset, config, &Start::Flat, &mut |_, _| true).unwrap();
             let device = solve_on(&Device::flex(), dataset, config, &Start::Flat, &mut |_, _| true).unwrap();

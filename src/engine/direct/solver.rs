@@ -340,7 +340,8 @@ impl<'a> Solver<'a> {
                         shifted.view()
                     }
                 };
-                self.model.gradient(&patch, probe, &self.amplitudes[index], self.config.loss, with_probe)
+                let (.., rest) = self.patch_corner(index);
+                self.model.gradient(&patch, (probe, rest), &self.amplitudes[index], self.config.loss, with_probe)
             })
             .collect()
     }

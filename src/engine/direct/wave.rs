@@ -2,6 +2,9 @@
 //!
 //! Spectra have the layout of [`Fft2::forward`]: zero frequency first, transposed. Amplitudes and fields on the detector have
 //! that of [`Propagator::index_of`].
+//!
+//! A fraction of a pixel by which the object is moved is applied to the probe instead. In a far field the whole exit wave may
+//! move; in a near field, where the shadow moves with it, the wave is moved back on its way to the detector.
 
 use crate::config::DirectLoss;
 use crate::fourier::{Fft2, Propagation, Propagator, Scratch};
@@ -134,17 +137,36 @@ impl ForwardModel {
         let probe = self.shift_probe(spectra, shift, factor);
         let along_y = self.shift_probe_weighted(spectra, shift, |i| derivative(self.frequencies[i % n]));
         let along_x = self.shift_probe_weighted(spectra, shift, |i| derivative(self.frequencies[i / n]));
+        let transfer = self.propagator.transfer([-shift[0], -shift[1]]);
         let (mut exit_wave, mut scratch) = (vec![Complex32::default(); pixels], Scratch::default());
-        let mut propagate = |probe: ArrayView2<'_, Complex32>| {
+        let mut illuminated = |probe: ArrayView2<'_, Complex32>| {
             exit_wave.iter_mut().zip(patch).zip(probe).for_each(|((wave, patch), probe)| *wave = patch * probe);
-            let mut field = vec![Complex32::default(); pixels];
-            self.propagator.forward(&mut exit_wave, &mut field, &mut scratch);
-            field
+            let mut spectrum = vec![Complex32::default(); pixels];
+            self.fft.forward(&mut exit_wave, &mut spectrum, &mut scratch);
+            spectrum
+        };
+        let (mut image, mut inverse_scratch) = (vec![Complex32::default(); pixels], Scratch::default());
+        // From the spectrum of the exit wave to the detector.
+        let mut propagated = |mut spectrum: Vec<Complex32>| {
+            if let Some(transfer) = &transfer {
+                spectrum.iter_mut().zip(transfer).for_each(|(value, factor)| *value *= factor);
+                self.fft.inverse(&mut spectrum, &mut image, &mut inverse_scratch);
+                spectrum.copy_from_slice(&image);
+            }
+            spectrum
         };
         let (mut intensity, mut by_y, mut by_x) = (vec![INTENSITY_FLOOR; pixels], vec![0.0; pixels], vec![0.0; pixels]);
         for mode in 0..probe.len_of(Axis(0)) {
-            let field = propagate(probe.index_axis(Axis(0), mode));
-            let (y, x) = (propagate(along_y.index_axis(Axis(0), mode)), propagate(along_x.index_axis(Axis(0), mode)));
+            let field = illuminated(probe.index_axis(Axis(0), mode));
+            let (mut y, mut x) =
+                (illuminated(along_y.index_axis(Axis(0), mode)), illuminated(along_x.index_axis(Axis(0), mode)));
+            if transfer.is_some() {
+                // The move back of the exit wave depends on the shift, too.
+                let back = |k: f32| Complex32::new(0.0, std::f32::consts::TAU * k);
+                y.iter_mut().zip(&field).enumerate().for_each(|(i, (y, f))| *y += f * back(self.frequencies[i % n]));
+                x.iter_mut().zip(&field).enumerate().for_each(|(i, (x, f))| *x += f * back(self.frequencies[i / n]));
+            }
+            let (field, y, x) = (propagated(field), propagated(y), propagated(x));
             for (i, value) in field.iter().enumerate() {
                 intensity[i] += value.norm_sqr();
                 by_y[i] += value.re * y[i].re + value.im * y[i].im;
@@ -172,12 +194,12 @@ impl ForwardModel {
 
     /// Misfit and gradients of one pattern.
     ///
-    /// * `patch`: (N·N). * `probe`: (modes, N, N), at its sub-pixel position.
+    /// * `patch`: (N·N). * `probe`: (modes, N, N), at its sub-pixel position `shift`.
     /// * `amplitude`: see [`ForwardModel::arrange_amplitude`]; negative at masked pixels.
     pub(super) fn gradient(
         &self,
         patch: &[Complex32],
-        probe: ArrayView3<'_, Complex32>,
+        (probe, shift): (ArrayView3<'_, Complex32>, [f32; 2]),
         amplitude: &[f32],
         loss: DirectLoss,
         with_probe: bool,
@@ -186,12 +208,13 @@ impl ForwardModel {
         let modes = probe.len_of(Axis(0));
         let mut exit_wave = vec![Complex32::default(); pixels];
         let mut scratch = Scratch::default();
+        let transfer = self.propagator.transfer([-shift[0], -shift[1]]);
         let mut fields = vec![Complex32::default(); modes * pixels];
         for (mode, field) in probe.axis_iter(Axis(0)).zip(fields.chunks_exact_mut(pixels)) {
             for ((wave, patch), probe) in exit_wave.iter_mut().zip(patch).zip(mode) {
                 *wave = patch * probe;
             }
-            self.propagator.forward(&mut exit_wave, field, &mut scratch);
+            self.propagator.forward_by(transfer.as_deref(), &mut exit_wave, field, &mut scratch);
         }
         let mut intensity: Vec<f32> = fields[..pixels].iter().map(Complex32::norm_sqr).collect();
         for field in fields.chunks_exact(pixels).skip(1) {
@@ -230,7 +253,7 @@ impl ForwardModel {
         let mut probe_gradient = vec![Complex32::default(); if with_probe { modes * pixels } else { 0 }];
         for (m, (mode, field)) in probe.axis_iter(Axis(0)).zip(fields.chunks_exact_mut(pixels)).enumerate() {
             field.iter_mut().zip(&intensity).for_each(|(value, factor)| *value *= factor * scale);
-            self.propagator.inverse(field, &mut exit_wave, &mut scratch);
+            self.propagator.inverse_by(transfer.as_deref(), field, &mut exit_wave, &mut scratch);
             for ((sum, wave), probe) in object.iter_mut().zip(&exit_wave).zip(mode) {
                 *sum += probe.conj() * wave;
             }

@@ -74,6 +74,11 @@ impl Propagator {
         })
     }
 
+    /// (1, N, N) factor of the spectrum in a near field; `None` in a far field.
+    pub fn transfer(&self) -> Option<&ComplexTensor<3>> {
+        self.transfer.as_ref()
+    }
+
     /// The transform itself, without propagation.
     pub fn fourier(&self) -> &CenteredFourier {
         &self.fourier
