@@ -1,4 +1,4 @@
-//! Two-dimensional discrete Fourier transforms in main memory.
+//! Two-dimensional discrete Fourier transforms in main memory, and propagation of waves with them.
 
 use num_complex::Complex;
 use rustfft::{Fft, FftNum, FftPlanner};
@@ -57,6 +57,133 @@ impl<T: FftNum> Fft2<T> {
         transpose(image, &mut transposed, self.height, self.width);
         self.inverse(&mut transposed, image, &mut Scratch(Vec::new()));
     }
+}
+
+/// Propagation from the sample to the detector.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Propagation {
+    /// Fraunhofer diffraction: the detector records the Fourier transform of the exit wave.
+    #[default]
+    FarField,
+    /// Fresnel diffraction over a short distance: the detector records a shadow on the same grid of pixels, with fringes.
+    NearField {
+        /// p² / (λ z) of one pixel of this side p, with z the distance; for a cone beam, the equivalent ones of a parallel
+        /// beam.
+        fresnel_number: f64,
+    },
+}
+
+impl Propagation {
+    /// Fresnel number of a pixel in a near field; `None` in a far field.
+    pub fn fresnel_number(self) -> Option<f64> {
+        match self {
+            Self::FarField => None,
+            Self::NearField { fresnel_number } => Some(fresnel_number),
+        }
+    }
+
+    /// Factor of the spectrum of an exit wave in a near field, for frequencies in cycles per pixel: the angular spectrum in
+    /// Fresnel's approximation. `None` in a far field.
+    pub fn transfer(self, ky: f64, kx: f64) -> Option<Complex<f64>> {
+        let fresnel_number = self.fresnel_number()?;
+        Some(Complex::from_polar(1.0, -std::f64::consts::PI * (ky * ky + kx * kx) / fresnel_number))
+    }
+}
+
+/// Planned propagation of (N, N) exit waves to the detector and back.
+///
+/// The detector field has its own order of pixels, see [`Propagator::index_of`].
+pub struct Propagator {
+    fft: Fft2<f32>,
+    side: usize,
+    /// Factor of the transposed spectrum in a near field, divided by N.
+    transfer: Option<Vec<Complex<f32>>>,
+}
+
+impl Propagator {
+    /// Plans the propagation of waves of this side, at least 1.
+    pub fn new(side: usize, propagation: Propagation) -> Self {
+        let factor = |at: usize| propagation.transfer(frequency(at % side, side), frequency(at / side, side));
+        let scaled = |factor: Complex<f64>| {
+            let factor = factor / side as f64;
+            Complex::new(factor.re as f32, factor.im as f32)
+        };
+        let transfer = (0..side * side).map(|at| factor(at).map(scaled)).collect();
+        Self { fft: Fft2::new(side, side), side, transfer }
+    }
+
+    /// Factors of the spectrum of a wave, transposed as in [`Fft2::forward`], that propagate it and move it by `(dy, dx)`
+    /// pixels; `None` in a far field, where a move changes only phases on the detector.
+    pub fn transfer(&self, shift: [f32; 2]) -> Option<Vec<Complex<f32>>> {
+        let transfer = self.transfer.as_ref()?;
+        if shift == [0.0, 0.0] {
+            return Some(transfer.clone());
+        }
+        let n = self.side;
+        let phases = |shift: f32| -> Vec<Complex<f32>> {
+            (0..n).map(|k| Complex::from_polar(1.0, -std::f32::consts::TAU * frequency(k, n) as f32 * shift)).collect()
+        };
+        let (along_y, along_x) = (phases(shift[0]), phases(shift[1]));
+        Some(transfer.iter().enumerate().map(|(at, factor)| factor * along_x[at / n] * along_y[at % n]).collect())
+    }
+
+    /// Field on the detector, N times that of an orthonormal propagation. Overwrites `wave`.
+    pub fn forward(&self, wave: &mut [Complex<f32>], field: &mut [Complex<f32>], scratch: &mut Scratch<f32>) {
+        self.forward_by(self.transfer.as_deref(), wave, field, scratch);
+    }
+
+    /// As [`Propagator::forward`], with these factors of [`Propagator::transfer`].
+    pub fn forward_by(
+        &self,
+        transfer: Option<&[Complex<f32>]>,
+        wave: &mut [Complex<f32>],
+        field: &mut [Complex<f32>],
+        scratch: &mut Scratch<f32>,
+    ) {
+        self.fft.forward(wave, field, scratch);
+        if let Some(transfer) = transfer {
+            field.iter_mut().zip(transfer).for_each(|(value, factor)| *value *= factor);
+            self.fft.inverse(field, wave, scratch);
+            field.copy_from_slice(wave);
+        }
+    }
+
+    /// Exit wave of a field on the detector, N times that of an orthonormal propagation. Overwrites `field`.
+    pub fn inverse(&self, field: &mut [Complex<f32>], wave: &mut [Complex<f32>], scratch: &mut Scratch<f32>) {
+        self.inverse_by(self.transfer.as_deref(), field, wave, scratch);
+    }
+
+    /// As [`Propagator::inverse`], with these factors of [`Propagator::transfer`].
+    pub fn inverse_by(
+        &self,
+        transfer: Option<&[Complex<f32>]>,
+        field: &mut [Complex<f32>],
+        wave: &mut [Complex<f32>],
+        scratch: &mut Scratch<f32>,
+    ) {
+        if let Some(transfer) = transfer {
+            wave.copy_from_slice(field);
+            self.fft.forward(wave, field, scratch);
+            field.iter_mut().zip(transfer).for_each(|(value, factor)| *value *= factor.conj());
+        }
+        self.fft.inverse(field, wave, scratch);
+    }
+
+    /// Index in the detector field of the pixel at this row and column of a pattern; in a far field, patterns have their zero
+    /// frequency at `[N/2, N/2]`.
+    pub fn index_of(&self, row: usize, column: usize) -> usize {
+        let n = self.side;
+        if self.transfer.is_some() {
+            return row * n + column;
+        }
+        let bin = |shifted: usize| (shifted + n - n / 2) % n;
+        bin(column) * n + bin(row)
+    }
+}
+
+/// Frequency of an index of a transform of this length, cycles per pixel.
+fn frequency(k: usize, length: usize) -> f64 {
+    (if 2 * k < length { k as f64 } else { k as f64 - length as f64 }) / length as f64
 }
 
 /// Transforms every row of an image.

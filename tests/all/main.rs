@@ -16,6 +16,7 @@ mod learning;
 mod licenses;
 mod masks;
 mod metrics;
+mod near_field;
 mod networks;
 mod numbers;
 mod offline;

@@ -39,6 +39,7 @@ fn judged(found: &Reconstruction, dataset: &Dataset, good: &Array2<bool>) -> (f6
         dataset.diffraction.view(),
         &dataset.positions,
         Some(good.view()),
+        dataset.propagation,
     );
     (correlation.phase, misfit.unwrap())
 }

@@ -63,6 +63,7 @@ fn scan(side: usize, count: usize, modes: usize) -> Dataset {
         object: Some(object),
         mask: None,
         pixel_size_m: None,
+        propagation: ptychoscope::fourier::Propagation::FarField,
         warnings: Vec::new(),
         nphotons: None,
         rows: (0..count).collect(),
@@ -236,7 +237,9 @@ fn a_trained_probe_explains_the_data_better_keeps_its_power_and_belongs_to_the_o
     let object = reconstructed(&wrong, &moved, &moved.weights, &config);
     let misfit = |probe: &Array3<Complex32>| {
         let data = (wrong.diffraction.view(), wrong.positions.as_slice());
-        metrics::consistency_r(object.object.view(), object.origin_xy, probe.view(), data.0, data.1, None).unwrap()
+        let origin = object.origin_xy;
+        metrics::consistency_r(object.object.view(), origin, probe.view(), data.0, data.1, None, wrong.propagation)
+            .unwrap()
     };
     let (with, without) = (misfit(&found.mapv(|z| z / factor as f32)), misfit(&wrong.probe));
     println!("misfit {with:.3} with the trained probe, {without:.3} with the one of the dataset");

@@ -269,6 +269,9 @@ pub struct Geometry {
     /// Distance from sample to detector, m.
     #[serde(with = "super::optional")]
     pub distance_m: Option<f64>,
+    /// Distance from the focus of the beam to the sample, m, in near-field ptychography; `None` in a far field.
+    #[serde(with = "super::optional")]
+    pub focus_distance_m: Option<f64>,
     /// Side of a detector pixel as stored in the file, m.
     #[serde(with = "super::optional")]
     pub detector_pixel_m: Option<f64>,
@@ -790,6 +793,15 @@ pub(super) const FIELDS: &[Field] = &[
         "m",
         "Distance from sample to detector; replaces the value in the file.",
     ),
+    geometry(
+        "data.geometry.focus_distance_m",
+        "Focus distance",
+        "m",
+        "Distance from the focus of the beam to the sample: the patterns are near-field ones, shadows magnified by \
+         (focus + detector distance) / focus distance. For a parallel beam choose a very large one, such as 1e6; \"none\" \
+         means a far field.",
+    )
+    .flag("--focus-distance"),
     geometry(
         "data.geometry.detector_pixel_m",
         "Detector pixel",

@@ -117,6 +117,9 @@ pub struct SimulationConfig {
     pub coma_y: f64,
     /// Zernike coefficient Z11.
     pub spherical: f64,
+    /// Fresnel number p²/(λz) of an object pixel of near-field patterns; `None` simulates a far field.
+    #[serde(with = "super::optional")]
+    pub fresnel_number: Option<f64>,
     /// Number of incoherent modes of a generated probe.
     pub probe_modes: usize,
     /// Power of each mode as a fraction of the power of the previous one.
@@ -171,6 +174,7 @@ impl Default for SimulationConfig {
             coma_x: 0.0,
             coma_y: 0.0,
             spherical: 0.0,
+            fresnel_number: None,
             probe_modes: 1,
             mode_power: 0.3,
             scan: ScanKind::Random,
@@ -193,7 +197,7 @@ impl SimulationConfig {
     /// Checks the fields against each other.
     ///
     /// # Errors
-    /// Limits in the wrong order, an unsupported pattern size, or a field that the chosen probe does not use.
+    /// Limits in the wrong order, an odd pattern size, or a field that the chosen probe does not use.
     pub fn check(&self) -> Result<()> {
         let refuse = |title: String, hint: &str| Err(Error::BadInput(Problem::new(title).hint(hint)));
         if self.amplitude_min > self.amplitude_max {
@@ -207,9 +211,13 @@ impl SimulationConfig {
         if self.amplitude_max <= 0.0 && self.object != ObjectKind::File {
             return refuse("The amplitude of the object is 0 everywhere".to_owned(), "Choose --amplitude-max above 0");
         }
-        if ![64, 128, 256].contains(&self.pattern_size) {
-            let title = format!("simulation.pattern_size = {} is not supported", self.pattern_size);
-            return refuse(title, "Choose --pattern-size 64, 128 or 256");
+        if !self.pattern_size.is_multiple_of(2) {
+            let title = format!("simulation.pattern_size = {} is odd", self.pattern_size);
+            return refuse(title, "Choose an even --pattern-size");
+        }
+        if let Some(number) = self.fresnel_number.filter(|number| number * (self.pattern_size as f64) < 1.0) {
+            let title = format!("simulation.fresnel_number = {number} is too small for the size of the patterns");
+            return refuse(title, "Choose --fresnel-number of at least 1/N, or \"none\" for a far field");
         }
         if self.probe_diameter.is_some() && !matches!(self.probe, ProbeKind::Gaussian | ProbeKind::Disk) {
             return refuse(
@@ -294,8 +302,8 @@ pub(super) const FIELDS: &[Field] = &[
     field(
         "simulation.pattern_size",
         "Pattern size",
-        integer(64, 256),
-        "Side N of patterns and probe, 64, 128 or 256; a probe from a file defines its own.",
+        integer(16, 1024),
+        "Side N of patterns and probe, an even number; a probe from a file defines its own.",
     )
     .unit("px")
     .flag("--pattern-size"),
@@ -348,6 +356,14 @@ pub(super) const FIELDS: &[Field] = &[
         "Spherical aberration",
         "Zernike coefficient Z11 (Noll) of the pupil, root mean square.",
     ),
+    field(
+        "simulation.fresnel_number",
+        "Fresnel number",
+        number(1e-4, 1e4).optional(),
+        "Fresnel number p²/(λz) of an object pixel: the patterns are near-field ones, shadows with fringes; \"none\" simulates a \
+         far field.",
+    )
+    .flag("--fresnel-number"),
     field(
         "simulation.probe_modes",
         "Probe modes",
@@ -483,7 +499,8 @@ mod tests {
         };
         assert!(refused(|c| c.amplitude_min = 2.0).contains("--amplitude-min"));
         assert!(refused(|c| c.phase_max = -2.0).contains("--phase-min"));
-        assert!(refused(|c| c.pattern_size = 100).contains("--pattern-size"));
+        assert!(refused(|c| c.pattern_size = 101).contains("--pattern-size"));
+        assert!(refused(|c| c.fresnel_number = Some(1e-3)).contains("--fresnel-number"));
         assert!(refused(|c| c.probe_diameter = Some(20.0)).contains("--probe-diameter"));
         SimulationConfig::default().check().unwrap();
     }

@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 /// If the original has no such network, with the reason.
 pub fn reference_state_dict(bundle: &Bundle) -> Result<Vec<u8>> {
     let model = &bundle.config.model;
-    if let Some(reason) = reference_incompatibility(model) {
+    let patch = bundle.manifest.dataset.patch_size;
+    let of_size = (![64, 128, 256].contains(&patch)).then_some("it has networks only for N = 64, 128 and 256");
+    if let Some(reason) = reference_incompatibility(model).or(of_size) {
         return Err(Problem::new(format!("The original cannot load this network: {reason}"))
             .hint("Train with --preset reference for a network that both support")
             .into());
@@ -35,7 +37,7 @@ pub fn reference_state_dict(bundle: &Bundle) -> Result<Vec<u8>> {
         }
     }
     if model.cbam_encoder {
-        let (ladder, _) = filters_per_block(bundle.manifest.dataset.patch_size, model.n_filters_scale)?;
+        let (ladder, _) = filters_per_block(patch, model.n_filters_scale)?;
         for (i, channels) in ladder.into_iter().enumerate().filter(|(_, channels)| *channels < 16) {
             let gate = format!("{REFERENCE_PREFIX}encoder.blocks.{i}.attention.ChannelGate.mlp");
             tensors.push(floats(format!("{gate}.1.weight"), &[0, channels], Vec::new()));

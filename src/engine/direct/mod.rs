@@ -1,5 +1,5 @@
-//! Direct solver: reconstruction without a network, by gradient descent on the same physics (far field, thin object,
-//! known positions).
+//! Direct solver: reconstruction without a network, by gradient descent on the same physics (far or near field, thin
+//! object, known positions).
 //!
 //! The amplitude misfit has a majorant that is quadratic in the object, with the summed illumination as its diagonal:
 //! the gradient divided by it is a step that never increases the misfit and needs no learning rate. Each epoch uses all

@@ -9,7 +9,7 @@ use super::wave::{INTENSITY_FLOOR, ShiftNormalEquations};
 use crate::config::DirectLoss;
 use crate::data::Dataset;
 use crate::error::{Error, Problem, Result};
-use crate::physics::{CenteredFourier, ComplexTensor, bilinear_matrix, read, sum_of_each, sum_over};
+use crate::physics::{ComplexTensor, Propagator, bilinear_matrix, read, sum_of_each, sum_over};
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array2, Array3, Axis, s};
 use num_complex::Complex32;
@@ -56,7 +56,7 @@ struct ChunkGeometry {
 pub(super) struct OnDevice {
     device: Device,
     side: usize,
-    fourier: CenteredFourier,
+    propagator: Propagator,
     chunks: Vec<Chunk>,
     /// (1, N, N): 1 at valid detector pixels, else 0; `None` if all are valid.
     mask: Option<Tensor<3>>,
@@ -73,7 +73,7 @@ struct Comparison {
     misfit: Tensor<1>,
     measured: Tensor<1>,
     predicted: Tensor<1>,
-    /// (k, N, N) residual factor of each frequency, see `wave`.
+    /// (k, N, N) residual factor of each pixel, see `wave`.
     residual_factor: Tensor<3>,
 }
 
@@ -105,7 +105,7 @@ impl OnDevice {
         Self {
             device: device.clone(),
             side,
-            fourier: CenteredFourier::new(side, device),
+            propagator: Propagator::new(side, dataset.propagation, device),
             chunks,
             mask,
             probe_spectra: None,
@@ -120,7 +120,7 @@ impl OnDevice {
         let n = self.side;
         let modes = solver.extrapolated_probe.dim().0;
         let probe = ComplexTensor::from_array(solver.extrapolated_probe.view(), &self.device);
-        self.probe_spectra = Some(self.fourier.forward(probe).map(|t| t.reshape([1, modes, n, n])));
+        self.probe_spectra = Some(self.propagator.fourier().forward(probe).map(|t| t.reshape([1, modes, n, n])));
         for number in 0..self.chunks.len() {
             let geometry = self.geometry(solver, &self.chunks[number].patterns);
             self.chunks[number].geometry = Some(geometry);
@@ -175,10 +175,10 @@ impl OnDevice {
             let patch: ComplexTensor<4> =
                 self.gather(geometry, &object_tensor, k).map(|t: Tensor<3>| t.reshape([k, 1, n, n]));
             let probe = self.probe(geometry);
-            let wave = self.forward(patch.clone() * probe.clone());
+            let wave = self.propagate(patch.clone() * probe.clone(), geometry);
             let comparison = self.compare(intensity(&wave), chunk.amplitude.clone());
             let residual_factor: Tensor<4> = comparison.residual_factor.reshape([k, 1, n, n]);
-            let back = self.inverse(wave.map(|t| t * residual_factor.clone()));
+            let back = self.back_propagate(wave.map(|t| t * residual_factor.clone()), geometry);
             let patch_gradient = probe.conj() * back.clone();
             let patch_gradient = patch_gradient.map(|t| sum_over(t, 1).reshape([k, n, n]));
             object_gradient = ComplexTensor {
@@ -212,7 +212,7 @@ impl OnDevice {
             evaluation.intensity_scales[pattern] = if self.loss == DirectLoss::Poisson { ratio.sqrt() } else { ratio };
         }
         if with_probe {
-            evaluation.probe_gradient = self.fourier.inverse(probe_spectrum).into_array()?;
+            evaluation.probe_gradient = self.propagator.fourier().inverse(probe_spectrum).into_array()?;
         }
         Ok(Some(evaluation))
     }
@@ -231,9 +231,17 @@ impl OnDevice {
             let k = chunk.patterns.len();
             let patch: ComplexTensor<4> =
                 self.gather(geometry, &object_tensor, k).map(|t: Tensor<3>| t.reshape([k, 1, n, n]));
-            let wave = self.forward(patch.clone() * self.probe(geometry));
+            let spectrum = self.forward(patch.clone() * self.probe(geometry));
+            let wave = self.carry(spectrum.clone(), geometry);
             let [y, x] = [0, 1].map(|axis| {
-                let derivative = self.forward(patch.clone() * self.probe_derivative(geometry, axis));
+                let mut derivative = self.forward(patch.clone() * self.probe_derivative(geometry, axis));
+                if self.propagator.transfer().is_some() {
+                    // The move back of the exit wave depends on the shift, too: times i·2π·frequency.
+                    let turn = self.frequencies[axis].clone() * TAU;
+                    derivative.re = derivative.re - spectrum.im.clone() * turn.clone();
+                    derivative.im = derivative.im + spectrum.re.clone() * turn;
+                }
+                let derivative = self.carry(derivative, geometry);
                 let along = wave.re.clone() * derivative.re + wave.im.clone() * derivative.im;
                 sum_over(along, 1).reshape([k, n, n])
             });
@@ -372,12 +380,40 @@ impl OnDevice {
         }
     }
 
+    /// Fields on the detector of exit waves.
+    fn propagate(&self, wave: ComplexTensor<4>, geometry: &ChunkGeometry) -> ComplexTensor<4> {
+        self.carry(self.forward(wave), geometry)
+    }
+
+    /// Fields on the detector of spectra of exit waves; see `wave` for the shift.
+    fn carry(&self, spectrum: ComplexTensor<4>, geometry: &ChunkGeometry) -> ComplexTensor<4> {
+        match self.transfer(geometry) {
+            Some(transfer) => self.inverse(spectrum * transfer),
+            None => spectrum,
+        }
+    }
+
+    /// Exit waves of fields on the detector.
+    fn back_propagate(&self, field: ComplexTensor<4>, geometry: &ChunkGeometry) -> ComplexTensor<4> {
+        self.inverse(match self.transfer(geometry) {
+            Some(transfer) => self.forward(field) * transfer.conj(),
+            None => field,
+        })
+    }
+
+    /// (k, 1, N, N) factors of the spectra in a near field, with the shift back.
+    fn transfer(&self, geometry: &ChunkGeometry) -> Option<ComplexTensor<4>> {
+        let transfer = self.propagator.transfer()?.clone().map(|t| t.unsqueeze::<4>());
+        Some(geometry.phase_y.clone().conj() * geometry.phase_x.clone().conj() * transfer)
+    }
+
+    /// Spectra of probes.
     fn forward(&self, field: ComplexTensor<4>) -> ComplexTensor<4> {
-        over_modes(field, |field| self.fourier.forward(field))
+        over_modes(field, |field| self.propagator.fourier().forward(field))
     }
 
     fn inverse(&self, spectrum: ComplexTensor<4>) -> ComplexTensor<4> {
-        over_modes(spectrum, |spectrum| self.fourier.inverse(spectrum))
+        over_modes(spectrum, |spectrum| self.propagator.fourier().inverse(spectrum))
     }
 
     /// (k, N, N) patches gathered from the object.
@@ -526,6 +562,7 @@ mod tests {
     use super::super::solver::{Solution, Start, solve, solve_on, solve_on_faster};
     use crate::config::{DataConfig, DirectConfig, DirectLoss};
     use crate::data::Dataset;
+    use crate::fourier::Propagation;
     use burn::tensor::Device;
     use num_complex::Complex32;
 
@@ -563,6 +600,8 @@ mod tests {
         masked.mask = Some(mask);
         let mut wrong = plain.clone();
         wrong.probe.indexed_iter_mut().for_each(|((_, y, _), z)| *z *= Complex32::from_polar(1.0, y as f32 / 64.0));
+        let mut near = masked.clone();
+        near.propagation = Propagation::NearField { fresnel_number: 0.1 };
         let settings = DirectConfig { epochs: 9, ..DirectConfig::default() };
         let poisson = DirectConfig { loss: DirectLoss::Poisson, total_variation: 0.01, ..settings.clone() };
         let probe = DirectConfig { refine_probe: true, probe_modes: Some(2), epochs: 12, ..settings.clone() };
@@ -573,6 +612,9 @@ mod tests {
             ("Poisson, total variation", &plain, &poisson),
             ("probe with two modes", &wrong, &probe),
             ("positions and intensities", &plain, &positions),
+            ("near field", &near, &settings),
+            ("probe in a near field", &near, &probe),
+            ("positions in a near field", &near, &positions),
         ] {
             let cpu = solve(dataset, config, &Start::Flat, &mut |_, _| true).unwrap();
             let device = solve_on(&Device::flex(), dataset, config, &Start::Flat, &mut |_, _| true).unwrap();

@@ -97,7 +97,8 @@ pub fn score_orientations(
     if part.len() < MIN_PATTERNS {
         return Ok(None);
     }
-    let config = DirectConfig { epochs: EPOCHS, ..DirectConfig::default() };
+    let refine_probe = dataset.starts_from_near_field();
+    let config = DirectConfig { epochs: EPOCHS, refine_probe, ..DirectConfig::default() };
     let mut scores = Vec::new();
     for (number, orientation) in Orientation::ALL.into_iter().enumerate() {
         let mut reoriented = part.clone();

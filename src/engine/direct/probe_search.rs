@@ -154,6 +154,7 @@ impl Search<'_> {
             self.held_out.diffraction.view(),
             &self.held_out.positions,
             self.held_out.mask.as_ref().map(|mask| mask.view()),
+            self.held_out.propagation,
         )?;
         let misfit = solved.misfits.last().copied().unwrap_or(f64::INFINITY);
         self.trials.push((ProbeTrial { held_out_misfit, misfit, ..trial }, probe));

@@ -228,7 +228,7 @@ impl<'a> Solver<'a> {
         let given_modes = dataset.probe.dim().0.min(probe.dim().0);
         let mut anchor = probe.clone();
         anchor.slice_mut(ndarray::s![given_modes.., .., ..]).fill(Complex32::default());
-        let model = ForwardModel::new(side);
+        let model = ForwardModel::new(side, dataset.propagation);
         let canvas = Canvas::around(&position_bounds(&dataset.positions, reach), side);
         let good = dataset.mask.as_ref().map(|mask| mask.view());
         let amplitudes: Vec<Vec<f32>> = dataset
@@ -379,7 +379,8 @@ impl<'a> Solver<'a> {
                         shifted.view()
                     }
                 };
-                self.model.gradient(&patch, probe, &self.amplitudes[index], self.config.loss, with_probe)
+                let (.., rest) = self.patch_corner(index);
+                self.model.gradient(&patch, (probe, rest), &self.amplitudes[index], self.config.loss, with_probe)
             })
             .collect()
     }

@@ -1,18 +1,24 @@
-//! Forward model of one pattern: exit wave, far-field diffraction, misfit and back-propagated gradients.
+//! Forward model of one pattern: exit wave, propagation to the detector, misfit and back-propagated gradients.
 //!
-//! Spectra and amplitudes have the layout of [`Fft2::forward`]: zero frequency first, transposed.
+//! Spectra have the layout of [`Fft2::forward`]: zero frequency first, transposed. Amplitudes and fields on the detector have
+//! that of [`Propagator::index_of`].
+//!
+//! A fraction of a pixel by which the object is moved is applied to the probe instead. In a far field the whole exit wave may
+//! move; in a near field, where the shadow moves with it, the wave is moved back on its way to the detector.
 
 use crate::config::DirectLoss;
-use crate::fourier::{Fft2, Scratch};
+use crate::fourier::{Fft2, Propagation, Propagator, Scratch};
 use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
 use num_complex::Complex32;
 
 /// Floor added to the predicted intensity, in normalized units: darker pixels have no defined phase.
 pub(super) const INTENSITY_FLOOR: f32 = 1e-8;
 
-/// Far-field diffraction of N × N exit waves.
+/// Diffraction of N × N exit waves.
 pub(super) struct ForwardModel {
+    /// For the spectra of probes.
     fft: Fft2<f32>,
+    propagator: Propagator,
     side: usize,
     /// Frequencies of the transform in cycles per pixel, for sub-pixel shifts.
     frequencies: Vec<f32>,
@@ -42,33 +48,29 @@ pub(super) struct ShiftNormalEquations {
 }
 
 impl ForwardModel {
-    pub(super) fn new(side: usize) -> Self {
+    pub(super) fn new(side: usize, propagation: Propagation) -> Self {
         let half = (side / 2) as i64;
         let frequencies =
             (0..side as i64).map(|k| (if k < half { k } else { k - side as i64 }) as f32 / side as f32).collect();
-        Self { fft: Fft2::new(side, side), side, frequencies }
+        Self { fft: Fft2::new(side, side), propagator: Propagator::new(side, propagation), side, frequencies }
     }
 
-    /// (N·N) amplitude in the layout of the transform, from a measured (N, N) one with its zero frequency at
-    /// `[N/2, N/2]`, times `factor · N`; −1 where `good` is false.
+    /// (N·N) amplitude in the layout of the detector field, from a measured (N, N) one, times
+    /// `factor · N`; −1 where `good` is false.
     pub(super) fn arrange_amplitude(
         &self,
         pattern: ArrayView2<'_, f32>,
         good: Option<ArrayView2<'_, bool>>,
         factor: f32,
     ) -> Vec<f32> {
-        let (n, half) = (self.side, self.side / 2);
-        (0..n * n)
-            .map(|i| {
-                let (kx, ky) = (i / n, i % n);
-                let at = ((ky + half) % n, (kx + half) % n);
-                if good.is_some_and(|good| good.get(at) == Some(&false)) {
-                    return -1.0;
-                }
-                // The transform is unnormalized, N times an orthonormal one; the amplitudes are scaled alike.
-                pattern[at] * factor * n as f32
-            })
-            .collect()
+        let mut arranged = vec![0.0; self.side * self.side];
+        for ((row, column), &amplitude) in pattern.indexed_iter() {
+            let is_bad = good.is_some_and(|good| good.get((row, column)) == Some(&false));
+            // Fields on the detector are N times those of an orthonormal propagation; the amplitudes are scaled alike.
+            arranged[self.propagator.index_of(row, column)] =
+                if is_bad { -1.0 } else { amplitude * factor * self.side as f32 };
+        }
+        arranged
     }
 
     /// (modes · N·N) spectra of a (modes, N, N) probe, in the layout of the transform.
@@ -135,17 +137,36 @@ impl ForwardModel {
         let probe = self.shift_probe(spectra, shift, factor);
         let along_y = self.shift_probe_weighted(spectra, shift, |i| derivative(self.frequencies[i % n]));
         let along_x = self.shift_probe_weighted(spectra, shift, |i| derivative(self.frequencies[i / n]));
+        let transfer = self.propagator.transfer([-shift[0], -shift[1]]);
         let (mut exit_wave, mut scratch) = (vec![Complex32::default(); pixels], Scratch::default());
-        let mut propagate = |probe: ArrayView2<'_, Complex32>| {
+        let mut illuminated = |probe: ArrayView2<'_, Complex32>| {
             exit_wave.iter_mut().zip(patch).zip(probe).for_each(|((wave, patch), probe)| *wave = patch * probe);
             let mut spectrum = vec![Complex32::default(); pixels];
             self.fft.forward(&mut exit_wave, &mut spectrum, &mut scratch);
             spectrum
         };
+        let (mut image, mut inverse_scratch) = (vec![Complex32::default(); pixels], Scratch::default());
+        // From the spectrum of the exit wave to the detector.
+        let mut propagated = |mut spectrum: Vec<Complex32>| {
+            if let Some(transfer) = &transfer {
+                spectrum.iter_mut().zip(transfer).for_each(|(value, factor)| *value *= factor);
+                self.fft.inverse(&mut spectrum, &mut image, &mut inverse_scratch);
+                spectrum.copy_from_slice(&image);
+            }
+            spectrum
+        };
         let (mut intensity, mut by_y, mut by_x) = (vec![INTENSITY_FLOOR; pixels], vec![0.0; pixels], vec![0.0; pixels]);
         for mode in 0..probe.len_of(Axis(0)) {
-            let field = propagate(probe.index_axis(Axis(0), mode));
-            let (y, x) = (propagate(along_y.index_axis(Axis(0), mode)), propagate(along_x.index_axis(Axis(0), mode)));
+            let field = illuminated(probe.index_axis(Axis(0), mode));
+            let (mut y, mut x) =
+                (illuminated(along_y.index_axis(Axis(0), mode)), illuminated(along_x.index_axis(Axis(0), mode)));
+            if transfer.is_some() {
+                // The move back of the exit wave depends on the shift, too.
+                let back = |k: f32| Complex32::new(0.0, std::f32::consts::TAU * k);
+                y.iter_mut().zip(&field).enumerate().for_each(|(i, (y, f))| *y += f * back(self.frequencies[i % n]));
+                x.iter_mut().zip(&field).enumerate().for_each(|(i, (x, f))| *x += f * back(self.frequencies[i / n]));
+            }
+            let (field, y, x) = (propagated(field), propagated(y), propagated(x));
             for (i, value) in field.iter().enumerate() {
                 intensity[i] += value.norm_sqr();
                 by_y[i] += value.re * y[i].re + value.im * y[i].im;
@@ -180,20 +201,21 @@ impl ForwardModel {
         amplitude: &[f32],
     ) -> ([[f64; 4]; 4], [f64; 4]) {
         let (n, pixels) = (self.side, self.side * self.side);
+        let transfer = self.propagator.transfer([-rest[0], -rest[1]]);
         let offset = |at: usize, rest: f32| at as f32 - (n / 2) as f32 - rest;
         let (mut wave, mut scratch) = (vec![Complex32::default(); pixels], Scratch::default());
         let (mut field, mut change) = (wave.clone(), wave.clone());
         let (mut intensity, mut changes) = (vec![INTENSITY_FLOOR; pixels], vec![[0.0f32; 4]; pixels]);
         for mode in probe.axis_iter(Axis(0)) {
             wave.iter_mut().zip(patch).zip(mode).for_each(|((wave, patch), probe)| *wave = patch * probe);
-            self.fft.forward(&mut wave, &mut field, &mut scratch);
+            self.propagator.forward_by(transfer.as_deref(), &mut wave, &mut field, &mut scratch);
             intensity.iter_mut().zip(&field).for_each(|(sum, value)| *sum += value.norm_sqr());
             for parameter in 0..4 {
                 for (i, ((wave, slope), probe)) in wave.iter_mut().zip(&slopes[parameter / 2]).zip(mode).enumerate() {
                     let along = if parameter % 2 == 0 { offset(i / n, rest[0]) } else { offset(i % n, rest[1]) };
                     *wave = -slope * probe * along;
                 }
-                self.fft.forward(&mut wave, &mut change, &mut scratch);
+                self.propagator.forward_by(transfer.as_deref(), &mut wave, &mut change, &mut scratch);
                 for ((changes, field), change) in changes.iter_mut().zip(&field).zip(&change) {
                     changes[parameter] += field.re * change.re + field.im * change.im;
                 }
@@ -218,12 +240,12 @@ impl ForwardModel {
 
     /// Misfit and gradients of one pattern.
     ///
-    /// * `patch`: (N·N). * `probe`: (modes, N, N), at its sub-pixel position.
+    /// * `patch`: (N·N). * `probe`: (modes, N, N), at its sub-pixel position `shift`.
     /// * `amplitude`: see [`ForwardModel::arrange_amplitude`]; negative at masked pixels.
     pub(super) fn gradient(
         &self,
         patch: &[Complex32],
-        probe: ArrayView3<'_, Complex32>,
+        (probe, shift): (ArrayView3<'_, Complex32>, [f32; 2]),
         amplitude: &[f32],
         loss: DirectLoss,
         with_probe: bool,
@@ -232,18 +254,19 @@ impl ForwardModel {
         let modes = probe.len_of(Axis(0));
         let mut exit_wave = vec![Complex32::default(); pixels];
         let mut scratch = Scratch::default();
-        let mut spectra = vec![Complex32::default(); modes * pixels];
-        for (mode, spectrum) in probe.axis_iter(Axis(0)).zip(spectra.chunks_exact_mut(pixels)) {
+        let transfer = self.propagator.transfer([-shift[0], -shift[1]]);
+        let mut fields = vec![Complex32::default(); modes * pixels];
+        for (mode, field) in probe.axis_iter(Axis(0)).zip(fields.chunks_exact_mut(pixels)) {
             for ((wave, patch), probe) in exit_wave.iter_mut().zip(patch).zip(mode) {
                 *wave = patch * probe;
             }
-            self.fft.forward(&mut exit_wave, spectrum, &mut scratch);
+            self.propagator.forward_by(transfer.as_deref(), &mut exit_wave, field, &mut scratch);
         }
-        let mut intensity: Vec<f32> = spectra[..pixels].iter().map(Complex32::norm_sqr).collect();
-        for spectrum in spectra.chunks_exact(pixels).skip(1) {
-            intensity.iter_mut().zip(spectrum).for_each(|(sum, value)| *sum += value.norm_sqr());
+        let mut intensity: Vec<f32> = fields[..pixels].iter().map(Complex32::norm_sqr).collect();
+        for field in fields.chunks_exact(pixels).skip(1) {
+            intensity.iter_mut().zip(field).for_each(|(sum, value)| *sum += value.norm_sqr());
         }
-        // Residual factor of each frequency: 1 − a/|F|, or 1 − a²/|F|² for Poisson counts.
+        // Residual factor of each pixel: 1 − a/|F|, or 1 − a²/|F|² for Poisson counts.
         let mut misfit = 0.0f64;
         let (mut measured, mut predicted) = (0.0f64, 0.0f64);
         for (factor, &a) in intensity.iter_mut().zip(amplitude) {
@@ -274,9 +297,9 @@ impl ForwardModel {
         let scale = 1.0 / pixels as f32;
         let mut object = vec![Complex32::default(); pixels];
         let mut probe_gradient = vec![Complex32::default(); if with_probe { modes * pixels } else { 0 }];
-        for (m, (mode, spectrum)) in probe.axis_iter(Axis(0)).zip(spectra.chunks_exact_mut(pixels)).enumerate() {
-            spectrum.iter_mut().zip(&intensity).for_each(|(value, factor)| *value *= factor * scale);
-            self.fft.inverse(spectrum, &mut exit_wave, &mut scratch);
+        for (m, (mode, field)) in probe.axis_iter(Axis(0)).zip(fields.chunks_exact_mut(pixels)).enumerate() {
+            field.iter_mut().zip(&intensity).for_each(|(value, factor)| *value *= factor * scale);
+            self.propagator.inverse_by(transfer.as_deref(), field, &mut exit_wave, &mut scratch);
             for ((sum, wave), probe) in object.iter_mut().zip(&exit_wave).zip(mode) {
                 *sum += probe.conj() * wave;
             }

@@ -98,7 +98,8 @@ fn preview_object(dataset: &Dataset, token: &PreviewToken) -> Result<Option<(Pic
     if pixels > PREVIEW_PIXELS {
         return Ok(None);
     }
-    let config = DirectConfig { epochs: PREVIEW_EPOCHS, ..DirectConfig::default() };
+    let refine_probe = dataset.starts_from_near_field();
+    let config = DirectConfig { epochs: PREVIEW_EPOCHS, refine_probe, ..DirectConfig::default() };
     let began = Instant::now();
     let mut go_on = |_: f64, _: Option<f64>| token.is_current() && began.elapsed() < PREVIEW_TIME;
     let solved = direct::solve(dataset, &config, &Start::Flat, &mut go_on)?;

@@ -128,6 +128,7 @@ pub(super) fn read(folder: &Path) -> Result<ResultData> {
             dataset.diffraction.view(),
             &dataset.positions,
             dataset.mask.as_ref().map(|mask| mask.view()),
+            dataset.propagation,
         )
         .unwrap_or_default();
         data.positions = dataset.positions;

@@ -28,7 +28,7 @@ pub struct Network {
     /// True if batch normalizations use the statistics of the batch and update the running ones.
     pub(super) training: bool,
     input: Option<InputScaling>,
-    /// (1, 1, N, N): 0 in the central half of the frame, 1 on the border.
+    /// (1, 1, side, side): 0 in the central half of the frame, 1 on the border.
     pub(super) border: Tensor<4>,
     /// Fourier matrices, in Fourier architectures.
     pub(super) frequencies: Option<Frequencies>,
@@ -116,10 +116,11 @@ impl Network {
         let trained = plan.trained.iter().map(take).collect::<Result<_>>()?;
         let running = plan.running.iter().map(take).collect::<Result<_>>()?;
         let input = if standardize { Some(InputScaling::from_weights(weights, patch, device)?) } else { None };
-        let border: Vec<f32> = central_window(patch).iter().map(|v| 1.0 - v).collect();
+        let side = plan.side;
+        let border: Vec<f32> = central_window(side).iter().map(|v| 1.0 - v).collect();
         let frequencies = match &plan.body {
             Body::Convolutional { .. } => None,
-            Body::Fourier(_) => Some(Frequencies::new(patch, config.fno_modes, device)),
+            Body::Fourier(_) => Some(Frequencies::new(side, config.fno_modes, device)),
         };
         Ok(Self {
             frequencies,
@@ -129,7 +130,7 @@ impl Network {
             running: Arc::new(Mutex::new(running)),
             training: false,
             input,
-            border: Tensor::from_data(TensorData::new(border, [1, 1, patch, patch]), device),
+            border: Tensor::from_data(TensorData::new(border, [1, 1, side, side]), device),
         })
     }
 
@@ -140,6 +141,7 @@ impl Network {
 
     /// Maps normalized diffraction amplitude (b, c, N, N) to the outputs of the two heads.
     pub fn outputs(&self, diffraction: Tensor<4>) -> Outputs {
+        let [.., patch] = diffraction.dims();
         let x = match self.config.input_transform {
             InputTransform::Sqrt => diffraction.sqrt() - 0.5,
             InputTransform::Log => (diffraction * 4.0).log1p() - 0.5,
@@ -150,18 +152,34 @@ impl Network {
                 Tensor::cat(vec![diffraction.clone().sqrt() - 0.5, self.standardize(diffraction)], 1)
             }
         };
+        let x = self.padded(x);
         let (a, b) = match &self.plan.body {
             Body::Convolutional { encoder, bottleneck, decoders } => {
                 self.convolutional(x, encoder, bottleneck.as_ref(), decoders)
             }
             Body::Fourier(body) => self.fourier(x, body),
         };
+        let (a, b) = (cropped(a, patch), cropped(b, patch));
         // A single amplitude is shared by all patterns of the group.
         let a = if a.dims()[1] == b.dims()[1] { a } else { a.expand(b.dims()) };
         match OutputActivation::of(&self.config) {
             [OutputActivation::Amplitude(_), _] => Outputs::AmpPhase(a, b),
             _ => Outputs::RealImag(a, b),
         }
+    }
+
+    /// Transformed patterns (b, inputs, N, N) in the middle of images of the side of the network.
+    fn padded(&self, x: Tensor<4>) -> Tensor<4> {
+        let [.., patch] = x.dims();
+        let (before, missing) = (self.plan.side / 2 - patch / 2, self.plan.side - patch);
+        if missing == 0 {
+            return x;
+        }
+        let dark = match self.config.input_transform {
+            InputTransform::Sqrt | InputTransform::Log => -0.5,
+            _ => 0.0,
+        };
+        x.pad((before, missing - before, before, missing - before), dark)
     }
 
     fn standardize(&self, diffraction: Tensor<4>) -> Tensor<4> {
@@ -256,6 +274,16 @@ impl Network {
         }
         Ok(Weights(map))
     }
+}
+
+/// The central N × N pixels of images.
+fn cropped(images: Tensor<4>, patch: usize) -> Tensor<4> {
+    let [.., side] = images.dims();
+    if side == patch {
+        return images;
+    }
+    let start = side / 2 - patch / 2;
+    images.narrow(2, start, patch).narrow(3, start, patch)
 }
 
 /// Uploads a weight as a flat vector.

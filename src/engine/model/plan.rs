@@ -12,25 +12,39 @@ const GATE_KERNEL: usize = 7;
 /// Length of the kernel of an ECA.
 const ECA_KERNEL: usize = 3;
 
-/// Number of filters after each encoder block and after each decoder block (A§4.3).
+/// Smallest side of patterns for which a network can be built.
+const SMALLEST_PATCH: usize = 16;
+
+/// Number of filters after each encoder block and after each decoder block (A§4.3): those of N = 64, 128 or 256, whichever is
+/// nearest to the side of the patch.
 ///
 /// # Errors
-/// The patch size is not 64, 128 or 256.
+/// The patch is smaller than 16 pixels.
 pub fn filters_per_block(patch: usize, scale: usize) -> Result<(Vec<usize>, Vec<usize>)> {
     let (encoder, decoder): (&[usize], &[usize]) = match patch {
-        64 => (&[32, 64, 128], &[64, 32]),
-        128 => (&[16, 32, 64, 128], &[128, 64, 32]),
-        256 => (&[8, 16, 32, 64, 128], &[256, 128, 64, 32]),
-        _ => {
+        ..SMALLEST_PATCH => {
             return Err(Error::BadInput(
                 Problem::new(format!("The network cannot be built for patterns of {patch} × {patch} pixels"))
-                    .expected("64, 128 or 256 pixels")
-                    .hint("Crop, pad or bin the diffraction patterns to one of these sizes"),
+                    .expected(format!("at least {SMALLEST_PATCH} pixels"))
+                    .hint("Pad the diffraction patterns"),
             ));
         }
+        ..96 => (&[32, 64, 128], &[64, 32]),
+        96..192 => (&[16, 32, 64, 128], &[128, 64, 32]),
+        192.. => (&[8, 16, 32, 64, 128], &[256, 128, 64, 32]),
     };
     let scaled = |filters: &[usize]| filters.iter().map(|f| f * scale).collect();
     Ok((scaled(encoder), scaled(decoder)))
+}
+
+/// Side of the images in a network for patches of this side: the next multiple of what its encoder blocks divide by. The
+/// network pads its input to it with dark pixels, and crops its output, both around the center.
+///
+/// # Errors
+/// As [`filters_per_block`].
+pub fn padded_side(patch: usize) -> Result<usize> {
+    let (encoder, _) = filters_per_block(patch, 1)?;
+    Ok(patch.next_multiple_of(1 << encoder.len()))
 }
 
 /// Role of a parameter, which determines its initialization.
@@ -188,6 +202,8 @@ pub(super) struct Plan {
     /// Running statistics of batch normalizations.
     pub running: Vec<ParameterSpec>,
     pub body: Body,
+    /// Side of the images in the network, see [`padded_side`].
+    pub side: usize,
 }
 
 impl Plan {
@@ -199,10 +215,11 @@ impl Plan {
         config.check()?;
         let channels = config.channels();
         let (encoder_filters, decoder_filters) = filters_per_block(patch, config.n_filters_scale)?;
-        let mut list = Builder { config, patch, trained: Vec::new(), running: Vec::new(), side: patch };
+        let side = padded_side(patch)?;
+        let mut list = Builder { config, patch: side, trained: Vec::new(), running: Vec::new(), side };
         if config.architecture != Architecture::Cnn {
             let body = Body::Fourier(list.fourier()?);
-            return Ok(Self { trained: list.trained, running: list.running, body });
+            return Ok(Self { trained: list.trained, running: list.running, body, side });
         }
         let mut filters = inputs(config);
         let mut encoder = Vec::new();
@@ -233,7 +250,7 @@ impl Plan {
             ]
         };
         let Builder { trained, running, .. } = list;
-        Ok(Self { trained, running, body: Body::Convolutional { encoder, bottleneck, decoders } })
+        Ok(Self { trained, running, body: Body::Convolutional { encoder, bottleneck, decoders }, side })
     }
 
     /// Every trained parameter, then every running statistic.
@@ -250,6 +267,7 @@ pub(super) fn inputs(config: &ModelConfig) -> usize {
 /// Collects the parameters while the network is laid out.
 pub(super) struct Builder<'a> {
     pub config: &'a ModelConfig,
+    /// Side of the images in the network.
     pub patch: usize,
     trained: Vec<ParameterSpec>,
     running: Vec<ParameterSpec>,

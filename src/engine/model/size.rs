@@ -48,6 +48,7 @@ mod tests {
     use super::*;
     use crate::config::{InputTransform, LastStage};
     use crate::model::initial_weights;
+    use crate::model::plan::padded_side;
 
     #[test]
     fn the_parameter_count_matches_the_drawn_weights() {
@@ -77,7 +78,10 @@ mod tests {
     }
 
     #[test]
-    fn an_unsupported_patch_size_is_rejected() {
-        assert!(network_size(100, &ModelConfig::default()).unwrap_err().to_string().contains("64, 128 or 256"));
+    fn a_network_can_be_built_for_any_size_from_16() {
+        let config = ModelConfig::default();
+        assert!(network_size(14, &config).unwrap_err().to_string().contains("16 pixels"));
+        assert_eq!([16, 50, 64, 100, 128, 180, 300].map(|n| padded_side(n).unwrap()), [16, 56, 64, 112, 128, 192, 320]);
+        assert_eq!(network_size(100, &config).unwrap(), network_size(112, &config).unwrap());
     }
 }

@@ -218,3 +218,28 @@ fn names_are_unique_and_invalid_networks_are_rejected() {
     assert!(refused(ModelConfig { spatial_decoder: true, decoder_spatial_kernel: 4, ..reference() }).contains("odd"));
     assert!(refused(ModelConfig { use_shared_decoder: true, gridsize: 4, ..reference() }).contains("takes all"));
 }
+
+#[test]
+fn patterns_of_any_even_size_are_padded_inside_the_network_and_its_output_has_their_size() {
+    let device = Device::flex();
+    for (patch, transform, last_stage) in [
+        (16, InputTransform::Sqrt, LastStage::FullFrame),
+        (50, InputTransform::Dual, LastStage::FullFrame),
+        (100, InputTransform::Log, LastStage::BorderMask),
+    ] {
+        let config = ModelConfig { input_transform: transform, last_stage, ..ModelConfig::default() };
+        let pixels = patch * patch;
+        let patterns =
+            ndarray::Array3::from_shape_fn((3, patch, patch), |(n, y, x)| ((n + 3 * y + 7 * x) % 11) as f32 / 11.0);
+        let weights = crate::model::untrained_weights(patterns.view(), 1.0, &config, 3).unwrap();
+        let network = Network::from_weights(&weights, patch, &config, &device).unwrap().require_grad();
+        let input = TensorData::new(patterns.iter().copied().collect::<Vec<f32>>(), [3, 1, patch, patch]);
+        let object = network.forward(Tensor::from_data(input, &device.clone().autodiff()));
+        assert_eq!(object.re.dims(), [3, 1, patch, patch]);
+        let gradients = (object.re.clone().square() + object.im.square()).mean().backward();
+        let gradient = network.flat_gradient(&gradients).without_autodiff().try_into_vec_as::<f32>().unwrap();
+        assert!(gradient.iter().all(|v| v.is_finite()) && gradient.iter().any(|v| *v != 0.0), "{patch}");
+        let values = object.re.without_autodiff().try_into_vec_as::<f32>().unwrap();
+        assert!(values.len() == 3 * pixels && values.iter().all(|v| v.is_finite()));
+    }
+}

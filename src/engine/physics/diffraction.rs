@@ -1,6 +1,7 @@
-//! Far-field diffraction of an exit wave (A§5.4, A§5.5).
+//! Diffraction of an exit wave (A§5.4, A§5.5).
 
-use super::{CenteredFourier, ComplexTensor};
+use super::{ComplexTensor, Propagator};
+use crate::fourier::Propagation;
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::ArrayView3;
 use num_complex::Complex32;
@@ -10,18 +11,18 @@ use num_complex::Complex32;
 pub struct Diffraction {
     /// (modes, N, N)
     probe: ComplexTensor<3>,
-    fourier: CenteredFourier,
+    propagator: Propagator,
     /// (N, N): right factor that smooths rows; symmetric.
     smoothing: Option<Tensor<2>>,
 }
 
 impl Diffraction {
     /// Forward model of a probe of shape (modes, N, N), already normalized.
-    pub fn new(probe: ArrayView3<Complex32>, device: &Device) -> Self {
+    pub fn new(probe: ArrayView3<Complex32>, propagation: Propagation, device: &Device) -> Self {
         let n = probe.dim().1;
         Self {
             probe: ComplexTensor::from_array(probe, device),
-            fourier: CenteredFourier::new(n, device),
+            propagator: Propagator::new(n, propagation, device),
             smoothing: None,
         }
     }
@@ -48,13 +49,13 @@ impl Diffraction {
         Self { probe, ..self.clone() }
     }
 
-    /// Far-field intensity (k, N, N) of (k, N, N) object patches, with the zero frequency at `[N/2, N/2]`. Probe modes
-    /// add incoherently. Parseval: Σ intensity = Σ |patch · probe|².
+    /// Intensity (k, N, N) on the detector of (k, N, N) object patches; in a far field, with the zero frequency at
+    /// `[N/2, N/2]`. Probe modes add incoherently. Parseval: Σ intensity = Σ |patch · probe|².
     pub fn intensity(&self, patches: ComplexTensor<3>) -> Tensor<3> {
         let modes = self.probe.re.dims()[0];
         let mode = |m: usize| {
             let probe = self.probe.clone().map(|t| t.narrow(0, m, 1));
-            self.fourier.forward(self.smooth(patches.clone() * probe)).norm_sqr()
+            self.propagator.forward(self.smooth(patches.clone() * probe)).norm_sqr()
         };
         (1..modes).fold(mode(0), |sum, m| sum + mode(m))
     }
@@ -82,7 +83,7 @@ mod tests {
         let mut patch = Array3::<Complex32>::zeros((1, n, n));
         patch[[0, 7, 5]] = Complex32::new(0.0, 2.0);
         let patch = ComplexTensor::from_array(patch.view(), &device);
-        let plain = Diffraction::new(probe.view(), &device);
+        let plain = Diffraction::new(probe.view(), Propagation::FarField, &device);
         let smoothed = plain.clone().smoothed(0.8);
         let e = (-0.5f32 / 0.64).exp();
         let kernel = [e / (1.0 + 2.0 * e), 1.0 / (1.0 + 2.0 * e), e / (1.0 + 2.0 * e)];
@@ -111,9 +112,9 @@ mod tests {
         let (one, other, patch) = (field(0.2), field(0.7), ComplexTensor::from_array(field(0.4).view(), &device));
         let both = ndarray::concatenate(ndarray::Axis(0), &[one.view(), other.view()]).unwrap();
         let of = |d: &Diffraction| d.intensity(patch.clone()).try_into_vec_as::<f32>().unwrap();
-        let first = Diffraction::new(one.view(), &device);
+        let first = Diffraction::new(one.view(), Propagation::FarField, &device);
         let second = first.with_probe(ComplexTensor::from_array(other.view(), &device));
-        let together = Diffraction::new(both.view(), &device);
+        let together = Diffraction::new(both.view(), Propagation::FarField, &device);
         for ((a, b), sum) in of(&first).iter().zip(of(&second)).zip(of(&together)) {
             assert!((a + b - sum).abs() < 1e-4 * sum.max(1.0));
         }

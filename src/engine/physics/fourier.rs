@@ -1,6 +1,7 @@
-//! The two-dimensional discrete Fourier transform on a device.
+//! The two-dimensional discrete Fourier transform on a device, and propagation of waves with it.
 
 use super::ComplexTensor;
+use crate::fourier::Propagation;
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Orthonormal transforms of (k, N, N) fields with the zero frequency at `[N/2, N/2]`; kernel exp(-2πi·) forward.
@@ -28,6 +29,59 @@ impl CenteredFourier {
     /// Fields (k, N, N) of (k, N, N) spectra.
     pub fn inverse(&self, spectrum: ComplexTensor<3>) -> ComplexTensor<3> {
         both_axes(spectrum, &self.inverse)
+    }
+}
+
+/// Orthonormal propagation of (k, N, N) exit waves to the detector and back; in a far field, the detector has the zero
+/// frequency at `[N/2, N/2]`.
+#[derive(Debug, Clone)]
+pub struct Propagator {
+    fourier: CenteredFourier,
+    /// (1, N, N) factor of the spectrum in a near field.
+    transfer: Option<ComplexTensor<3>>,
+}
+
+impl Propagator {
+    /// Propagation of waves of side `n`.
+    pub fn new(n: usize, propagation: Propagation, device: &Device) -> Self {
+        let frequency = |k: usize| (k as f64 - (n / 2) as f64) / n as f64;
+        let factors: Option<Vec<_>> =
+            (0..n * n).map(|at| propagation.transfer(frequency(at / n), frequency(at % n))).collect();
+        let transfer = factors.map(|factors| {
+            let part = |value: fn(&num_complex::Complex64) -> f64| {
+                let values: Vec<f32> = factors.iter().map(|factor| value(factor) as f32).collect();
+                Tensor::from_data(TensorData::new(values, [1, n, n]), device)
+            };
+            ComplexTensor { re: part(|factor| factor.re), im: part(|factor| factor.im) }
+        });
+        Self { fourier: CenteredFourier::new(n, device), transfer }
+    }
+
+    /// Fields on the detector (k, N, N) of exit waves (k, N, N).
+    pub fn forward(&self, wave: ComplexTensor<3>) -> ComplexTensor<3> {
+        let spectrum = self.fourier.forward(wave);
+        match &self.transfer {
+            Some(transfer) => self.fourier.inverse(spectrum * transfer.clone()),
+            None => spectrum,
+        }
+    }
+
+    /// Exit waves (k, N, N) of fields on the detector (k, N, N).
+    pub fn inverse(&self, field: ComplexTensor<3>) -> ComplexTensor<3> {
+        self.fourier.inverse(match &self.transfer {
+            Some(transfer) => self.fourier.forward(field) * transfer.clone().conj(),
+            None => field,
+        })
+    }
+
+    /// (1, N, N) factor of the spectrum in a near field; `None` in a far field.
+    pub fn transfer(&self) -> Option<&ComplexTensor<3>> {
+        self.transfer.as_ref()
+    }
+
+    /// The transform itself, without propagation.
+    pub fn fourier(&self) -> &CenteredFourier {
+        &self.fourier
     }
 }
 
@@ -86,6 +140,31 @@ mod tests {
         for ((k, y, x), value) in spectrum.indexed_iter().filter(|((k, ..), _)| *k == 0) {
             let expected = if (y, x) == (n / 2, n / 2) { n as f32 } else { 0.0 };
             assert!((value - expected).norm() < 1e-4, "{k} {y} {x}: {value}");
+        }
+    }
+
+    #[test]
+    fn propagation_agrees_with_the_one_in_main_memory_and_is_reversible() {
+        use crate::fourier::{Propagator as OnHost, Scratch};
+        let (device, n) = (Device::flex(), 20);
+        let wave = Array3::from_shape_fn((1, n, n), |(_, y, x)| Complex32::from_polar(1.0 + (y % 3) as f32, x as f32));
+        for propagation in [Propagation::FarField, Propagation::NearField { fresnel_number: 0.2 }] {
+            let propagator = Propagator::new(n, propagation, &device);
+            let field = propagator.forward(ComplexTensor::from_array(wave.view(), &device));
+            let back = propagator.inverse(field.clone()).into_array().unwrap();
+            assert!(back.iter().zip(&wave).all(|(a, b)| (a - b).norm() < 1e-4), "{propagation:?}");
+            let field = field.into_array().unwrap();
+            let on_host = OnHost::new(n, propagation);
+            let (mut copy, mut made) = (wave.iter().copied().collect::<Vec<_>>(), vec![Complex32::default(); n * n]);
+            on_host.forward(&mut copy, &mut made, &mut Scratch::default());
+            for ((_, y, x), value) in field.indexed_iter() {
+                // Up to a phase of the far field, which comes from the place of the origin.
+                let other = made[on_host.index_of(y, x)] / n as f32;
+                assert!((value.norm() - other.norm()).abs() < 1e-4, "{propagation:?} {y} {x}");
+                assert!(propagation == Propagation::FarField || (value - other).norm() < 1e-4, "{y} {x}");
+            }
+            on_host.inverse(&mut made, &mut copy, &mut Scratch::default());
+            assert!(copy.iter().zip(&wave).all(|(a, b)| (a / (n * n) as f32 - b).norm() < 1e-4), "{propagation:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Forward model on tensors: from complex object patches to far-field diffraction, and losses against the measured
+//! Forward model on tensors: from complex object patches to diffraction, and losses against the measured
 //! patterns (A§3.4, A§5).
 //!
 //! Hazard: the device has no complex type, axis orders and shifts are easily confused, and a photon likelihood
@@ -19,7 +19,7 @@ mod translate;
 pub use complex::ComplexTensor;
 pub use device::{products_of_rows, read, sum_of_each, sum_over, total};
 pub use diffraction::Diffraction;
-pub use fourier::CenteredFourier;
+pub use fourier::{CenteredFourier, Propagator};
 pub use loss::{
     amplitude_mae, mean_deviation, pixel_weight, poisson_deviance, poisson_deviance_above, reference_nll,
     squared_variation, total_variation,

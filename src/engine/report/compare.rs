@@ -279,6 +279,7 @@ fn measure_consistency(one: &mut ReconstructionMetrics, dataset: &Dataset) {
         dataset.diffraction.view(),
         &dataset.positions,
         dataset.mask.as_ref().map(|mask| mask.view()),
+        dataset.propagation,
     );
     match found {
         Ok(r) => one.consistency_r = Some(r),

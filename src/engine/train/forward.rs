@@ -95,7 +95,8 @@ impl ForwardModel {
         };
         let largest_jitter = jitter::largest(config.model.position_jitter);
         Self {
-            diffraction: Diffraction::new(probe.view(), device).smoothed(config.model.gaussian_smoothing_sigma),
+            diffraction: Diffraction::new(probe.view(), dataset.propagation, device)
+                .smoothed(config.model.gaussian_smoothing_sigma),
             merge,
             group_canvas: physics::canvas_side(dataset.patch_size(), largest_offset + largest_jitter),
             merges_groups: config.model.gridsize > 1 && config.model.object_big,

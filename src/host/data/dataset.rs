@@ -11,6 +11,7 @@ use super::sampling::random::subsample;
 use crate::config::{DataConfig, RandomGenerator};
 use crate::error::{Error, Problem, Result};
 use crate::formats::images::ImageStack;
+use crate::fourier::Propagation;
 use ndarray::{Array2, Array3, Axis};
 use num_complex::Complex32;
 use sha2::{Digest, Sha256};
@@ -41,6 +42,8 @@ pub struct Dataset {
     pub mask: Option<Array2<bool>>,
     /// Side of an object pixel, m, if known.
     pub pixel_size_m: Option<f64>,
+    /// Propagation from the sample to the detector.
+    pub propagation: Propagation,
     /// Index of each pattern in the file.
     pub rows: Vec<usize>,
     /// Conversions applied on reading, as sentences.
@@ -63,6 +66,7 @@ impl Dataset {
             nphotons: None,
             mask: None,
             pixel_size_m: None,
+            propagation: Propagation::FarField,
             rows: Vec::new(),
             notes: Vec::new(),
             warnings: Vec::new(),
@@ -143,6 +147,7 @@ impl Dataset {
             nphotons: content.nphotons,
             mask: content.mask,
             pixel_size_m: content.pixel_size_m,
+            propagation: content.propagation,
             rows: content.rows,
             notes: outcome.notes,
             warnings: outcome.verdicts.iter().filter(|one| one.status == Status::Warn).map(Verdict::sentence).collect(),
@@ -173,6 +178,11 @@ impl Dataset {
         self.len() == 0
     }
 
+    /// True if the probe is only the mean of near-field patterns, carried back to the sample, which has to be refined.
+    pub fn starts_from_near_field(&self) -> bool {
+        self.probe_is_estimated && self.propagation != Propagation::FarField
+    }
+
     /// Side N of the patterns, in pixels.
     pub fn patch_size(&self) -> usize {
         self.diffraction.len_of(Axis(2))
@@ -194,6 +204,7 @@ impl Dataset {
             nphotons: self.nphotons,
             mask: self.mask.clone(),
             pixel_size_m: self.pixel_size_m,
+            propagation: self.propagation,
             rows: indices.iter().filter_map(|&index| self.rows.get(index).copied()).collect(),
             notes: self.notes.clone(),
             warnings: self.warnings.clone(),

@@ -101,6 +101,13 @@ impl Dataset {
                 "Crop or pad the patterns of one of them to the same pixel size first",
             );
         }
+        if self.propagation != other.propagation {
+            return incompatible(
+                "The propagation to the detector differs: near field and far field, or different Fresnel numbers"
+                    .into(),
+                "Merge scans that were measured at the same distances",
+            );
+        }
         if self.probe_is_estimated || other.probe_is_estimated {
             return Ok(());
         }
@@ -122,7 +129,7 @@ impl Dataset {
     }
 
     /// Writes the dataset atomically under the keys of A§1.1 (amplitude as f32, (n, h, w)) with these metadata, masked pixels as
-    /// `bad_pixels` (1 = bad), and `pixel_size_m` if known.
+    /// `bad_pixels` (1 = bad), `pixel_size_m` if known, and `fresnel_number` in a near field.
     ///
     /// # Errors
     /// [`crate::error::Error::Failed`] if the file cannot be written.
@@ -135,6 +142,7 @@ impl Dataset {
         let probe = if single { self.probe.index_axis(Axis(0), 0).into_dyn() } else { self.probe.view().into_dyn() };
         let bad = self.mask.as_ref().map(|mask| mask.mapv(|good| u16::from(!good)));
         let pixel_size = self.pixel_size_m.map(arr0);
+        let fresnel_number = self.propagation.fresnel_number().map(arr0);
         let text = metadata.to_string();
         let mut arrays = vec![
             ("diffraction", NpyArray::F32(diffraction.view().into_dyn())),
@@ -149,6 +157,9 @@ impl Dataset {
         }
         if let Some(size) = &pixel_size {
             arrays.push(("pixel_size_m", NpyArray::F64(size.view().into_dyn())));
+        }
+        if let Some(number) = &fresnel_number {
+            arrays.push(("fresnel_number", NpyArray::F64(number.view().into_dyn())));
         }
         if let Some(bad) = &bad {
             arrays.push(("bad_pixels", NpyArray::U16(bad.view().into_dyn())));

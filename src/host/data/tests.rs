@@ -85,25 +85,44 @@ fn every_shared_dataset_opens_with_the_right_verdicts() {
 }
 
 #[test]
-fn the_near_field_file_is_rejected_as_such() {
+fn the_near_field_file_asks_for_the_focus_distance_and_opens_with_it() {
     let Some(shared) = shared() else { return };
     let path = shared.join("data/PETRAIII_P25_Near_Field_Ptycho.cxi");
     let (error, inspection) = rejected(&path, &DataConfig::default());
     assert!(error.contains("near-field") && error.contains("1.99") && error.contains("1.19"), "{error}");
-    assert!(error.contains("Near-field ptychography is not supported"), "{error}");
+    assert!(error.contains("--focus-distance (data.geometry.focus_distance_m)"), "{error}");
     // All other checks are made as well.
-    let found = |check: &str| inspection.verdict(check).unwrap_or_else(|| panic!("{check}")).found.clone();
-    assert!(found("axis order").contains("(200, 100, 100)"));
-    assert!(found("pixel size").contains("19.94"), "{}", found("pixel size"));
-    assert!(found("pattern size").contains("100 × 100"));
-    assert!(inspection.verdict("pattern size").unwrap().advice.contains("--crop 64"));
-    assert!(found("mask").contains("5 of 10000"), "{}", found("mask"));
-    assert!(found("amplitude or counts").contains("counts up to 29176"), "{}", found("amplitude or counts"));
-    assert!(found("probe").contains("no probe"));
+    let found = |inspection: &Inspection, check: &str| {
+        inspection.verdict(check).unwrap_or_else(|| panic!("{check}")).found.clone()
+    };
+    assert!(found(&inspection, "axis order").contains("(200, 100, 100)"));
+    assert!(found(&inspection, "pattern size").contains("100 × 100"));
+    assert!(found(&inspection, "mask").contains("5 of 10000"), "{}", found(&inspection, "mask"));
+    let unit = found(&inspection, "amplitude or counts");
+    assert!(unit.contains("counts up to 29176"), "{unit}");
     let listed = list(&path).unwrap();
     let data = listed.iter().find(|array| array.key == "entry_1/instrument_1/detector_1/data").unwrap();
     assert_eq!((data.shape.as_slice(), data.dtype.as_str()), ([200, 100, 100].as_slice(), "<i4"));
     assert_eq!(data.storage, Storage::Deflated);
+
+    let geometry = Geometry { focus_distance_m: Some(3.65e-3), ..Geometry::default() };
+    let config = DataConfig { geometry, ..DataConfig::default() };
+    let inspection = inspect_with(&path, &config).unwrap();
+    assert_ne!(inspection.status(), Status::Fail, "{:#?}", inspection.verdicts);
+    let near = found(&inspection, "near field");
+    assert!(near.contains("magnification 307.8") && near.contains("3.638 mm") && near.contains("0.0896"), "{near}");
+    assert!(inspection.verdict("far field").is_none() && inspection.verdict("centering").is_none());
+    let dataset = load(&path, &config);
+    assert_eq!((dataset.len(), dataset.patch_size()), (200, 100));
+    assert!((dataset.pixel_size_m.unwrap() / 1.7866e-7 - 1.0).abs() < 1e-3);
+    assert!((dataset.propagation.fresnel_number().unwrap() - 0.08957).abs() < 1e-4);
+    assert!(dataset.starts_from_near_field());
+    // A written copy has the same propagation.
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.npz");
+    dataset.save(&copy, &metadata_of(&path)).unwrap();
+    let again = load(&copy, &DataConfig::default());
+    assert_eq!((again.propagation, again.positions), (dataset.propagation, dataset.positions));
 }
 
 #[test]
@@ -740,7 +759,8 @@ fn oblong_detectors_open_with_a_crop() {
     writer.array("probeGuess", &[64, 64], &complex32(data.probe.iter().copied())).unwrap();
     writer.commit().unwrap();
     let (error, _) = rejected(&path, &DataConfig::default());
-    assert!(error.contains("64 × 100") && error.contains("--crop 64"), "{error}");
+    // The whole frames become squares of 100 pixels, for which the probe is too small.
+    assert!(error.contains("probe") && error.contains("(100, 100)"), "{error}");
     let dataset = load(&path, &DataConfig { crop: Some(64), ..DataConfig::default() });
     let amplitude = data.amplitude().into_dimensionality::<Ix3>().unwrap();
     assert!(largest_difference(&dataset.diffraction, &amplitude) < 1e-3);

@@ -5,17 +5,17 @@ use num_complex::Complex32;
 use rayon::prelude::*;
 
 use crate::error::{Problem, Result};
-use crate::fourier::{Fft2, Scratch};
+use crate::fourier::{Propagation, Propagator, Scratch};
 
 /// R = Σ (|F| − √I)² / ΣI over all patterns and pixels; 0 is perfect, an object that is zero everywhere has 1.
 ///
 /// * `object`: (h, w) complex; its pixel \[0, 0\] lies at dataset coordinate `origin_xy` = \[x, y\], pixels; 0 outside.
 /// * `probe`: (modes, N, N) complex. Modes add incoherently: |F|² = Σ_modes |FFT(patch · mode)|².
-/// * `diffraction`: (n, N, N) amplitude √I, DC at \[N/2, N/2\].
+/// * `diffraction`: (n, N, N) amplitude √I; in a far field, DC at \[N/2, N/2\].
 /// * `positions`: n × \[x, y\], pixels; patches are interpolated bilinearly, index N/2 at the position (A§7.2).
 /// * `good`: (N, N) mask, true = valid; `None`: all pixels are valid.
 ///
-/// The transform is orthonormal. No scale is fitted: object and probe must be in the units of the data.
+/// In a near field, the propagated wave takes the place of the transform. The transform is orthonormal. No scale is fitted: object and probe must be in the units of the data.
 /// Patterns are summed in order regardless of the number of threads, so the result is reproducible to the bit.
 ///
 /// # Errors
@@ -27,8 +27,9 @@ pub fn consistency_r(
     diffraction: ArrayView3<'_, f32>,
     positions: &[[f64; 2]],
     good: Option<ArrayView2<'_, bool>>,
+    propagation: Propagation,
 ) -> Result<f64> {
-    let sums = misfits(object, origin_xy, probe, diffraction, positions, good)?;
+    let sums = misfits(object, origin_xy, probe, diffraction, positions, good, propagation)?;
     let (misfit, intensity) = sums.iter().fold((0.0, 0.0), |sum, s| (sum.0 + s[0], sum.1 + s[1]));
     if intensity.is_nan() || intensity <= 0.0 {
         return Err(Problem::new("The diffraction patterns have no intensity").expected("amplitude above zero").into());
@@ -46,8 +47,9 @@ pub fn pattern_residuals(
     diffraction: ArrayView3<'_, f32>,
     positions: &[[f64; 2]],
     good: Option<ArrayView2<'_, bool>>,
+    propagation: Propagation,
 ) -> Result<Vec<f64>> {
-    let sums = misfits(object, origin_xy, probe, diffraction, positions, good)?;
+    let sums = misfits(object, origin_xy, probe, diffraction, positions, good, propagation)?;
     Ok(sums.iter().map(|[misfit, intensity]| misfit / intensity).collect())
 }
 
@@ -58,15 +60,16 @@ pub fn calculated_pattern(
     origin_xy: [f64; 2],
     probe: ArrayView3<'_, Complex32>,
     position: [f64; 2],
+    propagation: Propagation,
 ) -> Option<Array2<f32>> {
     let (modes, side, columns) = probe.dim();
     let corner = [position[0] - origin_xy[0], position[1] - origin_xy[1]];
     if modes == 0 || side == 0 || side != columns || !corner.iter().all(|v| v.is_finite()) {
         return None;
     }
-    let fft = Fft2::<f32>::new(side, side);
-    let intensity = intensity(&extract_patch(object, corner, side), probe, &fft);
-    Some(Array2::from_shape_fn((side, side), |(row, column)| amplitude(&intensity, side, row, column)))
+    let propagator = Propagator::new(side, propagation);
+    let intensity = intensity(&extract_patch(object, corner, side), probe, &propagator);
+    Some(Array2::from_shape_fn((side, side), |at| amplitude(&intensity, &propagator, side, at)))
 }
 
 /// `[misfit, intensity]` of each pattern.
@@ -77,6 +80,7 @@ fn misfits(
     diffraction: ArrayView3<'_, f32>,
     positions: &[[f64; 2]],
     good: Option<ArrayView2<'_, bool>>,
+    propagation: Propagation,
 ) -> Result<Vec<[f64; 2]>> {
     let (n, side, columns) = diffraction.dim();
     let (modes, probe_rows, probe_columns) = probe.dim();
@@ -102,7 +106,7 @@ fn misfits(
         return Err(Problem::new("A scan position or the origin of the object is not finite").into());
     }
 
-    let fft = Fft2::<f32>::new(side, side);
+    let propagator = Propagator::new(side, propagation);
     Ok(diffraction
         .axis_iter(Axis(0))
         .into_par_iter()
@@ -110,7 +114,7 @@ fn misfits(
         .map(|(pattern, position)| {
             let corner = [position[0] - origin_xy[0], position[1] - origin_xy[1]];
             let patch = extract_patch(object, corner, side);
-            pattern_sums(&patch, probe, pattern, good, &fft)
+            pattern_sums(&patch, probe, pattern, good, &propagator)
         })
         .collect())
 }
@@ -121,44 +125,43 @@ fn pattern_sums(
     probe: ArrayView3<'_, Complex32>,
     pattern: ArrayView2<'_, f32>,
     good: Option<ArrayView2<'_, bool>>,
-    fft: &Fft2<f32>,
+    propagator: &Propagator,
 ) -> [f64; 2] {
     let side = pattern.nrows();
-    let intensity = intensity(patch, probe, fft);
+    let intensity = intensity(patch, probe, propagator);
     let mut sums = [0.0_f64; 2];
     for ((row, column), measured) in pattern.indexed_iter() {
         if good.is_some_and(|good| good.get((row, column)) == Some(&false)) {
             continue;
         }
-        let misfit = f64::from(amplitude(&intensity, side, row, column)) - f64::from(*measured);
+        let misfit = f64::from(amplitude(&intensity, propagator, side, (row, column))) - f64::from(*measured);
         sums[0] += misfit * misfit;
         sums[1] += f64::from(*measured).powi(2);
     }
     sums
 }
 
-/// Summed intensity of all modes, not normalized, in the order of the transform.
-fn intensity(patch: &[Complex32], probe: ArrayView3<'_, Complex32>, fft: &Fft2<f32>) -> Vec<f32> {
+/// Summed intensity of all modes, N² times the orthonormal one, in the order of [`Propagator::index_of`].
+fn intensity(patch: &[Complex32], probe: ArrayView3<'_, Complex32>, propagator: &Propagator) -> Vec<f32> {
     let mut wave = vec![Complex32::default(); patch.len()];
-    let mut spectrum = vec![Complex32::default(); patch.len()];
+    let mut field = vec![Complex32::default(); patch.len()];
     let mut scratch = Scratch::default();
     let mut intensity = vec![0.0_f32; patch.len()];
     for mode in probe.axis_iter(Axis(0)) {
         for ((wave, patch), probe) in wave.iter_mut().zip(patch).zip(mode) {
             *wave = patch * probe;
         }
-        fft.forward(&mut wave, &mut spectrum, &mut scratch);
-        for (sum, value) in intensity.iter_mut().zip(&spectrum) {
+        propagator.forward(&mut wave, &mut field, &mut scratch);
+        for (sum, value) in intensity.iter_mut().zip(&field) {
             *sum += value.norm_sqr();
         }
     }
     intensity
 }
 
-/// Amplitude at a pixel of the pattern: row r is frequency r − N/2; the spectrum is transposed, with its zero frequency first.
-fn amplitude(intensity: &[f32], side: usize, row: usize, column: usize) -> f32 {
-    let bin = |shifted: usize| (shifted + side - side / 2) % side;
-    intensity.get(bin(column) * side + bin(row)).copied().unwrap_or_default().sqrt() / side as f32
+/// Amplitude at a (row, column) of the pattern.
+fn amplitude(intensity: &[f32], propagator: &Propagator, side: usize, (row, column): (usize, usize)) -> f32 {
+    intensity.get(propagator.index_of(row, column)).copied().unwrap_or_default().sqrt() / side as f32
 }
 
 /// Row-major N × N patch with its index N/2 at `center_xy`, in pixels of the object array; bilinear, 0 outside.
@@ -229,10 +232,28 @@ mod tests {
     fn the_true_object_is_consistent_with_its_data() {
         let positions = [[20.0, 15.0], [33.0, 22.0], [41.0, 30.0]];
         let data = simulate(&positions);
-        let r = consistency_r(object().view(), [0.0, 0.0], probe().view(), data.view(), &positions, None).unwrap();
+        let r = consistency_r(
+            object().view(),
+            [0.0, 0.0],
+            probe().view(),
+            data.view(),
+            &positions,
+            None,
+            Propagation::FarField,
+        )
+        .unwrap();
         assert!(r < 1e-10, "{r}");
         let crop = object().slice(ndarray::s![4.., 6..]).to_owned();
-        let r = consistency_r(crop.view(), [6.0, 4.0], probe().view(), data.view(), &positions, None).unwrap();
+        let r = consistency_r(
+            crop.view(),
+            [6.0, 4.0],
+            probe().view(),
+            data.view(),
+            &positions,
+            None,
+            Propagation::FarField,
+        )
+        .unwrap();
         assert!(r < 1e-10, "{r}");
     }
 
@@ -241,7 +262,8 @@ mod tests {
         let positions = [[20.0, 15.0], [33.0, 22.0], [41.0, 30.0]];
         let data = simulate(&positions);
         let at = |object: &Array2<Complex32>, origin, positions: &[[f64; 2]]| {
-            consistency_r(object.view(), origin, probe().view(), data.view(), positions, None).unwrap()
+            consistency_r(object.view(), origin, probe().view(), data.view(), positions, None, Propagation::FarField)
+                .unwrap()
         };
         assert!(at(&object(), [1.0, 0.0], &positions) > 1e-4);
         assert!(at(&object(), [0.0, 0.0], &positions.map(|p| [p[1], p[0]])) > 1e-4);
@@ -272,7 +294,15 @@ mod tests {
             data.slice_mut(ndarray::s![.., at.0, at.1]).fill(1e3);
         }
         let r = |good: Option<ArrayView2<'_, bool>>| {
-            consistency_r(object().view(), [0.0; 2], probe().view(), data.view(), &positions, good)
+            consistency_r(
+                object().view(),
+                [0.0; 2],
+                probe().view(),
+                data.view(),
+                &positions,
+                good,
+                Propagation::FarField,
+            )
         };
         assert!(r(Some(good.view())).unwrap() < 1e-10 && r(None).unwrap() > 0.5);
         assert!(r(Some(Array2::from_elem((4, 4), true).view())).unwrap_err().to_string().contains("(4, 4)"));
@@ -282,7 +312,7 @@ mod tests {
     fn error_messages_state_the_inconsistent_shapes() {
         let data = Array3::<f32>::ones((2, SIDE, SIDE));
         let error = |probe: Array3<Complex32>, data: &Array3<f32>, positions: &[[f64; 2]]| {
-            consistency_r(object().view(), [0.0; 2], probe.view(), data.view(), positions, None)
+            consistency_r(object().view(), [0.0; 2], probe.view(), data.view(), positions, None, Propagation::FarField)
                 .unwrap_err()
                 .to_string()
         };

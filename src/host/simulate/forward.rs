@@ -1,16 +1,16 @@
 //! Forward model: patch, exit wave, intensity on the detector (A§5.5, A§9.1).
 
 use crate::data::extract_patch;
-use crate::fourier::{Fft2, Scratch};
+use crate::fourier::{Propagation, Propagator, Scratch};
 use ndarray::{Array3, ArrayView2, Axis};
 use num_complex::Complex32;
 
-/// Object, probe and a far-field detector.
+/// Object, probe and a detector.
 pub(super) struct Forward<'a> {
     object: ArrayView2<'a, Complex32>,
     probe: &'a Array3<Complex32>,
     side: usize,
-    fft: Fft2<f32>,
+    propagator: Propagator,
 }
 
 /// Working memory of one thread, reused for every pattern.
@@ -18,17 +18,21 @@ pub(super) struct Forward<'a> {
 pub(super) struct Workspace {
     patch: Vec<Complex32>,
     wave: Vec<Complex32>,
-    spectrum: Vec<Complex32>,
+    field: Vec<Complex32>,
     scratch: Scratch<f32>,
-    /// Row-major (N, N) intensity, zero frequency at `[N/2, N/2]`.
+    /// Row-major (N, N) intensity; in a far field, zero frequency at `[N/2, N/2]`.
     pub(super) intensity: Vec<f32>,
 }
 
 impl<'a> Forward<'a> {
     /// `object` (H, W), `probe` (modes, N, N).
-    pub(super) fn new(object: ArrayView2<'a, Complex32>, probe: &'a Array3<Complex32>) -> Self {
+    pub(super) fn new(
+        object: ArrayView2<'a, Complex32>,
+        probe: &'a Array3<Complex32>,
+        propagation: Propagation,
+    ) -> Self {
         let side = probe.len_of(Axis(1));
-        Self { object, probe, side, fft: Fft2::new(side, side) }
+        Self { object, probe, side, propagator: Propagator::new(side, propagation) }
     }
 
     /// Energy of the exit wave at this position (x, y), Σ over modes and pixels of |patch · mode|²: the photons of the
@@ -41,31 +45,24 @@ impl<'a> Forward<'a> {
         self.probe.axis_iter(Axis(0)).map(energy).sum()
     }
 
-    /// Fills [`Workspace::intensity`] with Σ over modes of |FFT(patch · mode)|², orthonormal, at this position (x, y).
+    /// Fills [`Workspace::intensity`] with Σ over modes of the intensity of patch · mode on the detector, at this position (x, y).
     pub(super) fn intensity(&self, position: [f64; 2], work: &mut Workspace) {
         let pixels = self.side * self.side;
         extract_patch(self.object, position, self.side, &mut work.patch);
         work.wave.resize(pixels, Complex32::ZERO);
-        work.spectrum.resize(pixels, Complex32::ZERO);
+        work.field.resize(pixels, Complex32::ZERO);
         work.intensity.clear();
         work.intensity.resize(pixels, 0.0);
         #[allow(clippy::cast_precision_loss)]
         let factor = 1.0 / pixels as f32;
-        let half = self.side / 2;
-        let swapped = |at: usize| (at + half) % self.side;
         for mode in self.probe.axis_iter(Axis(0)) {
             for ((wave, object), probe) in work.wave.iter_mut().zip(&work.patch).zip(mode) {
                 *wave = object * probe;
             }
-            self.fft.forward(&mut work.wave, &mut work.spectrum, &mut work.scratch);
-            // Row kx of the spectrum is column kx of the pattern; the halves of both axes are swapped.
-            for (kx, values) in work.spectrum.chunks_exact(self.side).enumerate() {
-                let column = swapped(kx);
-                for (ky, value) in values.iter().enumerate() {
-                    if let Some(sum) = work.intensity.get_mut(swapped(ky) * self.side + column) {
-                        *sum += value.norm_sqr() * factor;
-                    }
-                }
+            self.propagator.forward(&mut work.wave, &mut work.field, &mut work.scratch);
+            for (at, sum) in work.intensity.iter_mut().enumerate() {
+                let index = self.propagator.index_of(at / self.side, at % self.side);
+                *sum += work.field.get(index).map_or(0.0, |value| value.norm_sqr() * factor);
             }
         }
     }
@@ -104,7 +101,10 @@ mod tests {
         let center = [32.0, 32.0];
         let mut work = Workspace::default();
         let energies: Vec<f64> = (0..2)
-            .map(|j| Forward::new(patches.slice(s![j, 0, .., ..]), &probe).exit_energy(center, &mut work))
+            .map(|j| {
+                Forward::new(patches.slice(s![j, 0, .., ..]), &probe, Propagation::FarField)
+                    .exit_energy(center, &mut work)
+            })
             .collect();
         let factor = photon_factor(&energies, 1e5);
         let scaled = probe.mapv(|p| p * factor as f32);
@@ -118,7 +118,7 @@ mod tests {
         let amp = shaped::<Ix4, _>(golden.read_f32("amp").unwrap());
         for j in 0..2 {
             for c in 0..2 {
-                let bare = Forward::new(patches.slice(s![j, c, .., ..]), &probe);
+                let bare = Forward::new(patches.slice(s![j, c, .., ..]), &probe, Propagation::FarField);
                 bare.intensity(center, &mut work);
                 let got: Vec<f64> = work.intensity.iter().map(|&v| f64::from(v).sqrt()).collect();
                 let off = worst(got.clone(), amp.slice(s![j, c, .., ..]).iter().map(|&v| v.into()));
@@ -128,7 +128,7 @@ mod tests {
                     assert!(off < 1e-5, "tf amplitude {j}: {off}");
                 }
             }
-            Forward::new(patches.slice(s![j, 0, .., ..]), &scaled).intensity(center, &mut work);
+            Forward::new(patches.slice(s![j, 0, .., ..]), &scaled, Propagation::FarField).intensity(center, &mut work);
             let want = intensity.slice(s![j, .., ..]);
             let mut largest = 0.0_f64;
             for (&got, &want) in work.intensity.iter().zip(want) {
@@ -171,7 +171,7 @@ mod tests {
         let probe = Array3::from_shape_fn((2, 32, 32), |(m, y, x)| {
             Complex32::new((-((y as f32 - 16.0).powi(2) + (x as f32 - 15.0).powi(2)) / 40.0).exp(), m as f32 * 0.1)
         });
-        let forward = Forward::new(object.view(), &probe);
+        let forward = Forward::new(object.view(), &probe, Propagation::FarField);
         let mut work = Workspace::default();
         for position in [[25.3, 30.7], [5.0, 58.25]] {
             let energy = forward.exit_energy(position, &mut work);

@@ -47,7 +47,7 @@ pub fn preview(config: &Config, sources: &Sources) -> Result<Preview> {
         is_partial = true;
     }
     let scene = Scene::build(&smaller, sources)?;
-    let forward = Forward::new(scene.object.view(), &scene.probe);
+    let forward = Forward::new(scene.object.view(), &scene.probe, scene.propagation);
     let energies: Vec<f64> = scene
         .true_positions
         .par_iter()

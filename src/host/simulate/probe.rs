@@ -204,7 +204,7 @@ fn read(path: &Path) -> Result<Array3<Complex32>> {
     let unusable = |what: String| {
         Error::from(
             Problem::new(what)
-                .expected("a finite complex probe of shape (N, N) or (modes, N, N), N = 64, 128 or 256")
+                .expected("a finite complex probe of shape (N, N) or (modes, N, N), N even and at least 16")
                 .hint("Crop or pad the probe")
                 .at(path),
         )
@@ -213,7 +213,7 @@ fn read(path: &Path) -> Result<Array3<Complex32>> {
         .into_shape_with_order(shape)
         .ok()
         .and_then(|probe| probe.into_dimensionality::<Ix3>().ok())
-        .filter(|probe| matches!(probe.dim(), (1.., 64 | 128 | 256, n) if n == probe.dim().1))
+        .filter(|probe| matches!(probe.dim(), (1.., n, m) if n == m && n >= 16 && n.is_multiple_of(2)))
         .ok_or_else(|| unusable(format!("The probe {key:?} has shape {text}")))?;
     let energy: f64 = probe.iter().map(|v| f64::from(v.norm_sqr())).sum();
     if !energy.is_finite() || energy <= 0.0 {

@@ -11,7 +11,7 @@ use super::scene::{Scene, Sources};
 use crate::config::Config;
 use crate::data::{NpyArray, NpzWriter, extract_patch};
 use crate::error::{Error, Problem, Result};
-use ndarray::{Array1, Array2, Array3, Axis};
+use ndarray::{Array1, Array2, Array3, Axis, arr0};
 use num_complex::Complex32;
 use rayon::prelude::*;
 use std::path::Path;
@@ -87,7 +87,7 @@ pub fn record(
 /// Factor from the probe of the scene to square roots of photons.
 fn probe_factor(scene: &Scene, photons_per_pattern: f64, progress: Progress<'_>) -> Result<f64> {
     let count = scene.true_positions.len();
-    let forward = Forward::new(scene.object.view(), &scene.probe);
+    let forward = Forward::new(scene.object.view(), &scene.probe, scene.propagation);
     let mut energies: Vec<f64> = Vec::with_capacity(count);
     for positions in scene.true_positions.chunks(64 * block_length(scene)) {
         energies.par_extend(
@@ -122,7 +122,7 @@ fn write_patterns(
 ) -> Result<(NpzWriter, Vec<Exposure>)> {
     let (count, side) = (scene.true_positions.len(), scene.patch_size());
     let (pixels, block) = (side * side, block_length(scene));
-    let forward = Forward::new(scene.object.view(), probe);
+    let forward = Forward::new(scene.object.view(), probe, scene.propagation);
     writer.start_f32("diffraction", &[count, side, side])?;
     let mut exposures: Vec<Exposure> = Vec::with_capacity(count);
     let written = std::thread::scope(|scope| -> Result<Option<NpzWriter>> {
@@ -181,6 +181,9 @@ fn write_scene(writer: &mut NpzWriter, scene: &Scene, probe: &Array3<Complex32>)
     let stored = if probe.len_of(Axis(0)) == 1 { single.into_dyn() } else { probe.view().into_dyn() };
     writer.array("probeGuess", &NpyArray::C32(stored))?;
     writer.array("objectGuess", &NpyArray::C32(scene.object.view().into_dyn()))?;
+    if let Some(number) = scene.propagation.fresnel_number() {
+        writer.array("fresnel_number", &NpyArray::F64(arr0(number).view().into_dyn()))?;
+    }
     let scan_index = Array1::<i64>::zeros(scene.true_positions.len());
     writer.array("scan_index", &NpyArray::I64(scan_index.view().into_dyn()))?;
     let (side, live) = (scene.patch_size(), scene.detector.live());

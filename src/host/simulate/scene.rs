@@ -5,6 +5,7 @@ use super::scan::{self, ScanArea};
 use super::{object, probe};
 use crate::config::{Config, ObjectKind, ProbeKind, ScanKind, SimulationConfig};
 use crate::error::{Error, Problem, Result};
+use crate::fourier::Propagation;
 use crate::metrics::probe_diameter;
 use ndarray::{Array2, Array3, Axis};
 use num_complex::Complex32;
@@ -41,6 +42,8 @@ pub struct Scene {
     pub true_positions: Vec<[f64; 2]>,
     /// Recorded (x, y) patch centers, with position errors, object pixels.
     pub positions: Vec<[f64; 2]>,
+    /// Propagation to the detector.
+    pub propagation: Propagation,
     /// Notes for the user.
     pub notes: Vec<String>,
     pub(super) detector: Detector,
@@ -118,7 +121,10 @@ impl Scene {
                 .hint("Choose a smaller --beamstop-diameter or fewer --dead-pixels")
                 .into());
         }
-        Ok(Self { object, probe, true_positions, positions, notes, detector })
+        let propagation = simulation
+            .fresnel_number
+            .map_or(Propagation::FarField, |fresnel_number| Propagation::NearField { fresnel_number });
+        Ok(Self { object, probe, true_positions, positions, propagation, notes, detector })
     }
 
     /// Side N of patterns and probe, pixels.

@@ -158,6 +158,7 @@ pub(super) fn consistency(dataset: &Dataset, reconstruction: &Reconstruction) ->
         dataset.diffraction.view(),
         &dataset.positions,
         dataset.mask.as_ref().map(|mask| mask.view()),
+        dataset.propagation,
     )
 }
 

@@ -47,13 +47,10 @@ pub(super) fn solve(
     let folder = RunFolder::create(output_dir, path)?;
     recorder.open_folder(&folder)?;
     recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
-    let settings = match &found {
-        Some(found) => {
-            probe::save_trials(recorder, &folder, found)?;
-            probe::settings(&config.direct, &found.best)
-        }
-        None => config.direct.clone(),
-    };
+    if let Some(found) = &found {
+        probe::save_trials(recorder, &folder, found)?;
+    }
+    let settings = probe::settings(&config.direct, &dataset, found.as_ref());
     recorder.emit(EventKind::Stage { stage: Stage::Training });
     let (solved, fallback) = run_solver(recorder, &dataset, config, &settings, &Start::Flat, &selected)?;
     let mut summary = new_summary(job, &dataset, path, fallback.as_ref().unwrap_or(&selected), &folder);

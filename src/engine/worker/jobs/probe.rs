@@ -6,6 +6,7 @@ use crate::config::{DirectConfig, ProbeSearchMode};
 use crate::data::Dataset;
 use crate::direct::{self, ProbeSearch, ProbeTrial, Start};
 use crate::error::Result;
+use crate::fourier::Propagation;
 use crate::worker::message::{EventKind, Progress, Stage};
 use crate::worker::recorder::Recorder;
 use std::fmt::Write;
@@ -31,6 +32,12 @@ pub(super) fn search(
         ProbeSearchMode::Always => true,
         ProbeSearchMode::Never => false,
     };
+    if dataset.propagation != Propagation::FarField {
+        if wanted && !dataset.probe_is_estimated {
+            recorder.note("The probe search applies to far-field patterns only: the probe of the dataset is used.");
+        }
+        return Ok(None);
+    }
     if !wanted {
         if dataset.probe_is_estimated {
             recorder
@@ -82,17 +89,26 @@ pub(super) fn search(
     Ok(Some(found))
 }
 
-/// Settings of the direct solver with a probe that was found: it is refined, with the modes and the smoothness that the
-/// patterns left out of the fit support, unless the user chose others. A probe found on some patterns takes longer to
-/// settle than a given one, so there are twice as many epochs.
-pub(super) fn settings(config: &DirectConfig, best: &ProbeTrial) -> DirectConfig {
+/// Settings of the direct solver after the search. A probe that was found, or that starts from near-field patterns, is refined,
+/// with the modes and the smoothness that the patterns left out of the fit support, unless the user chose others. It takes
+/// longer to settle than a given one, so there are twice as many epochs.
+pub(super) fn settings(config: &DirectConfig, dataset: &Dataset, found: Option<&ProbeSearch>) -> DirectConfig {
+    if found.is_none() && !refines_near_field(config, dataset) {
+        return config.clone();
+    }
+    let best = found.map(|found| &found.best);
+    let total_variation = best.map_or(0.0, |best| best.total_variation);
     DirectConfig {
         epochs: 2 * config.epochs,
         refine_probe: true,
-        probe_modes: config.probe_modes.or(Some(best.modes.max(FEWEST_MODES))),
-        total_variation: if config.total_variation > 0.0 { config.total_variation } else { best.total_variation },
+        probe_modes: config.probe_modes.or(best.map(|best| best.modes.max(FEWEST_MODES))),
+        total_variation: if config.total_variation > 0.0 { config.total_variation } else { total_variation },
         ..config.clone()
     }
+}
+
+fn refines_near_field(config: &DirectConfig, dataset: &Dataset) -> bool {
+    dataset.starts_from_near_field() && config.probe_search != ProbeSearchMode::Never
 }
 
 /// Searches the probe and refines it on many patterns, for a network.
@@ -104,16 +120,31 @@ pub(super) fn search_and_refine(
     dataset: &mut Dataset,
     config: &DirectConfig,
 ) -> Result<Option<ProbeSearch>> {
-    let Some(mut found) = search(recorder, dataset, config)? else { return Ok(None) };
+    let mut found = search(recorder, dataset, config)?;
+    if found.is_none() && !refines_near_field(config, dataset) {
+        return Ok(None);
+    }
+    recorder.emit(EventKind::Stage { stage: Stage::ProbeSearch });
     let part = dataset.subset(&direct::central_patterns(dataset, REFINED_ON));
     let mut on_progress = |_: f64, _: Option<f64>| recorder.context().switch.wait_while_paused();
-    let solved = direct::solve(&part, &settings(config, &found.best), &Start::Flat, &mut on_progress)?;
+    let settings = settings(config, dataset, found.as_ref());
+    let solved = direct::solve(&part, &settings, &Start::Flat, &mut on_progress)?;
     fail_if_stopped(recorder)?;
+    if found.is_none() {
+        let misfit = solved.misfits.last().copied().unwrap_or(f64::NAN);
+        recorder.note(format!(
+            "The probe was refined on {} near-field patterns in {} epochs of the direct solver: misfit {misfit:.4}.",
+            part.len(),
+            solved.misfits.len()
+        ));
+    }
     if let Some(probe) = solved.refined.probe {
         dataset.probe.clone_from(&probe);
-        found.probe = probe;
+        if let Some(found) = &mut found {
+            found.probe = probe;
+        }
     }
-    Ok(Some(found))
+    Ok(found)
 }
 
 /// Writes the table of trials into the run folder.

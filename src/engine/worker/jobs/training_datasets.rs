@@ -102,7 +102,7 @@ impl TrainingDatasets {
     pub(super) fn load_part(&self, path: &Path, config: &Config, epoch: usize) -> Result<Dataset> {
         let rows = self.large.as_ref().map_or(&[][..], |large| large.part(epoch));
         let mut part = Dataset::load_rows(path, &config.data, rows, Some(&self.whole.fingerprint))?;
-        if self.found_probe.is_some() {
+        if self.found_probe.is_some() || part.probe_is_estimated {
             part.probe.clone_from(&self.whole.probe);
         }
         // The validation patterns of each part are never trained on.

@@ -185,9 +185,15 @@ fn unit_verdict(interpretation: &Interpretation, is_whole: bool, squares_are_who
     )
 }
 
-/// Judges (n, N, N) amplitudes: empty patterns, centering, saturation.
+/// Judges (n, N, N) amplitudes: empty patterns, centering (of far-field patterns), saturation.
 /// `rows` are their indices in the file, `exclude` the patterns left out so far.
-pub(super) fn patterns(patterns: &Array3<f32>, rows: &[usize], exclude: &str, verdicts: &mut Vec<Verdict>) {
+pub(super) fn patterns(
+    patterns: &Array3<f32>,
+    rows: &[usize],
+    exclude: &str,
+    near_field: bool,
+    verdicts: &mut Vec<Verdict>,
+) {
     let count = patterns.len_of(Axis(0));
     let peaks: Vec<f32> =
         patterns.axis_iter(Axis(0)).into_par_iter().map(|p| p.iter().copied().fold(0.0, f32::max)).collect();
@@ -210,7 +216,9 @@ pub(super) fn patterns(patterns: &Array3<f32>, rows: &[usize], exclude: &str, ve
     if empty == count {
         return;
     }
-    verdicts.push(centering(&mean_intensity(patterns)));
+    if !near_field {
+        verdicts.push(centering(&mean_intensity(patterns)));
+    }
     verdicts.push(outlying(patterns, rows, exclude));
     verdicts.push(saturation(patterns, peaks.iter().copied().fold(0.0, f32::max)));
 }

@@ -99,7 +99,7 @@ pub(super) fn roles(file: &Hdf5File) -> Option<Roles> {
         mask: first(&["instrument_1/detector_1/mask", "data_1/mask"]).map(|key| (key, MaskGood::Auto)),
         cxi_mask: true,
         dark: first(&[&detector("data_dark")]),
-        geometry: Geometry { wavelength_m, distance_m, detector_pixel_m: pixel, object_pixel_m: None },
+        geometry: Geometry { wavelength_m, distance_m, detector_pixel_m: pixel, ..Geometry::default() },
         ..Roles::default()
     })
 }

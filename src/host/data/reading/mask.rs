@@ -41,7 +41,9 @@ impl GoodPixels {
 
     /// (N, N) mask of the finished patterns; `None` if there is no mask.
     pub fn finish(self, fit: &Fit, reading: &mut Reading) -> Option<Array2<bool>> {
-        let mask = match (self.window.map(|window| fit.mask(&window)), self.finished) {
+        let all_good = || Array2::from_elem((fit.window[0].len(), fit.window[1].len()), true);
+        let window = self.window.or_else(|| fit.has_unknown_border().then(all_good));
+        let mask = match (window.map(|window| fit.mask(&window)), self.finished) {
             (Some(mut mask), Some(finished)) => {
                 Zip::from(&mut mask).and(&finished).for_each(|all, one| *all &= *one);
                 mask

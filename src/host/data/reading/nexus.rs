@@ -104,6 +104,6 @@ fn geometry(file: &Hdf5File, problems: &mut Problems) -> Geometry {
         wavelength_m: energy.map(wavelength_of_ev).or(wavelength.filter(|length| *length > 0.0)),
         distance_m,
         detector_pixel_m: x.or(y).zip(y.or(x)).map(|(x, y)| [x, y]),
-        object_pixel_m: None,
+        ..Geometry::default()
     }
 }

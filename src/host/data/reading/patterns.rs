@@ -2,8 +2,9 @@
 
 use super::context::{Reading, Selection};
 use super::correction::Correction;
-use super::fit::{Fit, SUPPORTED_SIZES, options_text, size_options};
+use super::fit::{Fit, LARGEST_USUAL, SMALLEST, options_text, size_options};
 use super::layout::{Frames, Layout, cube_verdict, layout_of_cube};
+use super::read::fit_of;
 use super::role_keys::Roles;
 use super::source::Source;
 use super::training_folder::is_export;
@@ -48,7 +49,7 @@ pub(super) fn read_patterns(
     selection: Selection,
 ) -> Option<Patterns> {
     let config = reading.config;
-    let fit = Fit::new(frames.height, frames.width, config).ok()?;
+    let fit = fit_of(roles, frames, config).ok()?;
     let is_plain = fit.is_plain(frames.height, frames.width);
     judge_size(reading, &fit, frames, is_plain);
     if fit.size == 0 {
@@ -59,7 +60,7 @@ pub(super) fn read_patterns(
     let stored_rows = frames.stored_rows(&rows);
     let sample = sample(reading, frames, axis, &stored_rows)?;
     let meaning = meaning_of(reading, roles, frames, &sample)?;
-    frames.is_shifted = is_shifted(reading, frames, &sample, meaning.is_counts);
+    frames.is_shifted = !fit.near_field && is_shifted(reading, frames, &sample, meaning.is_counts);
     let frames = &*frames;
     let mut good = mask::read(reading, roles, frames, &fit, &stored_rows);
     let correction = Correction::read(reading, roles, frames, &fit, &mut good, meaning.is_counts)?;
@@ -109,7 +110,7 @@ pub(super) fn read_patterns(
     if let Some(mask) = &mask {
         inpaint(&mut diffraction, mask);
     }
-    checks::patterns(&diffraction, &stored_rows, &config.exclude, &mut reading.verdicts);
+    checks::patterns(&diffraction, &stored_rows, &config.exclude, fit.near_field, &mut reading.verdicts);
     Some(Patterns { diffraction, rows, mask, fit })
 }
 
@@ -242,25 +243,28 @@ fn judge_unwritten(reading: &mut Reading, frames: &Frames, constant: &[(usize, b
 
 /// Judges the size of the finished patterns and notes how it was obtained.
 fn judge_size(reading: &mut Reading, fit: &Fit, frames: &Frames, is_plain: bool) {
-    reading.judge(Verdict::pass(
-        "square patterns",
-        if is_plain {
-            format!("{0} × {0} pixels", fit.size)
-        } else {
-            format!("{0} × {0} pixels, from {1} × {2}", fit.size, frames.height, frames.width)
-        },
-    ));
-    reading.judge(if SUPPORTED_SIZES.contains(&fit.size) {
-        Verdict::pass("pattern size", format!("N = {}", fit.size))
+    const CHECK: &str = "pattern size";
+    let size = fit.size;
+    let found = if is_plain {
+        format!("{size} × {size} pixels")
     } else {
+        format!("{size} × {size} pixels, from {} × {}", frames.height, frames.width)
+    };
+    reading.judge(if size < SMALLEST || size % 2 == 1 {
+        Verdict::fail(CHECK, format!("The patterns have {size} × {size} pixels"))
+            .expected(format!("an even size of at least {SMALLEST}"))
+            .advice("Choose another size with --crop, --bin or --pad")
+    } else if size > LARGEST_USUAL {
         let options = size_options(frames.height, frames.width);
-        Verdict::fail("pattern size", format!("The patterns have {0} × {0} pixels", fit.size))
-            .expected("N = 64, 128 or 256")
+        Verdict::warn(CHECK, format!("The patterns are large, N = {size}: the reconstruction takes long"))
+            .expected(format!("N up to {LARGEST_USUAL}"))
             .advice(format!(
-                "Crop, bin or pad patterns and probe on reading (the direct beam stays at N/2): {}",
+                "Crop or bin patterns and probe on reading (the direct beam stays at N/2): {}",
                 options_text(&options)
             ))
             .fixes(options.iter().map(|(option, _)| option.fix()))
+    } else {
+        Verdict::pass(CHECK, found)
     });
     if !is_plain {
         reading.note(format!(
@@ -271,7 +275,11 @@ fn judge_size(reading: &mut Reading, fit: &Fit, frames: &Frames, is_plain: bool)
             fit.window[1].len(),
             fit.bin,
             fit.bin,
-            if fit.size > fit.inner { format!(", padded from {} with zeros", fit.inner) } else { String::new() },
+            match fit.inner {
+                [rows, columns] if rows == fit.size && columns == fit.size => String::new(),
+                [rows, columns] if fit.near_field => format!(", padded from {rows} × {columns} with masked pixels"),
+                [rows, columns] => format!(", padded from {rows} × {columns} with zeros"),
+            },
             fit.size
         ));
     }

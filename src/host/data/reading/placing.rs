@@ -20,8 +20,8 @@ pub(super) struct Placed {
     pub positions: Vec<[f64; 2]>,
     /// (x, y) side of an object pixel, m, if known.
     pub pixel_m: Option<[f64; 2]>,
-    /// Ratio of the object pixel of the finished patterns to that of the stored ones; 1 unless cropped or padded.
-    pub scale: f64,
+    /// (x, y) ratio of the object pixel of the finished patterns to that of the stored ones; 1 unless cropped or padded.
+    pub scale: [f64; 2],
     /// Where the size of an object pixel comes from, if positions were converted with it.
     pub origin: Option<String>,
 }
@@ -196,21 +196,20 @@ pub(super) fn in_meters(roles: &Roles, stored: &[[f64; 2]]) -> Option<Vec<[f64; 
     Some(stored.iter().map(|&position| roles.axes.map(|axis| along(axis, position))).collect())
 }
 
-/// Converts stored positions to object pixels of the finished patterns; `stored_side` is the height of the stored patterns.
+/// Converts stored positions to object pixels of the finished patterns; `size` is the (width, height) of the stored patterns.
 pub(super) fn place(
     reading: &mut Reading,
     roles: &Roles,
     geometry: &Geometry,
     fit: &Fit,
-    stored_side: usize,
+    size: [usize; 2],
     stored: &[[f64; 2]],
 ) -> Option<Placed> {
     const PIXEL: &str = "pixel size";
     let config = reading.config;
-    let side = fit.side();
-    let scale = stored_side as f64 / side;
+    let scale = if fit.near_field { [fit.bin as f64; 2] } else { size.map(|length| length as f64 / fit.side()) };
     let configured = config.geometry.pixel_size_m.map(|side| [side, side]);
-    let pixel_m = configured.or_else(|| geometry.pixel_m(stored_side, side));
+    let pixel_m = configured.or_else(|| geometry.pixel_m(size, fit));
     let nm = |length: f64| format!("{:.4} nm", length * 1e9);
     if let Some([x, y]) = pixel_m {
         let same = (x / y - 1.0).abs() < 1e-6;
@@ -241,9 +240,11 @@ pub(super) fn place(
             );
             return None;
         }
-        (None, _) if scale != 1.0 => {
-            reading.note(format!("Positions divided by {scale:.6}, the factor by which the object pixel grew"));
-            stored.iter().map(|position| position.map(|v| v / scale)).collect()
+        (None, _) if scale != [1.0; 2] => {
+            let [x, y] = scale;
+            let factor = if x == y { format!("{x:.6}") } else { format!("{x:.6} (x) and {y:.6} (y)") };
+            reading.note(format!("Positions divided by {factor}, the factor by which the object pixel grew"));
+            stored.iter().map(|position| [position[0] / x, position[1] / y]).collect()
         }
         (None, _) => stored.to_vec(),
     };
@@ -302,7 +303,7 @@ pub(super) fn place_for_object(roles: &Roles, stored: &[[f64; 2]], config: &Data
     let meters = in_meters(roles, stored)?;
     let (center, half) = (roles.object_center_m?, roles.object_half_px?);
     let positions = meters.iter().map(|&position| to_pixels(position, center, pixel, half)).collect();
-    Some(Placed { positions, pixel_m: Some(pixel), scale: 1.0, origin: None })
+    Some(Placed { positions, pixel_m: Some(pixel), scale: [1.0; 2], origin: None })
 }
 
 #[cfg(test)]

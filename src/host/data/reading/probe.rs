@@ -11,6 +11,7 @@ use crate::data::modes::with_modes;
 use crate::data::probe_mask::probe_mask;
 use crate::error::{Problem, Result};
 use crate::formats::npz::{read_npy_complex, shape_text};
+use crate::fourier::Propagation;
 use ndarray::{Array2, Array3, ArrayD, Axis, Ix3, IxDyn};
 use num_complex::Complex32;
 use std::io::Read;
@@ -56,6 +57,14 @@ pub(super) fn read_probe(
         return check_probe(reading, re, array, false, patterns, stored);
     }
     let patterns = patterns?;
+    let geometry = roles.geometry.with(&reading.config.geometry);
+    if let Some(propagation @ Propagation::NearField { .. }) = geometry.propagation(&patterns.fit) {
+        reading.judge(Verdict::pass(
+            "probe",
+            "none in the file: it starts from the mean pattern, carried back to the sample, and is refined",
+        ));
+        return Some(probe_guess::near_field(&patterns.diffraction, propagation));
+    }
     reading.judge(
         Verdict::warn(
             "probe",
@@ -157,9 +166,9 @@ fn check_probe(
     let probe = to_modes(reading, array, &text).filter(|probe| {
         let (modes, h, w) = probe.dim();
         let fits_stored = patterns.zip(stored).is_some_and(|(patterns, [height, width])| {
-            h == patterns.fit.window[0].len() || (height == width && h == height)
+            [h, w] == patterns.fit.window.each_ref().map(|range| range.len()) || [h, w] == [height, width]
         });
-        modes > 0 && h > 0 && h == w && (size.is_none_or(|size| size == h) || fits_stored)
+        modes > 0 && h > 0 && (h == w && size.is_none_or(|size| size == h) || fits_stored)
     });
     let Some(probe) = probe else {
         let expected = match size {
@@ -180,7 +189,7 @@ fn check_probe(
         reading.note("The probe is real; its phase is set to zero");
     }
     let probe = match patterns {
-        Some(patterns) if probe.dim().1 != patterns.fit.size => {
+        Some(patterns) if (probe.dim().1, probe.dim().2) != (patterns.fit.size, patterns.fit.size) => {
             reading.note(format!("The probe was resampled from {text} to the size of the patterns"));
             let fitted: Vec<Array2<Complex32>> =
                 probe.axis_iter(Axis(0)).map(|mode| patterns.fit.probe(&mode.to_owned())).collect();

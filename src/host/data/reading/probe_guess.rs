@@ -1,6 +1,7 @@
 //! Initial probe for data without one (A§9.3).
 
 use super::fit::centered_fft;
+use crate::fourier::{Propagation, Propagator, Scratch};
 use ndarray::{Array2, Array3, Axis};
 use num_complex::Complex32;
 use rustfft::FftDirection;
@@ -34,6 +35,21 @@ pub(super) fn from_patterns(patterns: &Array3<f32>) -> Array3<Complex32> {
     });
     let factor = default_probe(n).sum() / shape.sum();
     shape.mapv(|value| Complex32::new((value * factor) as f32, 0.0)).insert_axis(Axis(0))
+}
+
+/// (1, N, N) probe of near-field patterns (n, N, N): the mean amplitude on the detector, propagated back to the sample. The
+/// shadow of the sample moves with the scan and averages out.
+pub(super) fn near_field(patterns: &Array3<f32>, propagation: Propagation) -> Array3<Complex32> {
+    let (count, side, _) = patterns.dim();
+    let propagator = Propagator::new(side, propagation);
+    let mean = patterns.sum_axis(Axis(0)) / count.max(1) as f32;
+    let mut field = vec![Complex32::default(); side * side];
+    for ((row, column), &amplitude) in mean.indexed_iter() {
+        field[propagator.index_of(row, column)] = Complex32::new(amplitude / side as f32, 0.0);
+    }
+    let mut probe = vec![Complex32::default(); side * side];
+    propagator.inverse(&mut field, &mut probe, &mut Scratch::default());
+    Array3::from_shape_fn((1, side, side), |(_, row, column)| probe[row * side + column])
 }
 
 /// (N, N) blurred disk: where the Gaussian of width N / (0.7 π²) exceeds one half, smoothed over one pixel.

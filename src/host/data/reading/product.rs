@@ -330,8 +330,8 @@ pub(super) fn roles(file: &Hdf5File) -> Option<Roles> {
         geometry: Geometry {
             wavelength_m: energy.map(wavelength_of_ev),
             distance_m: file.root_number(&["detector_object_distance_m"]).filter(|distance| *distance > 0.0),
-            detector_pixel_m: None,
             object_pixel_m: pair("object", "pixel_width_m", "pixel_height_m"),
+            ..Geometry::default()
         },
         object_center_m: pair("object", "center_x_m", "center_y_m").or(Some([0.0, 0.0])),
         object_half_px: file.array("object").and_then(|object| half(&object.shape)),

@@ -2,7 +2,7 @@
 
 use super::context::{Reading, Selection};
 use super::fit::Fit;
-use super::geometry::far_field;
+use super::geometry::{far_field, near_field};
 use super::layout::{self, Frames};
 use super::placing::{self, Placed};
 use super::role_keys::{Roles, Unit};
@@ -10,6 +10,7 @@ use super::source::Source;
 use super::verdict::{Status, Verdict};
 use super::{checks, exclusion, optional, patterns, position_file, position_sets, probe, required_arrays};
 use crate::config::{DataConfig, Orientation, Unmatched};
+use crate::fourier::Propagation;
 use ndarray::{Array2, Array3};
 use num_complex::Complex32;
 use std::path::Path;
@@ -45,6 +46,8 @@ pub(in crate::data) struct Content {
     pub mask: Option<Array2<bool>>,
     /// Side of an object pixel, m.
     pub pixel_size_m: Option<f64>,
+    /// Propagation to the detector.
+    pub propagation: Propagation,
 }
 
 /// Position (x, y) of each pattern, in object pixels, and the size of the finished patterns, without reading a pattern; `None` if
@@ -53,7 +56,7 @@ pub(in crate::data) fn positions_and_size(source: &mut Source, config: &DataConf
     let mut reading = Reading::new(source, config);
     let mut roles = required_arrays::find_roles(&mut reading);
     let (frames, stored) = arrange(&mut reading, &mut roles)?;
-    let fit = Fit::new(frames.height, frames.width, config).ok()?;
+    let fit = fit_of(&roles, &frames, config).ok()?;
     let placed = place(&mut reading, &roles, &frames, &stored)?;
     (placed.positions.len() == frames.count).then_some((placed.positions, fit.size))
 }
@@ -97,7 +100,7 @@ fn read_content(reading: &mut Reading, selection: Selection) -> Option<Content> 
         checks::scan(positions, size, probe.as_ref(), origin, &mut reading.verdicts);
     }
     let keeps_object =
-        config.orientation == Orientation::Plain && placed.as_ref().is_none_or(|placed| placed.scale == 1.0);
+        config.orientation == Orientation::Plain && placed.as_ref().is_none_or(|placed| placed.scale == [1.0; 2]);
     let object = if keeps_object || roles.object.is_none() {
         optional::read_object(reading, roles.object.as_deref())
     } else {
@@ -110,6 +113,7 @@ fn read_content(reading: &mut Reading, selection: Selection) -> Option<Content> 
     }
     let nphotons = optional::read_metadata(reading, size);
     let (patterns, placed, probe) = (patterns?, placed?, probe?);
+    let propagation = roles.geometry.with(&config.geometry).propagation(&patterns.fit)?;
     Some(Content {
         positions: patterns.rows.iter().filter_map(|&row| placed.positions.get(row).copied()).collect(),
         total: placed.positions.len(),
@@ -123,6 +127,7 @@ fn read_content(reading: &mut Reading, selection: Selection) -> Option<Content> 
         nphotons,
         mask: patterns.mask,
         pixel_size_m: placed.pixel_m.map(|[x, y]| (x * y).sqrt()),
+        propagation,
     })
 }
 
@@ -182,8 +187,9 @@ fn arrange(reading: &mut Reading, roles: &mut Roles) -> Option<(Frames, Vec<[f64
         stored.into_iter().enumerate().filter(|(at, _)| !excluded.contains(at)).map(|(_, position)| position).collect();
     if roles.unit == Unit::Unknown {
         let geometry = roles.geometry.with(&config.geometry);
-        let fit = Fit::new(frames.height, frames.width, config).map_err(|verdict| reading.judge(verdict)).ok()?;
-        let pixel = config.geometry.pixel_size_m.or_else(|| Some(geometry.pixel_m(frames.height, fit.side())?[0]));
+        let fit = fit_of(roles, &frames, config).map_err(|verdict| reading.judge(verdict)).ok()?;
+        let size = [frames.width, frames.height];
+        let pixel = config.geometry.pixel_size_m.or_else(|| Some(geometry.pixel_m(size, &fit)?[0]));
         roles.unit = position_file::find_unit(reading, &stored, pixel, fit.size)?;
     }
     Some((frames, stored))
@@ -193,10 +199,18 @@ fn arrange(reading: &mut Reading, roles: &mut Roles) -> Option<(Frames, Vec<[f64
 fn place(reading: &mut Reading, roles: &Roles, frames: &Frames, stored: &[[f64; 2]]) -> Option<Placed> {
     let config = reading.config;
     let geometry = roles.geometry.with(&config.geometry);
-    if let (Some(meters), true) = (placing::in_meters(roles, stored), config.geometry.pixel_size_m.is_none()) {
+    let near = geometry.is_near_field();
+    if let (Some(meters), true) = (placing::in_meters(roles, stored), config.geometry.pixel_size_m.is_none() && !near) {
         reading.verdicts.extend(far_field(&geometry, &meters));
     }
-    let fit = Fit::new(frames.height, frames.width, config).map_err(|verdict| reading.judge(verdict)).ok()?;
-    reading.verdicts.extend(roles.geometry.contradiction(&config.geometry, frames.height, fit.side()));
-    placing::place(reading, roles, &geometry, &fit, frames.height, stored)
+    let fit = fit_of(roles, frames, config).map_err(|verdict| reading.judge(verdict)).ok()?;
+    reading.verdicts.extend(near_field(&geometry, &fit));
+    let size = [frames.width, frames.height];
+    reading.verdicts.extend(roles.geometry.contradiction(&config.geometry, size, &fit));
+    placing::place(reading, roles, &geometry, &fit, size, stored)
+}
+
+/// Crop, bin and pad of the patterns as configured.
+pub(super) fn fit_of(roles: &Roles, frames: &Frames, config: &DataConfig) -> Result<Fit, Verdict> {
+    Fit::new(frames.height, frames.width, config, roles.geometry.with(&config.geometry).is_near_field())
 }

@@ -138,14 +138,13 @@ const PROBE_PARTS: [[&str; 2]; 5] = [
 
 /// Roles by the keys of an NPZ dataset (A§1.1), which HDF5 and MATLAB files may have, too.
 fn by_keys(source: &mut Source) -> Roles {
-    let pixel_size = match source.array("pixel_size_m") {
-        Some(info) if info.numeric && info.real => source.read_f64("pixel_size_m").ok(),
-        _ => None,
+    let mut number = |key: &str| {
+        source.array(key).filter(|info| info.numeric && info.real)?;
+        let value = source.read_f64(key).ok()?.first().copied();
+        value.filter(|value| value.is_finite() && *value > 0.0)
     };
-    let pixel_size = pixel_size
-        .and_then(|size| size.first().copied())
-        .filter(|size| size.is_finite() && *size > 0.0)
-        .map(|side| [side, side]);
+    let object_pixel_m = number("pixel_size_m").map(|side| [side, side]);
+    let fresnel_number = number("fresnel_number");
     let first = |names: &[&str]| names.iter().find(|name| source.array(name).is_some()).map(|name| (*name).to_owned());
     let positions = match (first(&["xcoords"]), first(&["ycoords"])) {
         (Some(x), Some(y)) => Some(PositionKeys::Pair { x, y }),
@@ -167,7 +166,7 @@ fn by_keys(source: &mut Source) -> Roles {
             };
             (key, good)
         }),
-        geometry: Geometry { object_pixel_m: pixel_size, ..Geometry::default() },
+        geometry: Geometry { object_pixel_m, fresnel_number, ..Geometry::default() },
         ..Roles::default()
     }
 }
@@ -249,7 +248,7 @@ fn ptyd(file: &Hdf5File) -> Option<Roles> {
             wavelength_m: energy_ev.map(wavelength_of_ev),
             distance_m,
             detector_pixel_m,
-            object_pixel_m: None,
+            ..Geometry::default()
         },
         ..Roles::default()
     })

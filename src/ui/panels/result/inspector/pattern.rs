@@ -47,7 +47,8 @@ impl Compared {
         let refined = result.refined.as_ref();
         let probe = refined.and_then(|refined| refined.probe.as_ref()).unwrap_or(&dataset.probe);
         let object = result.reconstruction.object.view();
-        let mut calculated = calculated_pattern(object, result.reconstruction.origin_xy, probe.view(), position)?;
+        let origin = result.reconstruction.origin_xy;
+        let mut calculated = calculated_pattern(object, origin, probe.view(), position, dataset.propagation)?;
         let beam = refined.and_then(|refined| refined.intensities.as_ref()?.get(index).copied());
         let scale = beam.unwrap_or(1.0).sqrt() as f32;
         calculated.mapv_inplace(|amplitude| amplitude * scale);
@@ -326,7 +327,9 @@ mod tests {
         let probe = Array3::from_elem((1, 8, 8), Complex32::new(1.0, 0.0));
         let position = result.positions[1];
         let (object, origin) = (result.reconstruction.object.clone(), result.reconstruction.origin_xy);
-        let truth = calculated_pattern(object.view(), origin, probe.view(), position).unwrap();
+        let truth =
+            calculated_pattern(object.view(), origin, probe.view(), position, crate::fourier::Propagation::FarField)
+                .unwrap();
         let mut diffraction = Array3::zeros((count, 8, 8));
         diffraction.index_axis_mut(Axis(0), 1).assign(&truth.mapv(|amplitude| 2.0 * amplitude));
         let weak = probe.mapv(|value| value * 0.5);
