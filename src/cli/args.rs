@@ -4,6 +4,7 @@ use super::bench::BenchArgs;
 use super::compare::CompareArgs;
 use super::config::ConfigArgs;
 use super::devices::DevicesArgs;
+use super::diagnose::DiagnoseArgs;
 use super::evaluate::EvaluateArgs;
 use super::export::ExportArgs;
 use super::export_weights::ExportWeightsArgs;
@@ -55,6 +56,8 @@ pub(super) enum Task {
     Sweep(SweepArgs),
     /// Show the contents of a dataset and check whether it can be used
     Inspect(InspectArgs),
+    /// Find out by quick trials why a dataset gives no picture, and which settings help
+    Diagnose(DiagnoseArgs),
     /// Simulate a dataset with a known object
     Simulate(SimulateArgs),
     /// List the available devices

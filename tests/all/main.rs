@@ -24,5 +24,6 @@ mod resume;
 mod simulation;
 mod supply;
 mod torch_interchange;
+mod verdict;
 mod watch;
 mod weights;
