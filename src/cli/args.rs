@@ -5,6 +5,7 @@ use super::compare::CompareArgs;
 use super::completions::CompletionsArgs;
 use super::config::ConfigArgs;
 use super::devices::DevicesArgs;
+use super::diagnose::DiagnoseArgs;
 use super::evaluate::EvaluateArgs;
 use super::export::ExportArgs;
 use super::export_weights::ExportWeightsArgs;
@@ -57,6 +58,8 @@ pub(super) enum Task {
     Sweep(SweepArgs),
     /// Show the contents of a dataset and check whether it can be used
     Inspect(InspectArgs),
+    /// Find out by quick trials why a dataset gives no picture, and which settings help
+    Diagnose(DiagnoseArgs),
     /// Simulate a dataset with a known object
     Simulate(SimulateArgs),
     /// List the available devices

@@ -8,7 +8,7 @@ use super::report;
 use crate::error::{Error, Result};
 use crate::session::{JobProgress, Status};
 use crate::worker::Worker;
-use crate::worker::message::{Event, EventKind, Job, JobOutcome};
+use crate::worker::message::{Event, EventKind, Job, JobOutcome, Trust};
 
 /// A worker and the display of its progress.
 pub(super) struct Jobs {
@@ -107,7 +107,7 @@ impl Jobs {
 /// # Errors
 /// The error of the job.
 pub(super) fn run_one(job: Job, notes: &[String], output: OutputArgs) -> Result<u8> {
-    let keeps_result = !matches!(job, Job::Simulate { .. });
+    let keeps_result = !matches!(job, Job::Simulate { .. } | Job::Diagnose { .. });
     let mut jobs = Jobs::start_with(output.is_silent(), keeps_result)?;
     notes.iter().for_each(|note| jobs.print(note));
     let session = jobs.run_observed(job, &mut |jobs, event| {
@@ -144,6 +144,13 @@ fn line_for(kind: &EventKind) -> Option<String> {
         EventKind::Folder { path } => Some(format!("Folder: {}", path.display())),
         EventKind::Note { text } => Some(format!("Note: {text}")),
         EventKind::Warning { text } => Some(format!("Warning: {text}")),
+        EventKind::Trial(trial) => Some(format!(
+            "Trial: {}: misfit of patterns left out {:.4}, unexplained relative to the data as they are {:.2}",
+            trial.name, trial.held_out_misfit, trial.relative
+        )),
+        EventKind::Reliability(found) if found.verdict != Trust::Reliable => {
+            Some(format!("Verdict: {}. {}. {}.", found.verdict.name(), found.reason, found.advice))
+        }
         _ => None,
     }
 }

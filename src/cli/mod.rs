@@ -13,6 +13,7 @@ mod completions;
 mod config;
 mod console;
 mod devices;
+mod diagnose;
 mod evaluate;
 mod export;
 mod export_weights;
@@ -70,6 +71,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Task::Evaluate(args)) => evaluate::evaluate(&args),
         Some(Task::Compare(args)) => compare::compare(&args),
         Some(Task::Sweep(args)) => sweep::sweep(&args),
+        Some(Task::Diagnose(args)) => diagnose::diagnose(args),
         Some(Task::Inspect(args)) => inspect::inspect(&args),
         Some(Task::Simulate(args)) => simulate::simulate(args),
         Some(Task::Devices(args)) => devices::devices(&args),

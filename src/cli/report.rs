@@ -3,7 +3,7 @@
 use super::progress::duration;
 use crate::session::JobProgress;
 use crate::worker::message::JobKind;
-use crate::worker::message::{JobOutcome, Summary};
+use crate::worker::message::{Diagnosis, JobOutcome, Summary};
 
 /// Outcome, files, quality, device and time of a finished job.
 pub(super) fn report(session: &JobProgress, summary: &Summary) -> String {
@@ -38,9 +38,17 @@ pub(super) fn report(session: &JobProgress, summary: &Summary) -> String {
         row("dataset", data.path.display().to_string());
         row("patterns", format!("{n} of {side} × {side}", n = data.n, side = data.side));
     }
+    if let Some(diagnosis) = &summary.diagnosis {
+        lines.push(diagnosed(diagnosis));
+        return lines.join("\n");
+    }
     let quality = quality(summary);
     if !quality.is_empty() {
         row("quality", quality);
+    }
+    if let Some(found) = &summary.reliability {
+        let advice = if found.advice.is_empty() { String::new() } else { format!(" {}.", found.advice) };
+        row("verdict", format!("{}. {}.{advice}", found.verdict.name().to_uppercase(), found.reason));
     }
     let refined = refined(summary);
     if !refined.is_empty() {
@@ -73,6 +81,21 @@ pub(super) fn report(session: &JobProgress, summary: &Summary) -> String {
     let times: Vec<_> = times.into_iter().filter_map(|(name, s)| Some(format!("{name} {}", duration(s?)))).collect();
     let rate = summary.patterns_per_second.map_or_else(String::new, |rate| format!(", {rate:.0} patterns/s"));
     row("time", format!("{}{rate}", times.join(", ")));
+    lines.join("\n")
+}
+
+/// The trials, best last in the eye of the reader: relative misfit, name and settings of each, and the conclusion.
+fn diagnosed(diagnosis: &Diagnosis) -> String {
+    let mut lines = vec!["\n  relative  held-out R  trial".to_owned()];
+    for (number, trial) in diagnosis.trials.iter().enumerate() {
+        let mark = if Some(number) == diagnosis.best { "*" } else { " " };
+        let row =
+            format!("{mark} {:>8.2}  {:>10.4}  {number:>2} {}", trial.relative, trial.held_out_misfit, trial.name);
+        let arguments = trial.arguments();
+        let arguments = if arguments.chars().count() > 90 { String::new() } else { arguments };
+        lines.push(format!("{row:<64} {arguments}").trim_end().to_owned());
+    }
+    lines.push(format!("\n{}", diagnosis.conclusion()));
     lines.join("\n")
 }
 

@@ -160,6 +160,8 @@ pub enum Action {
     },
     /// Delete a preset of the user.
     DeletePreset(String),
+    /// Find out by quick trials what is wrong with the open dataset.
+    Diagnose,
     /// Train, then reconstruct.
     Start,
     /// Reconstruct the dataset with the loaded bundle.

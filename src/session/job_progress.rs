@@ -3,7 +3,7 @@
 use super::watched_files::WatchedFiles;
 use crate::worker::message::{
     DatasetSummary, DeviceInfo, EpochPoint, Event, EventKind, Failure, FileStatus, JobKind, JobOutcome, Progress,
-    Stage, Summary,
+    Reliability, Stage, Summary, Trial,
 };
 use std::path::PathBuf;
 
@@ -66,6 +66,10 @@ pub struct JobProgress {
     pub notes: Vec<String>,
     /// Warnings, in order.
     pub warnings: Vec<String>,
+    /// How far the result can be trusted, once judged.
+    pub reliability: Option<Reliability>,
+    /// Trials of a diagnosis so far.
+    pub trials: Vec<Trial>,
     /// Paths of the files written, in order, each once.
     pub saved: Vec<PathBuf>,
     /// Files of a watched folder.
@@ -102,6 +106,8 @@ impl JobProgress {
                 self.add_curve_point(progress);
             }
             EventKind::Epoch(point) => self.history.push(point.clone()),
+            EventKind::Reliability(found) => self.reliability = Some((**found).clone()),
+            EventKind::Trial(trial) => self.trials.push((**trial).clone()),
             EventKind::Saved { path } => {
                 if !self.saved.contains(path) {
                     self.saved.push(path.clone());

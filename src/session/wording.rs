@@ -3,12 +3,14 @@
 use crate::config::Config;
 
 /// Reworded programs of the command line.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("`ptychoscope inspect` lists them", "the table of arrays lists them"),
     ("list them with `ptychoscope inspect`", "the checks below list them"),
     ("ssign the arrays with --set", "ssign the arrays under “Use as” in the table, or with --set"),
     ("Store the missing arrays under these names; an array", "An array"),
     ("Check the dataset with `ptychoscope inspect`", "Check the dataset in the Data panel"),
+    ("with `ptychoscope diagnose`", "with Diagnose in the Data panel"),
+    ("refine the result with `ptychoscope polish`", "polish the result"),
 ];
 
 /// The text with the labels of the form in place of `--set PATH=VALUE` and flags: `--set data.mapping.x=KEY` is “X key”.

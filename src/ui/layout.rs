@@ -114,7 +114,7 @@ impl Behavior<Pane> for Drawer<'_> {
         let done = match pane.step() {
             Some(Step::Data) => self.state.dataset.as_ref().is_some_and(|dataset| dataset.patterns.is_some()),
             Some(Step::Train) => {
-                let other = matches!(self.state.job.kind, Some(JobKind::Simulate | JobKind::Watch));
+                let other = matches!(self.state.job.kind, Some(JobKind::Simulate | JobKind::Watch | JobKind::Diagnose));
                 matches!(self.state.job.status, Status::Finished(_)) && !other && self.state.job_is_of_dataset()
             }
             Some(Step::Result) => self.state.has_result_of_dataset(),

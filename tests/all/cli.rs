@@ -51,6 +51,7 @@ fn help_names_the_subcommands_and_without_a_display_the_window_says_what_to_do()
         "train",
         "infer",
         "inspect",
+        "diagnose",
         "devices",
         "config",
         "gui",

@@ -25,5 +25,6 @@ mod resume;
 mod simulation;
 mod supply;
 mod torch_interchange;
+mod verdict;
 mod watch;
 mod weights;

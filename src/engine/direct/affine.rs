@@ -37,8 +37,9 @@ pub struct CorrectedScan {
     pub positions: Vec<[f64; 2]>,
     /// Change of the scale along y and x, in percent.
     pub scale_percent: [f64; 2],
-    /// Rotation from x to y, degrees, and shear (half the change of the angle between the axes), degrees.
+    /// Rotation from x to y, degrees.
     pub rotation_degrees: f64,
+    /// Shear: half the change of the angle between the axes, degrees.
     pub shear_degrees: f64,
     /// Misfit relative to ΣI before and after, of short reconstructions.
     pub misfits: [f64; 2],

@@ -13,21 +13,27 @@
 //!
 //! * `wave`: forward model, misfit and gradient of one pattern. * `solver`: the object. * `refine`: probe, positions
 //!   and intensities. * `on_device`: the work per pattern as tensors on a GPU. * `variation`: total variation.
-//! * `orientation`: test of the eight scan orientations. * `probe_search`: the probe of a scan that has none. * `central`: the
-//!   patterns on which both try. * `affine`: wrong scale, rotation and shear of the scan.
+//! * `orientation`: test of the eight scan orientations. * `probe_search`: the probe of a scan that has none. *
+//!   `diagnosis`: trials that find a fault of a scan. * `reliability`: how far a result can be trusted. * `central`, `trial`: the
+//!   patterns of a trial, and its judgment by those left out. * `affine`: wrong scale, rotation and shear of the scan.
 
 mod affine;
 mod central;
+mod diagnosis;
 mod on_device;
 mod orientation;
 mod probe_search;
 mod refine;
+mod reliability;
 mod solver;
+mod trial;
 mod variation;
 mod wave;
 
 pub use affine::{CorrectedScan, correct_distortion};
 pub use central::central_patterns;
+pub use diagnosis::{Attempt, attempt, outliers, scaled, search_scale};
 pub use orientation::{OrientationScore, Orientations, score_orientations};
 pub use probe_search::{ProbeSearch, ProbeTrial, search_probe};
+pub use reliability::{Evidence, Reliability, Trust, judge};
 pub use solver::{Solution, Start, solve, solve_on, solve_on_faster};

@@ -6,13 +6,12 @@
 //! refinement is made from some neighboring patterns, and judged by patterns that were left out of it: the misfit of the
 //! fitted patterns alone prefers false minima. The best curvatures are then resolved more finely and continued.
 
-use super::central::nearest_to_center;
 use super::solver::{Start, solve};
+use super::trial::{held_out_misfit, split};
 use crate::config::DirectConfig;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::fourier::{Fft2, swap_halves};
-use crate::metrics::consistency_r;
 use ndarray::{Array2, Array3, Axis};
 use num_complex::Complex32;
 use serde::Serialize;
@@ -146,16 +145,8 @@ impl Search<'_> {
         let mut within = |share: f64, _: Option<f64>| on_progress((done + share) / planned, &shown);
         let solved = solve(&self.fitted, &config, &Start::Flat, &mut within)?;
         self.stopped = solved.stopped;
+        let held_out_misfit = held_out_misfit(&solved, &self.held_out)?;
         let probe = solved.refined.probe.unwrap_or_else(|| start.clone());
-        let held_out_misfit = consistency_r(
-            solved.reconstruction.object.view(),
-            solved.reconstruction.origin_xy,
-            probe.view(),
-            self.held_out.diffraction.view(),
-            &self.held_out.positions,
-            self.held_out.mask.as_ref().map(|mask| mask.view()),
-            self.held_out.propagation,
-        )?;
         let misfit = solved.misfits.last().copied().unwrap_or(f64::INFINITY);
         self.trials.push((ProbeTrial { held_out_misfit, misfit, ..trial }, probe));
         Ok(())
@@ -260,26 +251,17 @@ pub fn search_probe(
     on_progress: &mut dyn FnMut(f64, &[ProbeTrial]) -> bool,
 ) -> Result<Option<ProbeSearch>> {
     let count = PATTERNS.min(PIXELS / dataset.patch_size().pow(2).max(1)).max(FEWEST);
-    let chosen = nearest_to_center(dataset, count);
-    if chosen.len() < FEWEST {
+    if dataset.len() < FEWEST {
         return Ok(None);
     }
-    // Patterns at the border have neighbors on one side only: only inner ones are left out of the fit.
-    let inner = chosen.len() / 2;
-    let part = |held_out: bool| -> Vec<usize> {
-        let is_held_out = |rank: usize| rank < inner && rank % HELD_OUT == HELD_OUT / 2;
-        let of = chosen.iter().enumerate().filter(|(rank, _)| is_held_out(*rank) == held_out);
-        let mut of: Vec<usize> = of.map(|(_, at)| *at).collect();
-        of.sort_unstable();
-        of
-    };
+    let [fitted, held_out] = split(dataset, count, HELD_OUT);
     let pupil = pupil_of(dataset);
     let radius = pupil_radius(&pupil).max(0.5 / dataset.patch_size() as f64);
     let step = PHASE_STEP / radius.powi(2);
     let steps = (LARGEST_RADIUS * dataset.patch_size() as f64 / 2.0 / radius / step).ceil().max(2.0) as i64;
     let mut search = Search {
-        fitted: dataset.subset(&part(false)),
-        held_out: dataset.subset(&part(true)),
+        fitted: dataset.subset(&fitted),
+        held_out: dataset.subset(&held_out),
         trials: Vec::new(),
         planned: (2 * steps + 1) as usize + 18,
         on_progress,

@@ -194,11 +194,19 @@ fn read(path: &Path, name: String) -> Result<ReconstructionMetrics> {
         amplitude_correlation: None,
         evaluation: None,
         split_half: None,
-        notes: Vec::new(),
+        notes: verdict_of(path).into_iter().collect(),
         losses: losses.map_or_else(Vec::new, |text| losses_in(&text)),
         reconstruction,
         aligned: None,
     })
+}
+
+/// The verdict of the run on its own result, as a sentence.
+fn verdict_of(path: &Path) -> Option<String> {
+    let bytes = std::fs::read(run_folder(path)?.summary()).ok()?;
+    let summary: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    let part = |key: &str| summary.pointer(&format!("/reliability/{key}"))?.as_str();
+    Some(format!("Verdict {}. {}.", part("verdict")?, part("reason")?))
 }
 
 /// Epoch and training loss from the text of a `history.csv`; rows without numbers are skipped.

@@ -4,11 +4,13 @@
 
 pub use super::control::Switch;
 pub use super::device::{AdapterInfo, AdapterKind, DRIVER_HINT, DeviceInfo};
+pub use super::diagnosis::{Diagnosis, Thumbnail, Trial};
 pub use super::pace::LivePace;
 pub use super::summary::{JobKind, JobOutcome, Summary, SummaryDataset};
 pub use super::watched_file::{FileStatus, WatchedFile};
 pub use crate::checkpoint::Destination;
 pub use crate::control::Control;
+pub use crate::direct::{Reliability, Trust};
 pub use crate::simulate::Sources;
 pub use crate::train::EpochRecord as EpochPoint;
 
@@ -100,6 +102,15 @@ pub enum Job {
         /// Time for which a file must be unchanged before it is read.
         settle: Duration,
     },
+    /// Find out by quick trials what is wrong with a dataset.
+    Diagnose {
+        /// Path of the dataset.
+        dataset: PathBuf,
+        /// Location of the folder for table and pictures; `None` writes none.
+        output_dir: Option<Destination>,
+        /// Effective configuration, of which only the reading of the data applies.
+        config: Box<Config>,
+    },
     /// Simulate a dataset and write it.
     Simulate {
         /// Path of the dataset to write.
@@ -121,6 +132,7 @@ impl Job {
             Self::Polish { .. } => JobKind::Polish,
             Self::Resume { .. } => JobKind::Resume,
             Self::Watch { .. } => JobKind::Watch,
+            Self::Diagnose { .. } => JobKind::Diagnose,
             Self::Simulate { .. } => JobKind::Simulate,
         }
     }
@@ -181,6 +193,10 @@ pub enum EventKind {
     Progress(Progress),
     /// An epoch ended.
     Epoch(EpochPoint),
+    /// How far the result can be trusted.
+    Reliability(Box<Reliability>),
+    /// A trial of a diagnosis ended.
+    Trial(Box<Trial>),
     /// A file was written.
     Saved {
         /// Path of the file.
@@ -206,6 +222,8 @@ pub enum Stage {
     ScanCorrection,
     /// Training the network, or solving directly.
     Training,
+    /// Making the trials of a diagnosis.
+    Diagnosing,
     /// Predicting and stitching.
     Reconstructing,
     /// Writing results.
@@ -224,6 +242,7 @@ impl Stage {
             Self::ProbeSearch => "Searching the probe",
             Self::ScanCorrection => "Correcting the scan positions",
             Self::Training => "Training",
+            Self::Diagnosing => "Diagnosing",
             Self::Reconstructing => "Reconstructing",
             Self::Saving => "Saving",
             Self::Simulating => "Simulating",

@@ -6,6 +6,7 @@
 mod context;
 pub mod control;
 pub mod device;
+mod diagnosis;
 pub mod estimate;
 pub(crate) mod guard;
 mod jobs;

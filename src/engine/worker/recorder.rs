@@ -118,6 +118,9 @@ impl<'a> Recorder<'a> {
                 self.log(&format!("warning: {text}"));
                 self.state.borrow_mut().warnings.push(text.clone());
             }
+            EventKind::Reliability(found) => {
+                self.log(&format!("verdict {}: {}. {}", found.verdict.name(), found.reason, found.advice));
+            }
             EventKind::Stage { stage } => self.log(&stage.label().to_lowercase()),
             EventKind::Epoch(point) => {
                 let validation =

@@ -1,7 +1,8 @@
 //! Summary of a job: the content of `summary.json`.
 
 use super::device::DeviceInfo;
-use crate::direct::ProbeTrial;
+use super::diagnosis::Diagnosis;
+use crate::direct::{ProbeTrial, Reliability};
 use crate::train;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,6 +25,8 @@ pub enum JobKind {
     Resume,
     /// Reconstruction of datasets as they arrive in a folder.
     Watch,
+    /// Diagnosis of a dataset.
+    Diagnose,
     /// Simulation of a dataset.
     Simulate,
 }
@@ -38,6 +41,7 @@ impl JobKind {
             Self::Polish => "polish",
             Self::Resume => "resume",
             Self::Watch => "watch",
+            Self::Diagnose => "diagnose",
             Self::Simulate => "simulate",
         }
     }
@@ -159,6 +163,10 @@ pub struct Summary {
     pub position_shift_max_px: Option<f64>,
     /// RMS deviation of the refined intensity scales from 1.
     pub intensity_spread: Option<f64>,
+    /// How far the result can be trusted.
+    pub reliability: Option<Reliability>,
+    /// Trials of a diagnosis, and the settings that help.
+    pub diagnosis: Option<Diagnosis>,
     /// Paths of the files written, in order.
     pub files: Vec<PathBuf>,
     /// What is questionable about the input or the result.
@@ -210,6 +218,7 @@ mod tests {
             JobKind::Polish,
             JobKind::Resume,
             JobKind::Watch,
+            JobKind::Diagnose,
             JobKind::Simulate,
         ];
         for kind in kinds {

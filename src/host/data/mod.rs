@@ -41,6 +41,7 @@ pub use modes::{orthogonalize, with_modes};
 pub use normalize::{mean_counts, normalization_factor};
 pub use prepare::{metadata_of, record};
 pub use probe_mask::probe_mask;
+pub use reading::exclusion::extended as excluding;
 pub use reading::inspect::{inspect, inspect_with, list};
 pub use reading::mask_file::mask_file_bytes;
 pub use reading::placing::reorient;

@@ -29,7 +29,7 @@ pub use png::{Labels, PREFERRED_SIDE, encode_gray16, encode_rgba, render};
 pub use profile::line_profile;
 pub use ramp::{RampFit, remove_ramp};
 pub use scale_bar::{ScaleBar, length_text, scale_bar};
-pub use sheet::{Bar, Sheet, arrange, sheet};
+pub use sheet::{Bar, Sheet, arrange, contact_sheet, sheet};
 pub use text::short_number;
 pub use tiff::encode_tiff_f32;
 pub use tone::{Blanks, Scale, Tone, paint_complex, phase_difference, scatter_map};

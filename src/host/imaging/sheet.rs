@@ -1,10 +1,11 @@
 //! Composition of several images into one, each with its color bar and scale bar, for export as displayed.
 
 use super::colormap::Colormap;
-use super::png::PREFERRED_SIDE;
+use super::png::{PREFERRED_SIDE, encode_rgba};
 use super::scale_bar::ScaleBar;
 use super::text::{GLYPH_HEIGHT, draw_text, short_number, text_width};
 use super::tone::Tone;
+use crate::error::Result;
 use image::{Rgba, RgbaImage};
 
 const BAR_WIDTH: u32 = 16;
@@ -64,6 +65,33 @@ pub fn arrange(drawn: &[RgbaImage], columns: usize) -> RgbaImage {
         top += height_of(row) + 2 * GAP;
     }
     whole
+}
+
+/// Side to which the longer side of a picture on a contact sheet is enlarged, at least.
+const CONTACT_SIDE: usize = 160;
+
+/// PNG of gray pictures from left to right, `columns` per row, each with a short text below. A picture is its number of columns
+/// and rows, its gray values row by row, and its text, of which the font draws numbers.
+///
+/// # Errors
+/// The image cannot be encoded.
+pub fn contact_sheet(pictures: &[([usize; 2], Vec<u8>, String)], columns: usize) -> Result<Vec<u8>> {
+    let drawn: Vec<RgbaImage> = pictures
+        .iter()
+        .map(|([width, height], gray, text)| {
+            let factor = CONTACT_SIDE.div_ceil((*width).max(*height).max(1)).max(1);
+            let wide = ((width * factor) as u32).max(text_width(text, TEXT_SCALE));
+            let tall = (height * factor) as u32;
+            let mut image = RgbaImage::new(wide, tall + 2 * GLYPH_HEIGHT * TEXT_SCALE);
+            for (y, x) in (0..height * factor).flat_map(|y| (0..width * factor).map(move |x| (y, x))) {
+                let value = gray.get(y / factor * width + x / factor).copied().unwrap_or_default();
+                image.put_pixel(x as u32, y as u32, Rgba([value, value, value, 255]));
+            }
+            draw_text(&mut image, 0, tall + GLYPH_HEIGHT / 2, text, TEXT_SCALE, GRAY);
+            image
+        })
+        .collect();
+    encode_rgba(arrange(&drawn, columns))
 }
 
 /// Renders an image with its annotations, enlarged by `factor`.

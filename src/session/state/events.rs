@@ -120,6 +120,7 @@ impl State {
 /// Message for a completed job.
 fn completed(job: JobKind) -> &'static str {
     match job {
+        JobKind::Diagnose => "Diagnosis completed",
         JobKind::Simulate => "Simulation completed",
         JobKind::Train => "Training completed",
         JobKind::Polish => "Polishing completed",

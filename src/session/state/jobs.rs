@@ -21,6 +21,19 @@ impl State {
         self.submit(Job::Run { dataset, validation: None, output_dir, config })
     }
 
+    /// Submits the trials; the step stays the same, since their results appear beside the data.
+    pub(super) fn diagnose(&mut self) -> Vec<Effect> {
+        if let Some(reason) = self.why_not_diagnose() {
+            return self.notify(Level::Warning, reason);
+        }
+        let Some(dataset) = self.dataset.as_ref().map(|dataset| dataset.path.clone()) else { return Vec::new() };
+        let step = self.step;
+        let config = Box::new(self.draft.config().clone());
+        let effects = self.submit(Job::Diagnose { dataset, output_dir: None, config });
+        self.step = step;
+        effects.into_iter().filter(|effect| !matches!(effect, Effect::Show(_))).collect()
+    }
+
     pub(super) fn reconstruct(&mut self) -> Vec<Effect> {
         if let Some(reason) = self.why_not_reconstruct() {
             return self.notify(Level::Warning, reason);

@@ -237,6 +237,7 @@ impl State {
             Action::DeletePreset(name) => {
                 vec![Effect::Library(Request::DeletePreset { folder: self.presets_folder.clone(), name })]
             }
+            Action::Diagnose => self.diagnose(),
             Action::Start => self.start(),
             Action::Reconstruct => self.reconstruct(),
             Action::Resume(folder) if !self.is_busy() => {

@@ -26,6 +26,15 @@ impl State {
         self.draft.problems().into_iter().next()
     }
 
+    /// Reason why the trials of a diagnosis cannot start; `None` if they can.
+    pub fn why_not_diagnose(&self) -> Option<String> {
+        if self.is_busy() {
+            return Some("A job is running".to_owned());
+        }
+        let open = self.dataset.as_ref().is_some_and(|dataset| dataset.patterns.is_some());
+        (!open).then(|| "Open a dataset first".to_owned())
+    }
+
     /// Reason why the dataset cannot be reconstructed with the bundle; `None` if it can.
     pub fn why_not_reconstruct(&self) -> Option<String> {
         if self.is_busy() {

@@ -4,6 +4,7 @@ use super::large_dataset::LargeDataset;
 use crate::checkpoint::RunFolder;
 use crate::config::Config;
 use crate::data::{Dataset, Reconstruction, Refined};
+use crate::direct;
 use crate::error::{Error, Result};
 use crate::imaging;
 use crate::metrics;
@@ -169,6 +170,7 @@ fn evaluate(recorder: &Recorder<'_>, summary: &mut Summary, dataset: &Dataset, r
         Ok(r) => summary.consistency_r = Some(r),
         Err(error) => recorder.note(format!("Cannot compute the misfit to the data. {error}")),
     }
+    judge(recorder, summary, dataset, reconstruction);
     let Some(truth) = &dataset.object else { return };
     let finite = |value: f64| value.is_finite().then_some(value);
     // A probe that was found together with the object leaves a common shift open.
@@ -181,6 +183,19 @@ fn evaluate(recorder: &Recorder<'_>, summary: &mut Summary, dataset: &Dataset, r
             summary.amplitude_correlation = finite(correlation.amplitude);
         }
         Err(error) => recorder.note(format!("Cannot compare the result with the reference object. {error}")),
+    }
+}
+
+/// Judges how far the result can be trusted, and reports it. A result that was stopped early is judged as well.
+fn judge(recorder: &Recorder<'_>, summary: &mut Summary, dataset: &Dataset, reconstruction: &Reconstruction) {
+    let mut go_on = |_: f64| recorder.context().switch.get() != Control::Discard;
+    match direct::judge(dataset, reconstruction, summary.consistency_r, &mut go_on) {
+        Ok(Some(found)) => {
+            recorder.emit(EventKind::Reliability(Box::new(found.clone())));
+            summary.reliability = Some(found);
+        }
+        Ok(None) => recorder.note("There are too few patterns to judge how far the result can be trusted."),
+        Err(error) => recorder.note(format!("Cannot judge how far the result can be trusted. {error}")),
     }
 }
 

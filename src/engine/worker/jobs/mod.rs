@@ -3,6 +3,7 @@
 //! Nothing is written before the input has been read and the device selected, so that bad input leaves no trace.
 
 mod common;
+mod diagnose;
 mod direct;
 mod infer;
 mod large_dataset;
@@ -47,6 +48,9 @@ pub(super) fn perform(job: &Job, context: &Context<'_>) -> Result<Summary> {
         Job::Watch { model, folder, output_dir, settings, once, settle } => {
             let output_dir = output_dir.as_deref();
             WatchFolder { model, folder, output_dir, settings, once: *once, settle: *settle }.run(&recorder)
+        }
+        Job::Diagnose { dataset, output_dir, config } => {
+            diagnose::diagnose(&recorder, job, dataset, output_dir.as_ref(), config)
         }
         Job::Simulate { output, sources, config } => simulate::simulate(&recorder, job, output, sources, config),
     });

@@ -96,7 +96,7 @@ pub(super) fn text_of(indices: &BTreeSet<usize>) -> String {
 }
 
 /// The setting `data.exclude` with more indices.
-pub(super) fn extended(setting: &str, more: &BTreeSet<usize>) -> String {
+pub fn extended(setting: &str, more: &BTreeSet<usize>) -> String {
     let more = text_of(more);
     if setting.trim().is_empty() { more } else { format!("{setting},{more}") }
 }

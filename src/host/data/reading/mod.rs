@@ -15,7 +15,7 @@ mod columns;
 pub(super) mod context;
 mod correction;
 mod cxi;
-mod exclusion;
+pub(super) mod exclusion;
 mod fit;
 pub(super) mod geometry;
 pub(super) mod inspect;

@@ -2,11 +2,12 @@
 //!
 //! * `header`, `summary`: headline and texts. * `verdicts`, `arrays`: checks and table of arrays.
 //! * `browser`, `pixels`, `mask`, `detector`: patterns, bad pixels, virtual detector. * `scan`, `orientation`: positions and orientation.
-//! * `field`: probe and object. * `photons`: counts. * `reading`: the settings that belong to the file.
+//! * `diagnose`: trials that find a fault. * `field`: probe and object. * `photons`: counts. * `reading`: the settings that belong to the file.
 
 mod arrays;
 pub(super) mod browser;
 mod detector;
+mod diagnose;
 pub(super) mod field;
 mod header;
 mod mask;
@@ -58,6 +59,7 @@ pub struct View {
     object: field::ObjectView,
     photons: photons::Photons,
     reading: reading::Reading,
+    diagnose: diagnose::Strip,
     /// Position hovered in the previous frame.
     hovered: Option<usize>,
     /// Pending request of the mask editor.
@@ -93,6 +95,9 @@ impl View {
     ) {
         header::show(ui, dataset, outbox, actions);
         self.reading.strip(ui, state, dataset, actions);
+        if dataset.patterns.is_some() {
+            self.diagnose.show(ui, state, dataset, actions);
+        }
         ui.add_space(4.0);
         ui.separator();
         let Some(patterns) = &dataset.patterns else {

@@ -73,6 +73,50 @@ fn a_wrong_scan_orientation_is_fixed_with_one_click() {
 }
 
 #[test]
+fn the_trials_of_a_diagnosis_are_shown_and_applied_with_one_click() {
+    use crate::session::Effect;
+    use crate::worker::message::{Event, EventKind, Job, JobKind, Thumbnail, Trial};
+    let path = fixture("siemens_star_n64.npz");
+    let mut state = opened(&path);
+    let effects = state.dispatch(Action::Diagnose);
+    let submitted = effects.iter().find_map(|effect| match effect {
+        Effect::Submit(Job::Diagnose { dataset, output_dir: None, .. }) => Some(dataset.clone()),
+        _ => None,
+    });
+    assert_eq!((submitted, state.step), (Some(path), crate::session::Step::Data));
+    let trial = |name: &str, relative: f64, settings: &[(&str, &str)]| Trial {
+        name: name.to_owned(),
+        settings: settings.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect(),
+        held_out_misfit: 0.02 * relative,
+        misfit: 0.01 * relative,
+        unexplained: relative,
+        relative,
+        picture: Thumbnail { size: [16, 12], gray: (0..192).collect() },
+    };
+    let trials = [
+        trial("As it is", 1.0, &[]),
+        trial("Orientation flip x", 0.4, &[("data.orientation", "flip_x")]),
+        trial("Probe refined", 0.97, &[("direct.refine_probe", "true")]),
+    ];
+    let mut tell = |kind| state.on_event(&Event { job: 1, at: std::time::Duration::ZERO, kind });
+    tell(EventKind::Started { kind: JobKind::Diagnose });
+    for trial in trials {
+        tell(EventKind::Trial(Box::new(trial)));
+    }
+    let mut panel = small(state);
+    panel.get_by_label_contains("Diagnosing, 3 trials so far");
+    panel.get_by_label("Orientation flip x");
+    photograph(&mut panel, "data-diagnosis");
+    panel.get_by_label("Apply Orientation flip x").click();
+    panel.run_ok();
+    let fields = vec![("data.orientation".to_owned(), "flip_x".to_owned())];
+    assert_eq!(panel.state().actions, [Action::SetFields { label: "orientation flip x".to_owned(), fields }]);
+    panel.get_by_label("Stop").click();
+    panel.run_ok();
+    assert_eq!(panel.state().actions.last(), Some(&Action::Steer(crate::worker::message::Control::Stop)));
+}
+
+#[test]
 fn the_arrays_are_listed_before_the_values_are_loaded() {
     let path = fixture("siemens_star_n64.npz");
     let mut state = State::default();

@@ -2,15 +2,17 @@
 
 use super::metrics::rate_misfit;
 use crate::library::ResultData;
+use crate::session::in_window;
 use crate::ui::theme;
 use crate::ui::widgets::numbers::{grouped, short, signed};
 use crate::ui::widgets::{duration, elided};
 use crate::worker::message::JobOutcome;
 use eframe::egui::{self, RichText};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// Facts about a result: text, quality level (0 bad to 2 good) where applicable, and tooltip.
-pub fn facts(result: &ResultData) -> Vec<(String, Option<u8>, &'static str)> {
+pub fn facts(result: &ResultData) -> Vec<(String, Option<u8>, Cow<'static, str>)> {
     let summary = result.summary.as_ref().unwrap_or(&Value::Null);
     let number = |key: &str| summary.get(key).and_then(Value::as_f64);
     let mut facts = Vec::new();
@@ -21,17 +23,18 @@ pub fn facts(result: &ResultData) -> Vec<(String, Option<u8>, &'static str)> {
             JobOutcome::RestoredAfterNan => ("diverged (NaN loss); restored last good weights".to_owned(), Some(0)),
             JobOutcome::Discarded => ("discarded".to_owned(), None),
         };
-        facts.push((text, level, "Outcome of the run"));
+        facts.push((text, level, "Outcome of the run".into()));
     }
+    facts.extend(verdict(summary));
     if let Some(steps) = summary.get("steps").and_then(Value::as_u64) {
         let steps = if steps == 1 { "1 step".to_owned() } else { format!("{} steps", grouped(steps)) };
-        facts.push((steps, None, "Optimizer steps"));
+        facts.push((steps, None, "Optimizer steps".into()));
     }
     if let Some(seconds) = number("train_seconds").or_else(|| number("infer_seconds")) {
         facts.push((
             duration(seconds),
             None,
-            "Duration of the training, or of the reconstruction if nothing was trained",
+            "Duration of the training, or of the reconstruction if nothing was trained".into(),
         ));
     }
     if let Some(phase) = number("phase_correlation") {
@@ -46,23 +49,44 @@ pub fn facts(result: &ResultData) -> Vec<(String, Option<u8>, &'static str)> {
             Some(amplitude) => format!("correlation: phase {phase:.3}, amplitude {amplitude:.3}"),
             None => format!("correlation: phase {phase:.3}"),
         };
-        facts.push((signed(text), Some(level), "Correlation with the reference object in the dataset, inside the convex hull of the scan positions; 1 is perfect"));
+        facts.push((signed(text), Some(level), "Correlation with the reference object in the dataset, inside the convex hull of the scan positions; 1 is perfect".into()));
     }
     if let Some(r) = number("consistency_r") {
         let (words, level) = rate_misfit(r);
         let before = number("consistency_r_before").map_or_else(String::new, |b| format!(" ({b:.4} before polishing)"));
         let help = "Misfit to the measured patterns, Σ(|F| − √I)² / ΣI; 0 is perfect. More training may reduce it";
-        facts.push((format!("misfit R {r:.4}{before}: {words}"), Some(level), help));
+        facts.push((format!("misfit R {r:.4}{before}: {words}"), Some(level), help.into()));
     }
     facts
 }
 
+/// How far the result can be trusted, with the reason and what to do.
+fn verdict(summary: &Value) -> Option<(String, Option<u8>, Cow<'static, str>)> {
+    let part = |key: &str| summary.pointer(&format!("/reliability/{key}"))?.as_str();
+    let verdict = part("verdict")?;
+    let level = match verdict {
+        "reliable" => 2,
+        "doubtful" => 1,
+        _ => 0,
+    };
+    let sentences = [part("reason"), part("advice")].into_iter().flatten().filter(|text| !text.is_empty());
+    let why = sentences.map(|text| format!("{}.", in_window(text))).collect::<Vec<_>>().join(" ");
+    let text = if level == 2 { verdict.to_owned() } else { format!("{verdict}: {}", lowered(part("reason")?)) };
+    Some((text, Some(level), why.into()))
+}
+
+/// The sentence with a lower-case first letter.
+fn lowered(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
 /// Fact about a median amplitude far from 1; `None` if it is plausible.
-fn odd_amplitude(median: f64) -> Option<(String, Option<u8>, &'static str)> {
+fn odd_amplitude(median: f64) -> Option<(String, Option<u8>, Cow<'static, str>)> {
     let help = "A transparent object has the amplitude 1. Amplitude and phase are right up to this factor, which belongs to the \
                 probe: its intensity is not in photons";
     let odd = median.is_finite() && !(0.1..=10.0).contains(&median);
-    odd.then(|| (format!("median amplitude {}", short(median)), Some(1), help))
+    odd.then(|| (format!("median amplitude {}", short(median)), Some(1), help.into()))
 }
 
 /// Draws the header line; `median` of the amplitude, once known.
@@ -103,6 +127,22 @@ mod tests {
         assert_eq!(odd_amplitude(0.98), None);
         assert_eq!(odd_amplitude(f64::NAN), None);
         assert!(odd_amplitude(123.0).unwrap().0.contains("123"));
+    }
+
+    #[test]
+    fn the_verdict_stands_first_with_reason_and_advice() {
+        let mut result = example(32);
+        result.summary = Some(serde_json::json!({
+            "outcome": "completed",
+            "reliability": {
+                "verdict": "doubtful",
+                "reason": "Two halves of the patterns differ",
+                "advice": "Check positions with `ptychoscope diagnose`",
+            },
+        }));
+        let (text, level, why) = facts(&result).remove(1);
+        assert_eq!((text.as_str(), level), ("doubtful: two halves of the patterns differ", Some(1)));
+        assert!(why.ends_with("Check positions with Diagnose in the Data panel."), "{why}");
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl View {
             warn(ui, alarm);
         }
         self.alarms = Some((key, alarms));
-        if state.job.is(JobKind::Simulate) {
+        if state.job.is(JobKind::Simulate) || state.job.is(JobKind::Diagnose) {
             return;
         }
         let trained =

@@ -1,0 +1,198 @@
+//! Trials that find out what is wrong with a scan: each changes one thing, and is judged by patterns left out of its fit.
+//!
+//! A trial reconstructs some neighboring patterns from the center of the scan and predicts others among them. Because trials
+//! may change the data themselves (unit, mask, patterns left out), the misfit of the prediction is divided by that of the
+//! mean pattern: the share of what distinguishes the patterns that remains unexplained.
+
+use super::central::central_patterns;
+use super::reliability::mean_pattern_misfit;
+use super::solver::{Start, solve};
+use super::trial::{held_out_misfit, misfits, split};
+use crate::config::DirectConfig;
+use crate::data::{Dataset, Reconstruction, nearest_distances};
+use crate::error::Result;
+use crate::metrics;
+use std::collections::BTreeSet;
+
+/// Largest number of patterns of a trial, and of their pixels; smallest number of patterns.
+const PATTERNS: usize = 120;
+const PIXELS: usize = 1_200_000;
+const FEWEST: usize = 16;
+/// One of this many inner patterns is left out of the fit.
+const HELD_OUT: usize = 4;
+/// Patterns and epochs of the sweep of the position scale: few, because a wrong scale tears a large part of the scan apart.
+const SWEEP_PATTERNS: usize = 40;
+const SWEEP_EPOCHS: usize = 10;
+/// Ratio of neighboring scales in the sweep.
+const SWEEP_RATIO: f64 = 1.08;
+/// Range of the sweep: distances of neighbors as fractions of the probe's diameter.
+const SWEEP_RANGE: [f64; 2] = [0.03, 0.8];
+/// Epochs of the fit that finds patterns to leave out.
+const OUTLIER_EPOCHS: usize = 12;
+/// An outlier has a misfit of at least this many times the median, and this many robust standard deviations of its logarithm
+/// above it; more than this share of the patterns are no outliers.
+const OUTLYING: f64 = 2.0;
+const OUTLYING_DEVIATIONS: f64 = 4.0;
+const MOST_OUTLIERS: f64 = 0.3;
+
+/// Result of one trial.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// Share of what distinguishes the patterns that the trial leaves unexplained: misfit of the patterns left out, as a
+    /// fraction of the misfit of their mean.
+    pub unexplained: f64,
+    /// Misfit R of the patterns left out of the fit.
+    pub held_out_misfit: f64,
+    /// Misfit R of the fitted patterns.
+    pub misfit: f64,
+    /// The object.
+    pub object: Reconstruction,
+    /// Positions of the inner patterns, where the object is well covered.
+    pub inside: Vec<[f64; 2]>,
+}
+
+/// Number of patterns on which a dataset is tried; `None` if it has too few.
+fn count(dataset: &Dataset) -> Option<usize> {
+    let count = PATTERNS.min(PIXELS / dataset.patch_size().pow(2).max(1)).max(2 * FEWEST);
+    (dataset.len() >= FEWEST).then_some(count)
+}
+
+/// Makes a trial with these settings. `None` if there are too few patterns, or `go_on`, which receives the fraction done,
+/// returns false. Positions are refined on all patterns of the trial: two numbers per pattern do not fit its pixels.
+///
+/// # Errors
+/// Values that are not finite; no intensity.
+pub fn attempt(
+    dataset: &Dataset,
+    config: &DirectConfig,
+    go_on: &mut dyn FnMut(f64) -> bool,
+) -> Result<Option<Attempt>> {
+    let Some(count) = count(dataset) else { return Ok(None) };
+    let mut within = |share: f64, _: Option<f64>| go_on(share);
+    let refined;
+    let (dataset, config) = if config.refine_positions {
+        let part = dataset.subset(&central_patterns(dataset, count));
+        let solved = solve(&part, config, &Start::Flat, &mut within)?;
+        let Some(positions) = solved.refined.positions.filter(|_| !solved.stopped) else { return Ok(None) };
+        refined = Dataset { positions, ..part };
+        (&refined, DirectConfig { refine_positions: false, ..config.clone() })
+    } else {
+        (dataset, config.clone())
+    };
+    let [fitted, held_out] = split(dataset, count, HELD_OUT).map(|rows| dataset.subset(&rows));
+    attempt_on(&fitted, &held_out, &config, &mut within)
+}
+
+fn attempt_on(
+    fitted: &Dataset,
+    held_out: &Dataset,
+    config: &DirectConfig,
+    within: &mut dyn FnMut(f64, Option<f64>) -> bool,
+) -> Result<Option<Attempt>> {
+    let solved = solve(fitted, config, &Start::Flat, within)?;
+    if solved.stopped {
+        return Ok(None);
+    }
+    let held_out_misfit = held_out_misfit(&solved, held_out)?;
+    Ok(Some(Attempt {
+        unexplained: held_out_misfit / mean_pattern_misfit(held_out),
+        held_out_misfit,
+        misfit: solved.misfits.last().copied().unwrap_or(f64::INFINITY),
+        object: solved.reconstruction,
+        inside: held_out.positions.clone(),
+    }))
+}
+
+/// Finds the factor of the positions that explains the patterns best: a sweep over all factors with which neighboring
+/// illuminations overlap, then smaller steps around the best. `None` if there are too few patterns or `go_on` returns false.
+///
+/// # Errors
+/// As [`attempt`].
+pub fn search_scale(dataset: &Dataset, go_on: &mut dyn FnMut(f64) -> bool) -> Result<Option<f64>> {
+    let step = metrics::median_distance(&nearest_distances(&dataset.positions)).unwrap_or_default();
+    let diameter = metrics::probe_diameter(dataset.probe.view());
+    if dataset.len() < FEWEST || step <= 0.0 || diameter <= 0.0 {
+        return Ok(None);
+    }
+    let [fitted, held_out] = split(dataset, SWEEP_PATTERNS, HELD_OUT).map(|rows| dataset.subset(&rows));
+    let config = DirectConfig { epochs: SWEEP_EPOCHS, ..DirectConfig::default() };
+    let [low, high] = SWEEP_RANGE.map(|share| share * diameter / step);
+    let steps = ((high / low).ln() / SWEEP_RATIO.ln()).ceil() as i32;
+    let mut tried: Vec<(f64, f64)> = Vec::new();
+    let planned = f64::from(steps + 9);
+    let mut try_factor = |factor: f64, tried: &mut Vec<(f64, f64)>| -> Result<bool> {
+        let [fitted, held_out] = [&fitted, &held_out].map(|part| scaled(part, factor));
+        let done = tried.len() as f64;
+        let found = attempt_on(&fitted, &held_out, &config, &mut |share, _| go_on((done + share) / planned))?;
+        let Some(found) = found else { return Ok(false) };
+        tried.push((factor, found.unexplained));
+        Ok(true)
+    };
+    for number in 0..=steps {
+        // The factor 1 is among them.
+        let from = (low.ln() / SWEEP_RATIO.ln()).round() as i32;
+        if !try_factor(SWEEP_RATIO.powi(from + number), &mut tried)? {
+            return Ok(None);
+        }
+    }
+    for ratio in [SWEEP_RATIO.powf(1.0 / 3.0), SWEEP_RATIO.powf(1.0 / 9.0)] {
+        let center = best_of(&tried);
+        for factor in [center / ratio, center * ratio, center / ratio.powi(2), center * ratio.powi(2)] {
+            if !try_factor(factor, &mut tried)? {
+                return Ok(None);
+            }
+        }
+    }
+    // A factor close to a round number is that number.
+    let best = best_of(&tried);
+    let round = [0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 10.0, 100.0, 1000.0];
+    Ok(Some(round.into_iter().find(|round| (best / round - 1.0).abs() < 0.02).unwrap_or(best)))
+}
+
+fn best_of(tried: &[(f64, f64)]) -> f64 {
+    tried.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(1.0, |(factor, _)| *factor)
+}
+
+/// The dataset with its positions multiplied by a factor.
+#[must_use]
+pub fn scaled(dataset: &Dataset, factor: f64) -> Dataset {
+    let mut scaled = dataset.clone();
+    scaled.positions.iter_mut().flatten().for_each(|value| *value *= factor);
+    scaled
+}
+
+/// Patterns whose misfit is far above that of the others, after a fit to all and a second one without them; empty if there are
+/// none or too many. `None` if `go_on` returns false.
+///
+/// # Errors
+/// As [`attempt`].
+pub fn outliers(dataset: &Dataset, go_on: &mut dyn FnMut(f64) -> bool) -> Result<Option<BTreeSet<usize>>> {
+    let config = DirectConfig { epochs: OUTLIER_EPOCHS, ..DirectConfig::default() };
+    let mut found = BTreeSet::new();
+    for pass in 0..2 {
+        let kept: Vec<usize> = (0..dataset.len()).filter(|at| !found.contains(at)).collect();
+        let part = dataset.subset(&kept);
+        let mut within = |share: f64, _: Option<f64>| go_on((f64::from(pass) + share) / 2.0);
+        let solved = solve(&part, &config, &Start::Flat, &mut within)?;
+        if solved.stopped {
+            return Ok(None);
+        }
+        found = far_above(&misfits(&solved.reconstruction, dataset)?);
+        if found.is_empty() || found.len() as f64 > MOST_OUTLIERS * dataset.len() as f64 {
+            return Ok(Some(BTreeSet::new()));
+        }
+    }
+    Ok(Some(found))
+}
+
+fn far_above(misfits: &[f64]) -> BTreeSet<usize> {
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or_default()
+    };
+    let logarithms: Vec<f64> = misfits.iter().filter(|misfit| **misfit > 0.0).map(|misfit| misfit.ln()).collect();
+    let middle = median(logarithms.clone());
+    let deviation = 1.4826 * median(logarithms.iter().map(|value| (value - middle).abs()).collect());
+    let limit = middle + OUTLYING.ln().max(OUTLYING_DEVIATIONS * deviation);
+    misfits.iter().enumerate().filter(|(_, misfit)| misfit.is_nan() || misfit.ln() > limit).map(|(at, _)| at).collect()
+}

@@ -1,0 +1,64 @@
+//! What trials share: the patterns of a trial, those left out of its fit, and its misfit on them.
+
+use super::central::nearest_to_center;
+use super::solver::Solution;
+use crate::data::{Dataset, Reconstruction};
+use crate::error::Result;
+use crate::metrics::{consistency_r, pattern_residuals};
+
+/// Numbers of the `count` patterns nearest to the center of the scan, divided into those to fit and those to leave out, each
+/// ascending. Patterns at the border of this part have neighbors on one side only: only inner ones are left out, one of
+/// `every` among them.
+pub(super) fn split(dataset: &Dataset, count: usize, every: usize) -> [Vec<usize>; 2] {
+    let chosen = nearest_to_center(dataset, count);
+    let inner = chosen.len() / 2;
+    let is_held_out = |rank: usize| rank < inner && rank % every == every / 2;
+    [false, true].map(|held_out| {
+        let of = chosen.iter().enumerate().filter(|(rank, _)| is_held_out(*rank) == held_out);
+        let mut of: Vec<usize> = of.map(|(_, at)| *at).collect();
+        of.sort_unstable();
+        of
+    })
+}
+
+/// Misfit R of an object to the patterns of a dataset, with the dataset's probe and positions.
+pub(super) fn misfit(object: &Reconstruction, dataset: &Dataset) -> Result<f64> {
+    consistency_r(
+        object.object.view(),
+        object.origin_xy,
+        dataset.probe.view(),
+        dataset.diffraction.view(),
+        &dataset.positions,
+        dataset.mask.as_ref().map(|mask| mask.view()),
+        dataset.propagation,
+    )
+}
+
+/// Misfit R of each pattern of a dataset, with its probe and positions.
+pub(super) fn misfits(object: &Reconstruction, dataset: &Dataset) -> Result<Vec<f64>> {
+    pattern_residuals(
+        object.object.view(),
+        object.origin_xy,
+        dataset.probe.view(),
+        dataset.diffraction.view(),
+        &dataset.positions,
+        dataset.mask.as_ref().map(|mask| mask.view()),
+        dataset.propagation,
+    )
+}
+
+/// Misfit R of patterns that were left out of the fit, with the probe of the solution if it was refined.
+pub(super) fn held_out_misfit(solved: &Solution, held_out: &Dataset) -> Result<f64> {
+    match &solved.refined.probe {
+        None => misfit(&solved.reconstruction, held_out),
+        Some(probe) => consistency_r(
+            solved.reconstruction.object.view(),
+            solved.reconstruction.origin_xy,
+            probe.view(),
+            held_out.diffraction.view(),
+            &held_out.positions,
+            held_out.mask.as_ref().map(|mask| mask.view()),
+            held_out.propagation,
+        ),
+    }
+}
