@@ -54,7 +54,7 @@ pub fn job_of(run: &RunInfo) -> Option<Job> {
             settings.retain(|(path, _)| path.starts_with("direct.") || path == "inference.polish_epochs");
             Some(Job::Polish { run: run.polished_from.clone()?, output_dir, settings })
         }
-        JobKind::Watch | JobKind::Simulate => None,
+        JobKind::Watch | JobKind::Simulate | JobKind::Diagnose => None,
     }
 }
 
@@ -125,6 +125,9 @@ fn words(job: &Job) -> Vec<String> {
         Job::Watch { model, folder, settings, .. } => {
             (vec!["infer".to_owned(), absolute(model), "--watch".to_owned(), absolute(folder)], settings.clone())
         }
+        Job::Diagnose { dataset, config, .. } => {
+            (vec!["diagnose".to_owned(), absolute(dataset)], changed(config, false))
+        }
         Job::Simulate { output, sources, config } => {
             let mut words = vec!["simulate".to_owned(), "--output".to_owned(), absolute(output)];
             words.extend(source_words(sources));
@@ -153,7 +156,7 @@ fn call(job: &Job) -> String {
         Job::Simulate { output, sources, config } if **sources == Sources::default() => {
             ("simulate", vec![output], changed(config, true))
         }
-        Job::Watch { .. } | Job::Simulate { .. } => {
+        Job::Watch { .. } | Job::Simulate { .. } | Job::Diagnose { .. } => {
             let words: Vec<String> = words(job).iter().map(|word| literal(word)).collect();
             return format!("import subprocess\n\nsubprocess.run([pty.program(), {}], check=True)", words.join(", "));
         }

@@ -23,6 +23,8 @@ const EPOCHS: usize = 20;
 const REFINING_EPOCHS: usize = 60;
 /// Largest shift of a position in a trial, pixels.
 const MAX_SHIFT: f64 = 10.0;
+/// A trial that leaves less than this share unexplained has found the fault: no probe is searched.
+const FOUND: f64 = 0.6;
 /// Trials planned, for the progress.
 const PLANNED: f64 = 18.0;
 /// Minimum time between two reports of the progress.
@@ -260,7 +262,9 @@ impl Diagnosing<'_> {
             let settings = vec![on("direct.refine_probe"), setting("direct.probe_modes", modes)];
             self.attempt(&format!("{modes} probe modes"), settings, self.dataset, &more);
         }
-        if self.dataset.propagation != Propagation::FarField {
+        // The search takes longer than all the others together, and is for the far field only.
+        let found = self.trials.iter().any(|trial| trial.relative < FOUND);
+        if found || self.dataset.propagation != Propagation::FarField {
             return Ok(());
         }
         let found = direct::search_probe(self.dataset, &mut |share, _| self.go_on(share))?;
