@@ -380,6 +380,7 @@ mod tests {
                 dataset.diffraction.view(),
                 &dataset.positions,
                 dataset.mask.as_ref().map(|mask| mask.view()),
+                dataset.propagation,
             )
             .unwrap();
             println!("{photons:e} photons: R {r:.4e}, floor {want:.4e}, recorded {:.4e}", recorded.noise_floor);
