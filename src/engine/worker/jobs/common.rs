@@ -129,9 +129,11 @@ pub(super) fn save_object(
     refined: &Refined,
 ) -> Result<()> {
     let change = refined.change(dataset);
-    summary.probe_change = change.probe;
-    summary.position_shift_rms_px = change.shift_px.map(|(rms, _)| rms);
-    summary.position_shift_max_px = change.shift_px.map(|(_, max)| max);
+    // What was refined before a training is part of the dataset by now.
+    let shift = change.shift_px.filter(|(_, max)| *max > 0.0);
+    summary.probe_change = change.probe.filter(|change| *change > 1e-6);
+    summary.position_shift_rms_px = shift.map(|(rms, _)| rms);
+    summary.position_shift_max_px = shift.map(|(_, max)| max);
     summary.intensity_spread = change.intensity;
     if refined.is_empty() {
         evaluate(recorder, summary, dataset, &reconstruction);

@@ -75,6 +75,7 @@ pub(super) fn infer(
         config: &config,
         selected: &selected,
         large: large.as_ref(),
+        refined: &Refined::default(),
     };
     reconstruction.run(&mut summary)?;
     let count = large.map_or(dataset.len(), |large| large.count);
@@ -93,6 +94,8 @@ pub(super) struct NetworkReconstruction<'a> {
     pub selected: &'a Selected,
     /// Partition of a dataset that does not fit into memory.
     pub large: Option<&'a LargeDataset>,
+    /// Parameters that were refined before the training, and are those of the dataset.
+    pub refined: &'a Refined,
 }
 
 impl NetworkReconstruction<'_> {
@@ -110,7 +113,8 @@ impl NetworkReconstruction<'_> {
         // In the units of the dataset, so that probe and object match.
         let probe = train::trained_probe(self.weights).filter(|probe| probe.dim().1 == self.dataset.patch_size());
         let unscale = scaling.probe_factor.recip() as f32;
-        let refined = Refined { probe: probe.map(|probe| probe.mapv(|value| value * unscale)), ..Refined::default() };
+        let trained = Refined { probe: probe.map(|probe| probe.mapv(|value| value * unscale)), ..Refined::default() };
+        let refined = trained.after(self.refined.clone());
         let (reconstruction, refined) = if polish_epochs > 0 && self.large.is_none() {
             self.polish(summary, &reconstruction, refined)?
         } else {

@@ -3,7 +3,7 @@
 use super::common::fail_if_stopped;
 use crate::checkpoint::RunFolder;
 use crate::config::{DirectConfig, ProbeSearchMode};
-use crate::data::Dataset;
+use crate::data::{Dataset, Refined};
 use crate::direct::{self, ProbeSearch, ProbeTrial, Start};
 use crate::error::Result;
 use crate::fourier::Propagation;
@@ -91,7 +91,8 @@ pub(super) fn search(
 
 /// Settings of the direct solver after the search. A probe that was found, or that starts from near-field patterns, is refined,
 /// with the modes and the smoothness that the patterns left out of the fit support, unless the user chose others. It takes
-/// longer to settle than a given one, so there are twice as many epochs.
+/// longer to settle than a given one, so there are twice as many epochs. Near-field patterns show errors of the positions as
+/// clearly as the probe, and the magnification makes them large: both are refined together.
 pub(super) fn settings(config: &DirectConfig, dataset: &Dataset, found: Option<&ProbeSearch>) -> DirectConfig {
     if found.is_none() && !refines_near_field(config, dataset) {
         return config.clone();
@@ -101,6 +102,7 @@ pub(super) fn settings(config: &DirectConfig, dataset: &Dataset, found: Option<&
     DirectConfig {
         epochs: 2 * config.epochs,
         refine_probe: true,
+        refine_positions: config.refine_positions || found.is_none(),
         probe_modes: config.probe_modes.or(best.map(|best| best.modes.max(FEWEST_MODES))),
         total_variation: if config.total_variation > 0.0 { config.total_variation } else { total_variation },
         ..config.clone()
@@ -111,7 +113,7 @@ fn refines_near_field(config: &DirectConfig, dataset: &Dataset) -> bool {
     dataset.starts_from_near_field() && config.probe_search != ProbeSearchMode::Never
 }
 
-/// Searches the probe and refines it on many patterns, for a network.
+/// Searches the probe and refines it on many patterns, for a network. In a near field, also the positions; both are given back.
 ///
 /// # Errors
 /// As [`search`].
@@ -119,32 +121,41 @@ pub(super) fn search_and_refine(
     recorder: &Recorder<'_>,
     dataset: &mut Dataset,
     config: &DirectConfig,
-) -> Result<Option<ProbeSearch>> {
+) -> Result<(Option<ProbeSearch>, Refined)> {
     let mut found = search(recorder, dataset, config)?;
     if found.is_none() && !refines_near_field(config, dataset) {
-        return Ok(None);
+        return Ok((None, Refined::default()));
     }
     recorder.emit(EventKind::Stage { stage: Stage::ProbeSearch });
-    let part = dataset.subset(&direct::central_patterns(dataset, REFINED_ON));
+    let chosen = direct::central_patterns(dataset, REFINED_ON);
+    let part = dataset.subset(&chosen);
     let mut on_progress = |_: f64, _: Option<f64>| recorder.context().switch.wait_while_paused();
     let settings = settings(config, dataset, found.as_ref());
     let solved = direct::solve(&part, &settings, &Start::Flat, &mut on_progress)?;
     fail_if_stopped(recorder)?;
-    if found.is_none() {
-        let misfit = solved.misfits.last().copied().unwrap_or(f64::NAN);
-        recorder.note(format!(
-            "The probe was refined on {} near-field patterns in {} epochs of the direct solver: misfit {misfit:.4}.",
-            part.len(),
-            solved.misfits.len()
-        ));
-    }
+    let change = solved.refined.change(&part);
     if let Some(probe) = solved.refined.probe {
         dataset.probe.clone_from(&probe);
         if let Some(found) = &mut found {
             found.probe = probe;
         }
     }
-    Ok(found)
+    if found.is_some() {
+        return Ok((found, Refined::default()));
+    }
+    for (at, position) in chosen.into_iter().zip(solved.refined.positions.unwrap_or_default()) {
+        dataset.positions[at] = position;
+    }
+    recorder.note(format!(
+        "Probe and positions were refined on {} near-field patterns in {} epochs of the direct solver: positions by {:.2} px rms, \
+         misfit {:.4}.",
+        part.len(),
+        solved.misfits.len(),
+        change.shift_px.map_or(0.0, |(rms, _)| rms),
+        solved.misfits.last().copied().unwrap_or(f64::NAN)
+    ));
+    let (probe, positions) = (Some(dataset.probe.clone()), Some(dataset.positions.clone()));
+    Ok((None, Refined { probe, positions, ..Refined::default() }))
 }
 
 /// Writes the table of trials into the run folder.

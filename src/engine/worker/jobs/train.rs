@@ -228,6 +228,7 @@ impl<'a> TrainingJob<'a> {
             config: &self.config,
             selected: &self.selected,
             large: self.data.large.as_ref(),
+            refined: &self.data.refined,
         };
         let done = reconstruction.run(summary);
         if done.is_err() && recorder.context().switch.get().stops_now() {

@@ -4,7 +4,7 @@ use super::common::load_part;
 use super::large_dataset::{LargeDataset, Purpose};
 use super::probe;
 use crate::config::Config;
-use crate::data::{self, Dataset, Split};
+use crate::data::{self, Dataset, Refined, Split};
 use crate::direct::ProbeSearch;
 use crate::error::{Error, Problem, Result};
 use crate::train;
@@ -23,6 +23,8 @@ pub(super) struct TrainingDatasets {
     further: Vec<Dataset>,
     /// Search for the probe, if the dataset has none.
     pub found_probe: Option<ProbeSearch>,
+    /// Probe and positions of `whole`, if they were refined before the training.
+    pub refined: Refined,
     /// Partition of a dataset that does not fit into memory.
     pub large: Option<LargeDataset>,
 }
@@ -44,7 +46,7 @@ impl TrainingDatasets {
         }
         let config = &*config;
         let mut whole = load_part(recorder, path, config, large.as_ref())?;
-        let found_probe = probe::search_and_refine(recorder, &mut whole, &config.direct)?;
+        let (found_probe, refined) = probe::search_and_refine(recorder, &mut whole, &config.direct)?;
         if let Some(large) = &large {
             recorder.note(format!(
                 "Each epoch trains on one part of {} patterns from about {} regions of the scan; {} epochs cover all \
@@ -69,7 +71,7 @@ impl TrainingDatasets {
         for dataset in further.iter_mut().chain(&mut validation).filter(|dataset| dataset.probe_is_estimated) {
             dataset.probe.clone_from(&whole.probe);
         }
-        Ok(Self { whole, subset, validation, further, found_probe, large })
+        Ok(Self { whole, subset, validation, further, found_probe, refined, large })
     }
 
     /// Patterns of the first dataset for training.
