@@ -25,6 +25,8 @@ const SWEEP_PATTERNS: usize = 40;
 const SWEEP_EPOCHS: usize = 10;
 /// Ratio of neighboring scales in the sweep.
 const SWEEP_RATIO: f64 = 1.08;
+/// Smaller steps around the best, as fractions of the logarithm of that ratio.
+const FINER: [f64; 3] = [0.5, 0.2, 0.07];
 /// Range of the sweep: distances of neighbors as fractions of the probe's diameter.
 const SWEEP_RANGE: [f64; 2] = [0.03, 0.8];
 /// Epochs of the fit that finds patterns to leave out.
@@ -114,43 +116,47 @@ pub fn search_scale(dataset: &Dataset, go_on: &mut dyn FnMut(f64) -> bool) -> Re
     if dataset.len() < FEWEST || step <= 0.0 || diameter <= 0.0 {
         return Ok(None);
     }
-    let [fitted, held_out] = split(dataset, SWEEP_PATTERNS, HELD_OUT).map(|rows| dataset.subset(&rows));
-    let config = DirectConfig { epochs: SWEEP_EPOCHS, ..DirectConfig::default() };
+    let parts = |count: usize| split(dataset, count, HELD_OUT).map(|rows| dataset.subset(&rows));
     let [low, high] = SWEEP_RANGE.map(|share| share * diameter / step);
     let steps = ((high / low).ln() / SWEEP_RATIO.ln()).ceil() as i32;
-    let mut tried: Vec<(f64, f64)> = Vec::new();
-    let planned = f64::from(steps + 9);
-    let mut try_factor = |factor: f64, tried: &mut Vec<(f64, f64)>| -> Result<bool> {
-        let [fitted, held_out] = [&fitted, &held_out].map(|part| scaled(part, factor));
-        let done = tried.len() as f64;
-        let found = attempt_on(&fitted, &held_out, &config, &mut |share, _| go_on((done + share) / planned))?;
-        let Some(found) = found else { return Ok(false) };
-        tried.push((factor, found.unexplained));
-        Ok(true)
+    let planned = f64::from(steps) + 1.0 + 4.0 * FINER.len() as f64;
+    let mut done = 0.0;
+    let mut try_factor = |[fitted, held_out]: &[Dataset; 2], epochs: usize, factor: f64| -> Result<Option<f64>> {
+        let config = DirectConfig { epochs, ..DirectConfig::default() };
+        let within = &mut |share: f64, _: Option<f64>| go_on((done + share) / planned);
+        let found = attempt_on(&scaled(fitted, factor), &scaled(held_out, factor), &config, within)?;
+        done += 1.0;
+        Ok(found.map(|found| found.unexplained))
     };
-    for number in 0..=steps {
-        // The factor 1 is among them.
-        let from = (low.ln() / SWEEP_RATIO.ln()).round() as i32;
-        if !try_factor(SWEEP_RATIO.powi(from + number), &mut tried)? {
-            return Ok(None);
+    // The factor 1 is among them.
+    let first = (low.ln() / SWEEP_RATIO.ln()).round() as i32;
+    let coarse = parts(SWEEP_PATTERNS);
+    let mut best = (1.0, f64::INFINITY);
+    for number in first..=first + steps {
+        let factor = SWEEP_RATIO.powi(number);
+        let Some(found) = try_factor(&coarse, SWEEP_EPOCHS, factor)? else { return Ok(None) };
+        if found < best.1 {
+            best = (factor, found);
         }
     }
-    for ratio in [SWEEP_RATIO.powf(1.0 / 3.0), SWEEP_RATIO.powf(1.0 / 9.0)] {
-        let center = best_of(&tried);
-        for factor in [center / ratio, center * ratio, center / ratio.powi(2), center * ratio.powi(2)] {
-            if !try_factor(factor, &mut tried)? {
-                return Ok(None);
+    // More patterns cover a larger part of the scan, which determines the factor more precisely.
+    let fine = parts(count(dataset).unwrap_or(FEWEST));
+    let Some(found) = try_factor(&fine, 2 * SWEEP_EPOCHS, best.0)? else { return Ok(None) };
+    best.1 = found;
+    for share in FINER {
+        let center = best.0;
+        for number in [-2, -1, 1, 2] {
+            let factor = center * SWEEP_RATIO.powf(share * f64::from(number));
+            let Some(found) = try_factor(&fine, 2 * SWEEP_EPOCHS, factor)? else { return Ok(None) };
+            if found < best.1 {
+                best = (factor, found);
             }
         }
     }
+    let best = best.0;
     // A factor close to a round number is that number.
-    let best = best_of(&tried);
     let round = [0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 10.0, 100.0, 1000.0];
-    Ok(Some(round.into_iter().find(|round| (best / round - 1.0).abs() < 0.02).unwrap_or(best)))
-}
-
-fn best_of(tried: &[(f64, f64)]) -> f64 {
-    tried.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(1.0, |(factor, _)| *factor)
+    Ok(Some(round.into_iter().find(|round| (best / round - 1.0).abs() < 0.01).unwrap_or(best)))
 }
 
 /// The dataset with its positions multiplied by a factor.

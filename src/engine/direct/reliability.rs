@@ -225,12 +225,13 @@ fn weigh(e: &Evidence) -> (Trust, String, &'static str) {
         let reason = format!("Two halves of the patterns give objects that hardly agree (ring correlation {frc:.2})");
         return (Doubtful, reason, if held_out > 1.0 && fitted < 0.1 { DENSER } else { POSITIONS });
     }
-    if held_out < 0.3 && frc < 0.6 {
+    // Well-determined halves, which predict other patterns as well as their own, are alike if the model is right.
+    if value(e.held_out_misfit) < 1.8 * value(e.fitted_misfit) && frc < 0.6 {
         let reason =
             format!("Two halves predict each other's patterns, but their objects differ (ring correlation {frc:.2})");
         return (Doubtful, reason, POSITIONS);
     }
-    if fitted > 0.3 {
+    if fitted > 0.3 && frc < 0.9 {
         return (
             Doubtful,
             format!("{} of what distinguishes the patterns resists the fit", percent(fitted)),
