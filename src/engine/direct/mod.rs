@@ -6,10 +6,11 @@
 //! patterns, with Nesterov acceleration that restarts whenever the misfit rises. Mini-batches converge slightly faster
 //! at first, but then fluctuate with the noise of the latest patterns, and get worse over time.
 //!
-//! The probe is refined with the same acceleration: freely while it changes much, then held near what was reached. Misfit
-//! alone is no judge of a probe: some changes of probe and object together hardly alter the patterns, and follow noise and
-//! errors of the model. Added modes are pulled to zero until they prove strong. Positions are first corrected for an affine
-//! distortion of the whole scan, then by damped Gauss–Newton steps per pattern; intensities by a damped fit per pattern.
+//! The probe is refined with the same acceleration, in rounds of epochs: freely while a round changes it much, then held near
+//! the probe at the start of the last one. A low misfit alone does not show that a probe is right: some changes of probe and
+//! object together hardly alter the patterns, and follow noise and errors of the model. Added modes are pulled to zero until
+//! they prove strong. Positions are first corrected for an affine distortion of the whole scan, then by damped Gauss–Newton
+//! steps per pattern; intensities by a damped fit per pattern.
 //!
 //! * `wave`: forward model, misfit and gradient of one pattern. * `solver`: the object. * `refine`: probe, positions
 //!   and intensities. * `on_device`: the work per pattern as tensors on a GPU. * `variation`: total variation.

@@ -6,14 +6,13 @@ use ndarray::{Array2, Array3, ArrayView3, Axis};
 use num_complex::Complex32;
 use rayon::prelude::*;
 
-/// Pull of the given probe modes towards their anchor, and of added ones to zero, as fractions of the maximum summed object
-/// power.
+/// Pull of a held probe towards its anchor, as a fraction of the maximum summed object power.
 const PULL: f32 = 0.1;
-const ADDED_PULL: f32 = 0.1;
-/// Change of the given modes in a round above which they stay free, and power of the added modes above which they are freed,
-/// as multiples of the misfit (all relative to the power of the probe).
-const RESTLESS: f64 = 0.7;
-const REAL_MODE: f64 = 3.0;
+/// The given modes stay free if they change in a round by more than this multiple of the misfit (both relative to the power
+/// of the probe).
+const STILL_CHANGING: f64 = 0.7;
+/// Added modes count as given if their power exceeds this multiple of the misfit (likewise).
+const NEEDED_MODES: f64 = 3.0;
 /// Damping of the steps of positions and intensities, since the object moves with them.
 const DAMPING: f64 = 0.7;
 /// Longest step of a position per epoch, in pixels.
@@ -65,11 +64,8 @@ impl Solver<'_> {
         let mut probe = self.extrapolated_probe.clone();
         let modes = probe.axis_iter_mut(Axis(0)).zip(gradient.axis_iter(Axis(0))).zip(self.anchor.axis_iter(Axis(0)));
         for (number, ((mut mode, gradient), anchor)) in modes.enumerate() {
-            let pull = match number < self.given_modes {
-                true if !self.anchored => 0.0,
-                true => PULL * largest,
-                false => ADDED_PULL * largest,
-            };
+            let is_free = number < self.given_modes && !self.anchored;
+            let pull = if is_free { 0.0 } else { PULL * largest };
             ndarray::Zip::from(&mut mode).and(&gradient).and(&object_power).and(&anchor).for_each(
                 |probe, gradient, object_power, anchor| {
                     *probe -= (gradient + (*probe - anchor) * pull) * step_size / (object_power + floor + pull);
@@ -79,12 +75,12 @@ impl Solver<'_> {
         probe
     }
 
-    /// Ends a round of refinement of the probe, and decides whether the next one is free.
+    /// Ends a round of refinement of the probe, and decides whether the given modes are free in the next one.
     ///
-    /// If the given modes changed by more than most of the misfit that is left, the probe at the start of the round was
-    /// wrong, and the next round is free as well. Otherwise the data do not ask for another probe: what they would still
-    /// change slowly is noise and errors of the model, and the probe is held near the one at the start of the round. Added
-    /// modes that are strong in spite of the pull to zero count as given from then on.
+    /// They are if they changed by more than most of the remaining misfit: the probe at the start of the round was wrong.
+    /// Otherwise the data do not ask for another probe, and further slow changes follow noise and errors of the model: the
+    /// probe is held near the one at the start of the round. Added modes that are strong in spite of the pull to zero count
+    /// as given from then on.
     ///
     /// * `misfit`: relative to ΣI.
     pub(super) fn end_round(&mut self, misfit: f64) {
@@ -92,14 +88,14 @@ impl Solver<'_> {
         let (given, added) = self.probe.view().split_at(Axis(0), self.given_modes);
         let anchor = self.anchor.slice(ndarray::s![..self.given_modes, .., ..]);
         let allowed = misfit * power(anchor);
-        if power(added) > REAL_MODE * allowed {
+        if power(added) > NEEDED_MODES * allowed {
             self.given_modes = self.probe.len_of(Axis(0));
-        } else if power((&given - &anchor).view()) <= RESTLESS * allowed {
+        } else if power((&given - &anchor).view()) <= STILL_CHANGING * allowed {
             self.anchored = true;
             return;
         }
-        let given = ndarray::s![..self.given_modes, .., ..];
-        self.anchor.slice_mut(given).assign(&self.probe.slice(given));
+        let free = ndarray::s![..self.given_modes, .., ..];
+        self.anchor.slice_mut(free).assign(&self.probe.slice(free));
     }
 
     /// Restores the total power of the probe, (N/2)², and scales the object inversely.

@@ -1,7 +1,8 @@
+use super::super::central_patterns;
 use super::super::solver::{Solution, Start, solve};
 use crate::config::{Config, DataConfig, DirectConfig, ObjectKind, ProbeKind, ScanKind, Seeds};
 use crate::data::Dataset;
-use crate::metrics::{Placement, Region, align};
+use crate::metrics::{Placement, Region, align, phase_correlation};
 use crate::simulate::{Scene, Sources, simulate};
 use ndarray::{Array3, Axis};
 use num_complex::Complex32;
@@ -130,6 +131,30 @@ fn refinement_recovers_most_of_the_loss_from_a_wrong_probe() {
     for (kind, seed) in [(0, 1), (1, 1), (3, 2)] {
         let ([best, worst, found], share) = with_wrong_probe(kind, seed, 100);
         assert!(best > worst && share >= 0.9, "{share} of {best} - {worst}: {found}");
+    }
+}
+
+/// The stored probe of measured data is about right. Left free, it and further modes lower the misfit at the expense of the
+/// object.
+#[test]
+fn refining_a_probe_that_is_about_right_does_not_make_the_object_worse() {
+    let path = ptychoscope_base::testing::fixture("siemens_star_n64.npz");
+    let whole = Dataset::load(&path, &DataConfig::default(), 0).unwrap();
+    let dataset = whole.subset(&central_patterns(&whole, 260));
+    let truth = dataset.object.as_ref().unwrap();
+    let judged = |config: &DirectConfig| {
+        let found = solved(&dataset, config).reconstruction;
+        phase_correlation(found.object.view(), found.origin_xy, truth.view(), &dataset.positions).unwrap()
+    };
+    let plain = judged(&settings(40));
+    for modes in [1, 3] {
+        let refined = judged(&DirectConfig { refine_probe: true, probe_modes: Some(modes), ..settings(60) });
+        println!(
+            "{modes} modes: {:.4} {:.4}, plain {:.4} {:.4}",
+            refined.phase, refined.amplitude, plain.phase, plain.amplitude
+        );
+        assert!(refined.phase > plain.phase - 0.005, "{modes} modes: phase {} {}", refined.phase, plain.phase);
+        assert!(refined.amplitude > plain.amplitude - 0.005, "{modes}: {} {}", refined.amplitude, plain.amplitude);
     }
 }
 

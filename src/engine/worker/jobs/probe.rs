@@ -15,7 +15,7 @@ use std::time::Instant;
 /// Largest number of patterns on which a probe is refined for a network.
 const REFINED_ON: usize = 600;
 
-/// Modes of a probe that was found, at least: one that the data do not need stays weak.
+/// Smallest number of modes of a probe that was found; a mode that the data do not need stays weak.
 const FEWEST_MODES: usize = 2;
 
 /// Searches the probe as configured and puts it into the dataset; `None` if the dataset keeps its own.
