@@ -16,10 +16,10 @@ fn reader() -> Reader {
         // libFuzzer ends the process at any panic; one that the program catches is none that a user meets.
         let _libfuzzers = std::panic::take_hook();
         let wanted = std::env::var("PTYCHOSCOPE_FUZZ").unwrap_or_default();
-        let mut targets =
+        let targets =
             [ptychoscope_base::config::fuzz_targets::TARGETS, ptychoscope_host::data::fuzz_targets::TARGETS].concat();
         #[cfg(feature = "engine")]
-        targets.extend(ptychoscope_engine::checkpoint::fuzz_targets::TARGETS);
+        let targets = [&targets[..], ptychoscope_engine::checkpoint::fuzz_targets::TARGETS].concat();
         match targets.iter().find(|(name, _)| *name == wanted) {
             Some((_, reader)) => *reader,
             None => {
