@@ -29,7 +29,7 @@ pub fn filters_per_block(patch: usize, scale: usize) -> Result<(Vec<usize>, Vec<
                     .hint("Pad the diffraction patterns"),
             ));
         }
-        ..96 => (&[32, 64, 128], &[64, 32]),
+        SMALLEST_PATCH..96 => (&[32, 64, 128], &[64, 32]),
         96..192 => (&[16, 32, 64, 128], &[128, 64, 32]),
         192.. => (&[8, 16, 32, 64, 128], &[256, 128, 64, 32]),
     };
