@@ -12,6 +12,7 @@ use num_complex::{Complex32, Complex64};
 use ptychoscope::config::DirectConfig;
 use ptychoscope::data::{Dataset, NpyArray, Reconstruction, write_npz};
 use ptychoscope::direct::{Start, solve};
+use ptychoscope::fourier::Propagation;
 use ptychoscope::physics::{self, ComplexTensor, Diffraction, Merge, Translation};
 use ptychoscope::{data, infer};
 use rand::{RngExt, SeedableRng};
@@ -86,8 +87,8 @@ fn diffraction_keeps_f64_to_two_millionths() {
     for (n, modes) in [(64, 1), (64, 3), (128, 2), (256, 1)] {
         let (probe, patches) = (probe(modes, n), patches(2, n, 5));
         let device = Device::flex();
-        let found =
-            Diffraction::new(probe.view(), &device).intensity(ComplexTensor::from_array(patches.view(), &device));
+        let found = Diffraction::new(probe.view(), Propagation::FarField, &device)
+            .intensity(ComplexTensor::from_array(patches.view(), &device));
         let found: Vec<f32> = found.into_data().try_to_vec().unwrap();
         let expected = patches.outer_iter().flat_map(|patch| intensity(patch, &probe).into_iter().collect::<Vec<_>>());
         holds(&format!("diffraction, N = {n}, {modes} modes"), worst(found.iter().map(|&v| v.into()), expected), 2e-6);

@@ -10,6 +10,7 @@ use ndarray::{Array2, Array3, ArrayD, ArrayView2, ArrayView3, Axis, Ix2, Ix3, Ix
 use num_complex::Complex32;
 use ptychoscope::config::ProbeNormalization;
 use ptychoscope::data::NpzArchive;
+use ptychoscope::fourier::Propagation;
 use ptychoscope::physics::{self, ComplexTensor, Diffraction, Merge, Translation};
 use ptychoscope::{data, infer};
 
@@ -61,7 +62,7 @@ fn the_forward_amplitude_is_the_originals() {
     let mut file = golden("forward.npz");
     let object = flat3(complex(&mut file, "obj"));
     let probe = complex(&mut file, "probe").into_dimensionality::<Ix2>().unwrap().insert_axis(Axis(0));
-    let diffraction = Diffraction::new(probe.view(), &Device::flex());
+    let diffraction = Diffraction::new(probe.view(), Propagation::FarField, &Device::flex());
     let intensity = diffraction.intensity(upload(object.view()));
     let found = intensity.sqrt().try_into_vec_as::<f32>().unwrap();
     let expected = flat3(real(&mut file, "amp"));
@@ -76,7 +77,7 @@ fn modes_of_a_probe_add_incoherently_with_parseval() {
     // PtychoPINN adds modes coherently here, which is unphysical: only the energy is compared.
     let object = flat3(complex(&mut file, "obj"));
     let probe = complex(&mut file, "probe2modes").into_dimensionality::<Ix3>().unwrap();
-    let diffraction = Diffraction::new(probe.view(), &Device::flex());
+    let diffraction = Diffraction::new(probe.view(), Propagation::FarField, &Device::flex());
     let found = diffraction.intensity(upload(object.view())).try_into_vec_as::<f32>().unwrap();
     let exit: f64 = object
         .outer_iter()

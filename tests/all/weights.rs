@@ -11,6 +11,7 @@ use num_complex::Complex32;
 use ptychoscope::checkpoint::{Bundle, import_weights, reference_state_dict};
 use ptychoscope::config::{Accelerator, AmpActivation, Config, LastStage, ModelConfig, Preset};
 use ptychoscope::data::NpzArchive;
+use ptychoscope::fourier::Propagation;
 use ptychoscope::model::{Network, Weights, initial_weights};
 use ptychoscope::physics::{self, ComplexTensor, Diffraction, Merge};
 use ptychoscope::{train, worker};
@@ -86,7 +87,7 @@ impl Physics {
         let scale = f64::from(*golden.real("batch/physics_scaling_constant").iter().next().unwrap());
         let mean = observed.iter().map(|v| f64::from(*v)).sum::<f64>() / observed.len() as f64 + 1e-8;
         Self {
-            diffraction: Diffraction::new(probe.view(), device),
+            diffraction: Diffraction::new(probe.view(), Propagation::FarField, device),
             merge: Merge::new(physics::central_window(n).view(), physics::COUNT_FLOOR, device),
             relative: Tensor::from_data(TensorData::new(relative, [b * c, 2]), device),
             canvas: n + 12,
