@@ -96,7 +96,7 @@ fn the_near_field_file_asks_for_the_focus_distance_and_opens_with_it() {
         inspection.verdict(check).unwrap_or_else(|| panic!("{check}")).found.clone()
     };
     assert!(found(&inspection, "axis order").contains("(200, 100, 100)"));
-    assert!(found(&inspection, "pattern size").contains("100 × 100"));
+    assert!(found(&inspection, "pattern size").contains("N = 100"));
     assert!(found(&inspection, "mask").contains("5 of 10000"), "{}", found(&inspection, "mask"));
     let unit = found(&inspection, "amplitude or counts");
     assert!(unit.contains("counts up to 29176"), "{unit}");

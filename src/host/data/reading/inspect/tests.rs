@@ -121,7 +121,7 @@ fn unsupported_shapes_fail_and_are_reported() {
     assert_eq!(status_of(&flat, "axis order"), Status::Fail);
     assert!(flat.verdict("axis order").unwrap().found.contains("(64, 64)"));
     let oblong = judge(amplitude.slice(s![.., .., 0..60]).into_dyn());
-    let verdict = oblong.verdict("pattern size").unwrap();
+    let verdict = oblong.verdict("square patterns").unwrap();
     assert!(verdict.status == Status::Pass && verdict.found == "64 × 64 pixels, from 64 × 60", "{verdict:?}");
     let fewer = judge(amplitude.slice(s![0..7, .., ..]).into_dyn());
     let verdict = fewer.verdict("patterns and positions").unwrap();
