@@ -15,8 +15,8 @@ const ECA_KERNEL: usize = 3;
 /// Smallest side of patterns for which a network can be built.
 const SMALLEST_PATCH: usize = 16;
 
-/// Number of filters after each encoder block and after each decoder block (A§4.3): those of N = 64, 128 or 256, whichever is
-/// nearest to the side of the patch.
+/// Number of filters after each encoder block and after each decoder block (A§4.3): those of the largest of N = 64, 128
+/// and 256 that is not larger than the patch; of 64 for smaller ones.
 ///
 /// # Errors
 /// The patch is smaller than 16 pixels.
@@ -29,9 +29,9 @@ pub fn filters_per_block(patch: usize, scale: usize) -> Result<(Vec<usize>, Vec<
                     .hint("Pad the diffraction patterns"),
             ));
         }
-        SMALLEST_PATCH..96 => (&[32, 64, 128], &[64, 32]),
-        96..192 => (&[16, 32, 64, 128], &[128, 64, 32]),
-        192.. => (&[8, 16, 32, 64, 128], &[256, 128, 64, 32]),
+        SMALLEST_PATCH..128 => (&[32, 64, 128], &[64, 32]),
+        128..256 => (&[16, 32, 64, 128], &[128, 64, 32]),
+        256.. => (&[8, 16, 32, 64, 128], &[256, 128, 64, 32]),
     };
     let scaled = |filters: &[usize]| filters.iter().map(|f| f * scale).collect();
     Ok((scaled(encoder), scaled(decoder)))

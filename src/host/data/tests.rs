@@ -96,7 +96,7 @@ fn the_near_field_file_asks_for_the_focus_distance_and_opens_with_it() {
         inspection.verdict(check).unwrap_or_else(|| panic!("{check}")).found.clone()
     };
     assert!(found(&inspection, "axis order").contains("(200, 100, 100)"));
-    assert!(found(&inspection, "pattern size").contains("100 × 100"));
+    assert!(found(&inspection, "pattern size").contains("N = 100"));
     assert!(found(&inspection, "mask").contains("5 of 10000"), "{}", found(&inspection, "mask"));
     let unit = found(&inspection, "amplitude or counts");
     assert!(unit.contains("counts up to 29176"), "{unit}");
@@ -110,7 +110,7 @@ fn the_near_field_file_asks_for_the_focus_distance_and_opens_with_it() {
     let inspection = inspect_with(&path, &config).unwrap();
     assert_ne!(inspection.status(), Status::Fail, "{:#?}", inspection.verdicts);
     let near = found(&inspection, "near field");
-    assert!(near.contains("magnification 307.8") && near.contains("3.638 mm") && near.contains("0.0896"), "{near}");
+    assert!(near.contains("magnification 307.8") && near.contains("3.6381 mm") && near.contains("0.0896"), "{near}");
     assert!(inspection.verdict("far field").is_none() && inspection.verdict("centering").is_none());
     let dataset = load(&path, &config);
     assert_eq!((dataset.len(), dataset.patch_size()), (200, 100));
@@ -465,7 +465,7 @@ fn a_pixel_that_is_bad_in_any_mask_is_bad_in_all_patterns() {
 }
 
 #[test]
-fn unsupported_sizes_come_with_options_that_fit() {
+fn patterns_can_be_padded_to_the_size_of_the_probe() {
     let data = Synthetic::new(9);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("odd.npz");

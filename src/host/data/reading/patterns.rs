@@ -245,11 +245,14 @@ fn judge_unwritten(reading: &mut Reading, frames: &Frames, constant: &[(usize, b
 fn judge_size(reading: &mut Reading, fit: &Fit, frames: &Frames, is_plain: bool) {
     const CHECK: &str = "pattern size";
     let size = fit.size;
-    let found = if is_plain {
-        format!("{size} × {size} pixels")
-    } else {
-        format!("{size} × {size} pixels, from {} × {}", frames.height, frames.width)
-    };
+    reading.judge(Verdict::pass(
+        "square patterns",
+        if is_plain {
+            format!("{size} × {size} pixels")
+        } else {
+            format!("{size} × {size} pixels, from {} × {}", frames.height, frames.width)
+        },
+    ));
     reading.judge(if size < SMALLEST || size % 2 == 1 {
         Verdict::fail(CHECK, format!("The patterns have {size} × {size} pixels"))
             .expected(format!("an even size of at least {SMALLEST}"))
@@ -264,7 +267,7 @@ fn judge_size(reading: &mut Reading, fit: &Fit, frames: &Frames, is_plain: bool)
             ))
             .fixes(options.iter().map(|(option, _)| option.fix()))
     } else {
-        Verdict::pass(CHECK, found)
+        Verdict::pass(CHECK, format!("N = {size}"))
     });
     if !is_plain {
         reading.note(format!(

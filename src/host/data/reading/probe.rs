@@ -163,7 +163,10 @@ fn check_probe(
     let sides: Vec<usize> = size.into_iter().chain(stored.into_iter().flatten()).collect();
     let array = modes_first(reading, array, &sides);
     let (array, is_real) = joined_planes(reading, array, is_real);
-    let probe = to_modes(reading, array, &text).filter(|probe| {
+    let modes = to_modes(reading, array, &text);
+    // Side of a square probe.
+    let found = modes.as_ref().map(Array3::dim).and_then(|(_, h, w)| (h == w).then_some(h));
+    let probe = modes.filter(|probe| {
         let (modes, h, w) = probe.dim();
         let fits_stored = patterns.zip(stored).is_some_and(|(patterns, [height, width])| {
             [h, w] == patterns.fit.window.each_ref().map(|range| range.len()) || [h, w] == [height, width]
@@ -177,7 +180,13 @@ fn check_probe(
         };
         reading.judge(
             Verdict::fail(SHAPE_CHECK, format!("The probe {key:?} has shape {text}")).expected(expected).advice(
-                "Crop or pad the probe to the size of the patterns, or leave it out: a missing probe is searched for",
+                format!(
+                    "{}Crop or pad the probe to the size of the patterns, or leave it out: a missing probe is searched for",
+                    size.zip(found).map_or_else(String::new, |(size, side)| match side {
+                        side if side > size => format!("Pad the patterns to the size of the probe with --pad {side}. "),
+                        side => format!("Crop the patterns to the size of the probe with --crop {side}. "),
+                    })
+                ),
             ),
         );
         return None;

@@ -39,6 +39,7 @@ const FORM: &[(&str, &[&str])] = &[
         &[
             "data.geometry.energy_ev",
             "data.geometry.distance_m",
+            "data.geometry.focus_distance_m",
             "data.geometry.detector_pixel_m",
             "data.geometry.pixel_size_m",
         ],

@@ -42,7 +42,7 @@ const SECTIONS: [(&str, &[&str]); 4] = [
         ],
     ),
     ("Scan", &["scan", "n_images", "overlap", "scan_jitter", "buffer", "position_error", "patches"]),
-    ("Detector", &["n_photons", "poisson_noise", "read_noise", "dead_pixels", "beamstop_diameter"]),
+    ("Detector", &["fresnel_number", "n_photons", "poisson_noise", "read_noise", "dead_pixels", "beamstop_diameter"]),
 ];
 /// Fields of other groups used by a simulation.
 const OTHERS: [&str; 2] = ["model.gridsize", "execution.seeds.noise"];
