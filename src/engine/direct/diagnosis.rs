@@ -37,6 +37,9 @@ const OUTLYING: f64 = 2.0;
 const OUTLYING_DEVIATIONS: f64 = 4.0;
 const MOST_OUTLIERS: f64 = 0.3;
 
+/// Upper limit of the unexplained share.
+const NOTHING_EXPLAINED: f64 = 1000.0;
+
 /// Result of one trial.
 #[derive(Debug, Clone)]
 pub struct Attempt {
@@ -96,8 +99,10 @@ fn attempt_on(
         return Ok(None);
     }
     let held_out_misfit = held_out_misfit(&solved, held_out)?;
+    let share = held_out_misfit / mean_pattern_misfit(held_out);
     Ok(Some(Attempt {
-        unexplained: held_out_misfit / mean_pattern_misfit(held_out),
+        // Not a number if the pixels in use are the same in all patterns.
+        unexplained: if share.is_finite() { share.min(NOTHING_EXPLAINED) } else { NOTHING_EXPLAINED },
         held_out_misfit,
         misfit: solved.misfits.last().copied().unwrap_or(f64::INFINITY),
         object: solved.reconstruction,
