@@ -31,20 +31,11 @@ fn judged(name: &str, dataset: &Dataset, truth: &Dataset, config: &DirectConfig)
     (found.verdict, correlation)
 }
 
-/// True unless the verdict contradicts the correlation with the known object.
-fn agrees((verdict, correlation): (Trust, f64)) -> bool {
-    match correlation {
-        c if c >= 0.9 => verdict == Trust::Reliable,
-        c if c >= 0.6 => true,
-        _ => verdict != Trust::Reliable,
-    }
-}
-
 #[test]
 fn verdicts_agree_with_known_objects() {
     let sets = ["aps_siemens_n64.npz", "cosmic_goldballs_semi_n64.npz", "lines64_run1084like.npz"];
     let config = |epochs| DirectConfig { epochs, ..DirectConfig::default() };
-    let (mut wrong, mut failures, mut all) = (0, 0, 0);
+    let (mut doubted, mut failures, mut all) = (0, 0, 0);
     for name in sets {
         let Some(right) = read(name) else { return };
         let count = right.len();
@@ -75,11 +66,13 @@ fn verdicts_agree_with_known_objects() {
         for (case, dataset, config) in cases {
             let found = judged(&format!("{} {case}", &name[..6]), &dataset, &right, &config);
             (all, failures) = (all + 1, failures + usize::from(found.1 < 0.6));
-            wrong += usize::from(!agrees(found));
+            assert!(found.0 < Trust::Reliable || found.1 >= 0.6, "a failure is called reliable");
+            doubted += usize::from(found.0 < Trust::Reliable && found.1 >= 0.9);
         }
     }
-    println!("{wrong} of {all} verdicts are wrong; {failures} results are failures");
-    assert!(wrong <= 1 && failures >= all / 3, "{wrong} of {all}");
+    println!("{failures} of {all} results are failures; {doubted} good ones are doubted");
+    // Good results in spite of a fault: a thinned scan, saturated pixels, a slightly wrong probe.
+    assert!(doubted <= 3 && failures >= all / 3, "{doubted} of {all}");
 }
 
 /// Setting that `diagnose` recommends for a scan read with these settings.
@@ -105,6 +98,6 @@ fn faults_of_a_scan_are_found_with_the_settings_that_mend_them() {
     let star = star.to_str().unwrap();
     assert_eq!(fix(star, &[]), "", "nothing is wrong");
     assert_eq!(fix(star, &["data.orientation=swap_flip_x"]), "--set data.orientation=plain");
-    assert_eq!(fix(star, &["data.mapping.position_matrix=2,0,0,2"]), "--set data.mapping.position_matrix=1,0,0,1");
+    assert_eq!(fix(star, &["data.mapping.position_matrix=0.5,0,0,0.5"]), "--set data.mapping.position_matrix=1,0,0,1");
     assert_eq!(fix(star, &["data.diffraction_unit=counts"]), "--set data.diffraction_unit=amplitude");
 }

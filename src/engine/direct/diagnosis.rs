@@ -27,6 +27,9 @@ const SWEEP_EPOCHS: usize = 10;
 const SWEEP_RATIO: f64 = 1.08;
 /// Smaller steps around the best, as fractions of the logarithm of that ratio.
 const FINER: [f64; 3] = [0.5, 0.2, 0.07];
+/// Round factors, and the factor by which one may be worse than the best to be preferred.
+const ROUND: [f64; 11] = [0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 10.0, 100.0, 1000.0];
+const ABOUT_AS_GOOD: f64 = 1.1;
 /// Range of the sweep: distances of neighbors as fractions of the probe's diameter.
 const SWEEP_RANGE: [f64; 2] = [0.03, 0.8];
 /// Epochs of the fit that finds patterns to leave out.
@@ -36,6 +39,9 @@ const OUTLIER_EPOCHS: usize = 12;
 const OUTLYING: f64 = 2.0;
 const OUTLYING_DEVIATIONS: f64 = 4.0;
 const MOST_OUTLIERS: f64 = 0.3;
+
+/// Upper limit of the unexplained share.
+const NOTHING_EXPLAINED: f64 = 1000.0;
 
 /// Result of one trial.
 #[derive(Debug, Clone)]
@@ -96,8 +102,10 @@ fn attempt_on(
         return Ok(None);
     }
     let held_out_misfit = held_out_misfit(&solved, held_out)?;
+    let share = held_out_misfit / mean_pattern_misfit(held_out);
     Ok(Some(Attempt {
-        unexplained: held_out_misfit / mean_pattern_misfit(held_out),
+        // Not a number if the pixels in use are the same in all patterns.
+        unexplained: if share.is_finite() { share.min(NOTHING_EXPLAINED) } else { NOTHING_EXPLAINED },
         held_out_misfit,
         misfit: solved.misfits.last().copied().unwrap_or(f64::INFINITY),
         object: solved.reconstruction,
@@ -119,7 +127,7 @@ pub fn search_scale(dataset: &Dataset, go_on: &mut dyn FnMut(f64) -> bool) -> Re
     let parts = |count: usize| split(dataset, count, HELD_OUT).map(|rows| dataset.subset(&rows));
     let [low, high] = SWEEP_RANGE.map(|share| share * diameter / step);
     let steps = ((high / low).ln() / SWEEP_RATIO.ln()).ceil() as i32;
-    let planned = f64::from(steps) + 1.0 + 4.0 * FINER.len() as f64;
+    let planned = f64::from(steps) + 3.0 + 4.0 * FINER.len() as f64;
     let mut done = 0.0;
     let mut try_factor = |[fitted, held_out]: &[Dataset; 2], epochs: usize, factor: f64| -> Result<Option<f64>> {
         let config = DirectConfig { epochs, ..DirectConfig::default() };
@@ -153,10 +161,14 @@ pub fn search_scale(dataset: &Dataset, go_on: &mut dyn FnMut(f64) -> bool) -> Re
             }
         }
     }
-    let best = best.0;
-    // A factor close to a round number is that number.
-    let round = [0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 10.0, 100.0, 1000.0];
-    Ok(Some(round.into_iter().find(|round| (best / round - 1.0).abs() < 0.01).unwrap_or(best)))
+    // A round number close by is the factor if it is about as good.
+    if let Some(round) = ROUND.into_iter().find(|round| (best.0 / round - 1.0).abs() < 0.05) {
+        let Some(found) = try_factor(&fine, 2 * SWEEP_EPOCHS, round)? else { return Ok(None) };
+        if found < ABOUT_AS_GOOD * best.1 {
+            return Ok(Some(round));
+        }
+    }
+    Ok(Some(best.0))
 }
 
 /// The dataset with its positions multiplied by a factor.

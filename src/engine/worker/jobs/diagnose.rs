@@ -23,8 +23,9 @@ const EPOCHS: usize = 20;
 const REFINING_EPOCHS: usize = 60;
 /// Largest shift of a position in a trial, pixels.
 const MAX_SHIFT: f64 = 10.0;
-/// A trial that leaves less than this share unexplained has found the fault: no probe is searched.
-const FOUND: f64 = 0.6;
+/// A trial that leaves less than these shares unexplained, relative to the data as they are and in all, has found the fault: no
+/// probe is searched.
+const FOUND: [f64; 2] = [0.6, 0.7];
 /// Trials planned, for the progress.
 const PLANNED: f64 = 18.0;
 /// Minimum time between two reports of the progress.
@@ -263,8 +264,8 @@ impl Diagnosing<'_> {
             self.attempt(&format!("{modes} probe modes"), settings, self.dataset, &more);
         }
         // The search takes longer than all the others together, and is for the far field only.
-        let found = self.trials.iter().any(|trial| trial.relative < FOUND);
-        if found || self.dataset.propagation != Propagation::FarField {
+        let found = |trial: &Trial| trial.relative < FOUND[0] && trial.unexplained < FOUND[1];
+        if self.dataset.propagation != Propagation::FarField || self.trials.iter().any(found) {
             return Ok(());
         }
         let found = direct::search_probe(self.dataset, &mut |share, _| self.go_on(share))?;

@@ -105,7 +105,7 @@ fn the_trials_of_a_diagnosis_are_shown_and_applied_with_one_click() {
     }
     let mut panel = small(state);
     panel.get_by_label_contains("Diagnosing, 3 trials so far");
-    panel.get_by_label("Orientation flip x");
+    assert_eq!(panel.query_all_by_label("Orientation flip x").count(), 2, "picture and name");
     photograph(&mut panel, "data-diagnosis");
     panel.get_by_label("Apply Orientation flip x").click();
     panel.run_ok();
