@@ -41,13 +41,12 @@ fn trained(dataset: &Dataset, config: &Config, accelerator: Accelerator) -> Opti
 
 #[test]
 fn the_network_learns_the_siemens_star_from_its_diffraction_alone() {
-    let dataset = siemens(Some(260));
+    let dataset = siemens(None);
     // After half as many the correlation still depends much on the last bits of the numbers.
-    let mut config = epochs(6);
-    config.training.batch_size = 4;
+    let config = epochs(10);
     let result = trained(&dataset, &config, Accelerator::Cpu).unwrap();
     let losses: Vec<f64> = result.history.0.iter().map(|record| record.train_loss).collect();
-    assert!(losses[5] < 0.3 * losses[0], "{losses:?}");
+    assert!(losses[9] < 0.4 * losses[0], "{losses:?}");
     let (config, _) = train::adapt(&config, &dataset);
     let cpu = device::select(Accelerator::Cpu).unwrap();
     let object =
@@ -57,11 +56,11 @@ fn the_network_learns_the_siemens_star_from_its_diffraction_alone() {
     let found =
         metrics::phase_correlation(object.object.view(), object.origin_xy, truth.view(), &dataset.positions).unwrap();
     println!("losses {losses:?}, phase correlation {:.3}", found.phase);
-    assert!(found.phase > 0.85, "{}", found.phase);
+    assert!(found.phase > 0.93, "{}", found.phase);
 
     // The same from parts of the scan, none of which knows the others.
-    let parts = infer::reconstruct_in_parts(260, 65, &mut |range| {
-        let rows: Vec<usize> = range.map(|at| dataset.rows[at]).collect();
+    let parts = infer::reconstruct_in_parts(516, 130, &mut |range| {
+        let rows: Vec<usize> = range.collect();
         let part = Dataset::load_rows(&dataset.path, &config.data, &rows, Some(&dataset.fingerprint))?;
         infer::reconstruct(&part, &result.weights, &result.scaling, &config, &cpu.device, &mut |_| Control::Run)
     })
