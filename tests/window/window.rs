@@ -36,7 +36,7 @@ impl<'a> Program<'a> {
         let child = command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
         let mut program =
             Self { display, child, window: String::new(), pictures: pictures.to_path_buf(), size: (1280, 800), log };
-        program.wait("a window", 60, |program| {
+        program.wait("a window", 180, |program| {
             let pid = program.child.id().to_string();
             let found = program.display.tool(&["search", "--onlyvisible", "--pid", &pid, "--name", "Ptychoscope"]);
             program.window = found.lines().next().unwrap_or_default().to_owned();
@@ -169,10 +169,10 @@ fn watch_a_folder(program: &mut Program<'_>, folder: &Path, dataset: &Path) {
     std::fs::copy(dataset, arriving.join("scan.npz")).unwrap();
     std::fs::write(arriving.join("letter.npz"), "no dataset").unwrap();
     let result = arriving.join("reconstructed/scan/summary.json");
-    program.wait("the result of the file that arrived", 60, |_| result.exists());
+    program.wait("the result of the file that arrived", 180, |_| result.exists());
     let list = arriving.join("reconstructed/watch.csv");
     let has_both = |text: String| text.contains("\"scan.npz\",done") && text.contains("\"letter.npz\",bad");
-    program.wait("both files in the list", 60, |_| std::fs::read_to_string(&list).is_ok_and(has_both));
+    program.wait("both files in the list", 180, |_| std::fs::read_to_string(&list).is_ok_and(has_both));
     sleep(Duration::from_secs(1));
     program.picture("9-watching");
     program.resize(SCREEN);
@@ -213,25 +213,25 @@ fn a_dataset_is_simulated_and_trained_on_to_the_end_of_an_epoch() {
     program.keys("ctrl+a");
     program.type_text(made.to_str().unwrap());
     program.keys("Return");
-    program.wait("the simulated file", 60, |_| made.exists());
+    program.wait("the simulated file", 180, |_| made.exists());
     program.wait("the simulated dataset", 30, |program| program.title().contains("made here"));
     sleep(Duration::from_secs(3));
     program.picture("4-data");
 
     program.keys("ctrl+Return");
-    program.wait("the training", 60, |program| program.title().contains("Training"));
+    program.wait("the training", 180, |program| program.title().contains("Training"));
     program.keys("ctrl+shift+Return");
     program.picture("5-finishing-the-epoch");
     program.wait("the end of the epoch", 120, |program| !program.title().contains("Training"));
     let run = run_folder(folder.path()).expect("a run folder");
-    program.wait("the summary", 60, |_| run.join("summary.json").exists());
+    program.wait("the summary", 180, |_| run.join("summary.json").exists());
     program.wait("the end of the job", 20, |program| !program.title().contains('%'));
     sleep(Duration::from_secs(2));
     program.picture("6-result");
 
     // Some epochs of the direct solver from there; the one before stands beside it.
     program.keys("ctrl+shift+r");
-    program.wait("the polished run", 60, |_| run_folders(folder.path()).len() == 2);
+    program.wait("the polished run", 180, |_| run_folders(folder.path()).len() == 2);
     let polished = run_folders(folder.path()).into_iter().find(|other| *other != run).unwrap();
     program.wait("the summary of the polish", 120, |_| polished.join("summary.json").exists());
     program.wait("the end of the polish", 20, |program| !program.title().contains('%'));
@@ -284,9 +284,9 @@ fn a_person_with_a_keyboard_gets_from_the_example_to_an_exported_picture() {
     program.picture("4-before-training");
 
     program.keys("ctrl+Return");
-    program.wait("the training", 60, |program| program.title().contains("Training"));
+    program.wait("the training", 180, |program| program.title().contains("Training"));
     let folder_of_run = |folder: &Path| run_folder(folder).expect("a run folder");
-    program.wait("a first percent", 60, |program| !program.title().starts_with("0 %"));
+    program.wait("a first percent", 180, |program| !program.title().starts_with("0 %"));
     sleep(Duration::from_secs(8));
     program.picture("5-training");
     program.keys("ctrl+space");
@@ -301,7 +301,7 @@ fn a_person_with_a_keyboard_gets_from_the_example_to_an_exported_picture() {
     program.keys("ctrl+period");
     program.wait("the end of the training", 5, |program| !program.title().contains("Training"));
     println!("stopped after {:.1} s", asked.elapsed().as_secs_f64());
-    program.wait("the summary", 60, |_| folder_of_run(folder.path()).join("summary.json").exists());
+    program.wait("the summary", 180, |_| folder_of_run(folder.path()).join("summary.json").exists());
     program.wait("the end of the job", 20, |program| !program.title().contains('%'));
     sleep(Duration::from_secs(2));
     program.picture("7-result");

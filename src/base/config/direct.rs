@@ -48,7 +48,7 @@ pub struct DirectConfig {
     pub probe_modes: Option<usize>,
     /// Correct the scan positions together with the object.
     pub refine_positions: bool,
-    /// Maximum distance of a corrected position from its value in the dataset, pixels.
+    /// Maximum distance of a refined position from its start, pixels.
     pub max_shift: f64,
     /// Fit an intensity scale for each pattern.
     pub refine_intensity: bool,
@@ -143,7 +143,7 @@ pub(super) const FIELDS: &[Field] = &[
         "direct.max_shift",
         "Maximum shift",
         positive(64.0),
-        "Maximum distance of a corrected position from its value in the dataset.",
+        "Maximum distance of a refined position from its start: the position in the dataset, or its corrected place in the scan.",
     )
     .unit("px")
     .in_inference(),

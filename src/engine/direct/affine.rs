@@ -22,7 +22,7 @@ const LARGEST_STEP: f64 = 2.0;
 /// Damping of a step as a fraction of the mean curvature.
 const STIFFNESS: f64 = 1e-3;
 /// A distortion is corrected if the misfit falls to this share. Less can come from errors of the probe.
-const CLEARLY_BETTER: f64 = 0.988;
+const CLEARLY_BETTER: f64 = 0.985;
 /// Largest distortion that is looked for.
 const LARGEST: f64 = 0.06;
 
@@ -81,9 +81,8 @@ fn then(a: Distortion, b: Distortion) -> Distortion {
 /// Positions without the affine distortion that the patterns disagree with; `None` if there is no clear one, or if
 /// `keep_going` returned false.
 ///
-/// Of the scan as it is, the one with rotation and shear corrected, and the one with the scale corrected as well, the
-/// first is taken whose misfit is about as low as the lowest: a wrong scale can hardly be told from a wrong curvature of
-/// the probe.
+/// Rotation and shear are corrected alone if the misfit is then about as low as with the scale corrected as well: a wrong
+/// scale can hardly be told from a wrong curvature of the probe.
 ///
 /// # Errors
 /// As [`super::solve`].
@@ -119,7 +118,8 @@ pub fn correct_distortion(
     }
     let before = trials[0].0;
     let best = trials.iter().map(|(misfit, ..)| *misfit).fold(f64::INFINITY, f64::min);
-    let chosen = trials.iter().position(|(misfit, ..)| misfit * CLEARLY_BETTER <= best).filter(|&chosen| chosen > 0);
+    let is_better = |(misfit, ..): &(f64, Distortion, Vec<[f64; 2]>)| *misfit <= CLEARLY_BETTER * before;
+    let chosen = trials.iter().position(|trial| is_better(trial) && trial.0 * CLEARLY_BETTER <= best);
     Ok(chosen.map(|chosen| {
         let (after, a, positions) = trials.swap_remove(chosen);
         CorrectedScan::new(positions, a, [before, after])

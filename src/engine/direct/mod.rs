@@ -9,20 +9,22 @@
 //! The probe is refined with the same acceleration, in rounds of epochs: freely while a round changes it much, then held near
 //! the probe at the start of the last one. A low misfit alone does not show that a probe is right: some changes of probe and
 //! object together hardly alter the patterns, and follow noise and errors of the model. Added modes are pulled to zero until
-//! they prove strong. Positions are first corrected for an affine distortion of the whole scan, then by damped Gauss–Newton
-//! steps per pattern; intensities by a damped fit per pattern.
+//! they prove strong. Positions are first corrected for an affine distortion of the whole scan, then patterns that are far off
+//! are placed one after another, then all take damped Gauss–Newton steps; intensities are fitted per pattern, with damping.
 //!
 //! * `wave`: forward model, misfit and gradient of one pattern. * `solver`: the object. * `refine`: probe, positions
 //!   and intensities. * `on_device`: the work per pattern as tensors on a GPU. * `variation`: total variation.
 //! * `orientation`: test of the eight scan orientations. * `probe_search`: the probe of a scan that has none. *
 //!   `diagnosis`: trials that find a fault of a scan. * `reliability`: how far a result can be trusted. * `central`, `trial`: the
-//!   patterns of a trial, and its judgment by those left out. * `affine`: wrong scale, rotation and shear of the scan.
+//!   patterns of a trial, and its judgment by those left out. * `affine`: wrong scale, rotation and shear of the scan. * `placement`: positions that
+//!   are far off.
 
 mod affine;
 mod central;
 mod diagnosis;
 mod on_device;
 mod orientation;
+mod placement;
 mod probe_search;
 mod refine;
 mod reliability;
@@ -35,6 +37,7 @@ pub use affine::{CorrectedScan, correct_distortion};
 pub use central::central_patterns;
 pub use diagnosis::{Attempt, attempt, outliers, scaled, search_scale};
 pub use orientation::{OrientationScore, Orientations, score_orientations};
+pub use placement::{PlacedScan, place_patterns};
 pub use probe_search::{ProbeSearch, ProbeTrial, search_probe};
 pub use reliability::{Evidence, Reliability, Trust, judge};
 pub use solver::{Solution, Start, solve, solve_on, solve_on_faster};

@@ -177,7 +177,7 @@ pub(super) struct Solver<'a> {
     /// Memory limit for them, in bytes.
     shifted_probe_memory: usize,
     /// Σ |P|² over all patterns and modes at each pixel of the canvas.
-    illumination: Array2<f32>,
+    pub(super) illumination: Array2<f32>,
     /// True if spectra, shifted probes and illumination must be recomputed.
     illumination_outdated: bool,
     pub(super) object: Array2<Complex32>,
@@ -197,7 +197,12 @@ pub(super) struct Solver<'a> {
 }
 
 impl<'a> Solver<'a> {
-    fn new(dataset: &'a Dataset, config: &'a DirectConfig, start: &Start<'_>, device: Option<&Device>) -> Result<Self> {
+    pub(super) fn new(
+        dataset: &'a Dataset,
+        config: &'a DirectConfig,
+        start: &Start<'_>,
+        device: Option<&Device>,
+    ) -> Result<Self> {
         let reach = if config.refine_positions { config.max_shift } else { 0.0 };
         Self::with_reach(dataset, config, start, device, reach)
     }
@@ -521,6 +526,21 @@ impl<'a> Solver<'a> {
         point
     }
 
+    /// The object in the dataset's units, with the current coverage.
+    pub(super) fn reconstruction(&self) -> Reconstruction {
+        let to_dataset_units = (self.probe_factor / self.normalization) as f32;
+        let largest = self.illumination.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+        let uncovered = 1e-6 * largest;
+        let mut object = self.object.mapv(|value| value * to_dataset_units);
+        let mut coverage = self.illumination.clone();
+        ndarray::Zip::from(&mut object).and(&mut coverage).for_each(|object, coverage| {
+            if *coverage <= uncovered {
+                (*object, *coverage) = (Complex32::default(), 0.0);
+            }
+        });
+        Reconstruction { object, coverage, origin_xy: self.canvas.origin, pixel_size_m: self.pixel_size_m }
+    }
+
     /// Converts the solution to the dataset's units, with the final probe, positions and coverage.
     fn finish(mut self, misfits: Vec<f64>, stopped: bool) -> Result<Solution> {
         self.extrapolated_probe.clone_from(&self.probe);
@@ -528,7 +548,6 @@ impl<'a> Solver<'a> {
             data::orthogonalize(&mut [&mut self.extrapolated_probe]);
             self.update_illumination()?;
         }
-        let to_dataset_units = (self.probe_factor / self.normalization) as f32;
         let config = self.config;
         let refined = Refined {
             probe: config.refine_probe.then(|| self.extrapolated_probe.mapv(|value| value / self.probe_factor as f32)),
@@ -537,23 +556,12 @@ impl<'a> Solver<'a> {
                 .refine_intensity
                 .then(|| self.intensity_scales.iter().map(|&scale| f64::from(scale).powi(2)).collect()),
         };
-        let largest = self.illumination.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
-        let uncovered = 1e-6 * largest;
-        let mut object = self.object.mapv(|value| value * to_dataset_units);
-        let mut coverage = self.illumination;
-        ndarray::Zip::from(&mut object).and(&mut coverage).for_each(|object, coverage| {
-            if *coverage <= uncovered {
-                (*object, *coverage) = (Complex32::default(), 0.0);
-            }
-        });
-        let reconstruction =
-            Reconstruction { object, coverage, origin_xy: self.canvas.origin, pixel_size_m: self.pixel_size_m };
-        Ok(Solution { reconstruction, refined, misfits, stopped })
+        Ok(Solution { reconstruction: self.reconstruction(), refined, misfits, stopped })
     }
 }
 
 /// Σ a² of an arranged pattern without its masked (negative) pixels.
-fn valid_counts(pattern: &[f32]) -> f64 {
+pub(super) fn valid_counts(pattern: &[f32]) -> f64 {
     pattern.iter().filter(|&&a| a >= 0.0).map(|&a| f64::from(a) * f64::from(a)).sum()
 }
 

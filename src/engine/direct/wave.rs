@@ -238,6 +238,25 @@ impl ForwardModel {
         if shift == [0.0, 0.0] { probe.to_owned() } else { self.shift_probe(&self.spectra(probe), shift, 1.0) }
     }
 
+    /// Σ (|F| − a)² over the valid pixels of one pattern; arguments as of [`ForwardModel::gradient`].
+    pub(super) fn squared_residual(
+        &self,
+        patch: &[Complex32],
+        (probe, shift): (ArrayView3<'_, Complex32>, [f32; 2]),
+        amplitude: &[f32],
+    ) -> f64 {
+        let transfer = self.propagator.transfer([-shift[0], -shift[1]]);
+        let (mut wave, mut scratch) = (vec![Complex32::default(); patch.len()], Scratch::default());
+        let (mut field, mut intensity) = (wave.clone(), vec![INTENSITY_FLOOR; patch.len()]);
+        for mode in probe.axis_iter(Axis(0)) {
+            wave.iter_mut().zip(patch).zip(mode).for_each(|((wave, patch), probe)| *wave = patch * probe);
+            self.propagator.forward_by(transfer.as_deref(), &mut wave, &mut field, &mut scratch);
+            intensity.iter_mut().zip(&field).for_each(|(sum, value)| *sum += value.norm_sqr());
+        }
+        let valid = intensity.iter().zip(amplitude).filter(|(_, a)| **a >= 0.0);
+        valid.map(|(intensity, a)| f64::from(intensity.sqrt() - a).powi(2)).sum()
+    }
+
     /// Misfit and gradients of one pattern.
     ///
     /// * `patch`: (N·N). * `probe`: (modes, N, N), at its sub-pixel position `shift`.

@@ -177,6 +177,6 @@ mod tests {
 
     #[test]
     fn an_unsupported_side_is_an_error() {
-        assert!(estimate(&Config::default(), 10, 100, 1, None).is_err());
+        assert!(estimate(&Config::default(), 10, 12, 1, None).is_err());
     }
 }

@@ -1,4 +1,5 @@
 use super::super::central_patterns;
+use super::super::placement::place_patterns;
 use super::super::solver::{Solution, Start, solve};
 use crate::config::{Config, DataConfig, DirectConfig, ObjectKind, ProbeKind, ScanKind, Seeds};
 use crate::data::Dataset;
@@ -46,6 +47,15 @@ fn correlation(solved: &Solution, scene: &Scene) -> f64 {
     let (a, b) = (mean(|p| p.0), mean(|p| p.1));
     let sum = |pick: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(pick).sum::<f64>();
     sum(&|p| (p.0 - a) * (p.1 - b)) / (sum(&|p| (p.0 - a).powi(2)) * sum(&|p| (p.1 - b).powi(2))).sqrt()
+}
+
+/// Root mean square distance of positions from the true ones, without a common shift; pixels.
+fn residual_shift(found: &[[f64; 2]], truth: &[[f64; 2]]) -> f64 {
+    let errors: Vec<[f64; 2]> =
+        found.iter().zip(truth).map(|(found, truth)| [found[0] - truth[0], found[1] - truth[1]]).collect();
+    let mean = [0, 1].map(|axis| errors.iter().map(|e| e[axis]).sum::<f64>() / errors.len() as f64);
+    let square = |e: &[f64; 2]| (e[0] - mean[0]).powi(2) + (e[1] - mean[1]).powi(2);
+    (errors.iter().map(square).sum::<f64>() / errors.len() as f64).sqrt()
 }
 
 /// Probe with a smooth error of 20 % of its norm, orthogonal to the probe, so that neither scale nor phase accounts for
@@ -108,16 +118,7 @@ fn with_wrong_positions(kind: usize, seed: u64, epochs: usize) -> ([f64; 3], f64
     right.positions.clone_from(&scene.true_positions);
     let config = DirectConfig { refine_positions: true, ..settings(epochs) };
     let (numbers, share, direct) = recovery(&right, &wrong, &scene, &config);
-    let rms = |positions: &[[f64; 2]]| {
-        let errors: Vec<[f64; 2]> = positions
-            .iter()
-            .zip(&scene.true_positions)
-            .map(|(found, truth)| [found[0] - truth[0], found[1] - truth[1]])
-            .collect();
-        let mean = [0, 1].map(|axis| errors.iter().map(|e| e[axis]).sum::<f64>() / errors.len() as f64);
-        let square = |e: &[f64; 2]| (e[0] - mean[0]).powi(2) + (e[1] - mean[1]).powi(2);
-        (errors.iter().map(square).sum::<f64>() / errors.len() as f64).sqrt()
-    };
+    let rms = |positions: &[[f64; 2]]| residual_shift(positions, &scene.true_positions);
     let (before, after) = (rms(&wrong.positions), rms(direct.refined.positions.as_ref().unwrap()));
     println!(
         "positions {:?} {:?} seed {seed}: {numbers:.5?}, {share:.3} recovered, {before:.3} px → {after:.3} px",
@@ -165,6 +166,25 @@ fn refinement_recovers_most_of_the_loss_from_wrong_positions() {
         assert!(best > worst && share >= 0.9, "{share} of {best} - {worst}: {found}");
         assert!(error < 0.2, "{error} px");
     }
+}
+
+#[test]
+fn a_drifting_scan_is_put_in_order_and_a_right_one_is_left_alone() {
+    let (right, scene) = scan(ObjectKind::DeadLeaves, ProbeKind::Disk, 1, 0.0, 1);
+    let config = DirectConfig { refine_positions: true, ..settings(40) };
+    assert_eq!(place_patterns(&right, &config, &mut |_| true).unwrap(), None);
+    let mut wrong = right.clone();
+    for (n, position) in wrong.positions.iter_mut().enumerate() {
+        let time = n as f64;
+        *position = [position[0] + 9.0 * (time / 13.0).sin(), position[1] + 7.0 * (time / 19.0).cos()];
+    }
+    let local = correlation(&solved(&wrong, &config), &scene);
+    let placed = place_patterns(&wrong, &config, &mut |_| true).unwrap().expect("other positions");
+    let error = residual_shift(&placed.positions, &scene.true_positions);
+    let moved = Dataset { positions: placed.positions, ..wrong };
+    let found = correlation(&solved(&moved, &config), &scene);
+    println!("correlation {local:.4} with local refinement, {found:.4}; {error:.2} px left");
+    assert!(found > 0.97 && error < 0.3, "{found}, {error} px; {local} with local refinement");
 }
 
 #[test]

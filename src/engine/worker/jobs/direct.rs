@@ -42,7 +42,7 @@ pub(super) fn solve(
     // Before the folder: a search that is stopped leaves no trace.
     let found = probe::search(recorder, &mut dataset, &config.direct)?;
     if config.direct.refine_positions {
-        correct_distortion(recorder, &mut dataset, &config.direct)?;
+        correct_scan(recorder, &mut dataset, &config.direct)?;
     }
     let folder = RunFolder::create(output_dir, path)?;
     recorder.open_folder(&folder)?;
@@ -67,22 +67,22 @@ pub(super) fn solve(
     finish(recorder, summary, &folder)
 }
 
-/// Corrects an affine distortion of the scan, if there is a clear one.
-fn correct_distortion(recorder: &Recorder<'_>, dataset: &mut Dataset, config: &DirectConfig) -> Result<()> {
+/// Corrects errors of the positions that local refinement cannot: an affine distortion of the scan, and patterns that are
+/// many pixels off.
+fn correct_scan(recorder: &Recorder<'_>, dataset: &mut Dataset, config: &DirectConfig) -> Result<()> {
     recorder.emit(EventKind::Stage { stage: Stage::ScanCorrection });
     let started = Instant::now();
-    let mut keep_going = |fraction: f64| {
+    let keep_going = |fraction: f64| {
         let elapsed_s = started.elapsed().as_secs_f64();
         recorder.emit(EventKind::Progress(Progress { fraction, elapsed_s, ..Progress::default() }));
         recorder.context().switch.wait_while_paused()
     };
-    let found = direct::correct_distortion(dataset, config, &mut keep_going)?;
+    let distortion = direct::correct_distortion(dataset, config, &mut |share| keep_going(0.3 * share))?;
     fail_if_stopped(recorder)?;
-    if let Some(found) = found {
+    if let Some(found) = distortion {
         recorder.note(format!(
-            "The scan as a whole was distorted, and was corrected ({:.0} s): scale {:+.2} % along x and {:+.2} % along y, \
+            "The scan as a whole was distorted, and was corrected: scale {:+.2} % along x and {:+.2} % along y, \
              rotation {:+.2}°, shear {:+.2}°; misfit {:.4} before, {:.4} after.",
-            started.elapsed().as_secs_f64(),
             found.scale_percent[1],
             found.scale_percent[0],
             found.rotation_degrees,
@@ -90,6 +90,30 @@ fn correct_distortion(recorder: &Recorder<'_>, dataset: &mut Dataset, config: &D
             found.misfits[0],
             found.misfits[1]
         ));
+        dataset.positions = found.positions;
+    }
+    let placed = direct::place_patterns(dataset, config, &mut |share| keep_going(0.3 + 0.7 * share))?;
+    fail_if_stopped(recorder)?;
+    if let Some(found) = placed {
+        let shifts =
+            dataset.positions.iter().zip(&found.positions).map(|(from, to)| (to[0] - from[0]).hypot(to[1] - from[1]));
+        let shifts: Vec<f64> = shifts.collect();
+        let rms = (shifts.iter().map(|shift| shift * shift).sum::<f64>() / shifts.len().max(1) as f64).sqrt();
+        recorder.note(format!(
+            "Positions were far off, and were searched: moved by {rms:.1} px rms, {:.1} px at most; misfit {:.4} with local \
+             refinement alone, {:.4} after ({:.0} s).",
+            shifts.iter().copied().fold(0.0, f64::max),
+            found.misfits[0],
+            found.misfits[1],
+            started.elapsed().as_secs_f64()
+        ));
+        if !found.uncertain.is_empty() {
+            recorder.note(format!(
+                "{} of {} patterns fit several places alike; they were moved like their neighbors in time.",
+                found.uncertain.len(),
+                dataset.len()
+            ));
+        }
         dataset.positions = found.positions;
     }
     Ok(())

@@ -480,6 +480,7 @@ pub(super) mod tests {
     }
 
     #[test]
+    #[ignore = "timed: run it alone on an idle machine"]
     fn rendering_a_frame_of_a_thousand_pixels_per_side_takes_milliseconds() {
         let frame = picture(10, 1000, 0.4);
         let least = (0..5).map(|_| {
