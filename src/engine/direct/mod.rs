@@ -37,4 +37,4 @@ pub use diagnosis::{Attempt, attempt, outliers, scaled, search_scale};
 pub use orientation::{OrientationScore, Orientations, score_orientations};
 pub use probe_search::{ProbeSearch, ProbeTrial, search_probe};
 pub use reliability::{Evidence, Reliability, Trust, judge};
-pub use solver::{Solution, Start, solve, solve_on, solve_on_faster};
+pub use solver::{Sight, Solution, Start, solve, solve_on, solve_on_faster, solve_seen};
