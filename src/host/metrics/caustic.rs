@@ -28,6 +28,9 @@ impl Caustic {
     }
 }
 
+/// Intensity of a plane summed over y, over x, and its radius.
+type Slice = (Vec<f32>, Vec<f32>, f64);
+
 /// Probe (modes, N, N) in a plane at this distance, in units of p²/λ.
 pub fn propagated(probe: ArrayView3<'_, Complex32>, distance: f64) -> Array3<Complex32> {
     let mut moved = probe.to_owned();
@@ -43,7 +46,7 @@ pub fn caustic(probe: ArrayView3<'_, Complex32>, reach: f64, planes: usize) -> C
     let planes = planes.max(2);
     let (_, height, width) = probe.dim();
     let distances: Vec<f64> = (0..planes).map(|at| reach * (2.0 * at as f64 / (planes - 1) as f64 - 1.0)).collect();
-    let slices: Vec<(Vec<f32>, Vec<f32>, f64)> = distances
+    let slices: Vec<Slice> = distances
         .par_iter()
         .map(|distance| {
             let mut intensity = Array2::<f32>::zeros((height, width));
@@ -54,13 +57,13 @@ pub fn caustic(probe: ArrayView3<'_, Complex32>, reach: f64, planes: usize) -> C
             (intensity.sum_axis(Axis(0)).to_vec(), intensity.sum_axis(Axis(1)).to_vec(), radius(intensity.view()))
         })
         .collect();
-    let stacked = |part: &dyn Fn(&(Vec<f32>, Vec<f32>, f64)) -> Vec<f32>, length: usize| {
+    let stacked = |part: fn(&Slice) -> Vec<f32>, length: usize| {
         let values: Vec<f32> = slices.iter().flat_map(part).collect();
         Array2::from_shape_vec((planes, length), values).unwrap_or_default()
     };
     Caustic {
-        along_x: stacked(&|slice| slice.0.clone(), width),
-        along_y: stacked(&|slice| slice.1.clone(), height),
+        along_x: stacked(|slice| slice.0.clone(), width),
+        along_y: stacked(|slice| slice.1.clone(), height),
         radii: slices.iter().map(|slice| slice.2).collect(),
         distances,
     }

@@ -315,7 +315,7 @@ impl View {
                     let before = self.hovered;
                     let signal = self.browser.signal(ui, patterns);
                     let selection = &mut self.selection;
-                    self.hovered = self.scan.show(ui, patterns, selected, state, signal, selection, actions);
+                    self.hovered = self.scan.show(ui, patterns, state, signal, selection, actions);
                     if self.hovered != before {
                         // The browser is drawn first, so it follows in the next frame.
                         ui.ctx().request_repaint();

@@ -23,6 +23,9 @@ const PROBE_FILE: &str = "data.mapping.probe_file";
 /// Product of Planck's constant and the speed of light, eV m.
 const ENERGY_TIMES_WAVELENGTH: f64 = 1.239_841_984e-6;
 
+/// A caustic and its two images, with the key of its inputs.
+type Around = Option<(u64, Arc<(Caustic, [ColorImage; 2])>)>;
+
 /// State of the tool.
 #[derive(Default)]
 pub(super) struct ProbeTool {
@@ -96,7 +99,7 @@ impl ProbeTool {
         })
     }
 
-    fn around(&mut self, ui: &Ui, patterns: &Arc<Patterns>) -> Option<(u64, Arc<(Caustic, [ColorImage; 2])>)> {
+    fn around(&mut self, ui: &Ui, patterns: &Arc<Patterns>) -> Around {
         let (reach, of) = (self.reach, self.of);
         self.caustic.get(ui.ctx(), key_of((of, reach.to_bits())), || {
             let patterns = Arc::clone(patterns);
@@ -220,7 +223,7 @@ impl ProbeTool {
     }
 
     /// The beam from the side: distance to the right, position up; a click or drag chooses the plane.
-    fn sections(&mut self, ui: &mut Ui, around: Option<(u64, Arc<(Caustic, [ColorImage; 2])>)>, unit: Option<f64>) {
+    fn sections(&mut self, ui: &mut Ui, around: Around, unit: Option<f64>) {
         let palette = theme::palette(ui);
         let Some((key, around)) = around else {
             ui.spinner();

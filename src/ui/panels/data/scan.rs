@@ -76,13 +76,13 @@ impl Scan {
         &mut self,
         ui: &mut egui::Ui,
         patterns: &Arc<Patterns>,
-        selected: usize,
         state: &State,
         signal: Option<(u64, Arc<Vec<f32>>, &'static str)>,
         selection: &mut Selection,
         actions: &mut Vec<Action>,
     ) -> Option<usize> {
         let config = state.draft.config();
+        let selected = state.dataset.as_ref().map_or(0, |dataset| dataset.selected);
         let shown_signal = signal.as_ref().map(|(_, values, name)| (Arc::clone(values), *name));
         self.prepare(patterns, signal);
         self.update_neighbors(patterns, selected, config);
@@ -153,15 +153,7 @@ impl Scan {
             if response.clicked() {
                 actions.push(Action::SelectPattern(hit));
             }
-            let [x, y] = patterns.dataset.positions.get(hit).copied().unwrap_or_default();
-            let counts = patterns.counts.get(hit).copied().unwrap_or_default();
-            let value = shown_signal.as_ref().and_then(|(values, name)| Some((values.get(hit)?, *name)));
-            let signal =
-                value.map_or_else(String::new, |(value, name)| format!("\n{} {name}", short(f64::from(*value))));
-            response.on_hover_text_at_pointer(signed(format!(
-                "Pattern {hit}\nx {x:.2}, y {y:.2} px\n{}{signal}",
-                quantity(counts, "count")
-            )));
+            response.on_hover_text_at_pointer(about(patterns, hit, shown_signal.as_ref()));
         }
         self.legend(ui, patterns);
         hit
@@ -296,6 +288,15 @@ impl Scan {
         let text = RichText::new(text).color(palette.level(level));
         ui.add(egui::Label::new(text).truncate()).on_hover_text(about);
     }
+}
+
+/// Number, position, counts and, if there is one, signal of a pattern.
+fn about(patterns: &Patterns, index: usize, signal: Option<&(Arc<Vec<f32>>, &'static str)>) -> String {
+    let [x, y] = patterns.dataset.positions.get(index).copied().unwrap_or_default();
+    let counts = patterns.counts.get(index).copied().unwrap_or_default();
+    let value = signal.and_then(|(values, name)| Some((values.get(index)?, *name)));
+    let signal = value.map_or_else(String::new, |(value, name)| format!("\n{} {name}", short(f64::from(*value))));
+    signed(format!("Pattern {index}\nx {x:.2}, y {y:.2} px\n{}{signal}", quantity(counts, "count")))
 }
 
 /// Combo box of the eight scan orientations, of which only one gives a sharp object.

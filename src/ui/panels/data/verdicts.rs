@@ -1,6 +1,6 @@
 //! Checks of a file, worst first, with a button for each fix and one to undo the last fix.
 
-use super::summary::is_poor;
+use super::summary::{good_misfit, is_poor};
 use crate::data::{Inspection, Status, Verdict};
 use crate::session::{Action, Level, OpenDataset, State, in_window};
 use crate::ui::theme;
@@ -92,16 +92,21 @@ fn show_verdict(ui: &mut egui::Ui, state: &State, verdict: &Verdict, actions: &m
 
 /// A warning if the quick preview explains the patterns poorly.
 pub(super) fn preview(ui: &mut egui::Ui, dataset: &OpenDataset) {
-    let Some((_, misfit)) = dataset.preview.as_ref().filter(|(_, misfit)| is_poor(*misfit)) else { return };
+    let Some(patterns) = &dataset.patterns else { return };
+    let Some((_, misfit)) = dataset.preview.as_ref().filter(|(_, misfit)| is_poor(*misfit, patterns)) else { return };
     let palette = theme::palette(ui);
     ui.horizontal_top(|ui| {
         mark(ui, Level::Warning, 14.0).on_hover_text("Warning");
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
             ui.label(RichText::new("Quick preview").strong());
-            let text = format!("It explains the patterns poorly: misfit {}", short(*misfit));
+            let limit = short(good_misfit(patterns));
+            let text = format!("It explains the patterns poorly: misfit {}, expected below {limit}", short(*misfit));
             ui.label(RichText::new(text).color(palette.warning));
-            ui.label("Check probe, unit of the patterns, positions and orientation");
+            ui.label(match patterns.dataset.probe_is_estimated {
+                true => "The file has no probe; the reconstruction searches and refines one",
+                false => "“Diagnose” tries what may be wrong: probe, unit of the patterns, positions, orientation",
+            });
         });
     });
     ui.add_space(2.0);
