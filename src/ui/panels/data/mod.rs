@@ -247,7 +247,7 @@ impl View {
         orientation::show(ui, state, dataset, actions);
         verdicts::preview(ui, dataset);
         if let Some(inspection) = &dataset.inspection {
-            verdicts::show(ui, state, inspection, actions);
+            verdicts::show(ui, state, inspection, outbox, actions);
             ui.add_space(8.0);
         }
         let tall = (0.9 * width).clamp(320.0, 520.0);
@@ -341,7 +341,7 @@ impl View {
         orientation::show(ui, state, dataset, actions);
         verdicts::preview(ui, dataset);
         match &dataset.inspection {
-            Some(inspection) => verdicts::show(ui, state, inspection, actions),
+            Some(inspection) => verdicts::show(ui, state, inspection, outbox, actions),
             None if dataset.loading => {
                 ui.horizontal(|ui| {
                     ui.spinner();

@@ -556,9 +556,11 @@ fn a_file_that_cannot_be_used_shows_its_patterns_and_the_crop_is_dragged_on_them
     panel.get_by_label("Use as patterns").click();
     panel.run_ok();
     follow(&mut panel);
+    panel.get_by_label("Choose a position file…").click();
+    panel.run_ok();
+    assert_eq!(panel.state_mut().outbox.choose_file_of.take(), Some("data.mapping.positions_file"));
     assert!(panel.query_by_label("Use as patterns").is_none());
     let text = positions.display().to_string();
-    panel.state_mut().state.dispatch(Action::Notify { level: Level::Info, text: String::new() });
     let effects =
         panel.state_mut().state.dispatch(Action::SetField { path: "data.mapping.positions_file".into(), text });
     panel.state_mut().effects.extend(effects);
