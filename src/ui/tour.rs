@@ -56,7 +56,7 @@ impl Tour {
         egui::Window::new("Tour")
             .title_bar(false)
             .resizable(false)
-            .anchor(Align2::RIGHT_BOTTOM, vec2(-18.0, -44.0))
+            .anchor(Align2::CENTER_BOTTOM, vec2(0.0, -44.0))
             .show(context, |ui| {
                 let palette = theme::palette(ui);
                 ui.set_width(360.0);

@@ -79,8 +79,8 @@ impl Config {
         if settings.is_empty() { Ok(alone) } else { Self::import_text(&text, format, preset, settings) }
     }
 
-    /// As [`Config::import`], but unknown names are left out and listed, where the user is told at once. At least one name must
-    /// be known.
+    /// As [`Config::import`], but unknown names are left out and listed, where the user is told at once. At least half of the
+    /// names must be known: another file is no configuration.
     ///
     /// # Errors
     /// As [`Config::import`], apart from unknown names.
@@ -135,7 +135,7 @@ impl Config {
         for (path, value) in leaves {
             import.apply(&path, value);
         }
-        let skips = only_known && !import.values.is_empty();
+        let skips = only_known && import.values.len() >= import.unknown.len();
         let unknown = if skips { std::mem::take(&mut import.unknown) } else { Vec::new() };
         import.finish()?;
         let mut table = preset.config().to_table()?;
