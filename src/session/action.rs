@@ -1,7 +1,7 @@
 //! Actions of the user and their effects.
 
 use crate::config::{Config, Method};
-use crate::library::Request;
+use crate::library::{Request, ResultFormat};
 use crate::worker::message::{Control, Job, LivePace, Sources};
 use std::path::PathBuf;
 
@@ -99,6 +99,8 @@ pub enum Action {
     OpenExample,
     /// Reload the dataset with the current configuration.
     Reload,
+    /// Read some patterns and the positions of the dataset as stored.
+    ReadRaw,
     /// Close the dataset.
     CloseDataset,
     /// Apply the data settings of the previously open file to this one as well.
@@ -132,8 +134,8 @@ pub enum Action {
         /// Epochs of polishing after a network; 0 for none.
         polish_epochs: usize,
     },
-    /// Train again with this time budget, in seconds.
-    TrainFor(u64),
+    /// Train the model of the latest job further for this time, in seconds, in a new run.
+    TrainMore(u64),
     /// Undo the latest configuration change.
     Undo,
     /// Redo the change undone last.
@@ -226,6 +228,13 @@ pub enum Action {
         path: PathBuf,
         /// Content.
         bytes: Vec<u8>,
+    },
+    /// Write the results of runs in another format.
+    ExportRuns {
+        /// Paths of the run folders and of the files to write.
+        runs: Vec<(PathBuf, PathBuf)>,
+        /// Format of the files.
+        format: ResultFormat,
     },
     /// Show and log a message.
     Notify {

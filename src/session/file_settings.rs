@@ -2,6 +2,7 @@
 
 use super::Draft;
 use crate::config::Config;
+use crate::error::Result;
 use std::path::{Path, PathBuf};
 
 /// Maximum number of files whose settings are remembered.
@@ -9,6 +10,10 @@ const MAX_FILES: usize = 300;
 /// Fields that belong to a dataset, besides those of [`GROUPS`].
 const FIELDS: &[&str] = &[
     "data.diffraction_unit",
+    "data.center_x",
+    "data.center_y",
+    "data.zero_frequency",
+    "data.exclude",
     "data.crop",
     "data.bin",
     "data.pad",
@@ -35,6 +40,24 @@ pub fn settings_of(config: &Config) -> Settings {
         .zip(all_settings(&Config::default()))
         .filter_map(|(ours, default)| (ours != default).then_some(ours))
         .collect()
+}
+
+/// The data settings of a configuration that differ from the defaults, as a configuration file: a set-up to share. Opened, it
+/// changes nothing else.
+///
+/// # Errors
+/// A value cannot be written as TOML.
+pub fn setup_toml(config: &Config) -> Result<String> {
+    let settings = settings_of(config);
+    config.some_to_toml(&|path| settings.iter().any(|(known, _)| known == path))
+}
+
+/// True if a configuration differs from the default preset in data settings only.
+pub(super) fn is_setup(config: &Config) -> bool {
+    let theirs = settings_of(config);
+    let mut plain = Draft::default();
+    replace(&mut plain, &theirs);
+    !theirs.is_empty() && plain.config() == config
 }
 
 /// All data settings of a configuration.
@@ -107,6 +130,13 @@ mod tests {
         for path in FIELDS {
             assert!(Config::field(path).is_ok(), "{path}");
         }
+        // Every further field of the data is decided on here: these belong to the job.
+        let of_job = "strict n_subsample max_memory n_groups sampling rng neighbor_count neighbor_pool_size seed_in_group \
+                      enable_oversampling validation_fraction probe_mask probe_mask_diameter probe_mask_sigma probe_modes";
+        for field in Config::fields().into_iter().filter(|field| !belongs_to_dataset(field.path)) {
+            let name = field.path.strip_prefix("data.");
+            assert!(name.is_none_or(|name| of_job.split_whitespace().any(|one| one == name)), "{}", field.path);
+        }
     }
 
     #[test]
@@ -123,6 +153,20 @@ mod tests {
         replace(&mut draft, &[]);
         assert_eq!((settings_of(draft.config()), draft.field_error("data.crop")), (vec![], None));
         assert_eq!(draft.config().training.batch_size, 4);
+    }
+
+    #[test]
+    fn a_set_up_holds_the_data_settings_only_and_is_recognized() {
+        let mut draft = Draft::default();
+        draft.set("data.crop", "128");
+        draft.set("data.mapping.x", "motors/samx");
+        draft.set("data.geometry.energy_ev", "8333");
+        let text = setup_toml(draft.config()).unwrap();
+        assert_eq!(text.lines().filter(|line| line.contains('=')).count(), 3, "{text}");
+        let read = Config::import_text(&text, None, None, &[]).unwrap().config;
+        assert!(is_setup(&read) && settings_of(&read) == settings_of(draft.config()));
+        draft.set("training.batch_size", "4");
+        assert!(!is_setup(draft.config()) && !is_setup(&Config::default()));
     }
 
     #[test]

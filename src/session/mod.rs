@@ -19,7 +19,7 @@ mod wording;
 pub use action::{Action, Effect, Level, QueueAction, Source, Step};
 pub use changes::{Change, Changes};
 pub use draft::Draft;
-pub use file_settings::{FileSettings, LeftBehind, Settings, belongs_to_dataset, settings_of};
+pub use file_settings::{FileSettings, LeftBehind, Settings, belongs_to_dataset, settings_of, setup_toml};
 pub use job_progress::{CurvePoint, JobProgress, Status};
 pub use live_pictures::LivePictures;
 pub use queue::{JobState, Queue, QueuedJob};

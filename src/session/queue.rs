@@ -72,11 +72,17 @@ impl Queue {
 
 impl State {
     /// Configuration with which a dataset would be queued: the current one, with the data settings remembered for the file, if
-    /// any, else those of the open file.
+    /// any, else those of the open file. Of the latter, patterns left out by their index stay with the open file, and a position
+    /// file named after the open file becomes the one named after the dataset.
     fn config_for(&self, dataset: &Path) -> Config {
         let mut draft = self.draft.clone();
         if let Some(settings) = self.file_settings.of(dataset) {
             file_settings::replace(&mut draft, settings);
+        } else if let Some(open) = self.dataset.as_ref().map(|open| &open.path).filter(|open| *open != dataset) {
+            let data = &self.draft.config().data;
+            let automatic = data.exclude.split([',', ';']).any(|part| part.trim().eq_ignore_ascii_case("auto"));
+            draft.set("data.exclude", if automatic { "auto" } else { "" });
+            draft.set("data.mapping.positions_file", &of_other_scan(&data.mapping.positions_file, open, dataset));
         }
         draft.config().clone()
     }
@@ -170,6 +176,23 @@ impl State {
     }
 }
 
+/// The path of a file that belongs to one scan, as it is named for another: the name or number of the scan is replaced.
+fn of_other_scan(file: &str, from: &Path, to: &Path) -> String {
+    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let (from, to) = (stem(from), stem(to));
+    if !from.is_empty() && file.contains(&from) {
+        return file.replace(&from, &to);
+    }
+    let numbers = |stem: &str| -> Vec<String> {
+        stem.split(|c: char| !c.is_ascii_digit()).filter(|run| !run.is_empty()).map(str::to_owned).collect()
+    };
+    let pairs = numbers(&from).into_iter().zip(numbers(&to));
+    match pairs.filter(|(a, b)| a != b).collect::<Vec<_>>().as_slice() {
+        [(a, b)] => file.replace(a.as_str(), b),
+        _ => file.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::action::Action;
@@ -220,6 +243,26 @@ mod tests {
         let effects = tell(&mut state, 3, EventKind::Finished(Box::default()));
         assert!(effects.iter().any(|e| matches!(e, Effect::Toast { text, .. } if text.contains("1 job failed"))));
         assert!(!state.queue.on && !state.is_busy());
+    }
+
+    #[test]
+    fn one_set_up_reads_each_scan_with_its_own_positions_and_all_of_its_patterns() {
+        let mut state = State::default();
+        state.dispatch(Action::Open("/d/scan_0042.h5".into()));
+        for (path, text) in [
+            ("data.exclude", "auto,3-7"),
+            ("data.crop", "64"),
+            ("data.mapping.positions_file", "/d/pos/positions_0042.txt"),
+            ("data.mapping.mask_file", "/d/mask_0042.tif"),
+        ] {
+            state.dispatch(Action::SetField { path: path.into(), text: text.into() });
+        }
+        act(&mut state, QueueAction::Add(vec!["/d/scan_0042.h5".into(), "/d/scan_0043.h5".into()]));
+        let data = |at: usize| state.queue.jobs[at].config.data.clone();
+        assert_eq!((data(0).exclude.as_str(), data(1).exclude.as_str(), data(1).crop), ("auto,3-7", "auto", Some(64)));
+        assert_eq!(data(1).mapping.positions_file, "/d/pos/positions_0043.txt");
+        assert_eq!(data(1).mapping.mask_file, "/d/mask_0042.tif", "a mask belongs to the detector");
+        assert_eq!(of_other_scan("a_1_x.csv", "a_1.h5".as_ref(), "b_2.h5".as_ref()), "b_2_x.csv");
     }
 
     #[test]

@@ -20,8 +20,19 @@ pub fn in_window(text: &str) -> String {
         text = text.replace(program, words);
     }
     let mut words: Vec<String> = Vec::new();
+    let mut after_flag = false;
     for word in text.split(' ').filter(|word| *word != "--set") {
-        words.push(reworded(word).unwrap_or_else(|| word.to_owned()));
+        // A placeholder behind a flag, such as FILE, says nothing more.
+        let bare = word.trim_end_matches(['.', ',', ';', ')']);
+        let is_placeholder = bare.len() > 1 && bare.chars().all(|c| c.is_ascii_uppercase());
+        if let (true, true, Some(last)) = (after_flag, is_placeholder, words.last_mut()) {
+            last.push_str(&word[bare.len()..]);
+            after_flag = false;
+            continue;
+        }
+        let known = reworded(word);
+        after_flag = known.is_some() && word.trim_start_matches('(').starts_with("--");
+        words.push(known.unwrap_or_else(|| word.to_owned()));
     }
     words.join(" ")
 }
@@ -68,6 +79,7 @@ mod tests {
             ),
             ("correct it (--diffraction-unit counts)", "correct it (“Diffraction unit” counts)"),
             ("`ptychoscope inspect` lists them", "the table of arrays lists them"),
+            ("given with --positions-file FILE. More", "given with “Position file”. More"),
             ("Nothing - to do here: 3 of 4", "Nothing - to do here: 3 of 4"),
         ] {
             assert_eq!(in_window(text), expected);

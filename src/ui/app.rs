@@ -8,12 +8,15 @@ use super::layout::{self, Drawer, Pane};
 use super::panels::palette::Target;
 use super::panels::{self, Outbox, Views};
 use super::toasts::Toasts;
+use super::tour::Tour;
 use super::{persist, theme};
 use crate::config::Config;
 use crate::error::Result;
+use crate::library::ResultFormat;
 use crate::session::{
     Action, Draft, Level, QueueAction, Source, State, Status, Step, WatchSetup, belongs_to_dataset, script,
 };
+use crate::system::file_name;
 use crate::worker::message::{Control, Job, Stage};
 use eframe::egui::{self, Context, RichText, ThemePreference, ViewportCommand};
 use egui_tiles::Tree;
@@ -53,11 +56,17 @@ const MENUS: [(&str, &[&[Command]]); 3] = [
                 Command::ShowRuns,
                 Command::ShowLog,
             ],
-            &[Command::ResetLayout, Command::NextTheme],
+            &[Command::FullScreen, Command::SideBySide, Command::ResetLayout, Command::NextTheme],
             &[Command::ZoomIn, Command::ZoomOut, Command::ZoomReset],
         ],
     ),
-    ("Help", &[&[Command::Palette, Command::Shortcuts, Command::FrameTimes, Command::About]]),
+    (
+        "Help",
+        &[
+            &[Command::Manual, Command::Tour, Command::Shortcuts],
+            &[Command::Palette, Command::FrameTimes, Command::About],
+        ],
+    ),
 ];
 
 /// True unless the window is known to be drawn by a GPU.
@@ -100,8 +109,12 @@ enum Purpose {
     Source(Source),
     Simulate,
     UseMask,
+    Setting(&'static str),
+    SaveAndSet(&'static str, Vec<u8>),
     SaveMask(Vec<u8>),
     Export(Vec<u8>),
+    /// One result into a file, or several into a folder.
+    ExportRuns(Vec<PathBuf>, ResultFormat),
 }
 
 /// Choices made in the menu bar during a frame.
@@ -124,6 +137,10 @@ pub struct App {
     palette: Option<panels::palette::Palette>,
     shortcuts_open: bool,
     about: panels::about::About,
+    manual: panels::manual::Manual,
+    tour: Tour,
+    /// Panel shown alone on the whole screen.
+    alone: Option<Pane>,
     /// True while the question about closing during a job is shown.
     confirming_close: bool,
     /// Source of requests to close from outside the window.
@@ -197,6 +214,9 @@ impl App {
             palette: None,
             shortcuts_open: false,
             about: panels::about::About::new(creation),
+            manual: panels::manual::Manual::default(),
+            tour: Tour::default(),
+            alone: None,
             confirming_close: false,
             closer: super::Closer::default(),
             closing: false,
@@ -240,6 +260,7 @@ impl App {
                 self.tree = layout::default_tree();
                 return layout::show(&mut self.tree, Pane::of(self.core.state.step));
             }
+            Command::SideBySide => return self.tree = layout::side_by_side_tree(),
             Command::NextTheme => {
                 // Each step changes what is seen: from the theme of the system to the other one first.
                 let system = match context.system_theme() {
@@ -262,6 +283,12 @@ impl App {
             Command::Shortcuts => return self.shortcuts_open = true,
             Command::FrameTimes => return self.frame_times_shown = !self.frame_times_shown,
             Command::About => return self.about.open(),
+            Command::Manual => return self.manual.open(),
+            Command::Tour => {
+                let pane = self.tour.begin();
+                return layout::show(&mut self.tree, pane);
+            }
+            Command::FullScreen => return self.toggle_full_screen(context),
             Command::ExportPicture => {
                 self.views.export_picture();
                 Action::Go(Step::Result)
@@ -305,6 +332,15 @@ impl App {
             Command::ExportPicture if state.result.is_none() => Some("No result yet".to_owned()),
             _ => None,
         }
+    }
+
+    /// Shows the active panel alone on the whole screen, or everything again.
+    fn toggle_full_screen(&mut self, context: &Context) {
+        self.alone = match self.alone {
+            Some(_) => None,
+            None => layout::active(&self.tree),
+        };
+        context.send_viewport_cmd(ViewportCommand::Fullscreen(self.alone.is_some()));
     }
 
     /// Opens a dialog for a path; its field starts with `text`.
@@ -531,6 +567,10 @@ impl App {
         }
         panels::palette::shortcut_sheet(context, &mut self.shortcuts_open);
         self.about.show(context, &self.core.state);
+        self.manual.show(context);
+        if let Some(pane) = self.tour.show(context) {
+            layout::show(&mut self.tree, pane);
+        }
         if self.confirming_close {
             self.confirm_close(context);
         }
@@ -544,14 +584,30 @@ impl App {
             Purpose::QueueFolder => Action::Queue(QueueAction::Add(datasets_in(&absolute(path)))),
             Purpose::WatchFolder => Action::ChooseWatchFolder(absolute(path)),
             Purpose::UseMask => Action::UseMask(absolute(path)),
+            Purpose::Setting(setting) => {
+                Action::SetField { path: setting.to_owned(), text: absolute(path).display().to_string() }
+            }
             Purpose::SaveMask(bytes) => {
                 // Written first; the same thread then reads the dataset again.
                 self.core.dispatch(Action::Export { path: path.clone(), bytes });
                 Action::UseMask(absolute(path))
             }
+            Purpose::SaveAndSet(setting, bytes) => {
+                // As a mask: written first.
+                self.core.dispatch(Action::Export { path: path.clone(), bytes });
+                Action::SetField { path: setting.to_owned(), text: absolute(path).display().to_string() }
+            }
             Purpose::Source(source) => Action::SetSource(source, path),
             Purpose::Simulate => Action::Simulate(path),
             Purpose::SaveConfig => Action::SaveConfig(path),
+            Purpose::ExportRuns(folders, format) => {
+                let single = folders.len() == 1;
+                let target = |run: &PathBuf| {
+                    if single { path.clone() } else { path.join(format.file_name(&file_name(run))) }
+                };
+                let runs = folders.iter().map(|run| (run.clone(), target(run))).collect();
+                Action::ExportRuns { runs, format }
+            }
             Purpose::Export(bytes) => Action::Export { path, bytes },
         };
         self.core.dispatch(action);
@@ -587,10 +643,29 @@ impl App {
         }
     }
 
+    /// Draws menu, panels and status bar.
+    fn panels(&mut self, ui: &mut egui::Ui, actions: &mut Vec<Action>) {
+        egui::Panel::top("menu").show(ui, |ui| self.top_bar(ui));
+        let times = self.frame_times_shown.then(|| self.frame_times.text());
+        egui::Panel::bottom("status").show(ui, |ui| {
+            let renderer = self.about.renderer().to_owned();
+            if panels::status::show(ui, &self.core.state, &renderer, times.as_deref(), actions) {
+                self.about.open();
+            }
+        });
+        egui::CentralPanel::default().frame(egui::Frame::NONE).show(ui, |ui| {
+            let mut drawer = Drawer { state: &self.core.state, views: &mut self.views, actions };
+            self.tree.ui(&mut drawer, ui);
+        });
+    }
+
     /// Carries out what panels have left for the window.
     fn handle_outbox(&mut self, context: &Context) {
         let Outbox {
             export,
+            save_beside,
+            save_and_set,
+            export_runs,
             command,
             choose_runs_folder,
             mask,
@@ -598,6 +673,7 @@ impl App {
             queue_file,
             queue_folder,
             choose_mask,
+            choose_file_of,
             choose_source,
             simulate,
         } = self.views.take_outbox();
@@ -607,6 +683,22 @@ impl App {
             let folder = folder.filter(|folder| folder.is_dir()).and_then(|folder| std::path::absolute(folder).ok());
             let text = folder.map_or_else(|| self.dialog_folder() + &name, |f| f.join(&name).display().to_string());
             self.ask(Question::SaveFile { name }, Purpose::Export(bytes), text);
+        }
+        if let Some((folders, format)) = export_runs {
+            let name = folders.first().map(|run| format.file_name(&file_name(run))).unwrap_or_default();
+            let (question, text) = match folders.as_slice() {
+                [run] => (Question::SaveFile { name: name.clone() }, run.join(&name).display().to_string()),
+                _ => (Question::OpenFolder, self.dialog_folder()),
+            };
+            self.ask(question, Purpose::ExportRuns(folders, format), text);
+        }
+        if let Some((name, bytes)) = save_beside {
+            let text = self.dialog_folder() + &name;
+            self.ask(Question::SaveFile { name }, Purpose::Export(bytes), text);
+        }
+        if let Some((setting, name, bytes)) = save_and_set {
+            let text = self.dialog_folder() + &name;
+            self.ask(Question::SaveFile { name }, Purpose::SaveAndSet(setting, bytes), text);
         }
         if let Some((name, bytes)) = mask {
             let text = self.dialog_folder() + &name;
@@ -622,6 +714,10 @@ impl App {
         if choose_mask {
             let question = Question::ChooseFile { title: "Bad-pixel mask".to_owned() };
             self.ask(question, Purpose::UseMask, self.dialog_folder());
+        }
+        if let Some(setting) = choose_file_of {
+            let title = Config::field(setting).map_or(setting, |field| field.label).to_owned();
+            self.ask(Question::ChooseFile { title }, Purpose::Setting(setting), self.dialog_folder());
         }
         if let Some(source) = choose_source {
             let question = Question::ChooseFile { title: source.label().to_owned() };
@@ -661,19 +757,15 @@ impl eframe::App for App {
         let context = ui.ctx().clone();
         self.open_dropped_files(&context);
         self.shortcuts(&context);
-        egui::Panel::top("menu").show(ui, |ui| self.top_bar(ui));
         let mut actions = Vec::new();
-        let times = self.frame_times_shown.then(|| self.frame_times.text());
-        egui::Panel::bottom("status").show(ui, |ui| {
-            let renderer = self.about.renderer().to_owned();
-            if panels::status::show(ui, &self.core.state, &renderer, times.as_deref(), &mut actions) {
-                self.about.open();
-            }
-        });
-        egui::CentralPanel::default().frame(egui::Frame::NONE).show(ui, |ui| {
-            let mut drawer = Drawer { state: &self.core.state, views: &mut self.views, actions: &mut actions };
-            self.tree.ui(&mut drawer, ui);
-        });
+        if self.alone.is_some() && context.input(|input| input.key_pressed(egui::Key::Escape)) {
+            self.toggle_full_screen(&context);
+        }
+        if let Some(pane) = self.alone {
+            egui::CentralPanel::default().show(ui, |ui| self.views.show(pane, ui, &self.core.state, &mut actions));
+        } else {
+            self.panels(ui, &mut actions);
+        }
         for action in actions {
             self.core.dispatch(action);
         }

@@ -55,6 +55,8 @@ pub enum Command {
     Redo,
     /// Restore the default layout of the panels.
     ResetLayout,
+    /// Arrange data, training and result side by side.
+    SideBySide,
     /// Switch to the next theme: system, dark, light.
     NextTheme,
     /// Enlarge everything.
@@ -67,6 +69,12 @@ pub enum Command {
     Palette,
     /// Show or hide the frame times.
     FrameTimes,
+    /// Show the current panel alone on the whole screen.
+    FullScreen,
+    /// Open the manual.
+    Manual,
+    /// Show the tour of the window.
+    Tour,
     /// List the keyboard shortcuts.
     Shortcuts,
     /// Show version, device and licenses.
@@ -100,12 +108,16 @@ impl Command {
         Self::Undo,
         Self::Redo,
         Self::ResetLayout,
+        Self::SideBySide,
         Self::NextTheme,
         Self::ZoomIn,
         Self::ZoomOut,
         Self::ZoomReset,
         Self::Palette,
         Self::FrameTimes,
+        Self::FullScreen,
+        Self::Manual,
+        Self::Tour,
         Self::Shortcuts,
         Self::About,
         Self::Quit,
@@ -139,12 +151,16 @@ impl Command {
             Self::Undo => "Undo configuration change",
             Self::Redo => "Redo configuration change",
             Self::ResetLayout => "Reset layout",
+            Self::SideBySide => "Data, training and result side by side",
             Self::NextTheme => "Switch theme",
             Self::ZoomIn => "Zoom in",
             Self::ZoomOut => "Zoom out",
             Self::ZoomReset => "Reset zoom",
             Self::Palette => "Command palette…",
             Self::FrameTimes => "Toggle frame times",
+            Self::FullScreen => "Full screen",
+            Self::Manual => "Manual",
+            Self::Tour => "Tour of the window",
             Self::Shortcuts => "Keyboard shortcuts",
             Self::About => "About Ptychoscope",
         }
@@ -183,8 +199,12 @@ impl Command {
             Self::ZoomIn => ctrl(Key::Plus),
             Self::ZoomOut => ctrl(Key::Minus),
             Self::ZoomReset => ctrl(Key::Num0),
-            Self::Shortcuts => Some(KeyboardShortcut::new(Modifiers::NONE, Key::F1)),
-            Self::ResetLayout | Self::QuickPreview | Self::FrameTimes | Self::About => None,
+            Self::Manual => Some(KeyboardShortcut::new(Modifiers::NONE, Key::F1)),
+            Self::Shortcuts => Some(KeyboardShortcut::new(Modifiers::SHIFT, Key::F1)),
+            Self::FullScreen => Some(KeyboardShortcut::new(Modifiers::NONE, Key::F11)),
+            Self::ResetLayout | Self::SideBySide | Self::QuickPreview | Self::FrameTimes | Self::About | Self::Tour => {
+                None
+            }
         }
     }
 }

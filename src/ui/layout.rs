@@ -79,6 +79,19 @@ pub(super) fn default_tree() -> Tree<Pane> {
     Tree::new_tabs(egui::Id::unique("tiles"), Pane::ALL.to_vec())
 }
 
+/// Layout with the dataset, the running job and the result side by side; the other panels are tabs of the first.
+pub(super) fn side_by_side_tree() -> Tree<Pane> {
+    let mut tiles = Tiles::default();
+    let mut tabs = |panes: &[Pane]| {
+        let panes = panes.iter().map(|pane| tiles.insert_pane(*pane)).collect();
+        tiles.insert_tab_tile(panes)
+    };
+    let others = Pane::ALL.into_iter().filter(|pane| !matches!(pane, Pane::Train | Pane::Result));
+    let groups = vec![tabs(&others.collect::<Vec<_>>()), tabs(&[Pane::Train]), tabs(&[Pane::Result])];
+    let root = tiles.insert_horizontal_tile(groups);
+    Tree::new(egui::Id::unique("tiles"), root, tiles)
+}
+
 /// True if each panel is in the tree exactly once, which may not hold for a tree stored by another version.
 pub(super) fn is_complete(tree: &Tree<Pane>) -> bool {
     Pane::ALL.into_iter().all(|pane| tree.tiles.tiles().filter(|tile| is_pane(tile, pane)).count() == 1)
@@ -91,6 +104,15 @@ fn is_pane(tile: &egui_tiles::Tile<Pane>, pane: Pane) -> bool {
 /// Brings a panel to the front.
 pub(super) fn show(tree: &mut Tree<Pane>, pane: Pane) {
     tree.make_active(|_, tile| is_pane(tile, pane));
+}
+
+/// The panel in front; of several side by side, the first.
+pub(super) fn active(tree: &Tree<Pane>) -> Option<Pane> {
+    let panes = tree.active_tiles().into_iter().filter_map(|id| match tree.tiles.get(id) {
+        Some(egui_tiles::Tile::Pane(pane)) => Some(*pane),
+        _ => None,
+    });
+    panes.into_iter().next()
 }
 
 /// Draws the tiles.
@@ -208,7 +230,7 @@ mod tests {
 
     #[test]
     fn the_default_layout_has_every_panel_once_and_a_damaged_one_is_detected() {
-        assert!(is_complete(&default_tree()));
+        assert!(is_complete(&default_tree()) && is_complete(&side_by_side_tree()));
         assert!(!is_complete(&Tree::new_tabs(egui::Id::unique("x"), vec![Pane::Data, Pane::Data, Pane::Log])));
     }
 }

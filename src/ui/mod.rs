@@ -10,7 +10,7 @@
 //! * `app`: the window, frame by frame; `app_core`: state, worker, reader and effects, without a window.
 //! * `commands`: every user command, declared once for menu, shortcut and palette; `layout`: the tiles.
 //! * `theme`: all colors; `persist`: state stored between sessions; `dialogs`: paths to open and save; `toasts`: transient
-//!   messages; `closer`: requests to close from outside the window.
+//!   messages; `tour`: first steps; `closer`: requests to close from outside the window.
 //! * `panels`: one file per tile; `widgets`: parts shared by panels.
 
 mod app;
@@ -24,6 +24,7 @@ pub mod panels;
 mod persist;
 pub mod theme;
 mod toasts;
+mod tour;
 pub mod widgets;
 
 pub use app::App;

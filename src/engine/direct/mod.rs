@@ -40,4 +40,4 @@ pub use orientation::{OrientationScore, Orientations, score_orientations};
 pub use placement::{PlacedScan, place_patterns};
 pub use probe_search::{ProbeSearch, ProbeTrial, search_probe};
 pub use reliability::{Evidence, Reliability, Trust, judge};
-pub use solver::{Solution, Start, solve, solve_on, solve_on_faster};
+pub use solver::{Sight, Solution, Start, solve, solve_on, solve_on_faster, solve_seen};

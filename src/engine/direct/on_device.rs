@@ -583,7 +583,7 @@ mod tests {
         let dataset = part_of_a_real_scan();
         let config = DirectConfig { epochs: 3, refine_probe: true, ..DirectConfig::default() };
         let (found, speed) =
-            solve_on_faster(&Device::flex(), &dataset, &config, &Start::Flat, &mut |_, _| true).unwrap();
+            solve_on_faster(&Device::flex(), &dataset, &config, &Start::Flat, &mut |_, _| true, &mut |_| ()).unwrap();
         assert!(speed > 0.0 && speed.is_finite(), "{speed}");
         // Both are correct; the last bits show which one was used.
         let by_cpu = solve(&dataset, &config, &Start::Flat, &mut |_, _| true).unwrap();
@@ -617,7 +617,8 @@ mod tests {
             ("positions in a near field", &near, &positions),
         ] {
             let cpu = solve(dataset, config, &Start::Flat, &mut |_, _| true).unwrap();
-            let device = solve_on(&Device::flex(), dataset, config, &Start::Flat, &mut |_, _| true).unwrap();
+            let device =
+                solve_on(&Device::flex(), dataset, config, &Start::Flat, &mut |_, _| true, &mut |_| ()).unwrap();
             let apart = distance(&cpu, &device);
             assert!(apart < 2e-3, "{what}: objects differ by {apart}");
             for (epoch, (a, b)) in cpu.misfits.iter().zip(&device.misfits).enumerate() {

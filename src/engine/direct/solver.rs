@@ -39,6 +39,9 @@ pub struct Solution {
     pub stopped: bool,
 }
 
+/// Shown the object after each epoch: called with a function that makes it in the dataset's units.
+pub type Sight<'s> = &'s mut dyn FnMut(&dyn Fn() -> Reconstruction);
+
 /// Misfit and gradients evaluated at an object.
 pub(super) struct Evaluation {
     /// Sum over all patterns, in units of the normalized counts.
@@ -64,7 +67,21 @@ pub fn solve(
     start: &Start<'_>,
     progress: &mut dyn FnMut(f64, Option<f64>) -> bool,
 ) -> Result<Solution> {
-    run(Solver::new(dataset, config, start, None)?, progress)
+    solve_seen(dataset, config, start, progress, &mut |_| ())
+}
+
+/// Like [`solve`], with the object shown after each epoch.
+///
+/// # Errors
+/// As [`solve`].
+pub fn solve_seen(
+    dataset: &Dataset,
+    config: &DirectConfig,
+    start: &Start<'_>,
+    progress: &mut dyn FnMut(f64, Option<f64>) -> bool,
+    sight: Sight<'_>,
+) -> Result<Solution> {
+    run(Solver::new(dataset, config, start, None)?, progress, sight)
 }
 
 /// Like [`solve`], with the work per pattern on a Burn device and the updates between epochs on the CPU.
@@ -77,12 +94,13 @@ pub fn solve_on(
     config: &DirectConfig,
     start: &Start<'_>,
     progress: &mut dyn FnMut(f64, Option<f64>) -> bool,
+    sight: Sight<'_>,
 ) -> Result<Solution> {
     let solver = Solver::new(dataset, config, start, Some(device))?;
     if let Some(on_device) = &solver.device {
         on_device.check_against_cpu(&solver)?;
     }
-    run(solver, progress)
+    run(solver, progress, sight)
 }
 
 /// Like [`solve_on`], but on the CPU if that is faster, as timed with a few patterns on both. Also returns the speed of
@@ -96,6 +114,7 @@ pub fn solve_on_faster(
     config: &DirectConfig,
     start: &Start<'_>,
     progress: &mut dyn FnMut(f64, Option<f64>) -> bool,
+    sight: Sight<'_>,
 ) -> Result<(Solution, f64)> {
     let mut solver = Solver::new(dataset, config, start, Some(device))?;
     let speed = solver.device.as_ref().map_or(Ok(1.0), |on_device| on_device.check_against_cpu(&solver))?;
@@ -103,11 +122,19 @@ pub fn solve_on_faster(
         solver.device = None;
         solver.update_illumination()?;
     }
-    Ok((run(solver, progress)?, speed))
+    Ok((run(solver, progress, sight)?, speed))
 }
 
-fn run(mut solver: Solver<'_>, progress: &mut dyn FnMut(f64, Option<f64>) -> bool) -> Result<Solution> {
-    let (misfits, stopped) = solve_epochs(&mut solver, progress, &mut |_, _| Ok(()))?;
+fn run(
+    mut solver: Solver<'_>,
+    progress: &mut dyn FnMut(f64, Option<f64>) -> bool,
+    sight: Sight<'_>,
+) -> Result<Solution> {
+    let mut show = |solver: &mut Solver<'_>, _: usize| {
+        sight(&|| solver.in_dataset_units(solver.object.clone(), solver.illumination.clone()));
+        Ok(())
+    };
+    let (misfits, stopped) = solve_epochs(&mut solver, progress, &mut show)?;
     progress(1.0, misfits.last().copied());
     solver.finish(misfits, stopped)
 }
@@ -526,19 +553,9 @@ impl<'a> Solver<'a> {
         point
     }
 
-    /// The object in the dataset's units, with the current coverage.
+    /// The current object and its illumination in the dataset's units.
     pub(super) fn reconstruction(&self) -> Reconstruction {
-        let to_dataset_units = (self.probe_factor / self.normalization) as f32;
-        let largest = self.illumination.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
-        let uncovered = 1e-6 * largest;
-        let mut object = self.object.mapv(|value| value * to_dataset_units);
-        let mut coverage = self.illumination.clone();
-        ndarray::Zip::from(&mut object).and(&mut coverage).for_each(|object, coverage| {
-            if *coverage <= uncovered {
-                (*object, *coverage) = (Complex32::default(), 0.0);
-            }
-        });
-        Reconstruction { object, coverage, origin_xy: self.canvas.origin, pixel_size_m: self.pixel_size_m }
+        self.in_dataset_units(self.object.clone(), self.illumination.clone())
     }
 
     /// Converts the solution to the dataset's units, with the final probe, positions and coverage.
@@ -556,7 +573,22 @@ impl<'a> Solver<'a> {
                 .refine_intensity
                 .then(|| self.intensity_scales.iter().map(|&scale| f64::from(scale).powi(2)).collect()),
         };
-        Ok(Solution { reconstruction: self.reconstruction(), refined, misfits, stopped })
+        let (object, coverage) = (std::mem::take(&mut self.object), std::mem::take(&mut self.illumination));
+        let reconstruction = self.in_dataset_units(object, coverage);
+        Ok(Solution { reconstruction, refined, misfits, stopped })
+    }
+
+    /// An object and its illumination in the dataset's units, zero where it is not illuminated.
+    fn in_dataset_units(&self, mut object: Array2<Complex32>, mut coverage: Array2<f32>) -> Reconstruction {
+        let factor = (self.probe_factor / self.normalization) as f32;
+        let uncovered = 1e-6 * coverage.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+        object.mapv_inplace(|value| value * factor);
+        ndarray::Zip::from(&mut object).and(&mut coverage).for_each(|object, coverage| {
+            if *coverage <= uncovered {
+                (*object, *coverage) = (Complex32::default(), 0.0);
+            }
+        });
+        Reconstruction { object, coverage, origin_xy: self.canvas.origin, pixel_size_m: self.pixel_size_m }
     }
 }
 
@@ -642,7 +674,7 @@ mod tests {
             solver.shifted_probe_memory = memory;
             solver.update_illumination().unwrap();
             assert_eq!(solver.shifted_probes.is_some(), memory > 0);
-            run(solver, &mut |_, _| true).unwrap()
+            run(solver, &mut |_, _| true, &mut |_| ()).unwrap()
         };
         let (kept, recomputed) = (solved(SHIFTED_PROBE_MEMORY), solved(0));
         assert_eq!(kept.reconstruction, recomputed.reconstruction);

@@ -7,6 +7,7 @@
 
 mod dataset;
 mod example;
+mod export;
 mod presets;
 mod preview;
 mod reply;
@@ -17,7 +18,8 @@ mod runs;
 mod tests;
 mod thread;
 
-pub use dataset::Patterns;
+pub use dataset::{LeftOut, Patterns};
+pub use export::ResultFormat;
 pub use presets::{UserPreset, preset_name_error};
 pub use reply::{PreviewStage, Reply};
 pub use request::Request;
@@ -26,6 +28,6 @@ pub use runs::RunInfo;
 pub use thread::Library;
 
 pub use crate::checkpoint::Manifest;
-pub use crate::data::{ArraySummary, Inspection};
+pub use crate::data::{ArraySummary, Inspection, RawPreview};
 pub use crate::direct::{OrientationScore, Orientations};
 pub use crate::simulate::Preview as SimulationPreview;

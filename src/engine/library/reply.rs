@@ -6,7 +6,7 @@ use super::result::{ResultData, RunObject};
 use super::runs::RunInfo;
 use crate::checkpoint::Manifest;
 use crate::config::Config;
-use crate::data::{ArraySummary, Inspection};
+use crate::data::{ArraySummary, Inspection, RawPreview};
 use crate::direct::Orientations;
 use crate::simulate;
 use crate::worker::message::{AdapterInfo, Failure, Picture};
@@ -22,6 +22,13 @@ pub enum Reply {
         path: PathBuf,
         /// Its arrays.
         arrays: Vec<ArraySummary>,
+    },
+    /// Patterns and positions of a dataset as stored; of one that cannot be used, before the reason.
+    Raw {
+        /// Path of the dataset.
+        path: PathBuf,
+        /// As far as they are found.
+        raw: Arc<RawPreview>,
     },
     /// Verdicts on a dataset.
     Inspected(Arc<Inspection>),
@@ -76,6 +83,8 @@ pub enum Reply {
         config: Box<Config>,
         /// Remarks for the user.
         notes: Vec<String>,
+        /// Unknown settings that were left out.
+        unknown: Vec<String>,
     },
     /// Result of a run.
     Result {

@@ -1,6 +1,7 @@
 //! Requests to the library.
 
 use super::dataset::Patterns;
+use super::export::ResultFormat;
 use crate::config::{Config, DataConfig, Orientation};
 use crate::simulate::Sources;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,13 @@ pub enum Request {
         seed: u64,
         /// True to compute a preview of the object as well.
         preview: bool,
+    },
+    /// Read some patterns and the positions of a dataset as stored, whether or not it can be used.
+    Raw {
+        /// Path of the dataset.
+        path: PathBuf,
+        /// Reading settings.
+        config: Box<DataConfig>,
     },
     /// Compute a preview of the object of an open dataset.
     Preview {
@@ -54,6 +62,15 @@ pub enum Request {
         folder: PathBuf,
         /// True to show it beside the current result instead of replacing it.
         beside: bool,
+    },
+    /// Write the result of a run in another format.
+    Export {
+        /// Path of the run folder.
+        folder: PathBuf,
+        /// Path of the file.
+        path: PathBuf,
+        /// Format of the file.
+        format: ResultFormat,
     },
     /// List the run folders in a folder.
     Runs {
@@ -116,11 +133,15 @@ impl Request {
     pub(super) fn path(&self) -> &Path {
         match self {
             Self::Dataset { path, .. }
+            | Self::Raw { path, .. }
             | Self::Orientations { path, .. }
             | Self::Bundle { path }
             | Self::Config { path }
             | Self::Write { path, .. } => path,
-            Self::Result { folder, .. } | Self::Trash { folder } | Self::Object { folder } => folder,
+            Self::Result { folder, .. }
+            | Self::Export { folder, .. }
+            | Self::Trash { folder }
+            | Self::Object { folder } => folder,
             Self::Preview { patterns, .. } => &patterns.dataset.path,
             Self::Runs { parent } => parent,
             Self::Presets { folder } | Self::SavePreset { folder, .. } | Self::DeletePreset { folder, .. } => folder,

@@ -1,12 +1,12 @@
 //! The thread `ptycho-library`, which answers requests in order.
 
-use super::dataset::Patterns;
+use super::dataset::{self, Patterns};
 use super::preview::{BackgroundTask, PreviewToken, preview, run_background};
 use super::reply::Reply;
 use super::request::Request;
-use super::{example, presets, result, runs};
+use super::{example, export, presets, result, runs};
 use crate::checkpoint::{Bundle, write_atomic};
-use crate::config::Config;
+use crate::config::{Config, DataConfig};
 use crate::data::{self, Dataset};
 use crate::direct;
 use crate::error::{Error, Problem, Result};
@@ -15,6 +15,7 @@ use crate::system;
 use crate::worker::guard::guarded;
 use crate::worker::message::Failure;
 use crate::worker::{Wake, device};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -103,6 +104,11 @@ impl Drop for Library {
     }
 }
 
+fn show_raw(path: &Path, config: &DataConfig, answer: &mut dyn FnMut(Reply)) -> Result<()> {
+    answer(Reply::Raw { path: path.to_path_buf(), raw: Arc::new(data::raw_preview(path, config)?) });
+    Ok(())
+}
+
 #[allow(clippy::too_many_lines, reason = "one short arm for each request")]
 fn handle(
     request: &Request,
@@ -115,12 +121,21 @@ fn handle(
             *background = None;
             answer(Reply::Headers { path: path.clone(), arrays: data::list(path)? });
             answer(Reply::Inspected(Arc::new(data::inspect_with(path, config)?)));
-            let patterns = Arc::new(Patterns::new(Dataset::load(path, config, *seed)?));
+            let dataset = match Dataset::load(path, config, *seed) {
+                Ok(dataset) => dataset,
+                Err(error) => {
+                    show_raw(path, config, answer)?;
+                    return Err(error);
+                }
+            };
+            let left_out = dataset::left_out(&dataset, config);
+            let patterns = Arc::new(Patterns { left_out, ..Patterns::new(dataset) });
             answer(Reply::Opened(Arc::clone(&patterns)));
             if *with_preview {
                 *background = preview(patterns, config.orientation, token, answer)?;
             }
         }
+        Request::Raw { path, config } => show_raw(path, config, answer)?,
         Request::Preview { patterns, orientation } => {
             *background = None;
             *background = preview(Arc::clone(patterns), *orientation, token, answer)?;
@@ -165,11 +180,18 @@ fn handle(
             })?;
         }
         Request::Config { path } => {
-            let imported = Config::import(path, None, &[])?;
+            let imported = Config::import_known(path)?;
             imported.config.validate().map_err(|error| error.at(path))?;
             let mut notes = vec![imported.description(path)];
             notes.extend(imported.notes);
-            answer(Reply::Config { path: path.clone(), config: Box::new(imported.config), notes });
+            let paths = imported.paths;
+            let named = paths.train.iter().chain(&paths.test).chain(&paths.output).chain(&paths.model);
+            let named: Vec<String> = named.map(|path| path.display().to_string()).collect();
+            if !named.is_empty() {
+                notes.push(format!("Files and folders that it names are not opened: {}.", named.join(", ")));
+            }
+            let (config, unknown) = (Box::new(imported.config), imported.unknown);
+            answer(Reply::Config { path: path.clone(), config, notes, unknown });
         }
         Request::Result { folder, beside } => {
             answer(if !beside && data::is_training_folder(folder) {
@@ -177,6 +199,11 @@ fn handle(
             } else {
                 Reply::Result { result: Arc::new(result::read(folder)?), beside: *beside }
             });
+        }
+        Request::Export { folder, path, format } => {
+            for path in export::export(folder, path, *format)? {
+                answer(Reply::Written { path });
+            }
         }
         Request::Runs { parent } => answer(Reply::Runs(runs::list(parent))),
         Request::Presets { folder } => answer(Reply::Presets(presets::list(folder))),

@@ -8,8 +8,10 @@
 //! `ms_ssim_standard`, [`ring_correlation`] …).
 
 mod alignment;
+mod caustic;
 mod consistency;
 mod correlation;
+mod displacement;
 mod errors;
 mod evaluation;
 mod frc;
@@ -20,8 +22,10 @@ mod registration;
 mod ssim;
 
 pub use alignment::{Aligned, Alignment, Placement, Region, align};
+pub use caustic::{Caustic, caustic, propagated};
 pub use consistency::{calculated_pattern, consistency_r, pattern_residuals};
 pub use correlation::{Correlation, phase_correlation, registered_phase_correlation};
+pub use displacement::{AffineFit, affine_fit};
 pub use errors::{
     ImageErrors, PSNR_PEAK, PhaseAlignment, Prepared, image_errors, mae, mse, prepare, psnr, psnr_data_range,
     remove_plane,

@@ -15,7 +15,9 @@ impl State {
             self.change_data_settings(&path);
         }
         let selected = self.dataset.as_ref().filter(|_| same).map_or(0, |dataset| dataset.selected);
-        self.dataset = Some(OpenDataset { path: path.clone(), loading: true, selected, ..OpenDataset::default() });
+        let mapping = self.draft.config().data.mapping.clone();
+        let open = OpenDataset { path: path.clone(), loading: true, selected, mapping, ..OpenDataset::default() };
+        self.dataset = Some(open);
         self.step = Step::Data;
         let mut effects = vec![Effect::Show(Step::Data), Effect::Library(self.dataset_request(path))];
         if !same {
@@ -26,9 +28,13 @@ impl State {
 
     /// Reloads the dataset; the old content is shown until the new one has been read.
     pub(super) fn reload(&mut self, path: PathBuf) -> Vec<Effect> {
+        let mapping = &self.draft.config().data.mapping;
         if let Some(dataset) = &mut self.dataset {
             dataset.loading = true;
             dataset.failure = None;
+            if dataset.mapping != *mapping {
+                (dataset.raw, dataset.mapping) = (None, mapping.clone());
+            }
         }
         vec![Effect::Library(self.dataset_request(path))]
     }
@@ -94,9 +100,14 @@ impl State {
         self.change("data settings".to_owned(), None, false, |draft| file_settings::replace(draft, &[]))
     }
 
-    /// Replaces the configuration. One without data settings leaves those of the open file as they are.
+    /// Replaces the configuration. One without data settings leaves those of the open file as they are; one with nothing but
+    /// data settings, a set-up, leaves all others as they are.
     pub(super) fn use_config(&mut self, name: String, config: Config) -> Vec<Effect> {
         let theirs = settings_of(&config);
+        if file_settings::is_setup(&config) {
+            self.setup = Some((name.clone(), theirs.clone()));
+            return self.change(format!("set-up {name}"), None, false, |draft| file_settings::replace(draft, &theirs));
+        }
         let ours = file_settings::all_settings(self.draft.config());
         let keep = theirs.is_empty() && self.dataset.is_some();
         self.setup = (!theirs.is_empty()).then(|| (name.clone(), theirs));

@@ -21,6 +21,22 @@ impl State {
         self.submit(Job::Run { dataset, validation: None, output_dir, config })
     }
 
+    /// Trains the model of the latest job further; the configuration being edited stays as it is.
+    pub(super) fn train_more(&mut self, seconds: u64) -> Vec<Effect> {
+        if let Some(reason) = self.why_not_start() {
+            return self.notify(Level::Warning, reason);
+        }
+        let model = self.job.summary.as_ref().and_then(|summary| summary.model.clone());
+        let (Some(dataset), Some(model)) = (self.dataset.as_ref().map(|dataset| dataset.path.clone()), model) else {
+            return self.notify(Level::Warning, "The latest job has no model".to_owned());
+        };
+        let mut config = self.draft.config().clone();
+        config.training.start_from = model.display().to_string();
+        (config.training.time_budget_s, config.training.epochs) = (Some(seconds as f64), None);
+        let output_dir = Destination::Below(self.runs_folder.clone());
+        self.submit(Job::Run { dataset, validation: None, output_dir, config: Box::new(config) })
+    }
+
     /// Submits the trials; the step stays the same, since their results appear beside the data.
     pub(super) fn diagnose(&mut self) -> Vec<Effect> {
         if let Some(reason) = self.why_not_diagnose() {

@@ -19,10 +19,10 @@ use super::live_pictures::LivePictures;
 use super::queue::Queue;
 use super::simulation::SimulationSetup;
 use super::watched_files::WatchSetup;
-use crate::config::{Config, DataConfig, Method};
+use crate::config::{Config, DataConfig, Mapping, Method};
 use crate::library::{
-    ArraySummary, Inspection, Manifest, Orientations, Patterns, PreviewStage, Request, ResultData, RunInfo, RunObject,
-    UserPreset,
+    ArraySummary, Inspection, Manifest, Orientations, Patterns, PreviewStage, RawPreview, Request, ResultData, RunInfo,
+    RunObject, UserPreset,
 };
 use crate::system::file_name;
 use crate::worker::message::{AdapterInfo, Control, Failure, Job, LivePace, Picture};
@@ -48,6 +48,10 @@ pub struct OpenDataset {
     pub inspection: Option<Arc<Inspection>>,
     /// Its patterns with statistics, once read.
     pub patterns: Option<Arc<Patterns>>,
+    /// Patterns and positions as stored, if asked for or if it cannot be used.
+    pub raw: Option<Arc<RawPreview>>,
+    /// Mapping with which it was read last.
+    pub mapping: Mapping,
     /// Stage of the preview that is being computed.
     pub preview_stage: Option<PreviewStage>,
     /// Preview of its object, and the remaining misfit.
@@ -169,6 +173,13 @@ impl State {
                 Some(path) => self.reload(path),
                 None => Vec::new(),
             },
+            Action::ReadRaw => match &self.dataset {
+                Some(dataset) => {
+                    let config = Box::new(self.draft.config().data.clone());
+                    vec![Effect::Library(Request::Raw { path: dataset.path.clone(), config })]
+                }
+                None => Vec::new(),
+            },
             Action::CloseDataset => {
                 self.close_dataset();
                 Vec::new()
@@ -200,14 +211,7 @@ impl State {
                     draft.set("inference.polish_epochs", &polish_epochs.to_string());
                 })
             }
-            Action::TrainFor(seconds) => {
-                let label = "time budget".to_owned();
-                let mut effects = self.change(label, None, false, |draft| {
-                    draft.set("training.time_budget_s", &seconds.to_string());
-                });
-                effects.extend(self.start());
-                effects
-            }
+            Action::TrainMore(seconds) => self.train_more(seconds),
             Action::Undo => match self.changes.undo(&self.draft) {
                 Some(draft) => self.edit(|now| *now = draft),
                 None => Vec::new(),
@@ -324,6 +328,10 @@ impl State {
                 vec![Effect::Write { path: folder.join("note.txt"), bytes: text.into_bytes() }]
             }
             Action::Export { path, bytes } => vec![Effect::Write { path, bytes }],
+            Action::ExportRuns { runs, format } => {
+                let export = |(folder, path)| Effect::Library(Request::Export { folder, path, format });
+                runs.into_iter().map(export).collect()
+            }
             Action::Notify { level, text } => self.notify(level, text),
             Action::ClearLog => {
                 self.log.clear();

@@ -4,6 +4,7 @@ use super::{OpenBundle, OpenDataset, State};
 use crate::config::Method;
 use crate::library::{Reply, RunInfo};
 use crate::session::action::{Action, Effect, Level, Step};
+use crate::session::file_settings::is_setup;
 use crate::session::wording::in_window;
 use crate::system::file_name;
 use std::path::Path;
@@ -17,6 +18,11 @@ impl State {
             Reply::Headers { path, arrays } => {
                 if let Some(dataset) = self.dataset_at(&path) {
                     dataset.arrays = arrays;
+                }
+            }
+            Reply::Raw { path, raw } => {
+                if let Some(dataset) = self.dataset_at(&path) {
+                    dataset.raw = Some(raw);
                 }
             }
             Reply::Inspected(inspection) => {
@@ -72,12 +78,17 @@ impl State {
                 self.add_log(None, Level::Info, format!("Loaded model {}", path.display()));
                 self.bundle = Some(OpenBundle { path, manifest, config });
             }
-            Reply::Config { path, config, notes } => {
+            Reply::Config { path, config, notes, unknown } => {
                 for text in notes {
                     self.add_log(None, Level::Info, text);
                 }
+                let step = if is_setup(&config) { Step::Data } else { Step::Configure };
                 let mut effects = self.use_config(config_name(&path), *config);
-                effects.extend(self.go(Step::Configure));
+                effects.extend(self.go(step));
+                if !unknown.is_empty() {
+                    let text = format!("Unknown settings were left out: {}", unknown.join(", "));
+                    effects.extend(self.notify(Level::Warning, text));
+                }
                 return effects;
             }
             Reply::Result { result, beside } => {

@@ -166,6 +166,7 @@ fn patterns(path: &str) -> Arc<Patterns> {
         nearest: vec![1.0; 5],
         probe_diameter: 4.0,
         overlap: 0.75,
+        left_out: Vec::new(),
     })
 }
 
@@ -211,6 +212,38 @@ fn a_training_is_started_followed_and_shown() {
     ] {
         assert!(effects.contains(&wanted), "{wanted:?} is not among {effects:?}");
     }
+    let before = state.draft.clone();
+    let effects = state.dispatch(Action::TrainMore(110));
+    let goes_on = |effect: &Effect| match effect {
+        Effect::Submit(Job::Run { config, .. }) => {
+            config.training.start_from == "runs/a/model.ptycho" && config.training.time_budget_s == Some(110.0)
+        }
+        _ => false,
+    };
+    assert!(effects.iter().any(goes_on) && state.draft == before, "{effects:?}");
+}
+
+#[test]
+fn a_set_up_changes_the_data_settings_only_and_unknown_settings_are_told() {
+    let mut state = opened();
+    state.dispatch(Action::SetField { path: "training.batch_size".into(), text: "7".into() });
+    let mut config = Config::default();
+    config.set("data.crop", "64").unwrap();
+    let reply = |config: &Config, unknown: Vec<String>| Reply::Config {
+        path: "beamline.toml".into(),
+        config: Box::new(config.clone()),
+        notes: Vec::new(),
+        unknown,
+    };
+    state.on_reply(reply(&config, Vec::new()));
+    let now = state.draft.config();
+    assert_eq!((now.data.crop, now.training.batch_size, state.step), (Some(64), 7, Step::Data));
+    config.set("training.batch_size", "9").unwrap();
+    let effects = state.on_reply(reply(&config, vec!["nepoch".into()]));
+    assert_eq!((state.draft.config().training.batch_size, state.step), (9, Step::Configure));
+    let told =
+        |effect: &Effect| matches!(effect, Effect::Toast { level: Level::Warning, text } if text.contains("nepoch"));
+    assert!(effects.iter().any(told), "{effects:?}");
 }
 
 #[test]

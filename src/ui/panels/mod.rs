@@ -8,6 +8,7 @@ pub mod data;
 #[cfg(test)]
 pub(crate) mod harness;
 pub mod log;
+pub mod manual;
 pub mod method;
 pub mod palette;
 pub mod queue;
@@ -21,14 +22,22 @@ pub mod welcome;
 
 use super::commands::Command;
 use super::layout::Pane;
+use crate::library::ResultFormat;
 use crate::session::{Action, Source, State};
 use eframe::egui;
+use std::path::PathBuf;
 
 /// Requests of panels that need the window: a path from the user, or a command.
 #[derive(Debug, Default)]
 pub struct Outbox {
     /// Proposed file name and bytes of a file to save.
     pub export: Option<(String, Vec<u8>)>,
+    /// Proposed file name and bytes of a file to save beside the dataset.
+    pub save_beside: Option<(String, Vec<u8>)>,
+    /// Setting, proposed file name and bytes of a file to save and to name in this setting.
+    pub save_and_set: Option<(&'static str, String, Vec<u8>)>,
+    /// Run folders whose results to export, and the format.
+    pub export_runs: Option<(Vec<PathBuf>, ResultFormat)>,
     /// Command to run.
     pub command: Option<Command>,
     /// True if the user wants to choose the folder of the runs.
@@ -39,6 +48,8 @@ pub struct Outbox {
     pub choose_watch_folder: bool,
     /// True if the user wants to choose a mask file.
     pub choose_mask: bool,
+    /// Setting whose file the user wants to choose.
+    pub choose_file_of: Option<&'static str>,
     /// Input of a simulation whose file the user wants to choose.
     pub choose_source: Option<Source>,
     /// True if the user wants to add a file to the queue.

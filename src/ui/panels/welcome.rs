@@ -33,6 +33,12 @@ pub fn show(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut
             }
             let help = "Siemens star, 516 measured patterns: first reconstruction in about a minute";
             ui.label(RichText::new(help).small().color(palette.weak));
+            if state.recent.is_empty() {
+                let tour = ui.link("Take the tour").on_hover_text("The window in five steps; also in the menu Help");
+                if tour.clicked() {
+                    outbox.command = Some(Command::Tour);
+                }
+            }
             ui.add_space(12.0);
             let mut open = |ui: &mut egui::Ui, text: &str, help: &str, command: Command| {
                 let button = ui.add_sized(wide, egui::Button::new(RichText::new(text).size(15.0)));

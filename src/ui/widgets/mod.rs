@@ -8,6 +8,7 @@ pub mod histogram;
 pub mod image_view;
 pub mod loss_plot;
 pub mod mark;
+pub mod markdown;
 pub mod memory;
 pub mod numbers;
 #[cfg(test)]

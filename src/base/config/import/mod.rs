@@ -48,6 +48,8 @@ pub struct Imported {
     pub paths: ConfigPaths,
     /// Notes for the user.
     pub notes: Vec<String>,
+    /// Unknown names that were left out, each with the nearest known name; empty unless read with [`Config::import_known`].
+    pub unknown: Vec<String>,
 }
 
 impl Imported {
@@ -71,6 +73,25 @@ impl Config {
     /// The file cannot be read, is too large, contains unknown names (all are listed), or an illegal value.
     pub fn import(path: impl AsRef<Path>, preset: Option<Preset>, settings: &[(String, String)]) -> Result<Imported> {
         let path = path.as_ref();
+        let (text, format) = Self::text_of(path)?;
+        // The file is checked without the settings first: only an error in the file itself shall name the file.
+        let alone = Self::import_text(&text, format, preset, &[]).map_err(|error| error.at(path))?;
+        if settings.is_empty() { Ok(alone) } else { Self::import_text(&text, format, preset, settings) }
+    }
+
+    /// As [`Config::import`], but unknown names are left out and listed, where the user is told at once. At least half of the
+    /// names must be known: another file is no configuration.
+    ///
+    /// # Errors
+    /// As [`Config::import`], apart from unknown names.
+    pub fn import_known(path: impl AsRef<Path>) -> Result<Imported> {
+        let path = path.as_ref();
+        let (text, format) = Self::text_of(path)?;
+        Self::import_with(&text, format, None, &[], true).map_err(|error| error.at(path))
+    }
+
+    /// Text of a configuration file and its format by its ending.
+    fn text_of(path: &Path) -> Result<(String, Option<Format>)> {
         let size = std::fs::metadata(path).map_err(|error| Error::reading(path, &error))?.len();
         if size > tree::MAX_BYTES {
             return Err(Problem::new(format!("The file has {size} bytes, which is too large for a configuration"))
@@ -78,11 +99,7 @@ impl Config {
                 .at(path)
                 .into());
         }
-        let text = Self::read_text(path)?;
-        // The file is checked without the settings first: only an error in the file itself shall name the file.
-        let format = Format::of_extension(path);
-        let alone = Self::import_text(&text, format, preset, &[]).map_err(|error| error.at(path))?;
-        if settings.is_empty() { Ok(alone) } else { Self::import_text(&text, format, preset, settings) }
+        Ok((Self::read_text(path)?, Format::of_extension(path)))
     }
 
     /// As [`Config::import`], from a text; without a format, it is detected from the text.
@@ -94,6 +111,16 @@ impl Config {
         format: Option<Format>,
         preset: Option<Preset>,
         settings: &[(String, String)],
+    ) -> Result<Imported> {
+        Self::import_with(text, format, preset, settings, false)
+    }
+
+    fn import_with(
+        text: &str,
+        format: Option<Format>,
+        preset: Option<Preset>,
+        settings: &[(String, String)],
+        only_known: bool,
     ) -> Result<Imported> {
         let format = format.unwrap_or_else(|| Format::of_content(text));
         let tree = tree::read(text, format)?;
@@ -108,6 +135,8 @@ impl Config {
         for (path, value) in leaves {
             import.apply(&path, value);
         }
+        let skips = only_known && import.values.len() >= import.unknown.len();
+        let unknown = if skips { std::mem::take(&mut import.unknown) } else { Vec::new() };
         import.finish()?;
         let mut table = preset.config().to_table()?;
         if is_ptychopinn && import.given("training.epochs") && !import.given("training.time_budget_s") {
@@ -120,7 +149,7 @@ impl Config {
             super::layer::put(&mut table, path, Self::field(path)?.parse(text)?);
         }
         let config = Self::from_table(table)?;
-        Ok(Imported { config, preset, format, is_ptychopinn, paths: import.paths, notes: import.notes })
+        Ok(Imported { config, preset, format, is_ptychopinn, paths: import.paths, notes: import.notes, unknown })
     }
 }
 
@@ -183,8 +212,8 @@ impl Import {
             (section, name) = (inner, rest);
         }
         let Some((_, _, meaning)) = names::find(name, section) else {
-            let near = nearest(path, name);
-            return self.unknown.push(format!("{path} (nearest: {near})"));
+            let near = nearest(path, name).map_or_else(String::new, |near| format!(" (nearest: {near})"));
+            return self.unknown.push(format!("{path}{near}"));
         };
         if value == Tree::Null && !matches!(meaning, Meaning::Required(..) | Meaning::Ignored(..)) {
             return;
@@ -403,13 +432,15 @@ fn same(text: &str, other: &str) -> bool {
     text == other || matches!((number(text), number(&other)), (Some(a), Some(b)) if a == b)
 }
 
-/// Known name nearest to an unknown one: a field, or a name of PtychoPINN.
-fn nearest(path: &str, name: &str) -> String {
+/// Known name nearest to an unknown one: a field, or a name of PtychoPINN; `None` if it is too different to be meant.
+fn nearest(path: &str, name: &str) -> Option<String> {
     let last = name.rsplit('.').next().unwrap_or(name);
     let fields = Config::fields().into_iter().map(|field| (edit_distance(field.path, path), field.path));
     let others =
         names::NAMES.iter().flat_map(|(names, ..)| names.iter()).map(|other| (4 * edit(other, last) + 2, *other));
-    fields.chain(others).min_by_key(|(distance, _)| *distance).map(|(_, name)| name.to_owned()).unwrap_or_default()
+    let (_, near) = fields.chain(others).min_by_key(|(distance, _)| *distance)?;
+    let is_alike = edit(near.rsplit('.').next().unwrap_or(near), last) <= 2.max(last.len() / 3);
+    is_alike.then(|| near.to_owned())
 }
 
 fn edit(a: &str, b: &str) -> usize {

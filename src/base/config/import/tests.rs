@@ -391,3 +391,16 @@ fn every_name_of_ptychopinn_changes_its_field_or_is_rejected_or_noted() {
     }
     assert!(changed > 90 && rejected > 8 && noted > 50, "{changed} {rejected} {noted}");
 }
+
+#[test]
+fn unknown_names_are_left_out_on_request_and_only_names_alike_are_proposed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.yaml");
+    std::fs::write(&path, "gridsize: 2\nbatch_size: 4\nsome_unknown_key: 7\nnepoch: 5\n").unwrap();
+    assert!(Config::import(&path, None, &[]).is_err());
+    let imported = Config::import_known(&path).unwrap();
+    assert_eq!(imported.config.model.gridsize, 2);
+    assert_eq!(imported.unknown, ["some_unknown_key", "nepoch (nearest: nepochs)"]);
+    std::fs::write(&path, "dear: colleague\n").unwrap();
+    assert!(Config::import_known(&path).is_err(), "nothing in it is known");
+}

@@ -11,7 +11,8 @@ use crate::data::{Dataset, Reconstruction, Refined};
 use crate::direct::{self, Solution, Start};
 use crate::error::{Error, Problem, Result};
 use crate::worker::device::{self, AdapterKind, Selected};
-use crate::worker::message::{EpochPoint, EventKind, Job, Progress, Stage};
+use crate::worker::live_preview::picture_of;
+use crate::worker::message::{EpochPoint, EventKind, Job, LivePace, Progress, Stage};
 use crate::worker::recorder::Recorder;
 use crate::worker::summary::{JobOutcome, Summary};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// Minimum time between two progress reports.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
+/// Minimum time between two live pictures: they cost a copy of the object.
+const PICTURE_INTERVAL: Duration = Duration::from_millis(400);
 
 /// Reconstructs a dataset and writes its object; there is no bundle.
 pub(super) fn solve(
@@ -263,14 +266,17 @@ fn run_solver(
         }
         recorder.context().switch.wait_while_paused()
     };
+    let mut pictures = Pictures { recorder, numbered: matches!(start, Start::Flat), epochs: 0, last: None };
+    let mut sight = |make: &dyn Fn() -> Reconstruction| pictures.put(make);
     if selected.info.kind == AdapterKind::Cpu {
         // Burn's CPU backend is slower than the solver's own code.
-        return Ok((direct::solve(dataset, config, start, &mut on_progress)?, None));
+        return Ok((direct::solve_seen(dataset, config, start, &mut on_progress, &mut sight)?, None));
     }
+    let device = &selected.device;
     if requested.execution.accelerator != Accelerator::Auto {
-        return Ok((direct::solve_on(&selected.device, dataset, config, start, &mut on_progress)?, None));
+        return Ok((direct::solve_on(device, dataset, config, start, &mut on_progress, &mut sight)?, None));
     }
-    let (solved, speed) = direct::solve_on_faster(&selected.device, dataset, config, start, &mut on_progress)?;
+    let (solved, speed) = direct::solve_on_faster(device, dataset, config, start, &mut on_progress, &mut sight)?;
     if speed >= 1.0 {
         return Ok((solved, None));
     }
@@ -280,4 +286,29 @@ fn run_solver(
         selected.info.name
     ));
     Ok((solved, Some(device::select(Accelerator::Cpu)?)))
+}
+
+/// Live pictures of the object.
+struct Pictures<'r, 'c> {
+    recorder: &'r Recorder<'c>,
+    /// True to number them by epoch; those of a polish follow the numbers of a training.
+    numbered: bool,
+    epochs: usize,
+    last: Option<Instant>,
+}
+
+impl Pictures<'_, '_> {
+    /// Takes a picture after an epoch, unless the last one is recent or none are wanted.
+    fn put(&mut self, make: &dyn Fn() -> Reconstruction) {
+        let context = self.recorder.context();
+        self.epochs += 1;
+        let due = self.last.is_none_or(|last| last.elapsed() >= PICTURE_INTERVAL);
+        if !due || context.pace.get() == LivePace::Off {
+            return;
+        }
+        let taken = self.numbered.then_some((self.epochs, self.epochs));
+        context.pictures.put(picture_of(context.job(), taken, make()));
+        context.wake();
+        self.last = Some(Instant::now());
+    }
 }

@@ -101,13 +101,27 @@ pub fn extended(setting: &str, more: &BTreeSet<usize>) -> String {
     if setting.trim().is_empty() { more } else { format!("{setting},{more}") }
 }
 
+/// The setting `data.exclude` without these indices; `auto` and names of files stay.
+pub fn without(setting: &str, back: &BTreeSet<usize>) -> String {
+    let mut listed = BTreeSet::new();
+    let mut parts = Vec::new();
+    for part in setting.split([',', ';']).map(str::trim).filter(|part| !part.is_empty()) {
+        match range(part) {
+            Some([first, last]) => listed.extend((first..=last).filter(|at| !back.contains(at))),
+            None => parts.push(part.to_owned()),
+        }
+    }
+    parts.extend(Some(text_of(&listed)).filter(|text| !text.is_empty()));
+    parts.join(",")
+}
+
 /// A fix that leaves out these patterns as well.
 pub(super) fn fix(setting: &str, more: &BTreeSet<usize>) -> Fix {
     Fix::new("Leave out these patterns", [("data.exclude", extended(setting, more))])
 }
 
 /// Places in `totals` of empty patterns and of those far brighter or darker than the others.
-pub(super) fn outliers(totals: &[f64]) -> Vec<usize> {
+pub fn outliers(totals: &[f64]) -> Vec<usize> {
     let logarithms: Vec<f64> = totals.iter().filter(|total| **total > 0.0).map(|total| total.ln()).collect();
     let median = |mut values: Vec<f64>| {
         values.sort_by(f64::total_cmp);
@@ -193,6 +207,8 @@ mod tests {
         assert_eq!(text_of(&found.listed), "3,5-9,20-22");
         assert_eq!(extended("auto", &[1, 2].into()), "auto,1-2");
         assert_eq!(parse("", 3).unwrap(), Exclusion::default());
+        assert_eq!(without("auto, 3,7-9;bad.txt", &[3, 8].into()), "auto,bad.txt,7,9");
+        assert_eq!(without("4-6", &[4, 5, 6].into()), "");
         for (text, part) in [("30", "from 0 to 29"), ("9-7", "from 0 to 29"), ("none.txt", "neither an index")] {
             let error = parse(text, 30).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

@@ -7,7 +7,7 @@
 //!   dark and flat fields.
 //! * `exclusion`: patterns left out. `columns`, `position_file`: positions in tables and separate files.
 //! * `placing`, `position_sets`, `geometry`, `fit`: positions in pixels, pixel size, cropping and binning.
-//! * `probe`, `probe_guess`, `optional`: probe, object and metadata. `checks`: checks of values and of the scan.
+//! * `raw`: what can be shown of a file that cannot be used yet. * `probe`, `probe_guess`, `optional`: probe, object and metadata. `checks`: checks of values and of the scan.
 
 mod blocks;
 mod checks;
@@ -31,6 +31,7 @@ mod position_sets;
 mod probe;
 mod probe_guess;
 pub(super) mod product;
+pub(super) mod raw;
 pub(super) mod read;
 mod required_arrays;
 mod role_keys;

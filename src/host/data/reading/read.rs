@@ -61,6 +61,14 @@ pub(in crate::data) fn positions_and_size(source: &mut Source, config: &DataConf
     (placed.positions.len() == frames.count).then_some((placed.positions, fit.size))
 }
 
+/// Position (x, y) of each pattern of a file in object pixels, without reading a pattern, also of those that the configuration
+/// leaves out; `None` if the file is not usable.
+pub fn all_positions(path: &Path, config: &DataConfig) -> Option<Vec<[f64; 2]>> {
+    let config = DataConfig { exclude: String::new(), ..config.clone() };
+    let mut source = Source::open_as(path, &config.mapping.raw_layout).ok()?;
+    positions_and_size(&mut source, &config).map(|(positions, _)| positions)
+}
+
 /// Reads and judges all arrays of a dataset.
 pub(in crate::data) fn read(source: &mut Source, config: &DataConfig, selection: Selection) -> Outcome {
     let mut reading = Reading::new(source, config);

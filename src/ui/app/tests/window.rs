@@ -338,3 +338,49 @@ fn the_palette_looks_as_accepted() {
         snapshots::compare(&mut window, &format!("palette-{end}"));
     }
 }
+
+#[test]
+fn the_tour_leads_through_the_panels_and_can_be_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path(), egui::Theme::Dark);
+    // Offered while no file has been opened.
+    window.get_by_label("Take the tour").click();
+    window.run_ok();
+    window.get_by_label("1 of 5");
+    for number in 2..=5 {
+        window.get_by_label("Next").click();
+        window.run_ok();
+        window.get_by_label(&format!("{number} of 5"));
+    }
+    assert_eq!(layout::active(&window.state().tree), Some(Pane::Result));
+    window.get_by_label("Back").click();
+    window.run_ok();
+    assert_eq!(layout::active(&window.state().tree), Some(Pane::Train));
+    window.get_by_label("Skip the tour").click();
+    window.run_ok();
+    assert!(window.query_by_label("4 of 5").is_none());
+}
+
+#[test]
+fn the_manual_shows_its_pages_and_a_panel_fills_the_screen() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path(), egui::Theme::Dark);
+    window.key_press(Key::F1);
+    window.run_ok();
+    window.get_by_label("Troubleshooting").click();
+    window.run_ok();
+    window.get_by_label("The window").click();
+    window.run_ok();
+    window.get_by_label("Data panel");
+    window.key_press(Key::Escape);
+    window.run_ok();
+    assert!(window.query_by_label("Troubleshooting").is_none());
+
+    window.key_press(Key::F11);
+    window.run_ok();
+    assert!(window.query_by_label("File").is_none(), "the menu is hidden");
+    window.get_by_label("Try the example");
+    window.key_press(Key::Escape);
+    window.run_ok();
+    window.get_by_label("File");
+}

@@ -11,6 +11,9 @@ use crate::worker::estimate::{Basis, Estimate, Measured, estimate};
 use eframe::egui::{self, RichText};
 use std::path::PathBuf;
 
+/// Steps below which a network rarely finds the object.
+const FEW_STEPS: u64 = 600;
+
 /// Inputs of a forecast; `version` stands for the configuration.
 #[derive(Debug, Clone, PartialEq)]
 struct Given {
@@ -61,6 +64,12 @@ impl Forecast {
         }
         let Some(Ok(estimate)) = &self.outcome else { return None };
         let rough = if estimate.basis == Basis::Rough { "roughly" } else { "about" };
+        if let Some(steps) = too_few_steps(config, estimate) {
+            return Some(format!(
+                "The time budget allows {rough} {} steps, too few for a sharp object: raise it, polish, or use the direct solver",
+                grouped(steps)
+            ));
+        }
         Some(format!(
             "{} parameters, {rough} {}",
             grouped(estimate.network.parameters as u64),
@@ -152,6 +161,13 @@ impl Forecast {
                 .to_owned(),
         }
     }
+}
+
+/// Number of steps that fit into the time budget, if they are too few for the network to find the object and nothing refines it.
+fn too_few_steps(config: &Config, estimate: &Estimate) -> Option<u64> {
+    let steps = (estimate.epochs * estimate.steps_per_epoch as f64).round() as u64;
+    let limited = config.training.time_budget_s.is_some() && config.inference.polish_epochs == 0;
+    (limited && steps < FEW_STEPS).then_some(steps)
 }
 
 fn precise(seconds: f64) -> String {

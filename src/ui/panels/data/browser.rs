@@ -162,6 +162,7 @@ impl Browser {
             })
             .inner;
         let marks = self.marks(ui, patterns, &intensity, key, context.limit, &shown);
+        self.menu(&shown.response, patterns, &intensity, actions);
         if let Some((of, known)) = &known {
             self.mask.draw(ui, &shown, known, *of as u64);
         }
@@ -242,6 +243,42 @@ impl Browser {
             }
             if !self.viewport.is_fit() && ui.button("Fit").on_hover_text("Show the whole pattern (0)").clicked() {
                 self.viewport.fit();
+            }
+        });
+    }
+
+    /// Context menu of the image.
+    fn menu(
+        &mut self,
+        response: &egui::Response,
+        patterns: &Patterns,
+        intensity: &Array2<f32>,
+        actions: &mut Vec<Action>,
+    ) {
+        let is_tool = self.mask.is_open() || self.detector.is_on();
+        response.context_menu(|ui| {
+            if ui.button("Copy counts as CSV").clicked() {
+                let row =
+                    |row: ndarray::ArrayView1<'_, f32>| row.iter().map(f32::to_string).collect::<Vec<_>>().join(",");
+                ui.ctx().copy_text(intensity.outer_iter().map(row).collect::<Vec<_>>().join("\n"));
+                ui.close();
+            }
+            if ui.button("Fit to view").clicked() {
+                self.viewport.fit();
+                ui.close();
+            }
+            ui.separator();
+            let brightest = patterns.counts.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+            let faintest = patterns.counts.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
+            for (text, found) in [("Go to the brightest pattern", brightest), ("Go to the faintest pattern", faintest)]
+            {
+                if let Some((index, _)) = found.filter(|_| !is_tool)
+                    && ui.button(text).clicked()
+                {
+                    self.kind = ImageKind::Selected;
+                    actions.push(Action::SelectPattern(index));
+                    ui.close();
+                }
             }
         });
     }

@@ -1,8 +1,9 @@
 //! The dataset: content of the file, checks, and images of patterns, probe and object.
 //!
 //! * `header`, `summary`: headline and texts. * `verdicts`, `arrays`: checks and table of arrays.
-//! * `browser`, `pixels`, `mask`, `detector`: patterns, bad pixels, virtual detector. * `scan`, `orientation`: positions and orientation.
-//! * `diagnose`: trials that find a fault. * `field`: probe and object. * `photons`: counts. * `reading`: the settings that belong to the file.
+//! * `browser`, `pixels`, `mask`, `detector`: patterns, bad pixels, virtual detector. * `raw`: a file as stored, and the crop.
+//! * `scan`, `orientation`, `selection`: positions, orientation, patterns left out.
+//! * `diagnose`: trials that find a fault. * `field`, `probe_tool`: probe and object. * `photons`: counts. * `reading`: the settings that belong to the file.
 
 mod arrays;
 pub(super) mod browser;
@@ -14,8 +15,11 @@ mod mask;
 mod orientation;
 mod photons;
 mod pixels;
+mod probe_tool;
+mod raw;
 mod reading;
 mod scan;
+mod selection;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -43,6 +47,7 @@ pub(super) fn patterns_of(dataset: crate::data::Dataset) -> Patterns {
         nearest: vec![1.0; dataset.len()],
         probe_diameter: 4.0,
         overlap: 0.7,
+        left_out: Vec::new(),
         dataset,
     }
 }
@@ -60,6 +65,12 @@ pub struct View {
     photons: photons::Photons,
     reading: reading::Reading,
     diagnose: diagnose::Strip,
+    raw: raw::RawView,
+    selection: selection::Selection,
+    probe_tool: probe_tool::ProbeTool,
+    page: Page,
+    /// True once the patterns as stored have been asked for.
+    raw_requested: bool,
     /// Position hovered in the previous frame.
     hovered: Option<usize>,
     /// Pending request of the mask editor.
@@ -101,9 +112,22 @@ impl View {
         ui.add_space(4.0);
         ui.separator();
         let Some(patterns) = &dataset.patterns else {
-            ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| self.facts(ui, state, dataset, actions));
-            return;
+            return self.unusable(ui, state, dataset, outbox, actions);
         };
+        self.selection.follow(patterns);
+        if self.page != Page::Overview {
+            ui.horizontal_wrapped(|ui| {
+                if ui.button("◀ Back").on_hover_text("Back to the dataset").clicked() {
+                    self.page = Page::Overview;
+                }
+                ui.label(self.page.about());
+            });
+        }
+        match self.page {
+            Page::Overview => {}
+            Page::Crop => return self.crop(ui, state, dataset, actions),
+            Page::Probe => return self.probe_tool.show(ui, state, patterns, outbox, actions),
+        }
         if ui.available_width() >= WIDE {
             let third = (0.335 * ui.available_width()).clamp(300.0, 480.0);
             Panel::left("facts of the dataset")
@@ -114,7 +138,7 @@ impl View {
                 .show(ui, |ui| {
                     ScrollArea::vertical()
                         .auto_shrink([false, false])
-                        .show(ui, |ui| self.facts(ui, state, dataset, actions));
+                        .show(ui, |ui| self.facts(ui, state, dataset, outbox, actions));
                 });
             egui::Frame::NONE.inner_margin(egui::Margin { left: 10, ..egui::Margin::ZERO }).show(ui, |ui| {
                 ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
@@ -123,9 +147,53 @@ impl View {
             });
         } else {
             ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-                self.stacked(ui, state, dataset, patterns, actions);
+                self.stacked(ui, state, dataset, patterns, outbox, actions);
             });
         }
+    }
+
+    /// A file that cannot be used, or not yet: its arrays and settings beside what can be seen of it.
+    fn unusable(
+        &mut self,
+        ui: &mut egui::Ui,
+        state: &State,
+        dataset: &OpenDataset,
+        outbox: &mut Outbox,
+        actions: &mut Vec<Action>,
+    ) {
+        let raw = dataset.raw.as_ref().filter(|raw| !raw.is_empty());
+        let wide = ui.available_width() >= WIDE;
+        if let (Some(raw), true) = (raw, wide) {
+            Panel::right("what is seen of the file")
+                .resizable(true)
+                .default_size(0.5 * ui.available_width())
+                .size_range(280.0..=1600.0)
+                .frame(egui::Frame::NONE.inner_margin(egui::Margin { left: 10, ..egui::Margin::ZERO }))
+                .show(ui, |ui| self.raw.show(ui, state, raw, actions));
+        }
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            if let (Some(raw), false) = (raw, wide) {
+                ui.allocate_ui(vec2(ui.available_width(), 360.0), |ui| self.raw.show(ui, state, raw, actions));
+            }
+            self.facts(ui, state, dataset, outbox, actions);
+        });
+    }
+
+    /// The patterns as stored, with the crop dragged on them.
+    fn crop(&mut self, ui: &mut egui::Ui, state: &State, dataset: &OpenDataset, actions: &mut Vec<Action>) {
+        match &dataset.raw {
+            Some(raw) if raw.mean.is_empty() => {
+                ui.label("No patterns are found in this file");
+            }
+            Some(raw) => self.raw.show(ui, state, raw, actions),
+            None => {
+                ui.spinner();
+                if !std::mem::replace(&mut self.raw_requested, true) {
+                    actions.push(Action::ReadRaw);
+                }
+            }
+        }
+        self.raw_requested &= dataset.raw.is_none();
     }
 
     fn side_by_side(
@@ -171,6 +239,7 @@ impl View {
         state: &State,
         dataset: &OpenDataset,
         patterns: &Arc<Patterns>,
+        outbox: &mut Outbox,
         actions: &mut Vec<Action>,
     ) {
         let width = ui.available_width();
@@ -178,7 +247,7 @@ impl View {
         orientation::show(ui, state, dataset, actions);
         verdicts::preview(ui, dataset);
         if let Some(inspection) = &dataset.inspection {
-            verdicts::show(ui, state, inspection, actions);
+            verdicts::show(ui, state, inspection, outbox, actions);
             ui.add_space(8.0);
         }
         let tall = (0.9 * width).clamp(320.0, 520.0);
@@ -194,7 +263,7 @@ impl View {
         ui.label(RichText::new("Arrays in the file").strong());
         arrays::show(ui, state, &dataset.arrays, actions);
         ui.add_space(8.0);
-        self.reading.form(ui, state, dataset, actions);
+        self.reading.form(ui, state, dataset, outbox, actions);
     }
 
     #[expect(clippy::too_many_arguments, reason = "section and size, and the arguments of every section")]
@@ -212,9 +281,24 @@ impl View {
         ui.allocate_ui_with_layout(vec2(size[0], size[1]), layout, |ui| {
             ui.set_min_size(vec2(size[0], size[1]));
             ui.set_max_width(size[0]);
+            let page = match section {
+                Section::Patterns => Some(("Crop…", "Choose the part of the detector that is used", Page::Crop)),
+                Section::Probe => Some(("Caustic…", "Propagate the probe, load and save it", Page::Probe)),
+                _ => None,
+            };
             // The object draws its own title line.
             if section != Section::Object {
-                ui.label(RichText::new(section.title()).strong());
+                ui.scope(|ui| {
+                    ui.spacing_mut().interact_size.y = 16.0;
+                    ui.horizontal(|ui| {
+                        ui.label(RichText::new(section.title()).strong());
+                        if let Some((name, help, page)) = page
+                            && ui.small_button(name).on_hover_text(help).clicked()
+                        {
+                            self.page = page;
+                        }
+                    });
+                });
             }
             let selected = dataset.selected;
             match section {
@@ -230,7 +314,8 @@ impl View {
                 Section::Scan => {
                     let before = self.hovered;
                     let signal = self.browser.signal(ui, patterns);
-                    self.hovered = self.scan.show(ui, patterns, selected, state.draft.config(), signal, actions);
+                    let selection = &mut self.selection;
+                    self.hovered = self.scan.show(ui, patterns, state, signal, selection, actions);
                     if self.hovered != before {
                         // The browser is drawn first, so it follows in the next frame.
                         ui.ctx().request_repaint();
@@ -238,18 +323,25 @@ impl View {
                 }
                 Section::Probe => self.probe.show(ui, patterns),
                 Section::Object => self.object.show(ui, patterns, dataset, !state.preview_off, actions),
-                Section::Photons => self.photons.show(ui, patterns, selected),
+                Section::Photons => self.photons.show(ui, patterns, selected, &mut self.selection),
             }
         });
     }
 
     /// Checks and table of arrays.
-    fn facts(&mut self, ui: &mut egui::Ui, state: &State, dataset: &OpenDataset, actions: &mut Vec<Action>) {
+    fn facts(
+        &mut self,
+        ui: &mut egui::Ui,
+        state: &State,
+        dataset: &OpenDataset,
+        outbox: &mut Outbox,
+        actions: &mut Vec<Action>,
+    ) {
         verdicts::last_fix(ui, state, actions);
         orientation::show(ui, state, dataset, actions);
         verdicts::preview(ui, dataset);
         match &dataset.inspection {
-            Some(inspection) => verdicts::show(ui, state, inspection, actions),
+            Some(inspection) => verdicts::show(ui, state, inspection, outbox, actions),
             None if dataset.loading => {
                 ui.horizontal(|ui| {
                     ui.spinner();
@@ -264,11 +356,33 @@ impl View {
             arrays::show(ui, state, &dataset.arrays, actions);
             ui.add_space(8.0);
         }
-        self.reading.form(ui, state, dataset, actions);
+        self.reading.form(ui, state, dataset, outbox, actions);
         ui.add_space(4.0);
         let path = dataset.path.display().to_string();
         let text = RichText::new(&path).small().color(theme::palette(ui).weak);
         ui.add(egui::Label::new(text).wrap());
+    }
+}
+
+/// What the panel shows of a usable dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Page {
+    /// Everything in small.
+    #[default]
+    Overview,
+    /// The crop on the patterns as stored.
+    Crop,
+    /// The probe along the beam.
+    Probe,
+}
+
+impl Page {
+    fn about(self) -> &'static str {
+        match self {
+            Self::Overview => "",
+            Self::Crop => "Drag the square or its edges. Each change reads the dataset again; Ctrl+Z undoes it.",
+            Self::Probe => "The probe along the beam: waves in other planes follow from the one at the sample.",
+        }
     }
 }
 

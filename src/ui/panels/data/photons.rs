@@ -1,11 +1,12 @@
-//! Histogram of photons per pattern.
+//! Histogram of photons per pattern; a drag selects a range.
 
+use super::selection::Selection;
 use super::summary::mean;
 use crate::library::Patterns;
 use crate::ui::theme;
 use crate::ui::widgets::numbers::short;
 use eframe::egui::{self, RichText};
-use egui_plot::{Bar, BarChart, GridMark, Plot, VLine};
+use egui_plot::{Bar, BarChart, GridMark, Plot, Span, VLine};
 use std::sync::Arc;
 
 /// Number of patterns per bin of total counts.
@@ -51,7 +52,13 @@ pub(super) struct Photons {
 
 impl Photons {
     /// Draws the histogram in the remaining space.
-    pub(super) fn show(&mut self, ui: &mut egui::Ui, patterns: &Arc<Patterns>, selected: usize) {
+    pub(super) fn show(
+        &mut self,
+        ui: &mut egui::Ui,
+        patterns: &Arc<Patterns>,
+        selected: usize,
+        selection: &mut Selection,
+    ) {
         let palette = theme::palette(ui);
         let of = Arc::as_ptr(patterns) as usize;
         if self.histogram.of != of {
@@ -67,6 +74,7 @@ impl Photons {
         });
         let bars = bars.collect();
         let shown = patterns.counts.get(selected).copied();
+        let brushed = selection.brushed;
         let plot = Plot::new("counts per pattern")
             .width(ui.available_width())
             .height((ui.available_height() - below).max(80.0))
@@ -81,13 +89,20 @@ impl Photons {
             .x_axis_formatter(|mark, _| tick(mark.value))
             .y_axis_label(RichText::new("patterns").small().color(palette.weak))
             .show(ui, |plot| {
+                if let Some([from, to]) = brushed {
+                    let span = Span::new("Selected range", from.min(to)..=from.max(to));
+                    plot.span(span.fill(mean_color.gamma_multiply(0.25)));
+                }
                 plot.bar_chart(BarChart::new("Patterns", bars).allow_hover(false));
                 plot.vline(VLine::new("Mean", mean).color(mean_color).width(2.0));
                 if let Some(shown) = shown {
                     plot.vline(VLine::new("Selected", shown).color(accent).width(2.0));
                 }
             });
-        plot.response
+        selection.brush(ui, &plot.response, &plot.transform, patterns);
+        let help = "Drag over a range of counts to select its patterns on the scan; a click selects none";
+        let response = plot.response.on_hover_text_at_pointer(help);
+        response
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Histogram of the counts per pattern"));
         let text = match patterns.dataset.nphotons {
             Some(stated) => format!("mean {}, stated {}", short(mean), short(stated)),

@@ -1,11 +1,13 @@
 //! Data settings: those in force for the open file, and the form to change them.
 
+use super::super::Outbox;
 use super::super::configure::editor::{Typing, value_text};
 use super::super::configure::field;
 use super::super::configure::rows::{Row, Rows};
 use crate::config::Config;
-use crate::session::{Action, Level, OpenDataset, Settings, State, belongs_to_dataset, settings_of};
+use crate::session::{Action, Level, OpenDataset, Settings, State, belongs_to_dataset, settings_of, setup_toml};
 use crate::system::file_name;
+use crate::ui::commands::Command;
 use crate::ui::theme;
 use crate::ui::widgets::elided;
 use crate::ui::widgets::mark::mark;
@@ -14,24 +16,30 @@ use eframe::egui::{self, CollapsingHeader, Frame, RichText, Stroke, Ui};
 /// Fields of the form in the order in which an unknown file raises them, with a heading above the first of each part.
 const FORM: &[(&str, &[&str])] = &[
     (
-        "Arrays",
+        "Patterns",
         &[
             "data.mapping.diffraction",
             "data.mapping.axis_order",
             "data.diffraction_unit",
+            "data.zero_frequency",
+            "data.mapping.raw_layout",
+            "data.exclude",
+            "data.mapping.unmatched",
+        ],
+    ),
+    (
+        "Positions",
+        &[
+            "data.mapping.positions_file",
             "data.mapping.positions",
             "data.mapping.x",
             "data.mapping.y",
+            "data.mapping.position_columns",
             "data.mapping.position_order",
             "data.mapping.position_unit",
             "data.mapping.scan_step",
+            "data.mapping.position_matrix",
             "data.orientation",
-            "data.mapping.probe",
-            "data.mapping.probe_file",
-            "data.mapping.mask",
-            "data.mapping.mask_file",
-            "data.mapping.mask_good",
-            "data.mapping.object",
         ],
     ),
     (
@@ -44,7 +52,24 @@ const FORM: &[(&str, &[&str])] = &[
             "data.geometry.pixel_size_m",
         ],
     ),
-    ("Patterns", &["data.crop", "data.bin", "data.pad", "data.pattern_size", "data.saturation", "data.also"]),
+    ("Size", &["data.crop", "data.center_x", "data.center_y", "data.bin", "data.pad", "data.pattern_size"]),
+    (
+        "Probe, mask and corrections",
+        &[
+            "data.mapping.probe_file",
+            "data.mapping.probe",
+            "data.mapping.mask_file",
+            "data.mapping.mask",
+            "data.mapping.mask_good",
+            "data.saturation",
+            "data.mapping.dark_file",
+            "data.mapping.dark",
+            "data.mapping.flat_file",
+            "data.mapping.flat",
+            "data.mapping.object",
+            "data.also",
+        ],
+    ),
 ];
 /// Maximum letters of a value in the strip.
 const LETTERS: usize = 28;
@@ -78,7 +103,14 @@ impl Reading {
     }
 
     /// The form; open at first if the file cannot be used.
-    pub(super) fn form(&mut self, ui: &mut Ui, state: &State, dataset: &OpenDataset, actions: &mut Vec<Action>) {
+    pub(super) fn form(
+        &mut self,
+        ui: &mut Ui,
+        state: &State,
+        dataset: &OpenDataset,
+        outbox: &mut Outbox,
+        actions: &mut Vec<Action>,
+    ) {
         self.rows.follow(&state.draft);
         let rows = || self.rows.groups.iter().flat_map(|group| &group.rows);
         let set = rows().filter(|row| belongs_to_dataset(row.field.path) && row.text != row.default).count();
@@ -93,16 +125,63 @@ impl Reading {
             .show_unindented(ui, |ui| {
                 let help = "They apply to this file only and are remembered for it";
                 ui.label(RichText::new(help).small().color(theme::palette(ui).weak));
+                set_up(ui, state, dataset, outbox, actions);
                 for (part, paths) in FORM {
                     ui.add_space(4.0);
                     ui.label(RichText::new(*part).strong());
                     let named = |path: &&str| rows().find(|row: &&Row| row.field.path == *path);
                     for row in paths.iter().filter_map(named) {
-                        field(ui, row, state, typing, actions);
+                        if row.field.path.ends_with("_file") {
+                            with_chooser(ui, row, state, typing, outbox, actions);
+                        } else {
+                            field(ui, row, state, typing, actions);
+                        }
                     }
                 }
             });
     }
+}
+
+/// Buttons that save the data settings as a set-up, and open one.
+fn set_up(ui: &mut Ui, state: &State, dataset: &OpenDataset, outbox: &mut Outbox, actions: &mut Vec<Action>) {
+    ui.horizontal_wrapped(|ui| {
+        let any = !settings_of(state.draft.config()).is_empty();
+        let help = "Save these settings as a file: opened with another scan, or by a colleague, it sets them again";
+        let save = ui.add_enabled(any, egui::Button::new("Save set-up…")).on_hover_text(help);
+        if save.on_disabled_hover_text("No setting differs from the default").clicked() {
+            match setup_toml(state.draft.config()) {
+                Ok(text) => {
+                    let stem = dataset.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+                    outbox.save_beside = Some((format!("{}_setup.toml", stem.unwrap_or_default()), text.into_bytes()));
+                }
+                Err(error) => actions.push(Action::Notify { level: Level::Error, text: error.to_string() }),
+            }
+        }
+        if ui.button("Open set-up…").on_hover_text("Read this file with the settings of a saved set-up").clicked() {
+            outbox.command = Some(Command::Open);
+        }
+    });
+}
+
+/// A field that names a file, with a button to choose it.
+fn with_chooser(
+    ui: &mut Ui,
+    row: &Row,
+    state: &State,
+    typing: &mut Typing,
+    outbox: &mut Outbox,
+    actions: &mut Vec<Action>,
+) {
+    ui.horizontal(|ui| {
+        let button = egui::Button::new("…");
+        let button = ui.add(button);
+        let name = format!("Choose {}", row.field.label.to_lowercase());
+        button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+        if button.on_hover_text(name).clicked() {
+            outbox.choose_file_of = Some(row.field.path);
+        }
+        ui.vertical(|ui| field(ui, row, state, typing, actions));
+    });
 }
 
 /// Label and value of a setting.
@@ -163,4 +242,19 @@ fn boxed(ui: &mut Ui, color: egui::Color32, content: impl FnOnce(&mut Ui)) {
         ui.set_width(ui.available_width());
         ui.horizontal_wrapped(content);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_has_every_field_that_belongs_to_a_dataset_once() {
+        let mut listed: Vec<&str> = FORM.iter().flat_map(|(_, paths)| paths.iter().copied()).collect();
+        let mut all: Vec<&str> =
+            Config::fields().iter().map(|field| field.path).filter(|p| belongs_to_dataset(p)).collect();
+        listed.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(listed, all);
+    }
 }

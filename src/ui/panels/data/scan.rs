@@ -4,12 +4,13 @@
 //! changes, with at most one point per screen cell.
 
 use super::browser::gradient;
+use super::selection::{Selection, Tool};
 use super::summary;
 use crate::config::{Config, Kind};
 use crate::data;
 use crate::imaging::{Colormap, Limits, robust_limits};
 use crate::library::Patterns;
-use crate::session::Action;
+use crate::session::{Action, State};
 use crate::ui::theme;
 use crate::ui::widgets::numbers::{count_of, quantity, short, signed};
 use eframe::egui::{self, Color32, Mesh, Pos2, Rect, RichText, Sense, Shape, Stroke, vec2};
@@ -41,6 +42,7 @@ struct PointColors {
 struct MeshKey {
     of: usize,
     signal: u64,
+    selection: u64,
     rect: Rect,
     low: [f64; 2],
     high: [f64; 2],
@@ -74,16 +76,19 @@ impl Scan {
         &mut self,
         ui: &mut egui::Ui,
         patterns: &Arc<Patterns>,
-        selected: usize,
-        config: &Config,
+        state: &State,
         signal: Option<(u64, Arc<Vec<f32>>, &'static str)>,
+        selection: &mut Selection,
         actions: &mut Vec<Action>,
     ) -> Option<usize> {
+        let config = state.draft.config();
+        let selected = state.dataset.as_ref().map_or(0, |dataset| dataset.selected);
         let shown_signal = signal.as_ref().map(|(_, values, name)| (Arc::clone(values), *name));
         self.prepare(patterns, signal);
         self.update_neighbors(patterns, selected, config);
         let width = ui.available_width();
         self.controls(ui, config, actions);
+        selection.bar(ui, patterns, state, actions);
         let below = 2.0 * (ui.spacing().interact_size.y + ui.spacing().item_spacing.y) + 6.0;
         let height = (ui.available_height() - below).max(120.0);
         let Some(colored) = &self.colored else { return None };
@@ -99,6 +104,7 @@ impl Scan {
             .show_x(false)
             .show_y(false)
             .allow_boxed_zoom(false)
+            .allow_drag(selection.tool == Tool::Pan)
             .include_x(left - margin)
             .include_x(right + margin)
             .include_y(top - margin)
@@ -120,6 +126,7 @@ impl Scan {
         let mesh_key = MeshKey {
             of: colored.of,
             signal: colored.signal,
+            selection: selection.version,
             rect: *transform.frame(),
             low: transform.bounds().min(),
             high: transform.bounds().max(),
@@ -127,13 +134,17 @@ impl Scan {
         let mesh = match &self.mesh {
             Some((known, mesh)) if *known == mesh_key => Arc::clone(mesh),
             _ => {
-                let mesh = Arc::new(points(patterns, colored, &transform, radius));
+                let mark = |index: usize| selection.has(index).then_some(palette.warning);
+                let mut mesh = points(patterns, colored, &transform, radius, &mark);
+                left_out(&mut mesh, patterns, selection, &transform, radius, [palette.weak, palette.warning]);
+                let mesh = Arc::new(mesh);
                 self.mesh = Some((mesh_key, Arc::clone(&mesh)));
                 mesh
             }
         };
         painter.add(Shape::Mesh(mesh));
         self.overlay(ui, &painter, patterns, selected, &transform, radius);
+        selection.draw(ui, &painter, &response, &transform, patterns);
 
         let hit = response.hover_pos().and_then(|at| nearest(&patterns.dataset.positions, at, &transform));
         if let Some(hit) = hit {
@@ -142,15 +153,7 @@ impl Scan {
             if response.clicked() {
                 actions.push(Action::SelectPattern(hit));
             }
-            let [x, y] = patterns.dataset.positions.get(hit).copied().unwrap_or_default();
-            let counts = patterns.counts.get(hit).copied().unwrap_or_default();
-            let value = shown_signal.as_ref().and_then(|(values, name)| Some((values.get(hit)?, *name)));
-            let signal =
-                value.map_or_else(String::new, |(value, name)| format!("\n{} {name}", short(f64::from(*value))));
-            response.on_hover_text_at_pointer(signed(format!(
-                "Pattern {hit}\nx {x:.2}, y {y:.2} px\n{}{signal}",
-                quantity(counts, "count")
-            )));
+            response.on_hover_text_at_pointer(about(patterns, hit, shown_signal.as_ref()));
         }
         self.legend(ui, patterns);
         hit
@@ -177,7 +180,7 @@ impl Scan {
             })
             .collect();
         let mut extent = [f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY, f64::NEG_INFINITY];
-        for [x, y] in &patterns.dataset.positions {
+        for [x, y] in patterns.dataset.positions.iter().chain(patterns.left_out.iter().map(|out| &out.position)) {
             extent = [extent[0].min(*x), extent[1].max(*x), extent[2].min(*y), extent[3].max(*y)];
         }
         if extent.iter().any(|value| !value.is_finite()) {
@@ -287,6 +290,15 @@ impl Scan {
     }
 }
 
+/// Number, position, counts and, if there is one, signal of a pattern.
+fn about(patterns: &Patterns, index: usize, signal: Option<&(Arc<Vec<f32>>, &'static str)>) -> String {
+    let [x, y] = patterns.dataset.positions.get(index).copied().unwrap_or_default();
+    let counts = patterns.counts.get(index).copied().unwrap_or_default();
+    let value = signal.and_then(|(values, name)| Some((values.get(index)?, *name)));
+    let signal = value.map_or_else(String::new, |(value, name)| format!("\n{} {name}", short(f64::from(*value))));
+    signed(format!("Pattern {index}\nx {x:.2}, y {y:.2} px\n{}{signal}", quantity(counts, "count")))
+}
+
 /// Combo box of the eight scan orientations, of which only one gives a sharp object.
 fn orientation(ui: &mut egui::Ui, config: &Config, actions: &mut Vec<Action>) {
     const PATH: &str = "data.orientation";
@@ -337,9 +349,14 @@ fn nearest(positions: &[[f64; 2]], at: Pos2, transform: &PlotTransform) -> Optio
 }
 
 /// All points as one mesh; large numbers are thinned to one point per screen cell.
-fn points(patterns: &Patterns, colored: &PointColors, transform: &PlotTransform, radius: f32) -> Mesh {
+fn points(
+    patterns: &Patterns,
+    colored: &PointColors,
+    transform: &PlotTransform,
+    radius: f32,
+    mark: &dyn Fn(usize) -> Option<Color32>,
+) -> Mesh {
     let frame = *transform.frame();
-    let corners: &[[f32; 2]] = if radius > 2.5 { &OCTAGON } else { &SQUARE };
     let cell = if patterns.dataset.len() > MAX_UNTHINNED { 2.0 } else { 0.0 };
     let columns = if cell > 0.0 { (frame.width() / cell) as usize + 1 } else { 0 };
     let rows = if cell > 0.0 { (frame.height() / cell) as usize + 1 } else { 0 };
@@ -357,15 +374,39 @@ fn points(patterns: &Patterns, colored: &PointColors, transform: &PlotTransform,
                 continue;
             }
         }
-        let first = mesh.vertices.len() as u32;
-        for [x, y] in corners {
-            mesh.colored_vertex(place + vec2(x * radius, y * radius), *color);
-        }
-        for at in 2..corners.len() as u32 {
-            mesh.add_triangle(first, first + at - 1, first + at);
-        }
+        dot(&mut mesh, place, radius, mark(index).unwrap_or(*color));
     }
     mesh
+}
+
+/// Adds a dot to a mesh.
+fn dot(mesh: &mut Mesh, place: Pos2, radius: f32, color: Color32) {
+    let corners: &[[f32; 2]] = if radius > 2.5 { &OCTAGON } else { &SQUARE };
+    let first = mesh.vertices.len() as u32;
+    for [x, y] in corners {
+        mesh.colored_vertex(place + vec2(x * radius, y * radius), color);
+    }
+    for at in 2..corners.len() as u32 {
+        mesh.add_triangle(first, first + at - 1, first + at);
+    }
+}
+
+/// Adds the patterns that are left out, smaller and gray; selected ones in the second color.
+fn left_out(
+    mesh: &mut Mesh,
+    patterns: &Patterns,
+    selection: &Selection,
+    transform: &PlotTransform,
+    radius: f32,
+    [plain, selected]: [Color32; 2],
+) {
+    for out in patterns.left_out.iter().take(MAX_UNTHINNED) {
+        let place = transform.position_from_point(&PlotPoint::new(out.position[0], out.position[1]));
+        if transform.frame().contains(place) {
+            let color = if selection.has_left_out(out.row) { selected } else { plain.gamma_multiply(0.6) };
+            dot(mesh, place, 0.75 * radius, color);
+        }
+    }
 }
 
 const SQUARE: [[f32; 2]; 4] = [[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]];
@@ -412,7 +453,7 @@ mod tests {
         let mut scan = Scan::default();
         scan.prepare(&patterns, None);
         let begun = std::time::Instant::now();
-        let mesh = points(&patterns, scan.colored.as_ref().unwrap(), &transform(), 1.0);
+        let mesh = points(&patterns, scan.colored.as_ref().unwrap(), &transform(), 1.0, &|_| None);
         println!("{} vertices in {:?}", mesh.vertices.len(), begun.elapsed());
         assert!(mesh.vertices.len() <= 4 * 201 * 201 && mesh.vertices.len() > 10_000, "{}", mesh.vertices.len());
         let begun = std::time::Instant::now();

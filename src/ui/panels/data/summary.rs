@@ -7,8 +7,10 @@ use crate::session::{Level, OpenDataset, in_window};
 use crate::system::file_name;
 use crate::ui::widgets::numbers::{grouped, short};
 
-/// Misfit of a quick preview from which on it is poor.
-const POOR: f64 = 0.2;
+/// Misfit of a quick preview without counting noise from which on it is poor: real scans read correctly stay below half of it.
+const POOR: f64 = 0.025;
+/// Misfit from which on it is poor whatever the noise.
+const VERY_POOR: f64 = 0.2;
 
 /// Headline of the panel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub(super) fn headline(dataset: &OpenDataset) -> Headline {
         .map_or(0, |inspection| inspection.verdicts.iter().filter(|verdict| verdict.status == Status::Warn).count());
     // What the quick preview has shown counts as well: it is what a wrong probe, orientation or position reveals.
     let orientation = dataset.orientations.as_ref().is_some_and(|found| found.suggestion().is_some());
-    let poor = dataset.preview.as_ref().is_some_and(|(_, misfit)| is_poor(*misfit));
+    let poor = dataset.preview.as_ref().is_some_and(|(_, misfit)| is_poor(*misfit, patterns));
     let warnings = warnings + usize::from(orientation) + usize::from(poor);
     let (level, end) = match warnings {
         0 => (Level::Success, "ready".to_owned()),
@@ -56,9 +58,16 @@ pub(super) fn headline(dataset: &OpenDataset) -> Headline {
     Headline { level, text, detail: facts(patterns) }
 }
 
+/// Misfit of a quick preview up to which it is good. Counting noise alone causes a quarter of a count per pixel.
+pub(super) fn good_misfit(patterns: &Patterns) -> f64 {
+    let pixels = patterns.dataset.patch_size().pow(2) as f64;
+    let noise = 0.25 * pixels / mean(&patterns.counts).max(f64::MIN_POSITIVE);
+    (POOR + 2.0 * noise).min(VERY_POOR)
+}
+
 /// True if the misfit of a quick preview says that probe, positions or orientation are probably wrong.
-pub(super) fn is_poor(misfit: f64) -> bool {
-    !(misfit.is_finite() && misfit < POOR)
+pub(super) fn is_poor(misfit: f64, patterns: &Patterns) -> bool {
+    !(misfit.is_finite() && misfit < good_misfit(patterns))
 }
 
 /// Probe, reference object and photons in one line.
@@ -93,5 +102,23 @@ pub(super) fn overlap(patterns: &Patterns) -> (Level, String) {
         (Level::Success, format!("Neighboring illuminations overlap by about {percent} %: sufficient"))
     } else {
         (Level::Success, format!("Neighboring illuminations overlap by about {percent} %: ample"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preview_is_judged_against_its_counting_noise() {
+        let mut patterns = (*super::super::tests::patterns_at(vec![[0.0, 0.0], [1.0, 0.0]])).clone();
+        // 64 pixels.
+        for (counts, misfit, poor) in
+            [(1e5, 0.011, false), (1e5, 0.041, true), (1000.0, 0.041, false), (1.0, 0.19, false), (1.0, 0.21, true)]
+        {
+            patterns.counts = vec![counts; 2];
+            assert_eq!(is_poor(misfit, &patterns), poor, "{counts} {misfit}");
+        }
+        assert!(is_poor(f64::NAN, &patterns));
     }
 }

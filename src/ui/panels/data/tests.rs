@@ -25,6 +25,7 @@ pub(super) fn patterns_at(positions: Vec<[f64; 2]>) -> Arc<Patterns> {
         counts,
         probe_diameter: 5.0,
         overlap: 0.8,
+        left_out: Vec::new(),
     })
 }
 
@@ -460,4 +461,177 @@ fn pictures_of_the_data_panel() {
         let mut panel = bench(state, [1280.0, 720.0], egui::Theme::Dark);
         photograph(&mut panel, "data_modes");
     }
+}
+
+/// Drags with the primary button.
+fn drag(panel: &mut Harness<'static, TestPanel<View>>, from: egui::Pos2, to: egui::Pos2) {
+    panel.drag_at(from);
+    panel.step();
+    for share in [0.3, 0.7, 1.0] {
+        panel.hover_at(from + (to - from) * share);
+        panel.step();
+    }
+    panel.drop_at(to);
+    panel.run_ok();
+}
+
+fn patterns_in(panel: &Harness<'static, TestPanel<View>>) -> Arc<Patterns> {
+    panel.state().state.dataset.as_ref().unwrap().patterns.clone().unwrap()
+}
+
+#[test]
+fn patterns_enclosed_on_the_scan_are_left_out_shown_gray_and_taken_back() {
+    let mut state = opened(&fixture("siemens_star_n64.npz"));
+    state.preview_off = true;
+    let mut panel = small(state);
+    panel.get_by_label("Rectangle").click();
+    panel.run_ok();
+    let plot = panel.get_by_label("Map of the scan positions").rect();
+    drag(&mut panel, plot.center() - vec2(60.0, 60.0), plot.center() + vec2(30.0, 40.0));
+    let button = panel.get_by_label_contains("Leave out ");
+    button.click();
+    panel.run_ok();
+    let Some(Action::SetFields { label, fields }) = panel.state().actions.last().cloned() else {
+        panic!("{:?}", panel.state().actions)
+    };
+    assert!(label.starts_with("leave out ") && fields[0].0 == "data.exclude", "{label} {fields:?}");
+    follow(&mut panel);
+    let patterns = patterns_in(&panel);
+    let out = patterns.left_out.len();
+    assert!(out > 5 && patterns.dataset.len() + out == 516, "{out}");
+    panel.get_by_label(&format!("{out} patterns left out"));
+    panel.get_by_label_contains("Excluded patterns: ");
+    photograph(&mut panel, "data-left-out");
+    // The gray points are selected like the others.
+    drag(&mut panel, plot.center() - vec2(60.0, 60.0), plot.center() + vec2(30.0, 40.0));
+    panel.get_by_label(&format!("Take back {out}")).click();
+    panel.run_ok();
+    follow(&mut panel);
+    assert_eq!(patterns_in(&panel).dataset.len(), 516);
+    panel.get_by_label("Undo").click();
+    panel.run_ok();
+    follow(&mut panel);
+    assert_eq!(patterns_in(&panel).left_out.len(), out);
+}
+
+#[test]
+fn a_range_of_counts_brushed_on_the_histogram_selects_its_patterns() {
+    let mut panel = small(opened(&fixture("siemens_star_n64.npz")));
+    let plot = panel.get_by_label("Histogram of the counts per pattern").rect();
+    drag(&mut panel, plot.left_center() + vec2(60.0, 0.0), plot.center());
+    panel.get_by_label_contains("Leave out ");
+    panel.get_by_label("Deselect").click();
+    panel.run_ok();
+    assert!(panel.query_by_label_contains("Leave out ").is_none());
+    panel.get_by_label("Outliers").click();
+    panel.run_ok();
+    let said = panel.state().actions.iter().any(|action| matches!(action, Action::Notify { .. }));
+    assert!(said, "the star has no outliers, which is said");
+}
+
+/// A raw scan: frames that are not square with an off-center beam, positions in another file, no probe.
+fn raw_scan(folder: &std::path::Path) -> [PathBuf; 2] {
+    use crate::data::write_npz;
+    let counts = Array3::from_shape_fn((25, 100, 140), |(n, y, x)| {
+        let square = (x as f32 - 80.0).powi(2) + (y as f32 - 44.0).powi(2);
+        (2000.0 * (-square / (60.0 + n as f32)).exp()).round()
+    });
+    let path = folder.join("raw.npz");
+    write_npz(&path, &[("frames", NpyArray::F32(counts.view().into_dyn()))]).unwrap();
+    let table: String = (0..25).map(|n| format!("{} {}\n", 1.5 * f64::from(n % 5), 1.5 * f64::from(n / 5))).collect();
+    let positions = folder.join("positions.txt");
+    std::fs::write(&positions, table).unwrap();
+    [path, positions]
+}
+
+#[test]
+fn a_file_that_cannot_be_used_shows_its_patterns_and_the_crop_is_dragged_on_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, positions] = raw_scan(folder.path());
+    let mut state = opened(&path);
+    state.preview_off = true;
+    let mut panel = small(state);
+    assert!(panel.state().state.why_not_start().unwrap().contains("cannot be used"));
+    panel.get_by_label_contains("140 × 100 px, mean of 25 of 25 patterns");
+    panel.get_by_label("Use as patterns").click();
+    panel.run_ok();
+    follow(&mut panel);
+    panel.get_by_label("Choose a position file…").click();
+    panel.run_ok();
+    assert_eq!(panel.state_mut().outbox.choose_file_of.take(), Some("data.mapping.positions_file"));
+    assert!(panel.query_by_label("Use as patterns").is_none());
+    let picture = panel.get_by_role_and_label(egui::Role::Image, "Mean pattern as stored").rect();
+    panel.get_by_role_and_label(egui::Role::Button, "64").click();
+    panel.run_ok();
+    panel.get_by_label("Center on the beam").click();
+    panel.run_ok();
+    let crop = |panel: &Harness<'static, TestPanel<View>>| {
+        let data = &panel.state().state.draft.config().data;
+        (data.crop, data.center_x, data.center_y)
+    };
+    assert_eq!(crop(&panel), (Some(64), Some(80), Some(44)));
+    photograph(&mut panel, "data-raw");
+    drag(&mut panel, picture.center() + vec2(40.0, 0.0), picture.center() + vec2(28.0, 0.0));
+    assert!(crop(&panel).0 == Some(64) && crop(&panel).1 != Some(80), "{:?}", crop(&panel));
+    panel.state_mut().effects.clear();
+    let text = positions.display().to_string();
+    let effects =
+        panel.state_mut().state.dispatch(Action::SetField { path: "data.mapping.positions_file".into(), text });
+    panel.state_mut().effects.extend(effects);
+    follow(&mut panel);
+    assert_eq!(patterns_in(&panel).dataset.diffraction.dim(), (25, 64, 64));
+}
+
+#[test]
+fn the_form_chooses_files_and_saves_the_set_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, _] = raw_scan(folder.path());
+    let mut state = opened(&path);
+    state.dispatch(Action::SetField { path: "data.mapping.diffraction".into(), text: "frames".into() });
+    state.dispatch(Action::SetField { path: "data.geometry.energy_ev".into(), text: "8333".into() });
+    let mut panel = bench(state, [1280.0, 2600.0], egui::Theme::Dark);
+    panel.get_by_label("Choose position file").click();
+    panel.run_ok();
+    assert_eq!(panel.state_mut().outbox.choose_file_of.take(), Some("data.mapping.positions_file"));
+    panel.get_by_label("Save set-up…").click();
+    panel.run_ok();
+    let (name, bytes) = panel.state_mut().outbox.save_beside.take().unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(name == "raw_setup.toml" && text.contains("energy_ev") && !text.contains("batch_size"), "{name}\n{text}");
+}
+
+#[test]
+fn the_probe_is_propagated_and_saved() {
+    let mut panel = small(opened(&fixture("siemens_star_n64.npz")));
+    panel.get_by_label("Caustic…").click();
+    panel.run_ok();
+    let began = std::time::Instant::now();
+    while panel.query_by_label_contains("Caustic along x: ").is_none() {
+        assert!(began.elapsed().as_secs() < 60);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        panel.step();
+    }
+    let slice = panel.get_by_label_contains("Caustic along x: ").rect();
+    for pressed in [true, false] {
+        panel.event(egui::Event::PointerMoved(slice.center() + vec2(20.0, 0.0)));
+        panel.event(egui::Event::PointerButton {
+            pos: slice.center() + vec2(20.0, 0.0),
+            button: egui::PointerButton::Primary,
+            pressed,
+            modifiers: egui::Modifiers::NONE,
+        });
+        panel.step();
+    }
+    panel.run_ok();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    panel.run_ok();
+    photograph(&mut panel, "data-probe-tool");
+    panel.get_by_label("Save and use this probe…").click();
+    panel.run_ok();
+    let (setting, name, bytes) = panel.state_mut().outbox.save_and_set.take().unwrap();
+    assert_eq!((setting, name.as_str()), ("data.mapping.probe_file", "siemens_star_n64_probe.npy"));
+    assert_eq!(npyz::NpyFile::new(bytes.as_slice()).unwrap().shape().len(), 3);
+    panel.get_by_label("◀ Back").click();
+    panel.run_ok();
+    panel.get_by_label("Map of the scan positions");
 }

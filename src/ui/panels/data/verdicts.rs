@@ -1,6 +1,7 @@
 //! Checks of a file, worst first, with a button for each fix and one to undo the last fix.
 
-use super::summary::is_poor;
+use super::super::Outbox;
+use super::summary::{good_misfit, is_poor};
 use crate::data::{Inspection, Status, Verdict};
 use crate::session::{Action, Level, OpenDataset, State, in_window};
 use crate::ui::theme;
@@ -8,6 +9,12 @@ use crate::ui::widgets::mark::mark;
 use crate::ui::widgets::numbers::short;
 use eframe::egui::{self, RichText};
 
+/// Flag by which advice names a file, its setting, and the button that chooses it.
+const FILES: [(&str, &str, &str); 3] = [
+    ("--positions-file", "data.mapping.positions_file", "Choose a position file…"),
+    ("--probe-file", "data.mapping.probe_file", "Choose a probe file…"),
+    ("--mask-file", "data.mapping.mask_file", "Choose a mask file…"),
+];
 /// Common keys of files that look like words.
 const KEYS: [&str; 5] = ["xcoords", "ycoords", "diffraction", "positions", "probe"];
 
@@ -19,11 +26,17 @@ pub(super) fn worst_first(inspection: &Inspection) -> Vec<&Verdict> {
 }
 
 /// Shows the verdicts and the notes on reading.
-pub(super) fn show(ui: &mut egui::Ui, state: &State, inspection: &Inspection, actions: &mut Vec<Action>) {
+pub(super) fn show(
+    ui: &mut egui::Ui,
+    state: &State,
+    inspection: &Inspection,
+    outbox: &mut Outbox,
+    actions: &mut Vec<Action>,
+) {
     let verdicts = worst_first(inspection);
     let passed = verdicts.iter().filter(|verdict| verdict.status == Status::Pass).count();
     for verdict in verdicts.iter().filter(|verdict| verdict.status != Status::Pass) {
-        show_verdict(ui, state, verdict, actions);
+        show_verdict(ui, state, verdict, outbox, actions);
         ui.add_space(2.0);
     }
     let title = match (passed, verdicts.len()) {
@@ -35,7 +48,7 @@ pub(super) fn show(ui: &mut egui::Ui, state: &State, inspection: &Inspection, ac
         ui,
         |ui| {
             for verdict in verdicts.iter().filter(|verdict| verdict.status == Status::Pass) {
-                show_verdict(ui, state, verdict, actions);
+                show_verdict(ui, state, verdict, outbox, actions);
             }
         },
     );
@@ -48,7 +61,7 @@ pub(super) fn show(ui: &mut egui::Ui, state: &State, inspection: &Inspection, ac
     }
 }
 
-fn show_verdict(ui: &mut egui::Ui, state: &State, verdict: &Verdict, actions: &mut Vec<Action>) {
+fn show_verdict(ui: &mut egui::Ui, state: &State, verdict: &Verdict, outbox: &mut Outbox, actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
     let (level, color, word) = match verdict.status {
         Status::Pass => (Level::Success, palette.good, "Passed"),
@@ -72,6 +85,12 @@ fn show_verdict(ui: &mut egui::Ui, state: &State, verdict: &Verdict, actions: &m
                 ui.label(capitalized(&in_window(&verdict.advice)));
             }
             ui.horizontal_wrapped(|ui| {
+                for (flag, setting, name) in FILES {
+                    let help = "Choose the file; the dataset is then read with it";
+                    if verdict.advice.contains(flag) && ui.button(name).on_hover_text(help).clicked() {
+                        outbox.choose_file_of = Some(setting);
+                    }
+                }
                 for fix in &verdict.fixes {
                     let is_set = |(key, text): &(&str, String)| state.draft.text(key).is_ok_and(|now| now == *text);
                     let is_applied = fix.settings.iter().all(is_set);
@@ -92,16 +111,21 @@ fn show_verdict(ui: &mut egui::Ui, state: &State, verdict: &Verdict, actions: &m
 
 /// A warning if the quick preview explains the patterns poorly.
 pub(super) fn preview(ui: &mut egui::Ui, dataset: &OpenDataset) {
-    let Some((_, misfit)) = dataset.preview.as_ref().filter(|(_, misfit)| is_poor(*misfit)) else { return };
+    let Some(patterns) = &dataset.patterns else { return };
+    let Some((_, misfit)) = dataset.preview.as_ref().filter(|(_, misfit)| is_poor(*misfit, patterns)) else { return };
     let palette = theme::palette(ui);
     ui.horizontal_top(|ui| {
         mark(ui, Level::Warning, 14.0).on_hover_text("Warning");
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
             ui.label(RichText::new("Quick preview").strong());
-            let text = format!("It explains the patterns poorly: misfit {}", short(*misfit));
+            let limit = short(good_misfit(patterns));
+            let text = format!("It explains the patterns poorly: misfit {}, expected below {limit}", short(*misfit));
             ui.label(RichText::new(text).color(palette.warning));
-            ui.label("Check probe, unit of the patterns, positions and orientation");
+            ui.label(match patterns.dataset.probe_is_estimated {
+                true => "The file has no probe; the reconstruction searches and refines one",
+                false => "“Diagnose” tries what may be wrong: probe, unit of the patterns, positions, orientation",
+            });
         });
     });
     ui.add_space(2.0);

@@ -165,9 +165,14 @@ fn title(rendering: &Rendering, (quantity, source): (Quantity, Source)) -> Strin
 impl View {
     /// Requests an export of the displayed images.
     pub fn export_shown(&mut self) {
+        self.request_export(Export::Shown);
+    }
+
+    /// Requests an export, unless another one is being prepared.
+    pub(super) fn request_export(&mut self, export: Export) {
         if self.export.is_none() {
             self.exports += 1;
-            self.export = Some((Export::Shown, self.exports));
+            self.export = Some((export, self.exports));
         }
     }
 

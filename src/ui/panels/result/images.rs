@@ -2,7 +2,7 @@
 
 use super::View;
 use super::controls::Compare;
-use super::pane::{self, Shown, Source};
+use super::pane::{self, MenuChoice, Shown, Source};
 use super::rendering::{Quantity, Rendering};
 use crate::imaging;
 use crate::session::{Action, State};
@@ -70,6 +70,12 @@ impl View {
             );
             let pane = self.panes.entry((quantity, source)).or_default();
             let response = pane.show(&mut child, &shown, &mut self.viewport, &mut self.marks);
+            match response.choice {
+                Some(MenuChoice::Export(export)) => self.request_export(export),
+                Some(MenuChoice::Tool(tool)) => self.controls.tool = tool,
+                Some(MenuChoice::Fit) => self.viewport.fit(),
+                None => {}
+            }
             if response.activated {
                 self.controls.active = quantity;
             }

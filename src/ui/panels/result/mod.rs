@@ -58,7 +58,9 @@ pub struct View {
     pattern: inspector::PatternView,
     /// Tool for which the inspector was scrolled to the top.
     scrolled_for: pane::Tool,
+    fourier: inspector::FourierView,
     statistics: Background<Vec<(String, Option<Statistics>)>>,
+    kept: Background<Vec<Option<Statistics>>>,
     output: Background<Result<Output, String>>,
     /// Pending export and its number.
     export: Option<(Export, u64)>,
@@ -83,7 +85,7 @@ impl View {
         let amplitude = rendering.as_ref().and_then(|(_, rendering)| rendering.result.plane(Quantity::Amplitude));
         summary::show(ui, result, amplitude.map(|plane| plane.ordered.limits(0.5, 0.5).low));
         ui.add_space(4.0);
-        self.toolbar(ui, state, rendering.as_ref().map(|(_, rendering)| rendering.as_ref()), actions);
+        self.toolbar(ui, state, rendering.as_ref().map(|(_, rendering)| rendering.as_ref()), outbox, actions);
         ui.separator();
         let Some((key, rendering)) = rendering else {
             let key = self.rendering_key();
@@ -155,7 +157,8 @@ impl View {
         let (result, beside) = (same(&self.inputs.0, &state.result), same(&self.inputs.1, &state.beside));
         if !result || !beside {
             if !result {
-                (self.marks.pattern, self.marks.shifts) = (None, false);
+                (self.marks.pattern, self.marks.shifts) = (None, None);
+                self.marks.kept.clear();
             }
             self.inputs = (state.result.clone(), state.beside.clone());
             self.generation += 1;

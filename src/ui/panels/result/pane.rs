@@ -1,6 +1,7 @@
 //! One image of the panel: title, color bar, overlays and pointer tools.
 
 use super::colors;
+use super::export::Export;
 use super::rendering::{Layer, Quantity, Rendering};
 use crate::imaging::{self, Blanks, Tone, short_number};
 use crate::ui::theme;
@@ -94,18 +95,22 @@ impl Tool {
 }
 
 /// Marks shared by all linked images, in pixels from the top left corner.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Marks {
     /// End points of the line profile.
     pub profile: Option<[Vec2; 2]>,
+    /// Number of parallel lines of the profile; 0 for one.
+    pub width: usize,
     /// Region `[left, top, right, bottom]`, ends exclusive.
     pub region: Option<[usize; 4]>,
+    /// Regions kept in a list.
+    pub kept: Vec<[usize; 4]>,
     /// Column of the curtain.
     pub curtain: Option<f32>,
     /// Selected pattern.
     pub pattern: Option<usize>,
-    /// True to show how the positions were shifted.
-    pub shifts: bool,
+    /// Magnification of the arrows that show how the positions were shifted; `None` to hide them.
+    pub shifts: Option<f32>,
 }
 
 /// State of one image: pixels and textures.
@@ -136,11 +141,46 @@ pub struct Shown<'a> {
     pub named: bool,
 }
 
+/// Choice in the context menu of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MenuChoice {
+    /// Exports the images.
+    Export(Export),
+    /// Chooses a tool.
+    Tool(Tool),
+    /// Fits the image into the view.
+    Fit,
+}
+
+/// Context menu of an image.
+fn menu(response: &egui::Response) -> Option<MenuChoice> {
+    let mut choice = None;
+    response.context_menu(|ui| {
+        let mut item = |ui: &mut egui::Ui, text: &str, this: MenuChoice| {
+            if ui.button(text).clicked() {
+                choice = Some(this);
+                ui.close();
+            }
+        };
+        for export in [Export::Copy, Export::Shown, Export::Figure] {
+            item(ui, &export.label(), MenuChoice::Export(export));
+        }
+        ui.separator();
+        for tool in Tool::ALL {
+            item(ui, tool.label(), MenuChoice::Tool(tool));
+        }
+        item(ui, "Fit to view", MenuChoice::Fit);
+    });
+    choice
+}
+
 /// Result of drawing an image.
 #[derive(Default)]
 pub struct PaneResponse {
     /// True if the image was clicked or focused.
     pub activated: bool,
+    /// Choice in the context menu.
+    pub choice: Option<MenuChoice>,
     /// Image coordinates clicked, or dragged over with the pattern tool, in pixels from the top left corner.
     pub clicked_at: Option<Vec2>,
 }
@@ -189,6 +229,7 @@ impl Pane {
         if image.response.clicked() || dragged {
             outcome.clicked_at = image.response.interact_pointer_pos().map(|at| image.to_image(at));
         }
+        outcome.choice = menu(&image.response);
         use_tool(ui, &image, shown, marks);
         let painter = ui.painter_at(rect);
         if shown.quantity == Quantity::Residual {
@@ -346,7 +387,10 @@ fn use_tool(ui: &egui::Ui, image: &ImageResponse, shown: &Shown<'_>, marks: &mut
     }
 }
 
-/// The selected pattern as a circle of the probe's size, and the shifts of the positions as lines.
+/// Largest number of arrows drawn.
+const ARROWS: usize = 3000;
+
+/// The selected pattern as a circle of the probe's size, and the shifts of the positions as arrows.
 fn draw_pattern(
     painter: &egui::Painter,
     image: &ImageResponse,
@@ -355,13 +399,15 @@ fn draw_pattern(
     palette: &theme::Palette,
 ) {
     let rendering = shown.rendering;
-    if marks.shifts {
-        for (to, shift) in rendering.positions.iter().zip(&rendering.shifts) {
-            let end = image.to_screen(to[0] as f32, to[1] as f32);
+    if let Some(times) = marks.shifts {
+        let step = rendering.positions.len().div_ceil(ARROWS).max(1);
+        for (to, shift) in rendering.positions.iter().zip(&rendering.shifts).step_by(step) {
             let start = image.to_screen((to[0] - shift[0]) as f32, (to[1] - shift[1]) as f32);
-            painter.line_segment([start, end], Stroke::new(3.0, palette.over_dark));
-            painter.line_segment([start, end], Stroke::new(1.5, palette.over_accent));
-            painter.circle_filled(end, 2.0, palette.over_accent);
+            let arrow = vec2(shift[0] as f32, shift[1] as f32) * times * image.scale;
+            if image.response.rect.expand(arrow.length()).contains(start) {
+                painter.line_segment([start, start + arrow], Stroke::new(3.0, palette.over_dark));
+                painter.arrow(start, arrow, Stroke::new(1.5, palette.over_accent));
+            }
         }
     }
     if let Some(at) = marks.pattern.and_then(|index| rendering.positions.get(index)) {
@@ -373,6 +419,13 @@ fn draw_pattern(
 }
 
 fn draw_marks(painter: &egui::Painter, image: &ImageResponse, marks: &Marks, palette: &theme::Palette) {
+    if let Some([from, to]) = marks.profile.filter(|_| marks.width > 1) {
+        let side = (to - from).rot90().normalized() * (marks.width as f32 / 2.0);
+        for edge in [side, -side] {
+            let ends = [from + edge, to + edge].map(|end| image.to_screen(end.x, end.y));
+            painter.line_segment(ends, Stroke::new(1.0, palette.over_accent.gamma_multiply(0.7)));
+        }
+    }
     if let Some(ends) = marks.profile {
         let ends = ends.map(|end| image.to_screen(end.x, end.y));
         painter.line_segment(ends, Stroke::new(3.5, palette.over_dark));
@@ -380,6 +433,12 @@ fn draw_marks(painter: &egui::Painter, image: &ImageResponse, marks: &Marks, pal
         // Disc at the start, ring at the end.
         painter.circle(ends[0], 3.5, palette.over_accent, Stroke::new(1.0, palette.over_dark));
         painter.circle(ends[1], 3.5, palette.over_dark, Stroke::new(1.5, palette.over_accent));
+    }
+    for [left, top, right, bottom] in &marks.kept {
+        let corner = |x: usize, y: usize| image.to_screen(x as f32, y as f32);
+        let rect = Rect::from_min_max(corner(*left, *top), corner(*right, *bottom));
+        painter.rect_stroke(rect, 0.0, Stroke::new(2.0, palette.over_dark), StrokeKind::Middle);
+        painter.rect_stroke(rect, 0.0, Stroke::new(1.0, palette.over_light), StrokeKind::Middle);
     }
     if let Some([left, top, right, bottom]) = marks.region {
         let rect =

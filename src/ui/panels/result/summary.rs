@@ -1,6 +1,7 @@
 //! The header line: name and quality of the result.
 
 use super::metrics::rate_misfit;
+use crate::imaging::length_text;
 use crate::library::ResultData;
 use crate::session::in_window;
 use crate::ui::theme;
@@ -26,6 +27,7 @@ pub fn facts(result: &ResultData) -> Vec<(String, Option<u8>, Cow<'static, str>)
         facts.push((text, level, "Outcome of the run".into()));
     }
     facts.extend(verdict(summary));
+    facts.extend(resolution(summary, result.reconstruction.pixel_size_m));
     if let Some(steps) = summary.get("steps").and_then(Value::as_u64) {
         let steps = if steps == 1 { "1 step".to_owned() } else { format!("{} steps", grouped(steps)) };
         facts.push((steps, None, "Optimizer steps".into()));
@@ -73,6 +75,24 @@ fn verdict(summary: &Value) -> Option<(String, Option<u8>, Cow<'static, str>)> {
     let why = sentences.map(|text| format!("{}.", in_window(text))).collect::<Vec<_>>().join(" ");
     let text = if level == 2 { verdict.to_owned() } else { format!("{verdict}: {}", lowered(part("reason")?)) };
     Some((text, Some(level), why.into()))
+}
+
+/// Period down to which two halves of the data agree, without a reference object.
+fn resolution(summary: &Value, pixel_m: Option<f64>) -> Option<(String, Option<u8>, Cow<'static, str>)> {
+    let evidence = summary.pointer("/reliability/evidence")?;
+    evidence.get("halves_frc")?.as_f64()?;
+    let period = evidence.get("halves_frc_half").and_then(Value::as_f64).map(f64::recip);
+    let length = |period: f64| match pixel_m.filter(|size| *size > 0.0) {
+        Some(size) => length_text(period * size),
+        None => format!("{period:.1} px"),
+    };
+    let text = match period {
+        Some(period) => format!("half-data resolution {}", length(period)),
+        None => format!("half-data resolution below {}", length(2.0)),
+    };
+    let help = "Period at which the Fourier ring correlation of two objects, each from half of some patterns, falls to 1/2. With \
+                all patterns it is usually better";
+    Some((text, None, help.into()))
 }
 
 /// The sentence with a lower-case first letter.

@@ -5,8 +5,9 @@ use super::controls::{Compare, Controls};
 use super::export::Export;
 use super::pane::Tool;
 use super::rendering::{Quantity, Reference, Rendering};
-use crate::library::ResultData;
+use crate::library::{ResultData, ResultFormat};
 use crate::session::{Action, State};
+use crate::ui::panels::Outbox;
 use crate::ui::widgets::elided;
 use eframe::egui::{self, ComboBox, Ui, vec2};
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ impl View {
         ui: &mut Ui,
         state: &State,
         rendering: Option<&Rendering>,
+        outbox: &mut Outbox,
         actions: &mut Vec<Action>,
     ) {
         // A wrapped row does not know the width of a combo box before drawing it, so narrow panels get separate rows.
@@ -40,7 +42,7 @@ impl View {
                 self.tool_buttons(ui, rendering);
                 ui.separator();
                 polish(ui, state, actions);
-                self.export_menu(ui, rendering);
+                self.export_menu(ui, state, rendering, outbox);
             });
             return;
         }
@@ -49,7 +51,7 @@ impl View {
         ui.horizontal_wrapped(|ui| {
             self.tool_buttons(ui, rendering);
             polish(ui, state, actions);
-            self.export_menu(ui, rendering);
+            self.export_menu(ui, state, rendering, outbox);
         });
     }
 
@@ -94,7 +96,8 @@ impl View {
         }
     }
 
-    fn export_menu(&mut self, ui: &mut Ui, rendering: Option<&Rendering>) {
+    fn export_menu(&mut self, ui: &mut Ui, state: &State, rendering: Option<&Rendering>, outbox: &mut Outbox) {
+        let folder = state.result.as_ref().map(|result| result.folder.clone());
         if self.export.is_some() || rendering.is_none() {
             ui.add_enabled(false, egui::Button::new("Export")).on_disabled_hover_text("Preparing the export");
         } else {
@@ -106,8 +109,21 @@ impl View {
                         ui.separator();
                     }
                     if ui.button(export.label()).on_hover_text(export.help()).clicked() {
-                        self.exports += 1;
-                        self.export = Some((export, self.exports));
+                        self.request_export(export);
+                        ui.close();
+                    }
+                }
+                ui.separator();
+                for (format, name, help) in [
+                    (
+                        ResultFormat::Product,
+                        "Ptychodus product (HDF5)…",
+                        "Object, probe and positions in meters; needs the dataset and the size of a pixel",
+                    ),
+                    (ResultFormat::Cxi, "CXI image…", "The complex object as image 1, with mask and size"),
+                ] {
+                    if ui.button(name).on_hover_text(help).clicked() {
+                        outbox.export_runs = folder.clone().map(|folder| (vec![folder], format));
                         ui.close();
                     }
                 }

@@ -1,8 +1,9 @@
 //! Run folders: settings, outcome and quality of each, with buttons to open, compare, resume and delete them.
 //!
 //! Any number of runs can be compared. `overlay`: loss curves; `scores`: settings that differ, and quality scores;
-//! `pictures`: objects in linked views.
+//! `pictures`: objects in linked views; `lineage`: which run goes on from which.
 
+mod lineage;
 mod overlay;
 mod pictures;
 mod scores;
@@ -10,7 +11,7 @@ mod table;
 
 use super::Outbox;
 use crate::checkpoint::RunFolder;
-use crate::library::RunInfo;
+use crate::library::{ResultFormat, RunInfo};
 use crate::session::{Action, Level, State, script};
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
@@ -33,18 +34,43 @@ enum Tab {
     Losses,
     Scores,
     Pictures,
+    Lineage,
 }
 
 impl Tab {
-    const ALL: [Self; 3] = [Self::Losses, Self::Scores, Self::Pictures];
+    const ALL: [Self; 4] = [Self::Losses, Self::Scores, Self::Pictures, Self::Lineage];
 
     fn label(self) -> &'static str {
         match self {
             Self::Losses => "Losses",
             Self::Scores => "Settings and scores",
             Self::Pictures => "Images",
+            Self::Lineage => "Lineage",
         }
     }
+}
+
+/// Menu that writes the results of the selected runs in another format.
+fn export_menu(ui: &mut Ui, selected: &[&RunInfo], outbox: &mut Outbox) {
+    let folders: Vec<PathBuf> = selected.iter().filter(|run| run.has_result).map(|run| run.folder.clone()).collect();
+    let menu = ui.add_enabled_ui(!folders.is_empty(), |ui| {
+        ui.menu_button("Export ▾", |ui| {
+            for format in ResultFormat::ALL {
+                let (name, help) = match format {
+                    ResultFormat::Product => ("Ptychodus products (HDF5)…", "Object, probe and positions in meters"),
+                    ResultFormat::Cxi => ("CXI images…", "The complex objects"),
+                    ResultFormat::Tiff => {
+                        ("TIFF images…", "Amplitude and phase as stored, 32 bit, with the size of a pixel")
+                    }
+                };
+                if ui.button(name).on_hover_text(help).clicked() {
+                    outbox.export_runs = Some((folders.clone(), format));
+                    ui.close();
+                }
+            }
+        });
+    });
+    menu.response.on_disabled_hover_text("Select runs with a result first");
 }
 
 /// The selected run, or the reason why there is not exactly one.
@@ -65,6 +91,7 @@ pub struct View {
     tab: Tab,
     scores: scores::Scores,
     pictures: pictures::Pictures,
+    lineage: lineage::Lineage,
 }
 
 impl Default for View {
@@ -79,6 +106,7 @@ impl Default for View {
             tab: Tab::default(),
             scores: scores::Scores::default(),
             pictures: pictures::Pictures::default(),
+            lineage: lineage::Lineage::default(),
         }
     }
 }
@@ -100,7 +128,7 @@ impl View {
         ScrollArea::vertical().id_salt("runs").auto_shrink([false, false]).show(ui, |ui| {
             ui.allocate_ui(vec2(ui.available_width(), table), |ui| self.table(ui, state, table, actions));
             ui.add_space(4.0);
-            self.buttons(ui, state, actions);
+            self.buttons(ui, state, outbox, actions);
             ui.add_space(2.0);
             let palette = theme::palette(ui);
             let colored = |(index, folder): (usize, &PathBuf)| {
@@ -117,6 +145,7 @@ impl View {
             match self.tab {
                 Tab::Losses => self.overlay.show(ui, &shown, rest),
                 Tab::Scores => self.scores.show(ui, &shown, rest),
+                Tab::Lineage => self.lineage.show(ui, &state.runs, &mut self.selected, rest),
                 Tab::Pictures => self.pictures.show(ui, &state.compared, &shown, rest.max(300.0), actions),
             }
         });
@@ -241,6 +270,7 @@ impl View {
             });
         }
         let response = row.response();
+        self.row_menu(&response, run, outcome, actions);
         if response.double_clicked() && run.has_result {
             actions.push(Action::ShowResult { folder: run.folder.clone(), beside: false });
         } else if response.clicked() {
@@ -251,6 +281,29 @@ impl View {
                 self.selected = vec![run.folder.clone()];
             }
         }
+    }
+
+    /// Context menu of a row.
+    fn row_menu(&mut self, response: &egui::Response, run: &RunInfo, outcome: Outcome, actions: &mut Vec<Action>) {
+        response.context_menu(|ui| {
+            let show = |beside: bool| Action::ShowResult { folder: run.folder.clone(), beside };
+            for (text, beside) in [("Show the result", false), ("Show beside the current result", true)] {
+                if ui.add_enabled(run.has_result, Button::new(text)).clicked() {
+                    actions.push(show(beside));
+                    ui.close();
+                }
+            }
+            if ui.button("Copy the path of the folder").clicked() {
+                ui.ctx().copy_text(run.folder.display().to_string());
+                ui.close();
+            }
+            ui.separator();
+            let idle = outcome != Outcome::Running;
+            if ui.add_enabled(idle, Button::new("Move to trash…")).clicked() {
+                self.trash = vec![run.folder.clone()];
+                ui.close();
+            }
+        });
     }
 
     fn heading(&mut self, ui: &mut Ui, column: Column) {
@@ -309,7 +362,7 @@ impl View {
     }
 
     /// Buttons for the selected runs.
-    fn buttons(&mut self, ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    fn buttons(&mut self, ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
         let selected: Vec<&RunInfo> =
             self.selected.iter().filter_map(|folder| state.runs.iter().find(|run| run.folder == *folder)).collect();
         let single = match selected.as_slice() {
@@ -320,6 +373,7 @@ impl View {
         ui.horizontal_wrapped(|ui| {
             self.result_buttons(ui, state, &selected, single, actions);
             reuse_buttons(ui, state, single, actions);
+            export_menu(ui, &selected, outbox);
             ui.add_space(8.0);
             let running = selected.iter().any(|run| Outcome::of(run, &state.job) == Outcome::Running);
             let reason = match (selected.is_empty(), running) {

@@ -48,7 +48,7 @@ impl Curves {
     /// Draws the options and the plots into this height in points.
     pub(super) fn show(&mut self, ui: &mut Ui, job: &JobProgress, height: f32) {
         let top = ui.cursor().top();
-        self.options(ui);
+        self.options(ui, job);
         let rest = height - (ui.cursor().top() - top);
         // The direct solver has neither a learning rate nor a gradient norm.
         if job.curve.is_empty() && !job.history.is_empty() {
@@ -75,7 +75,7 @@ impl Curves {
         });
     }
 
-    fn options(&mut self, ui: &mut Ui) {
+    fn options(&mut self, ui: &mut Ui, job: &JobProgress) {
         ui.horizontal_wrapped(|ui| {
             ui.strong("Loss");
             ui.add_space(6.0);
@@ -87,6 +87,9 @@ impl Curves {
             let label = ui.label("Smoothing").on_hover_text("Smooth the line; raw values stay visible behind it");
             ui.spacing_mut().slider_width = 80.0;
             ui.add(Slider::new(&mut self.smoothing, 0.0..=0.98).show_value(false)).labelled_by(label.id);
+            if ui.small_button("Copy CSV").on_hover_text("Copy the curves as a table").clicked() {
+                ui.ctx().copy_text(csv(job));
+            }
         });
     }
 
@@ -172,6 +175,18 @@ pub(super) fn best(history: &[EpochPoint]) -> Option<&EpochPoint> {
     let judged = |point: &EpochPoint| if validated { point.val_loss } else { Some(point.train_loss) };
     let finite = history.iter().filter_map(|point| Some((point, judged(point).filter(|loss| loss.is_finite())?)));
     finite.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(point, _)| point)
+}
+
+/// Table of the reports of the optimizer; of the direct solver, of its epochs.
+fn csv(job: &JobProgress) -> String {
+    if job.curve.is_empty() {
+        let rows = job.history.iter().map(|point| format!("{},{}\n", point.epoch, point.train_loss));
+        return format!("epoch,misfit\n{}", rows.collect::<String>());
+    }
+    let rows = job.curve.iter().map(|point| {
+        format!("{},{},{},{},{}\n", point.step, point.elapsed_s, point.loss, point.learning_rate, point.gradient_norm)
+    });
+    format!("step,seconds,loss,learning_rate,gradient_norm\n{}", rows.collect::<String>())
 }
 
 #[cfg(test)]

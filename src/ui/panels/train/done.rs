@@ -7,10 +7,13 @@ use crate::session::{Action, Draft, JobProgress, Level, State, Status, Step};
 use crate::system::file_name;
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
-use crate::ui::widgets::numbers::{grouped, signed};
+use crate::ui::widgets::numbers::{count_of, grouped, signed};
 use crate::ui::widgets::{duration, loss_plot::short};
 use crate::worker::message::{EpochPoint, JobKind, JobOutcome};
 use eframe::egui::{self, Frame, RichText, Ui};
+
+/// Time, in seconds, by which a training without a time budget goes on.
+const MORE: f64 = 110.0;
 
 /// Summary of the configuration, rebuilt only after a change: comparing all fields with the preset is too slow for a frame.
 #[derive(Debug, Default)]
@@ -145,12 +148,14 @@ pub(super) fn after(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
                     actions.push(Action::Go(Step::Data));
                 }
                 let shown = state.result.as_ref().map(|result| &result.folder) == job.output_dir.as_ref();
-                if let Some(seconds) = twice_the_budget(state) {
-                    let text = format!("Train again for {}", duration(seconds as f64));
-                    let help = "Starts anew with twice the time budget";
-                    if state.why_not_start().is_none() && ui.button(text).on_hover_text(help).clicked() {
-                        actions.push(Action::TrainFor(seconds));
+                if let Some(seconds) = more_seconds(state) {
+                    let text = format!("Train {} more", duration(seconds as f64));
+                    let help = "Goes on from the weights of this run, in a new run folder";
+                    if ui.button(text).on_hover_text(help).clicked() {
+                        actions.push(Action::TrainMore(seconds));
                     }
+                }
+                if is_too_short(state) {
                     let polish = "Refine this result with the direct solver, usually in seconds";
                     if state.why_not_polish().is_none() && ui.button("Polish").on_hover_text(polish).clicked() {
                         actions.push(Action::Polish);
@@ -171,22 +176,38 @@ pub(super) fn after(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
 
 /// Reason why the result could be better: the time budget has ended a training whose loss was still falling.
 fn advice(state: &State) -> Option<String> {
-    let epochs = state.job.history.len();
-    twice_the_budget(state)?;
-    Some(format!(
-        "The time budget ended the training after {} while the loss was still falling. Polish the result, or train longer.",
-        crate::ui::widgets::numbers::count_of(epochs, "epoch")
-    ))
+    let (epochs, steps) = (state.job.history.len(), state.job.summary.as_ref()?.steps?);
+    is_too_short(state).then(|| {
+        format!(
+            "The time budget ended the training after {} and {} while the loss was still falling: too short for a good \
+             object. Train longer, or polish the result.",
+            count_of(epochs, "epoch"),
+            count_of(steps, "step")
+        )
+    })
 }
 
-/// Twice the time budget, in whole seconds, if it has ended the latest training too early.
-fn twice_the_budget(state: &State) -> Option<u64> {
+/// Seconds by which the latest training can go on: its time budget, if its model is there and its dataset is open.
+fn more_seconds(state: &State) -> Option<u64> {
+    let job = &state.job;
+    let trained =
+        job.is(JobKind::Run) && matches!(job.status, Status::Finished(JobOutcome::Completed | JobOutcome::Stopped));
+    let has_model = job.summary.as_ref().is_some_and(|summary| summary.model.is_some());
+    let possible = trained && has_model && state.job_is_of_dataset() && state.why_not_start().is_none();
+    let config = state.draft.config();
+    (possible && config.training.method == Method::Network)
+        .then(|| config.training.time_budget_s.unwrap_or(MORE).max(1.0) as u64)
+}
+
+/// True if the time budget has ended the latest training while its loss was falling.
+fn is_too_short(state: &State) -> bool {
     let job = &state.job;
     let trained = job.is(JobKind::Run) && job.status == Status::Finished(JobOutcome::Completed);
     let config = state.draft.config();
-    let budget = config.training.time_budget_s.filter(|_| config.training.method == Method::Network)?;
-    let spent = job.summary.as_ref()?.train_seconds?;
-    (trained && spent >= 0.8 * budget && is_falling(&job.history)).then_some((2.0 * budget) as u64)
+    let budget = config.training.time_budget_s.filter(|_| config.training.method == Method::Network);
+    let spent = job.summary.as_ref().and_then(|summary| summary.train_seconds);
+    let ended = budget.zip(spent).is_some_and(|(budget, spent)| spent >= 0.8 * budget);
+    trained && ended && is_falling(&job.history)
 }
 
 /// True if the last third of the epochs has lowered the loss by more than a few percent.

@@ -4,6 +4,7 @@ mod alarms;
 mod controls;
 mod curves;
 mod done;
+mod movie;
 mod picture;
 mod progress;
 
@@ -97,13 +98,13 @@ impl View {
             ui.columns(2, |columns| {
                 if let [left, right] = columns {
                     self.curves.show(left, &state.job, height);
-                    self.pictures.show(right, state, height, actions);
+                    self.pictures.show(right, state, height, outbox, actions);
                 }
             });
         } else {
             self.curves.show(ui, &state.job, 400.0);
             ui.add_space(8.0);
-            self.pictures.show(ui, state, 330.0, actions);
+            self.pictures.show(ui, state, 330.0, outbox, actions);
         }
     }
 }

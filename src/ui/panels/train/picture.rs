@@ -3,14 +3,14 @@
 //! A frame is rendered once, with at most [`SIDE`] pixels per side. Large frames are rendered on another thread, so that
 //! the window does not wait for them.
 
-use crate::config::Method;
 use crate::imaging::{COVERED_FRACTION, Colormap, Limits, covered_box, covered_mask, remove_ramp, robust_limits};
-use crate::session::{Action, State};
+use crate::session::{Action, Level, State};
+use crate::ui::panels::Outbox;
 use crate::ui::theme;
 use crate::ui::widgets::background::Background;
 use crate::ui::widgets::image_view::ImageView;
 use crate::ui::widgets::numbers::signed;
-use crate::worker::message::{JobKind, LivePace, Picture};
+use crate::worker::message::{LivePace, Picture};
 use eframe::egui::{self, Color32, ColorImage, RichText, Slider, Ui, vec2};
 use ndarray::{Array2, ArrayView2};
 use num_complex::Complex32;
@@ -51,8 +51,31 @@ pub(super) struct Rendered {
     pub step: usize,
 }
 
-/// Crops a frame to its covered region, removes the phase ramp and applies the colormaps; `None` if nothing is covered.
-pub(super) fn render(picture: &Picture) -> Option<Rendered> {
+/// Values of a frame in its covered region, with at most [`SIDE`] pixels per side.
+pub(super) struct Values {
+    pub amplitude: Array2<f32>,
+    /// Without mean and linear ramp.
+    pub phase: Array2<f32>,
+    pub covered: Array2<bool>,
+    /// True for pixels that count in the spread of the amplitude.
+    well: Array2<bool>,
+}
+
+impl Values {
+    /// Limits of amplitude and phase, and the colormap of the phase.
+    pub(super) fn limits(&self) -> (Limits, Limits, Colormap) {
+        let amplitude = robust_limits(self.amplitude.view(), self.covered.view(), TAIL, 1.0 - TAIL);
+        let phase = robust_limits(self.phase.view(), self.covered.view(), TAIL, 1.0 - TAIL);
+        if phase.high - phase.low > SEQUENTIAL_SPAN {
+            (amplitude, Limits { low: -PI, high: PI }, Colormap::Cyclic)
+        } else {
+            (amplitude, phase, Colormap::Viridis)
+        }
+    }
+}
+
+/// Crops a frame to its covered region and removes the phase ramp; `None` if nothing is covered.
+pub(super) fn values(picture: &Picture) -> Option<Values> {
     let shape = (picture.height, picture.width);
     let whole = |values: &[f32]| Array2::from_shape_vec(shape, values.to_vec()).ok();
     let coverage = whole(&picture.coverage)?;
@@ -70,17 +93,18 @@ pub(super) fn render(picture: &Picture) -> Option<Rendered> {
     let phase = Array2::from_shape_fn(size, |(y, x)| at(&picture.phase, y, x));
     let phase = without_ramp(amplitude.view(), phase.view(), covered.view());
 
-    let amplitude_limits = robust_limits(amplitude.view(), covered.view(), TAIL, 1.0 - TAIL);
-    let phase_limits = robust_limits(phase.view(), covered.view(), TAIL, 1.0 - TAIL);
-    let (phase_limits, phase_map) = if phase_limits.high - phase_limits.low > SEQUENTIAL_SPAN {
-        (Limits { low: -PI, high: PI }, Colormap::Cyclic)
-    } else {
-        (phase_limits, Colormap::Viridis)
-    };
     let well = covered_mask(coverage.view(), WELL_COVERED);
     let well = Array2::from_shape_fn(size, |(y, x)| well.get(source(y, x)).copied().unwrap_or(false));
+    Some(Values { amplitude, phase, covered, well })
+}
+
+/// Crops a frame to its covered region, removes the phase ramp and applies the colormaps; `None` if nothing is covered.
+pub(super) fn render(picture: &Picture) -> Option<Rendered> {
+    let values = values(picture)?;
+    let (amplitude_limits, phase_limits, phase_map) = values.limits();
+    let Values { amplitude, phase, covered, well } = values;
     Some(Rendered {
-        size: [size.1, size.0],
+        size: [amplitude.ncols(), amplitude.nrows()],
         amplitude: colors(amplitude.view(), covered.view(), amplitude_limits, Colormap::Gray),
         phase: colors(phase.view(), covered.view(), phase_limits, phase_map),
         amplitude_limits,
@@ -160,6 +184,9 @@ pub(super) struct LivePictures {
     earlier: Background<Option<Rendered>>,
     amplitude: ImageView,
     phase: ImageView,
+    movie: Background<Result<Vec<u8>, String>>,
+    /// Number of movies asked for, and true while the latest is being made.
+    movies: (u64, bool),
 }
 
 /// Cache key of a frame.
@@ -200,10 +227,20 @@ impl LivePictures {
     }
 
     /// Draws the rate of previews, the images and the frame slider into this height in points.
-    pub(super) fn show(&mut self, ui: &mut Ui, state: &State, height: f32, actions: &mut Vec<Action>) {
+    pub(super) fn show(
+        &mut self,
+        ui: &mut Ui,
+        state: &State,
+        height: f32,
+        outbox: &mut Outbox,
+        actions: &mut Vec<Action>,
+    ) {
         let top = ui.cursor().top();
-        pace(ui, state, actions);
         let frames = state.live_pictures.frames();
+        ui.horizontal_wrapped(|ui| {
+            pace(ui, state, actions);
+            self.movie(ui, frames, outbox, actions);
+        });
         let index = self.index(frames);
         let Some(frame) = index.and_then(|index| frames.get(index)) else {
             self.selected = None;
@@ -224,6 +261,38 @@ impl LivePictures {
             return;
         };
         pair(ui, [&mut self.amplitude, &mut self.phase], key, rendered, rest, "the object so far");
+    }
+
+    /// Button that saves all frames as a movie, made on another thread.
+    fn movie(&mut self, ui: &mut Ui, frames: &[Arc<Picture>], outbox: &mut Outbox, actions: &mut Vec<Action>) {
+        let (number, making) = self.movies;
+        let possible = frames.len() > 1 && !making;
+        let button = ui.add_enabled(possible, egui::Button::new("Save movie…"));
+        let help = "All frames as an animated GIF: amplitude and phase, colored as in the last one";
+        let why = if making { "The movie is being made" } else { "A movie needs two frames or more" };
+        if button.on_hover_text(help).on_disabled_hover_text(why).clicked() {
+            self.movies = (number + 1, true);
+        }
+        if !self.movies.1 {
+            return;
+        }
+        let key = self.movies.0;
+        let made = self.movie.get(ui.ctx(), key, || {
+            let frames = frames.to_vec();
+            move || super::movie::movie(&frames)
+        });
+        if self.movie.has_failed(key) {
+            self.movies.1 = false;
+            let text = "The movie could not be made (internal error); see the log".to_owned();
+            actions.push(Action::Notify { level: Level::Error, text });
+        }
+        let Some((_, made)) = made.filter(|(known, _)| *known == key) else { return };
+        self.movies.1 = false;
+        match made.as_ref() {
+            Ok(bytes) => outbox.export = Some(("training.gif".to_owned(), bytes.clone())),
+            Err(text) => actions.push(Action::Notify { level: Level::Error, text: text.clone() }),
+        }
+        self.movie.forget();
     }
 
     /// Index of the displayed frame: the newest, or the first one not before the selected one.
@@ -254,7 +323,7 @@ impl LivePictures {
             }
             let text = match frames.get(self.index(frames).unwrap_or(index)).and_then(|frame| frame.taken) {
                 Some((epoch, step)) => format!("Epoch {epoch}, step {step}"),
-                None => "Result".to_owned(),
+                None => "Latest".to_owned(),
             };
             ui.weak(text);
         });
@@ -328,28 +397,23 @@ fn pair(ui: &mut Ui, views: [&mut ImageView; 2], key: u64, rendered: &Rendered, 
 
 /// Draws the choice of how often a preview is computed.
 fn pace(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
-    ui.horizontal_wrapped(|ui| {
-        ui.strong(if state.is_busy() { "Object so far" } else { "Object" });
-        ui.add_space(6.0);
-        for pace in LivePace::ALL {
-            let help = match pace {
-                LivePace::Off => "No live preview: all time is spent on training",
-                LivePace::Slow => "Spend at most 5 % of the time on the live preview",
-                LivePace::Live => "Spend at most 25 % of the time on the live preview",
-            };
-            if ui.selectable_label(state.pace == pace, pace.label()).on_hover_text(help).clicked() {
-                actions.push(Action::SetPace(pace));
-            }
+    ui.strong(if state.is_busy() { "Object so far" } else { "Object" });
+    ui.add_space(6.0);
+    for pace in LivePace::ALL {
+        let help = match pace {
+            LivePace::Off => "No live preview: all time is spent on training",
+            LivePace::Slow => "Spend at most 5 % of the time on the live preview",
+            LivePace::Live => "Spend at most 25 % of the time on the live preview",
+        };
+        if ui.selectable_label(state.pace == pace, pace.label()).on_hover_text(help).clicked() {
+            actions.push(Action::SetPace(pace));
         }
-    });
+    }
 }
 
 /// Explains why there is no image.
 fn placeholder(ui: &mut Ui, state: &State, height: f32) {
-    let direct = state.job.is(JobKind::Polish) || state.draft.config().training.method == Method::Direct;
-    let text = if direct && state.is_busy() {
-        "The direct solver shows its object when it has finished"
-    } else if state.pace == LivePace::Off {
+    let text = if state.pace == LivePace::Off {
         "Live preview is off. Choose Slow or Live to see the object during training."
     } else if state.is_busy() {
         "Waiting for the first preview"

@@ -82,6 +82,10 @@ fn ring_plot(ui: &mut Ui, rings: &RingCorrelation, pixel_size_m: Option<f64>) {
         ui.line(Line::new("Ring correlation", PlotPoints::from(points)).color(palette.accent).width(1.5));
     });
     shown.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Fourier ring correlation"));
+    if ui.small_button("Copy FRC as CSV").clicked() {
+        let rows = rings.frequency.iter().zip(&rings.value).map(|(frequency, value)| format!("{frequency},{value}\n"));
+        ui.ctx().copy_text(format!("cycles_per_pixel,frc\n{}", rows.collect::<String>()));
+    }
     for (name, threshold, _, color) in thresholds {
         let length = |period: f64| {
             pixel_size_m.map_or_else(String::new, |size| format!(", {}", imaging::length_text(period * size)))

@@ -2,7 +2,7 @@
 
 use super::super::controls::{Compare, Controls};
 use super::super::pane::Marks;
-use super::super::rendering::{Quantity, Rendering};
+use super::super::rendering::{Layer, Plane, Quantity, Rendering};
 use crate::imaging::{self, Statistics, short_number};
 use crate::ui::theme;
 use crate::ui::widgets::elided;
@@ -30,8 +30,8 @@ pub(super) fn profile(ui: &mut Ui, controls: &mut Controls, rendering: &Renderin
     let sources = [Some(&rendering.result), rendering.other.as_ref().filter(|_| controls.compare != Compare::Off)];
     for (layer, color) in sources.into_iter().flatten().zip(palette.lines) {
         let Some(plane) = layer.plane(quantity) else { continue };
-        let points = imaging::line_profile(plane.values.view(), layer.covered.view(), ends64[0], ends64[1]);
-        let points: Vec<[f64; 2]> = points.into_iter().map(|[d, v]| [d * factor, v]).collect();
+        let points: Vec<[f64; 2]> =
+            wide_profile(plane, layer, ends64, marks.width).into_iter().map(|[d, v]| [d * factor, v]).collect();
         curves.push(points.clone());
         lines.push(Line::new(layer.name.clone(), PlotPoints::from(points)).color(color).width(1.5));
     }
@@ -71,6 +71,11 @@ pub(super) fn profile(ui: &mut Ui, controls: &mut Controls, rendering: &Renderin
         }
     });
     marks.profile = Some(ends);
+    ui.horizontal(|ui| {
+        let label = ui.label("Width");
+        let field = DragValue::new(&mut marks.width).range(1..=200).speed(0.1).suffix(" px");
+        ui.add(field).labelled_by(label.id).on_hover_text("Mean over this many lines side by side, one pixel apart");
+    });
     let length = f64::from((ends[1] - ends[0]).length());
     let mut text = format!("Length {length:.1} px");
     if let Some(size) = per_pixel {
@@ -87,6 +92,27 @@ pub(super) fn profile(ui: &mut Ui, controls: &mut Controls, rendering: &Renderin
         }
     });
     edge(ui, &curves, per_pixel.is_some());
+}
+
+/// Mean over parallel lines, one pixel apart and symmetric about the line; pixels that are not covered do not count.
+fn wide_profile(plane: &Plane, layer: &Layer, [from, to]: [[f64; 2]; 2], width: usize) -> Vec<[f64; 2]> {
+    let (along, length) = ([to[0] - from[0], to[1] - from[1]], (to[0] - from[0]).hypot(to[1] - from[1]).max(1e-9));
+    let across = [-along[1] / length, along[0] / length];
+    let mut sum: Vec<[f64; 3]> = Vec::new();
+    for line in 0..width.max(1) {
+        let offset = line as f64 - (width.max(1) - 1) as f64 / 2.0;
+        let moved = |end: [f64; 2]| [end[0] + offset * across[0], end[1] + offset * across[1]];
+        let points = imaging::line_profile(plane.values.view(), layer.covered.view(), moved(from), moved(to));
+        sum.resize(points.len().max(sum.len()), [0.0; 3]);
+        for (sum, [distance, value]) in sum.iter_mut().zip(points) {
+            sum[0] = distance;
+            if value.is_finite() {
+                sum[1] += value;
+                sum[2] += 1.0;
+            }
+        }
+    }
+    sum.into_iter().map(|[distance, value, count]| [distance, value / count]).collect()
 }
 
 /// The 10–90 % width of an edge along the first curve, if there is one.
@@ -170,6 +196,15 @@ pub(super) fn region(
                 if ui.small_button("Remove region").clicked() {
                     marks.region = None;
                 }
+                let region = [left, top, right, bottom];
+                let keep = ui.add_enabled(!marks.kept.contains(&region), egui::Button::new("Keep").small());
+                if keep
+                    .on_hover_text("Add the region to the list below")
+                    .on_disabled_hover_text("In the list")
+                    .clicked()
+                {
+                    marks.kept.push(region);
+                }
             });
         }
     }
@@ -200,6 +235,72 @@ pub(super) fn region(
     });
 }
 
+/// List of the kept regions with mean and standard deviation; a click shows one.
+pub(super) fn regions(
+    ui: &mut Ui,
+    quantity: Quantity,
+    rendering: &Rendering,
+    marks: &mut Marks,
+    statistics: &[Option<Statistics>],
+) {
+    if marks.kept.is_empty() {
+        return;
+    }
+    let palette = theme::palette(ui);
+    let mut removed = None;
+    ui.add_space(4.0);
+    Grid::new("regions").num_columns(4).spacing([10.0, 3.0]).striped(true).show(ui, |ui| {
+        for title in ["Region", "Mean", "Std. dev.", ""] {
+            ui.label(RichText::new(title).color(palette.weak));
+        }
+        ui.end_row();
+        for (at, region) in marks.kept.iter().enumerate() {
+            let name = format!("Region {}", at + 1);
+            if ui.selectable_label(marks.region == Some(*region), &name).clicked() {
+                marks.region = Some(*region);
+            }
+            let found = statistics.get(at).and_then(Option::as_ref);
+            ui.monospace(found.map_or_else(|| "–".to_owned(), |s| number(s.mean)));
+            ui.monospace(found.map_or_else(|| "–".to_owned(), |s| number(s.deviation)));
+            let button = ui.add(egui::Button::new("×").frame(false));
+            button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Remove {name}")));
+            if button.clicked() {
+                removed = Some(at);
+            }
+            ui.end_row();
+        }
+    });
+    if ui.small_button("Copy regions as CSV").clicked() {
+        ui.ctx().copy_text(regions_csv(quantity.label(), rendering.corner, &marks.kept, statistics));
+    }
+    if let Some(at) = removed {
+        marks.kept.remove(at);
+    }
+}
+
+/// Table of regions: place in the stored object, and statistics.
+fn regions_csv(quantity: &str, corner: [usize; 2], regions: &[[usize; 4]], found: &[Option<Statistics>]) -> String {
+    let mut text = String::from("quantity,x,y,width,height,mean,std,median,min,max,pixels\n");
+    for ([left, top, right, bottom], statistics) in regions.iter().zip(found) {
+        let Some(s) = statistics else { continue };
+        text += &format!(
+            "{},{},{},{},{},{},{},{},{},{},{}\n",
+            quantity.to_lowercase(),
+            left + corner[0],
+            top + corner[1],
+            right.saturating_sub(*left),
+            bottom.saturating_sub(*top),
+            s.mean,
+            s.deviation,
+            s.median,
+            s.min,
+            s.max,
+            s.count
+        );
+    }
+    text
+}
+
 /// Formats a value with four significant digits.
 pub(super) fn number(value: f64) -> String {
     if value == 0.0 {
@@ -215,7 +316,23 @@ pub(super) fn number(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{csv, edge_width};
+    use super::super::super::rendering::tests::{OPTIONS, example};
+    use super::*;
+
+    #[test]
+    fn a_wide_profile_is_the_mean_of_parallel_lines() {
+        let rendering = Rendering::new(&example(64), None, OPTIONS);
+        let layer = &rendering.result;
+        let ends = |y: f64| [[5.0, y], [40.0, y]];
+        let one = |y: f64| wide_profile(&layer.amplitude, layer, ends(y), 1);
+        let three = wide_profile(&layer.amplitude, layer, ends(20.5), 3);
+        let lines = [one(19.5), one(20.5), one(21.5)];
+        assert_eq!(three.len(), lines[0].len());
+        for (at, [_, mean]) in three.iter().enumerate() {
+            let expected = lines.iter().map(|line| line[at][1]).sum::<f64>() / 3.0;
+            assert!((mean - expected).abs() < 1e-6, "{at}: {mean} instead of {expected}");
+        }
+    }
 
     #[test]
     fn the_width_of_an_edge_is_that_from_10_to_90_percent() {

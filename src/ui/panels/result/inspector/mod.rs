@@ -2,9 +2,11 @@
 
 mod agreement;
 mod colors;
+mod fourier;
 mod measure;
 mod pattern;
 
+pub(super) use fourier::FourierView;
 pub(super) use pattern::PatternView;
 
 use super::View;
@@ -74,6 +76,7 @@ impl View {
             self.pattern(ui, state, rendering, actions);
         }
         self.refined(ui);
+        self.fourier(ui, key, rendering);
     }
 
     fn profile(&mut self, ui: &mut Ui, rendering: &Rendering) {
@@ -85,8 +88,10 @@ impl View {
     fn region(&mut self, ui: &mut Ui, key: u64, rendering: &Arc<Rendering>) {
         let active = self.controls.active;
         let statistics = self.statistics(ui, key, rendering, active);
+        let kept = self.kept_statistics(ui, key, rendering, active);
         section(ui, "Statistics", |ui| {
             measure::region(ui, active, rendering, &mut self.marks, &statistics);
+            measure::regions(ui, active, rendering, &mut self.marks, &kept);
         });
     }
 
@@ -106,6 +111,32 @@ impl View {
                 ui.add(slider);
             }
         });
+    }
+
+    /// Statistics of the regions kept in the list, of one quantity of the result.
+    fn kept_statistics(
+        &mut self,
+        ui: &Ui,
+        key: u64,
+        rendering: &Arc<Rendering>,
+        quantity: Quantity,
+    ) -> Vec<Option<Statistics>> {
+        let regions = self.marks.kept.clone();
+        if regions.is_empty() {
+            return Vec::new();
+        }
+        let key = key_of((key, quantity, &regions));
+        let found = self.kept.get(ui.ctx(), key, || {
+            let rendering = rendering.clone();
+            move || {
+                let of = |region: &[usize; 4]| {
+                    let plane = rendering.result.plane(quantity)?;
+                    imaging::statistics(plane.values.view(), rendering.result.covered.view(), *region)
+                };
+                regions.iter().map(of).collect::<Vec<_>>()
+            }
+        });
+        found.map_or_else(Vec::new, |(_, statistics)| statistics.to_vec())
     }
 
     fn statistics(

@@ -6,7 +6,7 @@ use super::super::rendering::Rendering;
 use super::section;
 use crate::imaging::{Colormap, short_number};
 use crate::library::{Patterns, ResultData};
-use crate::metrics::calculated_pattern;
+use crate::metrics::{affine_fit, calculated_pattern};
 use crate::session::{Action, Level, State, Step};
 use crate::system::file_name;
 use crate::ui::panels::data::{browser, field};
@@ -14,7 +14,7 @@ use crate::ui::theme;
 use crate::ui::widgets::background::{Background, key_of};
 use crate::ui::widgets::image_view::{Drag, ImageView, Viewport};
 use crate::ui::widgets::mark::mark;
-use crate::ui::widgets::numbers::{count_of, short};
+use crate::ui::widgets::numbers::{count_of, short, signed};
 use eframe::egui::{self, Button, Color32, ColorImage, RichText, Ui, vec2};
 use ndarray::{Array2, Axis};
 use std::sync::Arc;
@@ -253,7 +253,30 @@ impl View {
                 ));
             });
         }
-        ui.checkbox(&mut self.marks.shifts, "Show the shifts").on_hover_text("Lines from the nominal positions");
+        if let Some(fit) = affine_fit(&result.nominal, positions).filter(|_| rms > 0.0) {
+            let text = format!(
+                "As a whole: scale x {:+.2} %, y {:+.2} %, rotation {:+.2}°, shear {:+.2}°",
+                fit.scale_percent[0], fit.scale_percent[1], fit.rotation_degrees, fit.shear_degrees
+            );
+            let share = format!("This affine map explains {:.0} % of the squared displacement", 100.0 * fit.explained);
+            ui.label(signed(text)).on_hover_text(&share);
+            ui.label(RichText::new(share).small().color(theme::palette(ui).weak));
+        }
+        ui.horizontal_wrapped(|ui| {
+            let mut on = self.marks.shifts.is_some();
+            let help = "Arrows from the nominal positions, on the images";
+            if ui.checkbox(&mut on, "Show the shifts").on_hover_text(help).changed() {
+                // The longest arrow becomes about as long as a scan step.
+                let step = crate::metrics::median_distance(&crate::data::nearest_distances(&result.nominal));
+                let times = (step.unwrap_or(1.0) / most.max(1e-9)).clamp(1.0, 100.0) as f32;
+                self.marks.shifts = on.then_some(times);
+            }
+            if let Some(times) = &mut self.marks.shifts {
+                let label = ui.label("magnified");
+                ui.add(egui::DragValue::new(times).range(1.0..=500.0).speed(0.2).max_decimals(1).suffix(" ×"))
+                    .labelled_by(label.id);
+            }
+        });
     }
 }
 
