@@ -14,13 +14,14 @@ mod errors;
 mod evaluation;
 mod frc;
 mod hull;
+mod mask;
 mod ms_ssim;
 mod overlap;
 mod registration;
 mod ssim;
 
 pub use alignment::{Aligned, Alignment, Placement, Region, align};
-pub use consistency::{calculated_pattern, consistency_r, pattern_residuals};
+pub use consistency::{Measured, calculated_pattern, consistency_r, pattern_residuals};
 pub use correlation::{Correlation, phase_correlation, registered_phase_correlation};
 pub use errors::{
     ImageErrors, PSNR_PEAK, PhaseAlignment, Prepared, image_errors, mae, mse, prepare, psnr, psnr_data_range,
@@ -31,6 +32,7 @@ pub use evaluation::{
     complex_nrmse, evaluate, original_metrics, phases, split_half_frc,
 };
 pub use frc::{FrcCutoffs, FrcThreshold, RingCorrelation, frc_cutoffs, ring_correlation};
+pub use mask::{GoodPixels, PatternMasks};
 pub use ms_ssim::{MS_SSIM_WEIGHTS, MsSsim, ms_ssim, ms_ssim_standard};
 pub use overlap::{
     MIN_LINEAR_OVERLAP, OVERLAP_NEIGHBORS, OverlapMetrics, area_overlap, linear_overlap, median_distance,
