@@ -545,7 +545,7 @@ pub(super) const FIELDS: &[Field] = &[
             options: &[("off", "counted and reported"), ("auto", "masked in their patterns")],
             aliases: &[("none", "off"), ("false", "off"), ("true", "auto"), ("mask", "auto")],
         },
-        "Treatment of zingers: pixels with more than four times the counts of their neighbors and of the same pixel in the other \
+        "Treatment of zingers: pixels far brighter in single patterns than their neighbors and the same pixel in the other \
          patterns.",
     )
     .flag("--zingers")

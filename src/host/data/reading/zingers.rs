@@ -2,10 +2,10 @@
 //! otherwise.
 //!
 //! A pixel of a pattern is a zinger if its amplitude exceeds the least amplitude of a zinger by more than each of these:
-//! * twice the median of the good pixels among its eight neighbors: four times the counts (a speckle of the object is wider than
-//!   a pixel, and has bright neighbors);
-//! * twice the median of the same pixel in the other patterns, and that median plus six robust standard deviations (an edge of the
-//!   object may light up a pixel in few patterns, but its neighbors as well);
+//! * 1.5 times the median of the good pixels among its eight neighbors, the upper one of two: a speckle of the object is at least
+//!   two pixels wide, so that the neighbors of its peak have half of its counts;
+//! * 1.2 times the median of the same pixel in the other patterns, and that median plus three robust standard deviations: an edge
+//!   of the object may light up a pixel in few patterns, but its neighbors as well.
 //!
 //! The least amplitude is that of [`COUNTS`] counts, if the values are multiples of a count, and [`FAINT`] of the median of the
 //! brightest pixels: single photons are no zingers.
@@ -19,10 +19,11 @@ use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
 const CHECK: &str = "zingers";
-/// Amplitude relative to that of the neighbors, and to the median of the pixel.
-const RATIO: f32 = 2.0;
-/// Robust standard deviations of the pixel in the other patterns.
-const DEVIATIONS: f32 = 6.0;
+/// Amplitude relative to the median of the neighbors.
+const NEIGHBORS: f32 = 1.5;
+/// Amplitude relative to the median of the pixel in the other patterns, and robust standard deviations above it.
+const RATIO: f32 = 1.2;
+const DEVIATIONS: f32 = 3.0;
 /// Smallest counts of a zinger.
 const COUNTS: f32 = 12.0;
 /// Smallest amplitude of a zinger, relative to the median amplitude of the brightest pixels.
@@ -91,7 +92,7 @@ fn find(patterns: &Array3<f32>, good: GoodPixels<'_>) -> Vec<Vec<(usize, usize)>
         let bright = pattern.indexed_iter().zip(&of_pixel).filter(|((_, value), limit)| value > limit);
         let is_zinger = |at: (usize, usize), value: f32| {
             let around = neighbors(pattern, at, |at| good.is_good(number, at));
-            good.is_good(number, at) && around.is_none_or(|around| value > least + RATIO * around)
+            good.is_good(number, at) && around.is_none_or(|around| value > least + NEIGHBORS * around)
         };
         bright.filter(|((at, value), _)| is_zinger(*at, **value)).map(|((at, _), _)| at).collect()
     };
@@ -118,9 +119,12 @@ fn neighbors(
     median(&mut values)
 }
 
-/// The lower of the middle values; `None` without values.
+/// The upper of the middle values; `None` without values.
 fn median(values: &mut [f32]) -> Option<f32> {
-    let middle = values.len().checked_sub(1)? / 2;
+    let middle = values.len() / 2;
+    if values.is_empty() {
+        return None;
+    }
     Some(*values.select_nth_unstable_by(middle, f32::total_cmp).1)
 }
 
