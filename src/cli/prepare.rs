@@ -5,7 +5,7 @@ use super::flags::DataFlags;
 use super::paths::{check_extension, file_stem};
 use super::settings;
 use crate::checkpoint::Utc;
-use crate::data::{self, Dataset};
+use crate::data::{self, Dataset, PatternMasks};
 use crate::error::{Problem, Result};
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -293,6 +293,8 @@ fn stats(dataset: &Dataset, as_json: bool) -> Result<u8> {
         "object": dataset.object.as_ref().map(|object| [object.nrows(), object.ncols()]),
         "pixel_size_m": dataset.pixel_size_m,
         "masked_pixels": dataset.mask.as_ref().map(|mask| mask.iter().filter(|good| !**good).count()),
+        "masked_in_single_patterns": dataset.pattern_masks.as_ref().map(PatternMasks::total),
+        "background_per_pattern": dataset.background.as_ref().map(|background| background.sum()),
     });
     if as_json {
         print_json(&value)?;

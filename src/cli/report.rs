@@ -111,6 +111,9 @@ fn refined(summary: &Summary) -> String {
     if let Some(spread) = summary.intensity_spread {
         parts.push(format!("intensities by {:.1} % rms", 100.0 * spread));
     }
+    if let Some(share) = summary.background_share {
+        parts.push(format!("background with {:.1} % of the counts", 100.0 * share));
+    }
     parts.join(", ")
 }
 

@@ -32,15 +32,8 @@ fn judged(found: &Reconstruction, dataset: &Dataset, good: &Array2<bool>) -> (f6
     let truth = dataset.object.as_ref().unwrap();
     let (object, origin) = (found.object.view(), found.origin_xy);
     let correlation = metrics::phase_correlation(object, origin, truth.view(), &dataset.positions).unwrap();
-    let misfit = metrics::consistency_r(
-        object,
-        origin,
-        dataset.probe.view(),
-        dataset.diffraction.view(),
-        &dataset.positions,
-        Some(good.view()),
-        dataset.propagation,
-    );
+    let good = metrics::GoodPixels { common: Some(good), each: None };
+    let misfit = metrics::consistency_r(object, origin, &metrics::Measured { good, ..dataset.measured() });
     (correlation.phase, misfit.unwrap())
 }
 

@@ -54,20 +54,9 @@ fn scan(side: usize, count: usize, modes: usize) -> Dataset {
         }
     }
     Dataset {
-        path: "made.npz".into(),
-        fingerprint: String::new(),
-        diffraction: diffraction.mapv(f32::sqrt),
-        positions,
-        probe: probe.mapv(|value| value * 30.0),
-        probe_is_estimated: false,
         object: Some(object),
-        mask: None,
-        pixel_size_m: None,
-        propagation: ptychoscope::fourier::Propagation::FarField,
-        warnings: Vec::new(),
-        nphotons: None,
         rows: (0..count).collect(),
-        notes: Vec::new(),
+        ..Dataset::from_arrays(diffraction.mapv(f32::sqrt), positions, probe.mapv(|value| value * 30.0))
     }
 }
 
@@ -236,10 +225,8 @@ fn a_trained_probe_explains_the_data_better_keeps_its_power_and_belongs_to_the_o
     // The object belongs to the trained probe: with it the misfit is smaller than with the one of the dataset.
     let object = reconstructed(&wrong, &moved, &moved.weights, &config);
     let misfit = |probe: &Array3<Complex32>| {
-        let data = (wrong.diffraction.view(), wrong.positions.as_slice());
-        let origin = object.origin_xy;
-        metrics::consistency_r(object.object.view(), origin, probe.view(), data.0, data.1, None, wrong.propagation)
-            .unwrap()
+        let measured = metrics::Measured { probe: probe.view(), ..wrong.measured() };
+        metrics::consistency_r(object.object.view(), object.origin_xy, &measured).unwrap()
     };
     let (with, without) = (misfit(&found.mapv(|z| z / factor as f32)), misfit(&wrong.probe));
     println!("misfit {with:.3} with the trained probe, {without:.3} with the one of the dataset");

@@ -18,11 +18,8 @@ fn judged(name: &str, dataset: &Dataset, truth: &Dataset, config: &DirectConfig)
     let object = &solved.reconstruction;
     let mut used = dataset.clone();
     solved.refined.apply(&mut used);
-    let good = used.mask.as_ref().map(|mask| mask.view());
-    let (origin, probe) = (object.origin_xy, used.probe.view());
-    let data = used.diffraction.view();
-    let r = metrics::consistency_r(object.object.view(), origin, probe, data, &used.positions, good, used.propagation)
-        .unwrap();
+    let origin = object.origin_xy;
+    let r = metrics::consistency_r(object.object.view(), origin, &used.measured()).unwrap();
     let found = direct::judge(&used, object, Some(r), &mut |_| true).unwrap().unwrap();
     let known = truth.object.as_ref().unwrap().view();
     let correlation =

@@ -190,6 +190,17 @@ pub enum MaskGood {
     NonZero,
 }
 
+/// Treatment of zingers: pixels far brighter in single patterns than their neighbors and the same pixel in the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Zingers {
+    /// They are counted and reported.
+    #[default]
+    Off,
+    /// They are masked in their patterns.
+    Auto,
+}
+
 /// Mask that sets the probe to zero outside a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -240,7 +251,7 @@ pub struct Mapping {
     pub probe: String,
     /// Object, (H, W).
     pub object: String,
-    /// Detector mask, (h, w).
+    /// Detector mask, (h, w), or (n, h, w) with one for each pattern.
     pub mask: String,
     /// Values that mark good pixels in `mask` or `mask_file`.
     pub mask_good: MaskGood,
@@ -254,8 +265,13 @@ pub struct Mapping {
     pub flat: String,
     /// Another file with that response; `flat` is a key in it.
     pub flat_file: String,
-    /// Another file (`.npy`, `.npz`, HDF5, PNG, TIFF) with a mask for the patterns as stored (h, w) or as used (N, N); a
-    /// pixel must be good in the mask of the dataset, too.
+    /// Counts of every stored pattern besides the diffraction of the object, (h, w), or (n, h, w), whose mean is used; the model
+    /// adds them to its intensity.
+    pub background: String,
+    /// Another file with them; `background` is a key in it.
+    pub background_file: String,
+    /// Another file (`.npy`, `.npz`, HDF5, PNG, TIFF) with a mask for the patterns as stored (h, w) or as used (N, N), or one for
+    /// each stored pattern (n, h, w); a pixel must be good in the mask of the dataset, too.
     pub mask_file: String,
 }
 
@@ -309,9 +325,13 @@ pub struct DataConfig {
     /// Side that patterns must have then; `None` accepts any.
     #[serde(with = "super::optional")]
     pub pattern_size: Option<usize>,
-    /// Pixels that reach this value (as stored) in any pattern are masked; `None` sets no limit.
+    /// Pixels that reach this value (as stored) are masked in the patterns in which they do; `None` sets no limit.
     #[serde(with = "super::optional")]
     pub saturation: Option<f64>,
+    /// Treatment of zingers.
+    pub zingers: Zingers,
+    /// Counts in every pixel of the stored patterns besides the diffraction of the object, in addition to `mapping.background`.
+    pub background: f64,
     /// Transform of the scan positions.
     pub orientation: Orientation,
     /// Number of patterns used, drawn before grouping; `None` uses all.
@@ -377,6 +397,8 @@ impl Default for DataConfig {
             pad: None,
             pattern_size: None,
             saturation: None,
+            zingers: Zingers::Off,
+            background: 0.0,
             orientation: Orientation::Plain,
             n_subsample: None,
             max_memory: None,
@@ -512,9 +534,31 @@ pub(super) const FIELDS: &[Field] = &[
         "data.saturation",
         "Saturation",
         ABOVE_0,
-        "Mask every pixel that reaches this value, as stored, in any pattern; \"none\" sets no limit.",
+        "Mask pixels that reach this value, as stored, in the patterns in which they do; \"none\" sets no limit.",
     )
     .flag("--saturation")
+    .in_inference(),
+    field(
+        "data.zingers",
+        "Zingers",
+        Kind::Choice {
+            options: &[("off", "counted and reported"), ("auto", "masked in their patterns")],
+            aliases: &[("none", "off"), ("false", "off"), ("true", "auto"), ("mask", "auto")],
+        },
+        "Treatment of zingers: pixels far brighter in single patterns than their neighbors and the same pixel in the other \
+         patterns.",
+    )
+    .flag("--zingers")
+    .in_inference(),
+    field(
+        "data.background",
+        "Constant background",
+        number(0.0, f64::INFINITY),
+        "Counts in every pixel of the stored patterns that do not come from the object; the model adds them to the intensity that \
+         it calculates.",
+    )
+    .unit("counts")
+    .flag("--background")
     .in_inference(),
     field(
         "data.orientation",
@@ -743,7 +787,11 @@ pub(super) const FIELDS: &[Field] = &[
     .in_inference(),
     text("data.mapping.probe", "Probe key", "Key or path of the probe, of shape (N, N) or (modes, N, N)."),
     text("data.mapping.object", "Object key", "Key or path of the object, of shape (H, W)."),
-    text("data.mapping.mask", "Mask key", "Key or path of the detector mask, of shape (h, w)."),
+    text(
+        "data.mapping.mask",
+        "Mask key",
+        "Key or path of the detector mask, of shape (h, w), or (n, h, w) with one for each pattern.",
+    ),
     field(
         "data.mapping.mask_good",
         "Good mask values",
@@ -780,10 +828,22 @@ pub(super) const FIELDS: &[Field] = &[
     )
     .flag("--flat-file"),
     text(
+        "data.mapping.background",
+        "Background key",
+        "Key or path of the counts of every stored pattern that do not come from the object, of shape (h, w) or (n, h, w); the model \
+         adds their mean to the intensity that it calculates.",
+    ),
+    text(
+        "data.mapping.background_file",
+        "Background file",
+        "Another file (.npy, .npz, HDF5, PNG, TIFF) with the background; data.mapping.background names an array in it.",
+    )
+    .flag("--background-file"),
+    text(
         "data.mapping.mask_file",
         "Mask file",
-        "Detector mask (.npy, .npz, HDF5, PNG, TIFF) for the patterns as stored or as used, in addition to the mask of the \
-         dataset; data.mapping.mask_good defines the good values.",
+        "Detector mask (.npy, .npz, HDF5, PNG, TIFF) for the patterns as stored or as used, or one for each stored pattern, in \
+         addition to the mask of the dataset; data.mapping.mask_good defines the good values.",
     )
     .flag("--mask-file"),
     geometry("data.geometry.energy_ev", "Photon energy", "eV", "Photon energy; replaces the value in the file."),

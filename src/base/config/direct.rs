@@ -52,6 +52,8 @@ pub struct DirectConfig {
     pub max_shift: f64,
     /// Fit an intensity scale for each pattern.
     pub refine_intensity: bool,
+    /// Fit a background that all patterns have in common, if it predicts patterns left out of the fit better.
+    pub refine_background: bool,
 }
 
 impl Default for DirectConfig {
@@ -67,6 +69,7 @@ impl Default for DirectConfig {
             refine_positions: false,
             max_shift: 4.0,
             refine_intensity: false,
+            refine_background: false,
         }
     }
 }
@@ -154,5 +157,14 @@ pub(super) const FIELDS: &[Field] = &[
         "Fit an intensity scale for each pattern, to compensate for an unstable beam.",
     )
     .flag("--refine-intensity")
+    .in_inference(),
+    field(
+        "direct.refine_background",
+        "Refine the background",
+        Kind::Flag,
+        "Fit a smooth background that all patterns have in common, besides a known one. It is kept only if it predicts patterns \
+         that were left out of the fit better.",
+    )
+    .flag("--refine-background")
     .in_inference(),
 ];

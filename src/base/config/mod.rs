@@ -22,7 +22,7 @@ mod training_fields;
 
 pub use data::{
     AxisOrder, DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit,
-    ProbeMask, RandomGenerator, Sampling, Unmatched, ZeroFrequency,
+    ProbeMask, RandomGenerator, Sampling, Unmatched, ZeroFrequency, Zingers,
 };
 pub use direct::{DirectConfig, DirectLoss, ProbeSearchMode};
 pub use execution::{Accelerator, ExecutionConfig, Seeds};

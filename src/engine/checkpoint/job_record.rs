@@ -54,6 +54,7 @@ impl JobRecord {
             &mut mapping.mask_file,
             &mut mapping.dark_file,
             &mut mapping.flat_file,
+            &mut mapping.background_file,
             &mut config.training.start_from,
         ] {
             if !file.is_empty() {

@@ -13,13 +13,14 @@
 //! are placed one after another, then all take damped Gauss–Newton steps; intensities are fitted per pattern, with damping.
 //!
 //! * `wave`: forward model, misfit and gradient of one pattern. * `solver`: the object. * `refine`: probe, positions
-//!   and intensities. * `on_device`: the work per pattern as tensors on a GPU. * `variation`: total variation.
+//!   and intensities. * `background`: stray light on the detector. * `on_device`: the work per pattern as tensors on a GPU. * `variation`: total variation.
 //! * `orientation`: test of the eight scan orientations. * `probe_search`: the probe of a scan that has none. *
 //!   `diagnosis`: trials that find a fault of a scan. * `reliability`: how far a result can be trusted. * `central`, `trial`: the
 //!   patterns of a trial, and its judgment by those left out. * `affine`: wrong scale, rotation and shear of the scan. * `placement`: positions that
 //!   are far off.
 
 mod affine;
+mod background;
 mod central;
 mod diagnosis;
 mod on_device;
@@ -34,6 +35,7 @@ mod variation;
 mod wave;
 
 pub use affine::{CorrectedScan, correct_distortion};
+pub use background::{BackgroundTrial, try_background};
 pub use central::central_patterns;
 pub use diagnosis::{Attempt, attempt, outliers, scaled, search_scale};
 pub use orientation::{OrientationScore, Orientations, score_orientations};

@@ -4,8 +4,9 @@
 //! from it, and gradients scattered into it, by products with matrices of zeros and ones, in a fixed order. Per epoch
 //! only the object is uploaded and its gradient downloaded.
 
+use super::background::{Excess, FAINT};
 use super::solver::{Evaluation, Solver};
-use super::wave::{INTENSITY_FLOOR, ShiftNormalEquations};
+use super::wave::{INTENSITY_FLOOR, Requested, ShiftNormalEquations};
 use crate::config::DirectLoss;
 use crate::data::Dataset;
 use crate::error::{Error, Problem, Result};
@@ -32,7 +33,7 @@ const TOLERANCE: f64 = 1e-3;
 struct Chunk {
     /// Indices of the patterns.
     patterns: Vec<usize>,
-    /// (k, N, N) normalized amplitude.
+    /// (k, N, N) normalized amplitude; −1 at pixels masked in single patterns.
     amplitude: Tensor<3>,
     geometry: Option<ChunkGeometry>,
 }
@@ -58,13 +59,33 @@ pub(super) struct OnDevice {
     side: usize,
     propagator: Propagator,
     chunks: Vec<Chunk>,
-    /// (1, N, N): 1 at valid detector pixels, else 0; `None` if all are valid.
-    mask: Option<Tensor<3>>,
+    mask: Mask,
     /// (1, modes, N, N) spectra of the extrapolated probe.
     probe_spectra: Option<ComplexTensor<4>>,
     /// (1, 1, N, 1) and (1, 1, 1, N) frequencies, cycles per pixel.
     frequencies: [Tensor<4>; 2],
     loss: DirectLoss,
+}
+
+/// Valid detector pixels.
+enum Mask {
+    /// All of them.
+    None,
+    /// (1, N, N) of all patterns: 1 if valid, else 0.
+    Common(Tensor<3>),
+    /// Those of each pattern at which its amplitude is not negative.
+    Each,
+}
+
+impl Mask {
+    /// (k, N, N) or (1, N, N): 1 at valid pixels of patterns with these amplitudes, else 0; `None` if all are valid.
+    fn of(&self, amplitude: &Tensor<3>) -> Option<Tensor<3>> {
+        match self {
+            Self::None => None,
+            Self::Common(mask) => Some(mask.clone()),
+            Self::Each => Some(amplitude.clone().greater_equal_elem(0.0).float()),
+        }
+    }
 }
 
 /// Predicted and measured diffraction of a chunk compared.
@@ -75,6 +96,8 @@ struct Comparison {
     predicted: Tensor<1>,
     /// (k, N, N) residual factor of each pixel, see `wave`.
     residual_factor: Tensor<3>,
+    /// (1, N, N) each: sums of [`Excess`] over the patterns, if requested.
+    excess: Option<[Tensor<3>; 2]>,
 }
 
 impl OnDevice {
@@ -82,23 +105,34 @@ impl OnDevice {
     pub fn new(solver: &Solver<'_>, dataset: &Dataset, device: &Device) -> Self {
         let side = solver.side;
         let factor = solver.normalization as f32;
+        let good = dataset.good();
         let chunks = spatial_chunks(solver)
             .into_iter()
             .map(|patterns| {
                 let values: Vec<f32> = patterns
                     .iter()
                     .flat_map(|&k| {
-                        dataset.diffraction.index_axis(Axis(0), k).iter().map(|a| a * factor).collect::<Vec<_>>()
+                        let pattern = dataset.diffraction.index_axis(Axis(0), k);
+                        let mut values: Vec<f32> = pattern.iter().map(|a| a * factor).collect();
+                        if good.each.is_some() {
+                            let bad = pattern.indexed_iter().enumerate().filter(|(_, (at, _))| !good.is_good(k, *at));
+                            bad.for_each(|(at, _)| values[at] = -1.0);
+                        }
+                        values
                     })
                     .collect();
                 let amplitude = Tensor::from_data(TensorData::new(values, [patterns.len(), side, side]), device);
                 Chunk { patterns, amplitude, geometry: None }
             })
             .collect();
-        let mask = dataset.mask.as_ref().filter(|mask| mask.iter().any(|good| !good)).map(|mask| {
-            let values: Vec<f32> = mask.iter().map(|&good| f32::from(u8::from(good))).collect();
-            Tensor::from_data(TensorData::new(values, [1, side, side]), device)
-        });
+        let mask = match (good.common, good.each) {
+            (_, Some(_)) => Mask::Each,
+            (Some(mask), None) if mask.iter().any(|good| !good) => {
+                let values: Vec<f32> = mask.iter().map(|&good| f32::from(u8::from(good))).collect();
+                Mask::Common(Tensor::from_data(TensorData::new(values, [1, side, side]), device))
+            }
+            _ => Mask::None,
+        };
         let frequencies: Vec<f32> = (0..side).map(|k| (k as f32 - (side / 2) as f32) / side as f32).collect();
         let frequencies = [[1, 1, side, 1], [1, 1, 1, side]]
             .map(|shape| Tensor::from_data(TensorData::new(frequencies.clone(), shape), device));
@@ -141,10 +175,10 @@ impl OnDevice {
         &self,
         solver: &Solver<'_>,
         object: &Array2<Complex32>,
-        with_probe: bool,
+        requested: Requested,
         keep_going: &mut dyn FnMut(f64) -> bool,
     ) -> Result<Option<Evaluation>> {
-        self.evaluate_chunks(&self.chunks, solver, object, with_probe, keep_going)
+        self.evaluate_chunks(&self.chunks, solver, object, requested, keep_going)
     }
 
     /// [`Self::evaluate`] for some of the chunks.
@@ -153,7 +187,7 @@ impl OnDevice {
         chunks: &[Chunk],
         solver: &Solver<'_>,
         object: &Array2<Complex32>,
-        with_probe: bool,
+        requested: Requested,
         keep_going: &mut dyn FnMut(f64) -> bool,
     ) -> Result<Option<Evaluation>> {
         let n = self.side;
@@ -163,6 +197,8 @@ impl OnDevice {
         let modes = solver.probe.dim().0;
         let zero_modes = || Tensor::<3>::zeros([modes, n, n], &self.device);
         let mut probe_spectrum = ComplexTensor { re: zero_modes(), im: zero_modes() };
+        let background = self.background(solver);
+        let mut excess: Option<[Tensor<3>; 2]> = None;
         let mut comparisons = Vec::with_capacity(chunks.len());
         let mut done = 0;
         for chunk in chunks {
@@ -176,7 +212,11 @@ impl OnDevice {
                 self.gather(geometry, &object_tensor, k).map(|t: Tensor<3>| t.reshape([k, 1, n, n]));
             let probe = self.probe(geometry);
             let wave = self.propagate(patch.clone() * probe.clone(), geometry);
-            let comparison = self.compare(intensity(&wave), chunk.amplitude.clone());
+            let comparison = self.compare(intensity(&wave), chunk.amplitude.clone(), background.as_ref(), requested);
+            excess = match (excess, comparison.excess) {
+                (Some([a, b]), Some([c, d])) => Some([a + c, b + d]),
+                (one, other) => one.or(other),
+            };
             let residual_factor: Tensor<4> = comparison.residual_factor.reshape([k, 1, n, n]);
             let back = self.back_propagate(wave.map(|t| t * residual_factor.clone()), geometry);
             let patch_gradient = probe.conj() * back.clone();
@@ -185,7 +225,7 @@ impl OnDevice {
                 re: add_at(object_gradient.re, geometry, self.scatter(geometry, patch_gradient.re)),
                 im: add_at(object_gradient.im, geometry, self.scatter(geometry, patch_gradient.im)),
             };
-            if with_probe {
+            if requested.probe {
                 // Shifted back from the sub-pixel position. The shift is linear, so the sum is taken before the inverse
                 // transform.
                 let shifted = self.forward((patch.conj() * back).map(|t| t * geometry.intensity_scale.clone()));
@@ -204,14 +244,20 @@ impl OnDevice {
             ),
             probe_gradient: Array3::zeros(solver.probe.dim()),
             intensity_scales: vec![1.0; solver.positions.len()],
+            excess: None,
         };
+        if let Some([excess, weight]) = excess {
+            let shape = (n, n);
+            let image = |sum: Tensor<3>| download(sum.reshape([n, n]), shape);
+            evaluation.excess = Some(Excess { excess: image(excess)?, weight: image(weight)? });
+        }
         let patterns = chunks.iter().flat_map(|chunk| &chunk.patterns);
         for (&pattern, numbers) in patterns.zip(numbers.chunks_exact(3)) {
             evaluation.misfit += f64::from(numbers[0]);
             let ratio = numbers[1] / numbers[2].max(f32::MIN_POSITIVE);
             evaluation.intensity_scales[pattern] = if self.loss == DirectLoss::Poisson { ratio.sqrt() } else { ratio };
         }
-        if with_probe {
+        if requested.probe {
             evaluation.probe_gradient = self.propagator.fourier().inverse(probe_spectrum).into_array()?;
         }
         Ok(Some(evaluation))
@@ -225,6 +271,7 @@ impl OnDevice {
     ) -> Result<Vec<ShiftNormalEquations>> {
         let n = self.side;
         let object_tensor = self.upload(object);
+        let background = self.background(solver);
         let mut sums = Vec::with_capacity(self.chunks.len());
         for chunk in &self.chunks {
             let Some(geometry) = &chunk.geometry else { continue };
@@ -245,10 +292,12 @@ impl OnDevice {
                 let along = wave.re.clone() * derivative.re + wave.im.clone() * derivative.im;
                 sum_over(along, 1).reshape([k, n, n])
             });
-            let modulus = (intensity(&wave) + self.floor()).sqrt();
+            let (intensity, _) = self.predicted(intensity(&wave), background.as_ref());
+            let modulus = intensity.sqrt();
             let (y, x): (Tensor<3>, Tensor<3>) = (y / modulus.clone(), x / modulus.clone());
             let residual = chunk.amplitude.clone() - modulus;
-            let total = |t: Tensor<3>| self.sum_over_pixels(t);
+            let mask = self.mask.of(&chunk.amplitude);
+            let total = |t: Tensor<3>| sum_over_pixels(t, mask.as_ref());
             sums.push(Tensor::stack::<2>(
                 vec![
                     total(y.clone() * y.clone()),
@@ -287,7 +336,8 @@ impl OnDevice {
         let few = self.chunks.len().min(TIMED_CHUNKS);
         let timed = |count: usize| {
             let began = Instant::now();
-            let evaluation = self.evaluate_chunks(&self.chunks[..count], solver, &object, false, &mut |_| true)?;
+            let evaluation =
+                self.evaluate_chunks(&self.chunks[..count], solver, &object, Requested::default(), &mut |_| true)?;
             Ok::<_, Error>((evaluation, began.elapsed().as_secs_f64()))
         };
         // Kernels are compiled on first use.
@@ -295,7 +345,7 @@ impl OnDevice {
         let ((evaluation, time_of_one), (_, time_of_few)) = (timed(1)?, timed(few)?);
         let Some(evaluation) = evaluation else { return Ok(1.0) };
         let began = Instant::now();
-        let gradients = solver.pattern_gradients(&first.patterns, &object, false);
+        let gradients = solver.pattern_gradients(&first.patterns, &object, Requested::default());
         let mut gradient = Array2::zeros(object.dim());
         solver.accumulate_object_gradient(&first.patterns, &gradients, &mut gradient);
         let on_cpu = began.elapsed().as_secs_f64() * solver.positions.len() as f64 / first.patterns.len() as f64;
@@ -447,19 +497,43 @@ impl OnDevice {
         bilinear_matrix(geometry.left.clone().neg(), self.side, geometry.sides[1], 0, &self.device)
     }
 
-    /// Σ over the valid pixels of each pattern: (k, N, N) → (k,).
-    fn sum_over_pixels(&self, values: Tensor<3>) -> Tensor<1> {
-        let k = values.dims()[0];
-        let values = match &self.mask {
-            Some(mask) => values * mask.clone(),
-            None => values,
-        };
-        sum_of_each(values, k).reshape([k])
+    /// (1, N, N) background of the patterns, if there is one.
+    fn background(&self, solver: &Solver<'_>) -> Option<Tensor<3>> {
+        let values: Vec<f32> = solver.background.as_ref()?.iter().copied().collect();
+        Some(Tensor::from_data(TensorData::new(values, [1, self.side, self.side]), &self.device))
     }
 
-    /// Compares (k, N, N) intensities with measured amplitudes; see `wave`.
-    fn compare(&self, intensity: Tensor<3>, amplitude: Tensor<3>) -> Comparison {
-        let intensity = intensity + self.floor();
+    /// (k, N, N) predicted intensities from those of the waves, and the share of the waves in them; `None` if it is 1.
+    fn predicted(&self, waves: Tensor<3>, background: Option<&Tensor<3>>) -> (Tensor<3>, Option<Tensor<3>>) {
+        let waves = waves + self.floor();
+        match background {
+            None => (waves, None),
+            Some(background) => {
+                let intensity = waves.clone() + background.clone();
+                (intensity.clone(), Some(waves / intensity))
+            }
+        }
+    }
+
+    /// Compares (k, N, N) intensities of waves with measured amplitudes; see `wave`.
+    fn compare(
+        &self,
+        waves: Tensor<3>,
+        amplitude: Tensor<3>,
+        background: Option<&Tensor<3>>,
+        requested: Requested,
+    ) -> Comparison {
+        let mask = self.mask.of(&amplitude);
+        let (intensity, lit) = self.predicted(waves, background);
+        let excess = requested.background.then(|| {
+            let weight = (intensity.clone() + FAINT / 4.0).recip();
+            let weight = match &mask {
+                Some(mask) => weight * mask.clone(),
+                None => weight,
+            };
+            let excess = (amplitude.clone() * amplitude.clone() - intensity.clone()) * weight.clone();
+            [sum_over(excess, 0), sum_over(weight, 0)]
+        });
         let (misfit, measured, residual_factor) = match self.loss {
             DirectLoss::Amplitude => {
                 let modulus = intensity.clone().sqrt();
@@ -475,16 +549,20 @@ impl OnDevice {
                 (intensity.clone() - counts.clone() + entropy, counts, residual_factor)
             }
         };
-        let residual_factor = match &self.mask {
+        let (measured, predicted) = match (lit, self.loss) {
+            (None, _) => (measured, intensity),
+            (Some(lit), DirectLoss::Amplitude) => {
+                let unlit = intensity.clone() * (lit.clone() * -1.0 + 1.0);
+                ((measured - unlit) * lit.clone(), intensity * lit.clone() * lit)
+            }
+            (Some(lit), DirectLoss::Poisson) => (measured * lit.clone(), intensity * lit),
+        };
+        let residual_factor = match &mask {
             Some(mask) => residual_factor * mask.clone(),
             None => residual_factor,
         };
-        Comparison {
-            misfit: self.sum_over_pixels(misfit),
-            measured: self.sum_over_pixels(measured),
-            predicted: self.sum_over_pixels(intensity),
-            residual_factor,
-        }
+        let sum = |values: Tensor<3>| sum_over_pixels(values, mask.as_ref());
+        Comparison { misfit: sum(misfit), measured: sum(measured), predicted: sum(predicted), residual_factor, excess }
     }
 
     /// Uploads the object, padded to a multiple of [`ALIGNMENT`].
@@ -518,6 +596,16 @@ fn spatial_chunks(solver: &Solver<'_>) -> Vec<Vec<usize>> {
     order.sort_unstable();
     let by_tile = order.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
     by_tile.flat_map(|tile| tile.chunks(most)).map(|chunk| chunk.iter().map(|p| p.2).collect()).collect()
+}
+
+/// Σ over the valid pixels of each pattern: (k, N, N) → (k,).
+fn sum_over_pixels(values: Tensor<3>, mask: Option<&Tensor<3>>) -> Tensor<1> {
+    let k = values.dims()[0];
+    let values = match mask {
+        Some(mask) => values * mask.clone(),
+        None => values,
+    };
+    sum_of_each(values, k).reshape([k])
 }
 
 /// Applies an operation on (k·modes, N, N) fields to a (k, modes, N, N) field.
@@ -600,6 +688,11 @@ mod tests {
         masked.mask = Some(mask);
         let mut wrong = plain.clone();
         wrong.probe.indexed_iter_mut().for_each(|((_, y, _), z)| *z *= Complex32::from_polar(1.0, y as f32 / 64.0));
+        let mut each = masked.clone();
+        let mut masks = crate::metrics::PatternMasks::new(60, 64);
+        (0..600).for_each(|at| masks.exclude(at % 60, (at * 7 % 64, at * 11 % 64)));
+        each.pattern_masks = Some(masks);
+        each.background = Some(ndarray::Array2::from_shape_fn((64, 64), |(y, x)| 2.0 + 0.1 * (y + x) as f32));
         let mut near = masked.clone();
         near.propagation = Propagation::NearField { fresnel_number: 0.1 };
         let settings = DirectConfig { epochs: 9, ..DirectConfig::default() };
@@ -609,6 +702,9 @@ mod tests {
         for (what, dataset, config) in [
             ("plain", &plain, &settings),
             ("masked", &masked, &settings),
+            ("masked in single patterns, with a background", &each, &settings),
+            ("the same with the Poisson loss", &each, &poisson),
+            ("positions and intensities with masks and a background", &each, &positions),
             ("Poisson, total variation", &plain, &poisson),
             ("probe with two modes", &wrong, &probe),
             ("positions and intensities", &plain, &positions),

@@ -93,13 +93,17 @@ fn squared_frequency(y: usize, x: usize, side: usize) -> f64 {
     frequency(y).powi(2) + frequency(x).powi(2)
 }
 
-/// (N, N) root of the mean intensity of all patterns, DC at `[N/2, N/2]`.
+/// (N, N) root of the mean intensity of all patterns above a known background, DC at `[N/2, N/2]`.
 fn pupil_of(dataset: &Dataset) -> Array2<f32> {
     let mut sum = Array2::<f64>::zeros((dataset.patch_size(), dataset.patch_size()));
     for pattern in dataset.diffraction.axis_iter(Axis(0)) {
         sum.zip_mut_with(&pattern, |sum, &value| *sum += f64::from(value).powi(2));
     }
-    sum.mapv(|value| (value / dataset.len().max(1) as f64).sqrt() as f32)
+    sum.mapv_inplace(|value| value / dataset.len().max(1) as f64);
+    if let Some(background) = &dataset.background {
+        sum.zip_mut_with(background, |sum, &value| *sum = (*sum - f64::from(value)).max(0.0));
+    }
+    sum.mapv(|value| value.sqrt() as f32)
 }
 
 /// (1, N, N) probe whose spectrum is `pupil` with the phase π `curvature` k².

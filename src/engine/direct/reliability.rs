@@ -13,10 +13,10 @@ use super::central::nearest_to_center;
 use super::solver::{Solution, Start, solve};
 use super::trial::misfit;
 use crate::config::DirectConfig;
-use crate::data::{Canvas, Dataset, Reconstruction, crop_to_frame};
+use crate::data::{self, Canvas, Dataset, Reconstruction, crop_to_frame};
 use crate::error::Result;
 use crate::metrics::{self, Region};
-use ndarray::{Array2, ArrayView3, Axis};
+use ndarray::{Array2, Axis};
 use num_complex::Complex32;
 use serde::Serialize;
 
@@ -297,7 +297,8 @@ fn mean_of(first: &Reconstruction, second: &Reconstruction) -> Reconstruction {
 fn flat_misfit(dataset: &Dataset) -> Result<f64> {
     let probe: f64 = dataset.probe.iter().map(|value| f64::from(value.norm_sqr())).sum();
     let counts: f64 = dataset.diffraction.iter().map(|value| f64::from(*value).powi(2)).sum();
-    let value = (counts / dataset.len() as f64 / probe).sqrt();
+    let background: f64 = dataset.background.iter().flatten().map(|value| f64::from(*value)).sum();
+    let value = ((counts / dataset.len() as f64 - background).max(0.0) / probe).sqrt();
     let canvas = Canvas::around(&dataset.positions, dataset.patch_size());
     let object = Array2::from_elem((canvas.height, canvas.width), Complex32::new(value as f32, 0.0));
     let coverage = Array2::ones(object.dim());
@@ -307,10 +308,11 @@ fn flat_misfit(dataset: &Dataset) -> Result<f64> {
 /// Misfit of the mean amplitude of all patterns to each of them.
 pub(super) fn mean_pattern_misfit(dataset: &Dataset) -> f64 {
     let Some(mean) = dataset.diffraction.mean_axis(Axis(0)) else { return f64::NAN };
+    let good = dataset.good();
     let (mut sum, mut counts) = (0.0, 0.0);
-    for pattern in dataset.diffraction.axis_iter(Axis(0)) {
+    for (number, pattern) in dataset.diffraction.axis_iter(Axis(0)).enumerate() {
         for ((at, value), mean) in pattern.indexed_iter().zip(&mean) {
-            if dataset.mask.as_ref().is_none_or(|mask| mask[at]) {
+            if good.is_good(number, at) {
                 sum += f64::from(value - mean).powi(2);
                 counts += f64::from(*value).powi(2);
             }
@@ -321,7 +323,9 @@ pub(super) fn mean_pattern_misfit(dataset: &Dataset) -> f64 {
 
 /// Misfit that counting noise alone causes; `None` if the values are no multiples of a count.
 fn noise_misfit(dataset: &Dataset) -> Option<f64> {
-    let one = count_unit(dataset.diffraction.view())?;
+    let good = dataset.good();
+    let counted = dataset.diffraction.indexed_iter().filter(|((n, y, x), _)| good.is_good(*n, (*y, *x)));
+    let one = data::count_unit(counted.map(|(_, value)| *value))?;
     let (mut noise, mut total) = (0.0, 0.0);
     let mean = dataset.diffraction.mapv(|value| value * value).mean_axis(Axis(0))?;
     for (at, mean) in mean.indexed_iter() {
@@ -332,18 +336,6 @@ fn noise_misfit(dataset: &Dataset) -> Option<f64> {
         }
     }
     finite(noise / total)
-}
-
-/// Intensity of one count: the smallest value, if the other small ones are whole multiples of it.
-fn count_unit(diffraction: ArrayView3<'_, f32>) -> Option<f64> {
-    let intensities = || diffraction.iter().map(|value| f64::from(*value).powi(2)).filter(|value| *value > 0.0);
-    let one = intensities().fold(f64::INFINITY, f64::min);
-    let (mut small, mut whole) = (0usize, 0usize);
-    for multiple in intensities().map(|value| value / one).filter(|multiple| *multiple < 20.5) {
-        small += 1;
-        whole += usize::from((multiple - multiple.round()).abs() < 0.05);
-    }
-    (small >= 100 && whole as f64 > 0.97 * small as f64).then_some(one)
 }
 
 /// E(√n − √λ)² of a Poisson number n of mean λ.
@@ -413,9 +405,5 @@ mod tests {
         // The root of a large Poisson number has the variance 1/4; that of a small one is 0 or 1.
         assert!((root_variance(1000.0) - 0.25).abs() < 1e-3 && (root_variance(29.9) - 0.253).abs() < 2e-3);
         assert!((root_variance(1e-4) - 2e-4).abs() < 1e-5);
-        let counts = ndarray::Array3::from_shape_fn((4, 16, 16), |(n, y, x)| ((n + 3 * y + x) % 7) as f32);
-        let unit = count_unit(counts.mapv(|count| (0.25 * count).sqrt()).view());
-        assert!(unit.is_some_and(|one| (one - 0.25).abs() < 1e-6));
-        assert_eq!(count_unit(counts.mapv(|count| (0.3 + 0.37 * count).sqrt()).view()), None);
     }
 }

@@ -1,8 +1,9 @@
 //! Gradient solver for the object, with optional refinement of probe, positions and intensities.
 
+use super::background::Excess;
 use super::on_device::OnDevice;
 use super::variation::variation;
-use super::wave::{ForwardModel, PatternGradient};
+use super::wave::{ForwardModel, PatternGradient, Requested};
 use crate::config::DirectConfig;
 use crate::data::{self, Canvas, Dataset, Reconstruction, Refined};
 use crate::error::{Error, Problem, Result};
@@ -52,6 +53,8 @@ pub(super) struct Evaluation {
     pub probe_gradient: Array3<Complex32>,
     /// Correction to the probe's amplitude scale that fits each pattern best, relative to its current scale.
     pub intensity_scales: Vec<f32>,
+    /// What the background lacks; `None` if it is not refined.
+    pub excess: Option<Excess>,
 }
 
 /// Reconstructs the object on the CPU.
@@ -169,6 +172,8 @@ pub(super) fn solve_epochs<'a>(
 /// updated. With an initial object everything is refined from the first epoch.
 const PROBE_START_EPOCH: usize = 3;
 const POSITION_START_EPOCH: usize = 5;
+/// First epoch that refines the background.
+const BACKGROUND_START_EPOCH: usize = 5;
 
 /// Epochs of a round of refinement of the probe.
 const ROUND: usize = 20;
@@ -185,6 +190,8 @@ pub(super) struct Solver<'a> {
     pub(super) intensity_scales: Vec<f32>,
     /// (N·N) per pattern, see [`ForwardModel::arrange_amplitude`].
     pub(super) amplitudes: Vec<Vec<f32>>,
+    /// (N, N) background of the patterns in normalized units; `None` for none.
+    pub(super) background: Option<Array2<f32>>,
     /// Σ a² over all patterns and valid pixels, in normalized units.
     total_counts: f64,
     /// (modes, N, N), with total power (N/2)².
@@ -260,19 +267,27 @@ impl<'a> Solver<'a> {
         let given_modes = dataset.probe.dim().0.min(probe.dim().0);
         let mut anchor = probe.clone();
         anchor.slice_mut(ndarray::s![given_modes.., .., ..]).fill(Complex32::default());
-        let model = ForwardModel::new(side, dataset.propagation);
+        let mut model = ForwardModel::new(side, dataset.propagation);
+        let background = dataset.background.as_ref().filter(|background| background.dim() == (side, side));
+        let background = background.map(|background| background.mapv(|value| value * normalization.powi(2) as f32));
+        if let Some(background) = &background {
+            model.set_background(background.view());
+        }
         let canvas = Canvas::around(&position_bounds(&dataset.positions, reach), side);
-        let good = dataset.mask.as_ref().map(|mask| mask.view());
+        let good = dataset.good();
         let amplitudes: Vec<Vec<f32>> = dataset
             .diffraction
             .axis_iter(Axis(0))
             .into_par_iter()
-            .map(|pattern| model.arrange_amplitude(pattern, good, normalization as f32))
+            .enumerate()
+            .map(|(at, pattern)| {
+                model.arrange_amplitude(pattern, |pixel| good.is_good(at, pixel), normalization as f32)
+            })
             .collect();
-        let total_counts = match good {
-            None => dataset.len() as f64 * (side as f64 / 2.0).powi(2),
+        let total_counts = match (good.common, good.each) {
+            (None, None) => dataset.len() as f64 * (side as f64 / 2.0).powi(2),
             // Valid pixels only. The arranged amplitudes carry a factor N.
-            Some(_) => amplitudes.iter().map(|pattern| valid_counts(pattern)).sum::<f64>() / (side * side) as f64,
+            _ => amplitudes.iter().map(|pattern| valid_counts(pattern)).sum::<f64>() / (side * side) as f64,
         };
         let object = match start {
             Start::Flat => Array2::from_elem((canvas.height, canvas.width), Complex32::new(1.0, 0.0)),
@@ -287,6 +302,7 @@ impl<'a> Solver<'a> {
             positions: dataset.positions.clone(),
             intensity_scales: vec![1.0; dataset.len()],
             amplitudes,
+            background,
             total_counts,
             previous_probe: probe.clone(),
             anchor,
@@ -397,7 +413,7 @@ impl<'a> Solver<'a> {
         &self,
         chunk: &[usize],
         object: &Array2<Complex32>,
-        with_probe: bool,
+        requested: Requested,
     ) -> Vec<PatternGradient> {
         chunk
             .par_iter()
@@ -412,7 +428,7 @@ impl<'a> Solver<'a> {
                     }
                 };
                 let (.., rest) = self.patch_corner(index);
-                self.model.gradient(&patch, (probe, rest), &self.amplitudes[index], self.config.loss, with_probe)
+                self.model.gradient(&patch, (probe, rest), &self.amplitudes[index], self.config.loss, requested)
             })
             .collect()
     }
@@ -437,7 +453,7 @@ impl<'a> Solver<'a> {
     fn evaluate(
         &self,
         object: &Array2<Complex32>,
-        with_probe: bool,
+        requested: Requested,
         keep_going: &mut dyn FnMut(f64) -> bool,
     ) -> Option<Evaluation> {
         let mut evaluation = Evaluation {
@@ -445,17 +461,21 @@ impl<'a> Solver<'a> {
             object_gradient: Array2::zeros(object.dim()),
             probe_gradient: Array3::zeros(self.probe.dim()),
             intensity_scales: Vec::with_capacity(self.positions.len()),
+            excess: requested.background.then(|| Excess::new(self.side)),
         };
         let all: Vec<usize> = (0..self.positions.len()).collect();
         for (index, chunk) in all.chunks(CHUNK).enumerate() {
             if !keep_going((index * CHUNK) as f64 / all.len() as f64) {
                 return None;
             }
-            let gradients = self.pattern_gradients(chunk, object, with_probe);
+            let gradients = self.pattern_gradients(chunk, object, requested);
             self.accumulate_object_gradient(chunk, &gradients, &mut evaluation.object_gradient);
             evaluation.misfit += gradients.iter().map(|gradient| gradient.misfit).sum::<f64>();
             evaluation.intensity_scales.extend(gradients.iter().map(|gradient| gradient.intensity_scale));
-            if with_probe {
+            if let Some(sums) = &mut evaluation.excess {
+                gradients.iter().for_each(|gradient| self.model.add_excess(&gradient.excess, sums));
+            }
+            if requested.probe {
                 self.accumulate_probe_gradient(chunk, &gradients, &mut evaluation.probe_gradient);
             }
         }
@@ -471,6 +491,7 @@ impl<'a> Solver<'a> {
             self.config.refine_positions && due(POSITION_START_EPOCH),
             self.config.refine_intensity && due(POSITION_START_EPOCH),
         );
+        let with_background = self.config.refine_background && due(BACKGROUND_START_EPOCH);
         let momentum = self.steps_since_restart / (self.steps_since_restart + 3.0);
         let point = extrapolate(&self.object, &self.previous_object, momentum);
         if with_probe {
@@ -479,11 +500,12 @@ impl<'a> Solver<'a> {
         if with_probe || self.illumination_outdated {
             self.update_illumination()?;
         }
+        let requested = Requested { probe: with_probe, background: with_background };
         let evaluation = match &self.device {
-            Some(device) => device.evaluate(self, &point, with_probe, keep_going)?,
-            None => self.evaluate(&point, with_probe, keep_going),
+            Some(device) => device.evaluate(self, &point, requested, keep_going)?,
+            None => self.evaluate(&point, requested, keep_going),
         };
-        let Some(Evaluation { misfit, object_gradient, probe_gradient, intensity_scales }) = evaluation else {
+        let Some(Evaluation { misfit, object_gradient, probe_gradient, intensity_scales, excess }) = evaluation else {
             return Ok(None);
         };
         if misfit > self.last_misfit {
@@ -518,6 +540,9 @@ impl<'a> Solver<'a> {
         }
         if with_intensities {
             self.update_intensity_scales(&intensity_scales);
+        }
+        if let Some(excess) = excess {
+            self.update_background(&excess);
         }
         if with_probe && (self.epoch + 1).is_multiple_of(ROUND) && !self.anchored {
             self.end_round(misfit / self.total_counts);
@@ -572,6 +597,10 @@ impl<'a> Solver<'a> {
             intensities: config
                 .refine_intensity
                 .then(|| self.intensity_scales.iter().map(|&scale| f64::from(scale).powi(2)).collect()),
+            background: self.background.filter(|_| config.refine_background).map(|background| {
+                let back = self.normalization.powi(2).recip() as f32;
+                background.mapv(|value| value * back)
+            }),
         };
         let (object, coverage) = (std::mem::take(&mut self.object), std::mem::take(&mut self.illumination));
         let reconstruction = self.in_dataset_units(object, coverage);

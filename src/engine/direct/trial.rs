@@ -23,42 +23,22 @@ pub(super) fn split(dataset: &Dataset, count: usize, every: usize) -> [Vec<usize
 
 /// Misfit R of an object to the patterns of a dataset, with the dataset's probe and positions.
 pub(super) fn misfit(object: &Reconstruction, dataset: &Dataset) -> Result<f64> {
-    consistency_r(
-        object.object.view(),
-        object.origin_xy,
-        dataset.probe.view(),
-        dataset.diffraction.view(),
-        &dataset.positions,
-        dataset.mask.as_ref().map(|mask| mask.view()),
-        dataset.propagation,
-    )
+    consistency_r(object.object.view(), object.origin_xy, &dataset.measured())
 }
 
 /// Misfit R of each pattern of a dataset, with its probe and positions.
 pub(super) fn misfits(object: &Reconstruction, dataset: &Dataset) -> Result<Vec<f64>> {
-    pattern_residuals(
-        object.object.view(),
-        object.origin_xy,
-        dataset.probe.view(),
-        dataset.diffraction.view(),
-        &dataset.positions,
-        dataset.mask.as_ref().map(|mask| mask.view()),
-        dataset.propagation,
-    )
+    pattern_residuals(object.object.view(), object.origin_xy, &dataset.measured())
 }
 
-/// Misfit R of patterns that were left out of the fit, with the probe of the solution if it was refined.
+/// Misfit R of patterns that were left out of the fit, with the probe and the background of the solution if they were refined.
 pub(super) fn held_out_misfit(solved: &Solution, held_out: &Dataset) -> Result<f64> {
-    match &solved.refined.probe {
-        None => misfit(&solved.reconstruction, held_out),
-        Some(probe) => consistency_r(
-            solved.reconstruction.object.view(),
-            solved.reconstruction.origin_xy,
-            probe.view(),
-            held_out.diffraction.view(),
-            &held_out.positions,
-            held_out.mask.as_ref().map(|mask| mask.view()),
-            held_out.propagation,
-        ),
+    let mut measured = held_out.measured();
+    if let Some(probe) = &solved.refined.probe {
+        measured.probe = probe.view();
     }
+    if let Some(background) = &solved.refined.background {
+        measured.background = Some(background.view());
+    }
+    consistency_r(solved.reconstruction.object.view(), solved.reconstruction.origin_xy, &measured)
 }

@@ -6,6 +6,7 @@
 //! A fraction of a pixel by which the object is moved is applied to the probe instead. In a far field the whole exit wave may
 //! move; in a near field, where the shadow moves with it, the wave is moved back on its way to the detector.
 
+use super::background::{Excess, FAINT};
 use crate::config::DirectLoss;
 use crate::fourier::{Fft2, Propagation, Propagator, Scratch};
 use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
@@ -22,11 +23,13 @@ pub(super) struct ForwardModel {
     side: usize,
     /// Frequencies of the transform in cycles per pixel, for sub-pixel shifts.
     frequencies: Vec<f32>,
+    /// (N·N) background in the layout of the detector field; empty without.
+    background: Vec<f32>,
 }
 
 /// Misfit and gradients of one pattern.
 pub(super) struct PatternGradient {
-    /// Σ (|F| − a)², or the Poisson deviance.
+    /// Σ (√i − a)², or the Poisson deviance.
     pub misfit: f64,
     /// (N·N) gradient with respect to the conjugate object patch.
     pub object: Vec<Complex32>,
@@ -34,6 +37,15 @@ pub(super) struct PatternGradient {
     pub probe: Vec<Complex32>,
     /// Amplitude scale of the probe that fits this pattern best, relative to its current scale.
     pub intensity_scale: f32,
+    /// (N·N) terms of [`Excess`] in the layout of the detector field; empty if not requested.
+    pub excess: Vec<[f32; 2]>,
+}
+
+/// What [`ForwardModel::gradient`] computes besides the gradient of the object.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Requested {
+    pub probe: bool,
+    pub background: bool,
 }
 
 /// Gauss–Newton normal equations of one pattern for the shift `(dy, dx)` of its probe: `yy·dy + xy·dx = y`,
@@ -52,23 +64,50 @@ impl ForwardModel {
         let half = (side / 2) as i64;
         let frequencies =
             (0..side as i64).map(|k| (if k < half { k } else { k - side as i64 }) as f32 / side as f32).collect();
-        Self { fft: Fft2::new(side, side), propagator: Propagator::new(side, propagation), side, frequencies }
+        let propagator = Propagator::new(side, propagation);
+        Self { fft: Fft2::new(side, side), propagator, side, frequencies, background: Vec::new() }
+    }
+
+    /// Sets the background, (N, N) in units of the normalized counts.
+    pub(super) fn set_background(&mut self, background: ArrayView2<'_, f32>) {
+        let pixels = self.side * self.side;
+        self.background.resize(pixels, 0.0);
+        for ((row, column), value) in background.indexed_iter() {
+            // As for the amplitudes, see `arrange_amplitude`.
+            self.background[self.propagator.index_of(row, column)] = value * pixels as f32;
+        }
+    }
+
+    /// Intensity of pixels without light of the object: background and floor.
+    fn unlit(&self) -> Vec<f32> {
+        match &self.background[..] {
+            [] => vec![INTENSITY_FLOOR; self.side * self.side],
+            background => background.iter().map(|value| value + INTENSITY_FLOOR).collect(),
+        }
+    }
+
+    /// Adds the terms of single patterns to the sums over all patterns.
+    pub(super) fn add_excess(&self, terms: &[[f32; 2]], sums: &mut Excess) {
+        for ((row, column), excess) in sums.excess.indexed_iter_mut() {
+            let [one, weight] = terms[self.propagator.index_of(row, column)];
+            *excess += one;
+            sums.weight[[row, column]] += weight;
+        }
     }
 
     /// (N·N) amplitude in the layout of the detector field, from a measured (N, N) one, times
-    /// `factor · N`; −1 where `good` is false.
+    /// `factor · N`; −1 where `is_good` is false.
     pub(super) fn arrange_amplitude(
         &self,
         pattern: ArrayView2<'_, f32>,
-        good: Option<ArrayView2<'_, bool>>,
+        is_good: impl Fn((usize, usize)) -> bool,
         factor: f32,
     ) -> Vec<f32> {
         let mut arranged = vec![0.0; self.side * self.side];
         for ((row, column), &amplitude) in pattern.indexed_iter() {
-            let is_bad = good.is_some_and(|good| good.get((row, column)) == Some(&false));
             // Fields on the detector are N times those of an orthonormal propagation; the amplitudes are scaled alike.
             arranged[self.propagator.index_of(row, column)] =
-                if is_bad { -1.0 } else { amplitude * factor * self.side as f32 };
+                if is_good((row, column)) { amplitude * factor * self.side as f32 } else { -1.0 };
         }
         arranged
     }
@@ -155,7 +194,7 @@ impl ForwardModel {
             }
             spectrum
         };
-        let (mut intensity, mut by_y, mut by_x) = (vec![INTENSITY_FLOOR; pixels], vec![0.0; pixels], vec![0.0; pixels]);
+        let (mut intensity, mut by_y, mut by_x) = (self.unlit(), vec![0.0; pixels], vec![0.0; pixels]);
         for mode in 0..probe.len_of(Axis(0)) {
             let field = illuminated(probe.index_axis(Axis(0), mode));
             let (mut y, mut x) =
@@ -205,7 +244,7 @@ impl ForwardModel {
         let offset = |at: usize, rest: f32| at as f32 - (n / 2) as f32 - rest;
         let (mut wave, mut scratch) = (vec![Complex32::default(); pixels], Scratch::default());
         let (mut field, mut change) = (wave.clone(), wave.clone());
-        let (mut intensity, mut changes) = (vec![INTENSITY_FLOOR; pixels], vec![[0.0f32; 4]; pixels]);
+        let (mut intensity, mut changes) = (self.unlit(), vec![[0.0f32; 4]; pixels]);
         for mode in probe.axis_iter(Axis(0)) {
             wave.iter_mut().zip(patch).zip(mode).for_each(|((wave, patch), probe)| *wave = patch * probe);
             self.propagator.forward_by(transfer.as_deref(), &mut wave, &mut field, &mut scratch);
@@ -267,7 +306,7 @@ impl ForwardModel {
         (probe, shift): (ArrayView3<'_, Complex32>, [f32; 2]),
         amplitude: &[f32],
         loss: DirectLoss,
-        with_probe: bool,
+        requested: Requested,
     ) -> PatternGradient {
         let pixels = self.side * self.side;
         let modes = probe.len_of(Axis(0));
@@ -285,29 +324,37 @@ impl ForwardModel {
         for field in fields.chunks_exact(pixels).skip(1) {
             intensity.iter_mut().zip(field).for_each(|(sum, value)| *sum += value.norm_sqr());
         }
-        // Residual factor of each pixel: 1 − a/|F|, or 1 − a²/|F|² for Poisson counts.
+        let mut excess = vec![[0.0; 2]; if requested.background { pixels } else { 0 }];
+        // Residual factor of each pixel: 1 − a/√i, or 1 − a²/i for Poisson counts; i is |F|² and the background.
         let mut misfit = 0.0f64;
         let (mut measured, mut predicted) = (0.0f64, 0.0f64);
-        for (factor, &a) in intensity.iter_mut().zip(amplitude) {
-            let i = *factor + INTENSITY_FLOOR;
+        for (at, (factor, &a)) in intensity.iter_mut().zip(amplitude).enumerate() {
+            let background = self.background.get(at).copied().unwrap_or(0.0);
+            let i = *factor + background + INTENSITY_FLOOR;
             if a < 0.0 {
                 *factor = 0.0;
                 continue;
             }
+            if let Some(terms) = excess.get_mut(at) {
+                let weight = 1.0 / (i + FAINT * pixels as f32 / 4.0);
+                *terms = [(a * a - i) * weight, weight * pixels as f32];
+            }
+            // The scale of the probe changes this share of the intensity.
+            let lit = f64::from((i - background) / i);
             match loss {
                 DirectLoss::Amplitude => {
                     let modulus = i.sqrt();
                     misfit += f64::from(modulus - a).powi(2);
-                    measured += f64::from(a * modulus);
-                    predicted += f64::from(i);
+                    measured += lit * (f64::from(a * modulus) - (1.0 - lit) * f64::from(i));
+                    predicted += lit * lit * f64::from(i);
                     *factor = 1.0 - a / modulus;
                 }
                 DirectLoss::Poisson => {
                     let k = a * a;
                     let entropy = if k > 0.0 { k * (k / i).ln() } else { 0.0 };
                     misfit += f64::from(i - k + entropy);
-                    measured += f64::from(k);
-                    predicted += f64::from(i);
+                    measured += lit * f64::from(k);
+                    predicted += lit * f64::from(i);
                     // Where the prediction is far too dark, the step of the quadratic majorant must not be exceeded.
                     *factor = (1.0 - k / i).max(-1.0);
                 }
@@ -315,14 +362,14 @@ impl ForwardModel {
         }
         let scale = 1.0 / pixels as f32;
         let mut object = vec![Complex32::default(); pixels];
-        let mut probe_gradient = vec![Complex32::default(); if with_probe { modes * pixels } else { 0 }];
+        let mut probe_gradient = vec![Complex32::default(); if requested.probe { modes * pixels } else { 0 }];
         for (m, (mode, field)) in probe.axis_iter(Axis(0)).zip(fields.chunks_exact_mut(pixels)).enumerate() {
             field.iter_mut().zip(&intensity).for_each(|(value, factor)| *value *= factor * scale);
             self.propagator.inverse_by(transfer.as_deref(), field, &mut exit_wave, &mut scratch);
             for ((sum, wave), probe) in object.iter_mut().zip(&exit_wave).zip(mode) {
                 *sum += probe.conj() * wave;
             }
-            if with_probe {
+            if requested.probe {
                 let target = &mut probe_gradient[m * pixels..(m + 1) * pixels];
                 for ((to, wave), patch) in target.iter_mut().zip(&exit_wave).zip(patch) {
                     *to = patch.conj() * wave;
@@ -331,6 +378,6 @@ impl ForwardModel {
         }
         let ratio = (measured / predicted.max(f64::MIN_POSITIVE)) as f32;
         let intensity_scale = if loss == DirectLoss::Poisson { ratio.sqrt() } else { ratio };
-        PatternGradient { misfit: misfit / pixels as f64, object, probe: probe_gradient, intensity_scale }
+        PatternGradient { misfit: misfit / pixels as f64, object, probe: probe_gradient, intensity_scale, excess }
     }
 }

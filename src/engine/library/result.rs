@@ -121,16 +121,7 @@ pub(super) fn read(folder: &Path) -> Result<ResultData> {
         let corner = origin.map(|at| at.round() as i64);
         let unknown = Complex32::new(f32::NAN, f32::NAN);
         data.truth = dataset.object.as_ref().map(|truth| data::crop_to_frame(truth, corner, object.dim(), unknown));
-        data.residuals = metrics::pattern_residuals(
-            object,
-            origin,
-            dataset.probe.view(),
-            dataset.diffraction.view(),
-            &dataset.positions,
-            dataset.mask.as_ref().map(|mask| mask.view()),
-            dataset.propagation,
-        )
-        .unwrap_or_default();
+        data.residuals = metrics::pattern_residuals(object, origin, &dataset.measured()).unwrap_or_default();
         data.positions = dataset.positions;
     }
     Ok(data)

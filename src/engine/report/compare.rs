@@ -280,15 +280,7 @@ fn measure_consistency(one: &mut ReconstructionMetrics, dataset: &Dataset) {
         refined.apply(refined_dataset.to_mut());
     }
     let dataset = refined_dataset.as_ref();
-    let found = metrics::consistency_r(
-        one.reconstruction.object.view(),
-        one.origin_xy,
-        dataset.probe.view(),
-        dataset.diffraction.view(),
-        &dataset.positions,
-        dataset.mask.as_ref().map(|mask| mask.view()),
-        dataset.propagation,
-    );
+    let found = metrics::consistency_r(one.reconstruction.object.view(), one.origin_xy, &dataset.measured());
     match found {
         Ok(r) => one.consistency_r = Some(r),
         Err(error) => one.notes.push(format!("The misfit could not be computed. {error}")),

@@ -1,8 +1,9 @@
 //! Groups of patterns on the device.
 //!
-//! The normalized patterns are uploaded once; a step sends only indices and positions.
+//! The normalized patterns are uploaded once; a step sends only indices and positions. If pixels are masked in single patterns, the
+//! amplitudes of all masked pixels are stored with a negative sign, so that the masks need no memory.
 
-use crate::data::{GroupCoordinates, Groups};
+use crate::data::{GoodPixels, GroupCoordinates, Groups};
 use crate::physics::ComplexTensor;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use ndarray::ArrayView3;
@@ -15,6 +16,8 @@ const PIECE_BYTES: usize = 64 << 20;
 pub struct Batch {
     /// (b, c, N, N) normalized amplitude.
     pub amplitude: Tensor<4>,
+    /// (b·c, N, N) weight of each pixel in the loss, with mean 1, if pixels are masked in single patterns: 0 where masked.
+    pub pixel_weight: Option<Tensor<3>>,
     /// (b·c, 2) positions relative to the center of the group, `-(c_k - c̄)`, `(x, y)` (A§2.4).
     pub in_group: Tensor<2>,
     /// (b·c, 2) positions relative to the center of the batch, with the same sign.
@@ -47,13 +50,24 @@ struct ImageStack {
 impl ImageStack {
     /// Uploads `value` of each pixel of `images`, (n, N, N).
     fn new<T>(images: ArrayView3<T>, value: impl Fn(&T) -> f32, device: &Device) -> Self {
+        Self::with_pixels(images, |_, pixel| value(pixel), device)
+    }
+
+    /// As [`Self::new`]; `value` also receives the image, row and column of the pixel.
+    fn with_pixels<T>(
+        images: ArrayView3<T>,
+        value: impl Fn((usize, usize, usize), &T) -> f32,
+        device: &Device,
+    ) -> Self {
         let (n, side, _) = images.dim();
         let images_per_piece = (PIECE_BYTES / (4 * side * side)).max(1);
         let pieces = (0..n)
             .step_by(images_per_piece)
             .map(|start| {
                 let end = (start + images_per_piece).min(n);
-                let values: Vec<f32> = images.slice(ndarray::s![start..end, .., ..]).iter().map(&value).collect();
+                let part = images.slice(ndarray::s![start..end, .., ..]);
+                let values = part.indexed_iter().map(|((n, y, x), pixel)| value((start + n, y, x), pixel));
+                let values: Vec<f32> = values.collect();
                 Tensor::from_data(TensorData::new(values, [end - start, side, side]), device)
             })
             .collect();
@@ -95,6 +109,8 @@ impl ImageStack {
 /// All patterns of a dataset, resident on a device, and their groups.
 pub struct ResidentPatterns {
     amplitude: ImageStack,
+    /// True if the amplitudes of masked pixels are negative.
+    marks_masked: bool,
     groups: Groups,
     coordinates: GroupCoordinates,
     /// Patches of the teacher's object: real and imaginary parts.
@@ -107,19 +123,23 @@ impl ResidentPatterns {
     /// Uploads `diffraction`, (n, N, N) amplitude, multiplied by `normalization`.
     pub fn new(
         diffraction: ArrayView3<f32>,
+        good: GoodPixels<'_>,
         normalization: f64,
         groups: Groups,
         coordinates: GroupCoordinates,
         device: &Device,
     ) -> Self {
         let factor = normalization as f32;
-        Self {
-            amplitude: ImageStack::new(diffraction, |v| v * factor, device),
-            groups,
-            coordinates,
-            teacher: None,
-            labels: None,
-        }
+        let marks_masked = good.each.is_some();
+        let amplitude = if marks_masked {
+            let value = |(n, y, x): (usize, usize, usize), v: &f32| {
+                if good.is_good(n, (y, x)) { v * factor } else { -(v * factor).max(f32::MIN_POSITIVE) }
+            };
+            ImageStack::with_pixels(diffraction, value, device)
+        } else {
+            ImageStack::new(diffraction, |v| v * factor, device)
+        };
+        Self { amplitude, marks_masked, groups, coordinates, teacher: None, labels: None }
     }
 
     /// Sets the teacher: (n, N, N) patches of its object, in the network's units.
@@ -190,9 +210,18 @@ impl ResidentPatterns {
                 }
             }
         }
+        let mut amplitude = self.amplitude.gather(&patterns);
+        let mut pixel_weight = None;
+        if self.marks_masked {
+            let good = amplitude.clone().greater_equal_elem(0.0).float();
+            let mean = good.clone().mean().clamp_min(f32::MIN_POSITIVE).reshape([1, 1, 1]);
+            pixel_weight = Some(good / mean);
+            amplitude = amplitude.abs();
+        }
         let upload = |values| Tensor::from_data(TensorData::new(values, [b * c, 2]), &self.amplitude.device);
         Batch {
-            amplitude: self.amplitude.gather(&patterns).reshape([b, c, side, side]),
+            amplitude: amplitude.reshape([b, c, side, side]),
+            pixel_weight,
             in_group: upload(in_group),
             in_batch: upload(in_batch),
             teacher: self

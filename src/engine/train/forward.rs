@@ -8,7 +8,7 @@ use crate::config::{Config, MergeWeighting, ModelType, TrainingConfig};
 use crate::data::Dataset;
 use crate::model::{Network, Outputs, Scaling};
 use crate::physics::{self, ComplexTensor, Diffraction, Merge};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::Array2;
 
 /// Fractions of the training at which the weight of the merged neighborhood starts to rise and reaches its full value.
@@ -74,8 +74,10 @@ pub(super) struct ForwardModel {
     objective: Objective,
     /// True if the network learns from the reference object only.
     supervised: bool,
-    /// (1, N, N) weight of each detector pixel, if some are masked.
+    /// (1, N, N) weight of each detector pixel, if some are masked in all patterns.
     pixel_weight: Option<Tensor<3>>,
+    /// (1, N, N) background of the patterns in normalized units, if there is one.
+    background: Option<Tensor<3>>,
     /// (1,) logarithm of the factor of all predicted amplitudes, if it is trained.
     log_scale: Option<Tensor<1>>,
 }
@@ -103,6 +105,11 @@ impl ForwardModel {
             objective: Objective::new(config, scaling, dataset.patch_size()),
             supervised: config.model.model_type == ModelType::Supervised,
             pixel_weight: dataset.mask.as_ref().and_then(|good| physics::pixel_weight(good.view(), device)),
+            background: dataset.background.as_ref().map(|background| {
+                let values = background.iter().map(|value| value * scaling.normalization.powi(2) as f32).collect();
+                let (height, width) = background.dim();
+                Tensor::from_data(TensorData::new::<f32, _>(values, [1, height, width]), device)
+            }),
             log_scale: None,
         }
     }
@@ -143,14 +150,15 @@ impl ForwardModel {
     fn data_loss(&self, patches: ComplexTensor<3>, batch: Batch, weights: LossWeights) -> Tensor<1> {
         let overlap_weight = weights.overlap;
         let [b, c, n, _] = batch.amplitude.dims();
-        let amplitude = batch.amplitude.reshape([b * c, n, n]);
+        let measured =
+            (batch.amplitude.reshape([b * c, n, n]), batch.pixel_weight.or_else(|| self.pixel_weight.clone()));
         let individual = |patches: ComplexTensor<3>| {
             if !self.merges_groups {
-                return self.misfit(patches, amplitude.clone(), c, weights);
+                return self.misfit(patches, measured.clone(), c, weights);
             }
             let canvas = self.merge.merge(patches, batch.in_group.clone(), c, self.group_canvas);
             let extracted = self.merge.extract(canvas, batch.in_group.clone(), c);
-            self.misfit(extracted, amplitude.clone(), c, weights)
+            self.misfit(extracted, measured.clone(), c, weights)
         };
         if overlap_weight <= 0.0 {
             return individual(patches);
@@ -159,17 +167,18 @@ impl ForwardModel {
         let side = physics::canvas_side(n, batch.reach).next_multiple_of(16);
         let canvas = self.merge.merge_in_phase(patches.clone(), batch.in_batch.clone(), c, side);
         let extracted = self.merge.extract(canvas, batch.in_batch.clone(), b * c);
-        let merged = self.misfit(extracted, amplitude.clone(), c, weights);
+        let merged = self.misfit(extracted, measured.clone(), c, weights);
         if overlap_weight >= 1.0 {
             return merged;
         }
         individual(patches) * (1.0 - overlap_weight) + merged * overlap_weight
     }
 
+    /// Loss of patches against measured amplitudes (b·c, N, N) with the weight of each pixel.
     fn misfit(
         &self,
         patches: ComplexTensor<3>,
-        amplitude: Tensor<3>,
+        (amplitude, pixel_weight): (Tensor<3>, Option<Tensor<3>>),
         channels: usize,
         weights: LossWeights,
     ) -> Tensor<1> {
@@ -177,7 +186,10 @@ impl ForwardModel {
         if let Some(log_scale) = &self.log_scale {
             intensity = intensity * (log_scale.clone() * 2.0).exp().reshape([1, 1, 1]);
         }
-        self.objective.misfit(intensity, amplitude, self.pixel_weight.clone(), channels, weights.physics)
+        if let Some(background) = &self.background {
+            intensity = intensity + background.clone();
+        }
+        self.objective.misfit(intensity, amplitude, pixel_weight, channels, weights.physics)
     }
 }
 

@@ -50,8 +50,14 @@ pub(super) fn prepare(
     let groups = data::group(&dataset.positions, config.model.gridsize, &config.data, seed)?;
     let coordinates: GroupCoordinates = data::group_coordinates(&dataset.positions, &groups);
     let largest = coordinates.relative.iter().fold(0.0f64, |a, v| a.max(v.abs()));
-    let mut patterns =
-        ResidentPatterns::new(dataset.diffraction.view(), scaling.normalization, groups, coordinates, device);
+    let mut patterns = ResidentPatterns::new(
+        dataset.diffraction.view(),
+        dataset.good(),
+        scaling.normalization,
+        groups,
+        coordinates,
+        device,
+    );
     if config.model.model_type == ModelType::Supervised || Objective::needs_labels(config) {
         let factor = (scaling.normalization / scaling.probe_factor) as f32;
         patterns.set_labels(data::truth(dataset, &config.data)?.patches.view(), factor);

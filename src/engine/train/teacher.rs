@@ -38,8 +38,13 @@ pub(super) fn teacher(
         !stopped && (misfit.is_none() || began.elapsed().as_secs_f64() < limit)
     };
     // The network's forward model uses the probe and the positions of the dataset, so its teacher must not refine them.
-    let settings =
-        DirectConfig { refine_probe: false, refine_positions: false, refine_intensity: false, ..config.direct.clone() };
+    let settings = DirectConfig {
+        refine_probe: false,
+        refine_positions: false,
+        refine_intensity: false,
+        refine_background: false,
+        ..config.direct.clone()
+    };
     let solved = direct::solve(dataset, &settings, &direct::Start::Flat, &mut proceed)?;
     if stopped {
         return Ok(None);

@@ -220,6 +220,8 @@ pub enum Stage {
     ProbeSearch,
     /// Correcting a distortion of the whole scan.
     ScanCorrection,
+    /// Trying whether the patterns have a background.
+    BackgroundTrial,
     /// Training the network, or solving directly.
     Training,
     /// Making the trials of a diagnosis.
@@ -241,6 +243,7 @@ impl Stage {
             Self::Loading => "Loading",
             Self::ProbeSearch => "Searching the probe",
             Self::ScanCorrection => "Correcting the scan positions",
+            Self::BackgroundTrial => "Trying a background",
             Self::Training => "Training",
             Self::Diagnosing => "Diagnosing",
             Self::Reconstructing => "Reconstructing",

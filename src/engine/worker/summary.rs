@@ -163,6 +163,8 @@ pub struct Summary {
     pub position_shift_max_px: Option<f64>,
     /// RMS deviation of the refined intensity scales from 1.
     pub intensity_spread: Option<f64>,
+    /// Share of the refined background in the counts of the patterns.
+    pub background_share: Option<f64>,
     /// How far the result can be trusted.
     pub reliability: Option<Reliability>,
     /// Trials of a diagnosis, and the settings that help.

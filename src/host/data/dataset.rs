@@ -12,6 +12,7 @@ use crate::config::{DataConfig, RandomGenerator};
 use crate::error::{Error, Problem, Result};
 use crate::formats::images::ImageStack;
 use crate::fourier::Propagation;
+use crate::metrics::{GoodPixels, Measured, PatternMasks};
 use ndarray::{Array2, Array3, Axis};
 use num_complex::Complex32;
 use sha2::{Digest, Sha256};
@@ -40,6 +41,11 @@ pub struct Dataset {
     /// (N, N) good pixels of the detector: true is good. In [`Self::diffraction`] the others hold an estimate, the mean of the
     /// surrounding good pixels, which must not enter any loss or misfit.
     pub mask: Option<Array2<bool>>,
+    /// Bad pixels of single patterns, which hold such an estimate as well; `None` if there are none.
+    pub pattern_masks: Option<PatternMasks>,
+    /// (N, N) known intensity that every pattern contains besides the diffraction of the object, in the units of the squared
+    /// amplitude; it is part of the patterns, and the forward model adds it.
+    pub background: Option<Array2<f32>>,
     /// Side of an object pixel, m, if known.
     pub pixel_size_m: Option<f64>,
     /// Propagation from the sample to the detector.
@@ -65,6 +71,8 @@ impl Dataset {
             object: None,
             nphotons: None,
             mask: None,
+            pattern_masks: None,
+            background: None,
             pixel_size_m: None,
             propagation: Propagation::FarField,
             rows: Vec::new(),
@@ -146,6 +154,8 @@ impl Dataset {
             object: content.object,
             nphotons: content.nphotons,
             mask: content.mask,
+            pattern_masks: content.pattern_masks,
+            background: content.background,
             pixel_size_m: content.pixel_size_m,
             propagation: content.propagation,
             rows: content.rows,
@@ -188,6 +198,23 @@ impl Dataset {
         self.diffraction.len_of(Axis(2))
     }
 
+    /// Pixels that enter a loss or misfit.
+    pub fn good(&self) -> GoodPixels<'_> {
+        GoodPixels { common: self.mask.as_ref(), each: self.pattern_masks.as_ref() }
+    }
+
+    /// The patterns as a misfit needs them.
+    pub fn measured(&self) -> Measured<'_> {
+        Measured {
+            diffraction: self.diffraction.view(),
+            positions: &self.positions,
+            probe: self.probe.view(),
+            good: self.good(),
+            background: self.background.as_ref().map(|background| background.view()),
+            propagation: self.propagation,
+        }
+    }
+
     /// Selects the patterns with these indices, in this order; everything else is kept. Indices out of range are skipped.
     #[must_use]
     pub fn subset(&self, indices: &[usize]) -> Self {
@@ -203,6 +230,8 @@ impl Dataset {
             object: self.object.clone(),
             nphotons: self.nphotons,
             mask: self.mask.clone(),
+            pattern_masks: self.pattern_masks.as_ref().and_then(|masks| masks.selected(&indices)),
+            background: self.background.clone(),
             pixel_size_m: self.pixel_size_m,
             propagation: self.propagation,
             rows: indices.iter().filter_map(|&index| self.rows.get(index).copied()).collect(),

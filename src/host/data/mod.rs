@@ -35,10 +35,11 @@ mod tests;
 mod truth;
 
 pub use crate::formats::npz::{Member, NpyArray, NpzArchive, NpzWriter, Storage, npy_bytes, write_npz};
+pub use crate::metrics::{GoodPixels, PatternMasks};
 pub use canvas::{Canvas, crop_to_frame, extract_patch};
 pub use dataset::{Dataset, fingerprint};
 pub use modes::{orthogonalize, with_modes};
-pub use normalize::{mean_counts, normalization_factor};
+pub use normalize::{count_unit, mean_counts, normalization_factor};
 pub use prepare::{metadata_of, record};
 pub use probe_mask::probe_mask;
 pub use reading::exclusion::{extended as excluding, outliers as outlying_totals, without as including};

@@ -37,6 +37,18 @@ pub fn mean_counts(diffraction: ArrayView3<'_, f32>) -> Result<f64> {
         .into())
 }
 
+/// Intensity of one count in some amplitudes: the smallest value, if the other small ones are whole multiples of it.
+pub fn count_unit(amplitudes: impl Iterator<Item = f32> + Clone) -> Option<f64> {
+    let intensities = amplitudes.map(|value| f64::from(value).powi(2)).filter(|value| *value > 0.0);
+    let one = intensities.clone().fold(f64::INFINITY, f64::min);
+    let (mut small, mut whole) = (0usize, 0usize);
+    for multiple in intensities.map(|value| value / one).filter(|multiple| *multiple < 20.5) {
+        small += 1;
+        whole += usize::from((multiple - multiple.round()).abs() < 0.05);
+    }
+    (small >= 100 && whole as f64 > 0.97 * small as f64).then_some(one)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,5 +108,13 @@ mod tests {
         assert!(normalization_factor(Array3::zeros((3, 8, 8)).view()).is_err());
         assert!(normalization_factor(Array3::zeros((0, 8, 8)).view()).is_err());
         assert!(normalization_factor(Array3::from_elem((1, 8, 8), f32::NAN).view()).is_err());
+    }
+
+    #[test]
+    fn the_unit_of_counts_is_found_if_there_is_one() {
+        let counts = Array3::from_shape_fn((4, 16, 16), |(n, y, x)| ((n + 3 * y + x) % 7) as f32);
+        let unit = count_unit(counts.iter().map(|count: &f32| (0.25 * count).sqrt()));
+        assert!(unit.is_some_and(|one| (one - 0.25).abs() < 1e-6));
+        assert_eq!(count_unit(counts.iter().map(|count| (0.3 + 0.37 * count).sqrt())), None);
     }
 }

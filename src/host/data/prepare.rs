@@ -4,6 +4,7 @@ use super::dataset::Dataset;
 use super::sampling::random::{choose, generator};
 use crate::error::{Problem, Result};
 use crate::formats::npz::{NpyArray, NpzArchive, write_npz};
+use crate::metrics::PatternMasks;
 use ndarray::{Array1, Array3, Axis, arr0, concatenate};
 use num_complex::Complex32;
 use serde_json::{Value, json};
@@ -43,7 +44,7 @@ impl Dataset {
         self.subset(&choose(&mut generator(seed, 3), self.len(), self.len()))
     }
 
-    /// Swaps x and y: transposes patterns, probe, object and mask, and swaps the positions. The physics is unchanged.
+    /// Swaps x and y: transposes patterns, probe, object, masks and background, and swaps the positions. The physics is unchanged.
     #[must_use]
     pub fn transposed(&self) -> Self {
         let transposed = |array: &Array3<f32>| array.view().permuted_axes([0, 2, 1]).as_standard_layout().into_owned();
@@ -53,6 +54,8 @@ impl Dataset {
             probe: self.probe.view().permuted_axes([0, 2, 1]).as_standard_layout().into_owned(),
             object: self.object.as_ref().map(|object| object.t().as_standard_layout().into_owned()),
             mask: self.mask.as_ref().map(|mask| mask.t().as_standard_layout().into_owned()),
+            pattern_masks: self.pattern_masks.as_ref().map(PatternMasks::transposed),
+            background: self.background.as_ref().map(|background| background.t().as_standard_layout().into_owned()),
             ..self.clone()
         }
     }
@@ -84,8 +87,12 @@ impl Dataset {
             }
             (one, other) => one.clone().or_else(|| other.clone()),
         };
+        let masks_of =
+            |one: &Self| one.pattern_masks.clone().unwrap_or_else(|| PatternMasks::new(one.len(), one.patch_size()));
+        let has_masks = self.pattern_masks.is_some() || other.pattern_masks.is_some();
+        let pattern_masks = has_masks.then(|| masks_of(self).followed_by(&masks_of(other)));
         let positions = [self.positions.as_slice(), other.positions.as_slice()].concat();
-        Ok(Self { diffraction, positions, mask, ..self.clone() })
+        Ok(Self { diffraction, positions, mask, pattern_masks, ..self.clone() })
     }
 
     /// Checks that probe and pixel size are those of another dataset.
@@ -106,6 +113,12 @@ impl Dataset {
                 "The propagation to the detector differs: near field and far field, or different Fresnel numbers"
                     .into(),
                 "Merge scans that were measured at the same distances",
+            );
+        }
+        if self.background != other.background {
+            return incompatible(
+                "The backgrounds of the two datasets differ".into(),
+                "Keep the scans apart, and train on both with --also",
             );
         }
         if self.probe_is_estimated || other.probe_is_estimated {
@@ -129,7 +142,8 @@ impl Dataset {
     }
 
     /// Writes the dataset atomically under the keys of A§1.1 (amplitude as f32, (n, h, w)) with these metadata, masked pixels as
-    /// `bad_pixels` (1 = bad), `pixel_size_m` if known, and `fresnel_number` in a near field.
+    /// `bad_pixels` (1 = bad; (n, N, N) if pixels are masked in single patterns), a known `background` (N, N) in counts,
+    /// `pixel_size_m` if known, and `fresnel_number` in a near field.
     ///
     /// # Errors
     /// [`crate::error::Error::Failed`] if the file cannot be written.
@@ -140,7 +154,11 @@ impl Dataset {
         let diffraction = self.diffraction.as_standard_layout();
         let single = self.probe.len_of(Axis(0)) == 1;
         let probe = if single { self.probe.index_axis(Axis(0), 0).into_dyn() } else { self.probe.view().into_dyn() };
-        let bad = self.mask.as_ref().map(|mask| mask.mapv(|good| u16::from(!good)));
+        let bad = match (&self.mask, &self.pattern_masks) {
+            (Some(mask), None) => Some(mask.mapv(|good| u16::from(!good)).into_dyn()),
+            (_, Some(_)) => Some(self.good().bad(self.len(), self.patch_size()).into_dyn()),
+            (None, None) => None,
+        };
         let pixel_size = self.pixel_size_m.map(arr0);
         let fresnel_number = self.propagation.fresnel_number().map(arr0);
         let text = metadata.to_string();
@@ -162,7 +180,10 @@ impl Dataset {
             arrays.push(("fresnel_number", NpyArray::F64(number.view().into_dyn())));
         }
         if let Some(bad) = &bad {
-            arrays.push(("bad_pixels", NpyArray::U16(bad.view().into_dyn())));
+            arrays.push(("bad_pixels", NpyArray::U16(bad.view())));
+        }
+        if let Some(background) = &self.background {
+            arrays.push(("background", NpyArray::F32(background.view().into_dyn())));
         }
         arrays.push(("_metadata", NpyArray::Text(&text)));
         write_npz(path, &arrays)

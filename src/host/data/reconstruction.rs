@@ -69,6 +69,8 @@ impl Reconstruction {
         arrays.extend(refined.probe.as_ref().map(|probe| ("probe", NpyArray::C32(probe.view().into_dyn()))));
         arrays.extend(positions.as_ref().map(|list| ("positions_xy", NpyArray::F64(list.view().into_dyn()))));
         arrays.extend(intensities.as_ref().map(|list| ("intensities", NpyArray::F64(list.view().into_dyn()))));
+        let background = refined.background.as_ref();
+        arrays.extend(background.map(|image| ("background", NpyArray::F32(image.view().into_dyn()))));
         encode(&arrays)
     }
 

@@ -1,9 +1,10 @@
 //! Experimental parameters refined along with the object.
 
 use super::dataset::Dataset;
+use super::normalize::mean_counts;
 use crate::error::{Problem, Result};
 use crate::formats::npz::NpzArchive;
-use ndarray::{Array1, Array2, Array3, Axis, Ix3};
+use ndarray::{Array1, Array2, Array3, Axis, Ix2, Ix3};
 use num_complex::Complex32;
 use std::path::Path;
 
@@ -16,6 +17,8 @@ pub struct Refined {
     pub positions: Option<Vec<[f64; 2]>>,
     /// Counts of each pattern relative to those predicted from object and probe; 1 on average.
     pub intensities: Option<Vec<f64>>,
+    /// (N, N) intensity that every pattern contains besides the diffraction of the object, in the dataset's units.
+    pub background: Option<Array2<f32>>,
 }
 
 /// Difference between refined parameters and the dataset.
@@ -27,12 +30,14 @@ pub struct Change {
     pub shift_px: Option<(f64, f64)>,
     /// Root mean square deviation of the intensities from 1.
     pub intensity: Option<f64>,
+    /// Share of the refined background in the counts of the patterns.
+    pub background: Option<f64>,
 }
 
 impl Refined {
     /// True if nothing was refined.
     pub fn is_empty(&self) -> bool {
-        self.probe.is_none() && self.positions.is_none() && self.intensities.is_none()
+        self.probe.is_none() && self.positions.is_none() && self.intensities.is_none() && self.background.is_none()
     }
 
     /// Positions (n, 2) and intensities (n,) as arrays for a file.
@@ -69,10 +74,18 @@ impl Refined {
         if archive.member("intensities").is_some() {
             refined.intensities = Some(archive.read_f64("intensities")?.iter().copied().collect());
         }
+        if archive.member("background").is_some() {
+            let background = archive.read_f32("background")?;
+            let shape = background.shape().to_vec();
+            let background = background.into_dimensionality::<Ix2>();
+            refined.background =
+                Some(background.map_err(|_| wrong("background", &shape, "a background of shape (N, N)"))?);
+        }
         Ok(refined)
     }
 
-    /// Applies the parameters to the dataset: replaces probe and positions, and normalizes each pattern to constant beam intensity.
+    /// Applies the parameters to the dataset: replaces probe, positions and background, and normalizes each pattern to constant
+    /// beam intensity; a background does not change with the beam.
     /// Parameters that do not match the dataset (number or size of patterns) are skipped.
     pub fn apply(&self, dataset: &mut Dataset) {
         let side = dataset.patch_size();
@@ -82,10 +95,18 @@ impl Refined {
         if let Some(positions) = self.positions.as_ref().filter(|list| list.len() == dataset.len()) {
             dataset.positions.clone_from(positions);
         }
+        if let Some(background) = self.background.as_ref().filter(|background| background.dim() == (side, side)) {
+            dataset.background = Some(background.clone());
+        }
         if let Some(intensities) = self.intensities.as_ref().filter(|list| list.len() == dataset.len()) {
             for (mut pattern, intensity) in dataset.diffraction.axis_iter_mut(Axis(0)).zip(intensities) {
                 let scale = intensity.sqrt().recip() as f32;
-                pattern.mapv_inplace(|value| value * scale);
+                match &dataset.background {
+                    None => pattern.mapv_inplace(|value| value * scale),
+                    Some(background) => pattern.zip_mut_with(background, |value, background| {
+                        *value = ((*value * *value - background) * scale * scale + background).max(0.0).sqrt();
+                    }),
+                }
             }
         }
     }
@@ -97,7 +118,12 @@ impl Refined {
             (Some(now), Some(then)) => Some(now.iter().zip(then).map(|(now, then)| now * then).collect()),
             (now, then) => now.or(then),
         };
-        Self { probe: self.probe.or(before.probe), positions: self.positions.or(before.positions), intensities }
+        Self {
+            probe: self.probe.or(before.probe),
+            positions: self.positions.or(before.positions),
+            intensities,
+            background: self.background.or(before.background),
+        }
     }
 
     /// Difference from the dataset.
@@ -124,7 +150,11 @@ impl Refined {
         let intensity = self.intensities.as_ref().map(|list| {
             (list.iter().map(|value| (value - 1.0).powi(2)).sum::<f64>() / list.len().max(1) as f64).sqrt()
         });
-        Change { probe, shift_px, intensity }
+        let background = self.background.as_ref().and_then(|background| {
+            let counts = mean_counts(dataset.diffraction.view()).ok()?;
+            Some(background.iter().map(|value| f64::from(*value)).sum::<f64>() / counts)
+        });
+        Change { probe, shift_px, intensity, background }
     }
 }
 
@@ -154,6 +184,7 @@ mod tests {
             probe: Some(Array3::from_shape_fn((2, 8, 8), |(m, y, x)| Complex32::new((m + y) as f32, x as f32))),
             positions: Some(vec![[1.0, 2.0], [3.0, 4.0], [8.0, 10.0]]),
             intensities: Some(vec![1.0, 4.0, 0.25]),
+            background: None,
         };
         reconstruction.save_with(&refined, &path).unwrap();
         assert_eq!(Refined::load(&path).unwrap(), refined);
@@ -173,9 +204,34 @@ mod tests {
             probe: Some(Array3::zeros((1, 16, 16))),
             positions: Some(vec![[0.0; 2]]),
             intensities: Some(vec![2.0]),
+            background: Some(Array2::zeros((4, 4))),
         };
         let mut unchanged = dataset();
         foreign.apply(&mut unchanged);
         assert_eq!(unchanged, dataset());
+    }
+
+    #[test]
+    fn a_background_is_saved_and_does_not_change_with_the_beam() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reconstruction.npz");
+        let object = Array2::from_elem((4, 4), Complex32::ONE);
+        let reconstruction =
+            Reconstruction { coverage: Array2::ones((4, 4)), object, origin_xy: [0.0; 2], pixel_size_m: None };
+        let background = Array2::from_elem((8, 8), 4.0);
+        let refined = Refined {
+            intensities: Some(vec![1.0, 4.0, 0.25]),
+            background: Some(background.clone()),
+            ..Refined::default()
+        };
+        reconstruction.save_with(&refined, &path).unwrap();
+        assert_eq!(Refined::load(&path).unwrap(), refined);
+        let mut changed = dataset();
+        refined.apply(&mut changed);
+        assert_eq!(changed.background, Some(background));
+        // 7² = 49 counts, 45 of them from a beam four times as strong.
+        assert!((changed.diffraction[[1, 3, 3]].powi(2) - (45.0 / 4.0 + 4.0)).abs() < 1e-4);
+        assert_eq!(changed.diffraction[[1, 0, 0]].powi(2), 3.25);
+        assert!(refined.change(&dataset()).background.is_some_and(|share| share > 0.0));
     }
 }

@@ -4,7 +4,7 @@ use super::reading::geometry::HC_J_M;
 use super::test_support::{Synthetic, shared};
 use super::*;
 use crate::config::{
-    DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit,
+    DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit, Zingers,
 };
 use crate::formats::hdf5::{Hdf5Writer, complex32};
 use ndarray::{Array2, Array3, Axis, Ix3, s};
@@ -369,21 +369,22 @@ fn a_ptypy_file_in_chunks_loads_with_row_before_column() {
     for (one, other) in dataset.positions.iter().zip(&data.positions) {
         assert!((one[0] - other[0]).abs() < 1e-6 && (one[1] - other[1]).abs() < 1e-6, "{one:?} {other:?}");
     }
-    let mask = dataset.mask.as_ref().unwrap();
-    let bad: Vec<_> = mask.indexed_iter().filter(|(_, good)| !**good).map(|(at, _)| at).collect();
-    assert_eq!(bad, [(5, 9), (6, 9)]);
+    // Each pixel is masked in its own pattern only.
+    assert_eq!(dataset.mask, None);
+    assert_eq!(bad_in_patterns(&dataset), [(3, 5, 9), (10, 6, 9)]);
     let mut amplitude = data.amplitude().into_dimensionality::<Ix3>().unwrap();
-    for (y, x) in bad {
-        amplitude.slice_mut(s![.., y, x]).assign(&dataset.diffraction.slice(s![.., y, x]));
+    for at in [[3, 5, 9], [10, 6, 9]] {
+        amplitude[at] = dataset.diffraction[at];
     }
     assert!(largest_difference(&dataset.diffraction, &amplitude) < 1e-3);
-    // For a subset of the patterns only their own masks are used.
-    let few = load(&path, &DataConfig { n_subsample: Some(1), ..DataConfig::default() });
-    assert!(few.mask.unwrap().iter().filter(|good| !**good).count() <= 1);
+    // For a subset of the patterns only their own masks are used; one pattern has one mask.
+    let one = Dataset::load_rows(&path, &DataConfig::default(), &[10], None).unwrap();
+    let mask = one.mask.unwrap();
+    assert!(!mask[[6, 9]] && mask.iter().filter(|good| !**good).count() == 1 && one.pattern_masks.is_none());
 }
 
 #[test]
-fn saturated_and_invalid_pixels_are_masked_in_all_patterns() {
+fn saturated_and_invalid_pixels_are_masked_in_their_patterns() {
     let data = Synthetic::new(9);
     let mut counts = data.counts.mapv(|v| v as u16);
     counts[[4, 10, 11]] = u16::MAX;
@@ -392,12 +393,14 @@ fn saturated_and_invalid_pixels_are_masked_in_all_patterns() {
     let probe = data.probe.clone().insert_axis(Axis(0));
     write_cxi(&path, &counts, &data.positions, &probe, &[]);
     let dataset = load(&path, &DataConfig::default());
-    let mask = dataset.mask.as_ref().unwrap();
-    assert!(!mask[[10, 11]] && mask.iter().filter(|good| !**good).count() == 1);
-    with_estimates(&dataset.diffraction, &load(&path, &DataConfig::default()), &[(10, 11)]);
+    assert_eq!((&dataset.mask, bad_in_patterns(&dataset)), (&None, vec![(4, 10, 11)]));
+    let around = dataset.diffraction.slice(s![4, 7..14, 8..15]);
+    assert!(dataset.diffraction[[4, 10, 11]] <= around.iter().copied().fold(0.0, f32::max));
     let peak = data.counts.iter().copied().fold(0.0, f64::max);
     let limited = load(&path, &DataConfig { saturation: Some(peak), ..DataConfig::default() });
-    assert!(limited.mask.unwrap().iter().filter(|good| !**good).count() >= 2);
+    let bright: Vec<_> = data.counts.indexed_iter().filter(|(_, count)| **count >= peak).map(|(at, _)| at).collect();
+    let masked = bad_in_patterns(&limited);
+    assert!(masked.len() == bright.len() + 1 && bright.iter().all(|at| masked.contains(at)), "{masked:?}");
     assert!(f64::from(limited.diffraction.iter().copied().fold(0.0, f32::max)).powi(2) < peak);
 }
 
@@ -442,7 +445,7 @@ fn a_mask_file_is_combined_with_the_mask_of_the_dataset() {
 }
 
 #[test]
-fn a_pixel_that_is_bad_in_any_mask_is_bad_in_all_patterns() {
+fn a_mask_for_each_pattern_masks_pixels_in_single_patterns_through_cropping_binning_and_saving() {
     let data = Synthetic::new(9);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("scan.h5");
@@ -456,12 +459,138 @@ fn a_pixel_that_is_bad_in_any_mask_is_bad_in_all_patterns() {
     let mut masks = Array3::<u8>::zeros((9, 64, 64));
     masks[[2, 10, 12]] = 1;
     masks[[7, 40, 40]] = 1;
+    masks.slice_mut(s![.., 50, 51]).fill(1);
     writer.array("mask", &[9, 64, 64], masks.as_slice().unwrap()).unwrap();
     writer.commit().unwrap();
     let dataset = load(&path, &DataConfig::default());
+    assert!(!dataset.mask.as_ref().unwrap()[[50, 51]]);
+    assert_eq!(bad_in_patterns(&dataset), [(2, 10, 12), (7, 40, 40)]);
+    assert!(dataset.notes.iter().any(|note| note.contains("2 of 9")), "{:?}", dataset.notes);
+    // The middle 56 × 56 pixels begin at 4.
+    let reduced = load(&path, &DataConfig { crop: Some(56), bin: 2, ..DataConfig::default() });
+    assert_eq!(bad_in_patterns(&reduced), [(2, 3, 4), (7, 18, 18)]);
+    assert!(!reduced.mask.as_ref().unwrap()[[23, 23]]);
+    let saved = folder.path().join("saved.npz");
+    dataset.save(&saved, &metadata_of(&path)).unwrap();
+    let again = load(&saved, &DataConfig::default());
+    assert_eq!((&again.pattern_masks, &again.mask), (&dataset.pattern_masks, &dataset.mask));
+    assert!(largest_difference(&again.diffraction, &dataset.diffraction) < 1e-4);
+    let some = dataset.subset(&[7, 1]);
+    assert_eq!(bad_in_patterns(&some), [(0, 40, 40)]);
+    assert_eq!(bad_in_patterns(&some.transposed().merged(&some.transposed()).unwrap()), [(0, 40, 40), (2, 40, 40)]);
+    assert_eq!(dataset.subset(&[0, 1]).pattern_masks, None);
+    // The same masks in a separate file.
+    let mask_path = folder.path().join("masks.npy");
+    let shift = masks.mapv(|bad| u16::from(bad));
+    std::fs::write(&mask_path, npy_bytes(&NpyArray::U16(shift.view().into_dyn())).unwrap()).unwrap();
+    let plain = folder.path().join("plain.npz");
+    data.write(&plain);
+    let mapping = Mapping { mask_file: mask_path.to_str().unwrap().into(), ..Mapping::default() };
+    let masked = load(&plain, &DataConfig { mapping, ..DataConfig::default() });
+    assert_eq!((masked.pattern_masks, masked.mask), (dataset.pattern_masks, dataset.mask));
+}
+
+/// (pattern, row, column) of the pixels that are masked in single patterns.
+fn bad_in_patterns(dataset: &Dataset) -> Vec<(usize, usize, usize)> {
+    let masks = dataset.pattern_masks.as_ref();
+    let of = |masks: &PatternMasks, n: usize| masks.bad_pixels(n).map(|(y, x)| (n, y, x)).collect::<Vec<_>>();
+    masks.map_or_else(Vec::new, |masks| (0..masks.len()).flat_map(|n| of(masks, n)).collect())
+}
+
+#[test]
+fn marks_that_occur_in_some_patterns_mask_the_pixel_there() {
+    let data = Synthetic::new(9);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("marks.npz");
+    let mut counts = data.counts.mapv(|v| v as f32);
+    counts.slice_mut(s![.., 3, 3]).fill(-1.0);
+    (counts[[2, 30, 31]], counts[[5, 30, 31]], counts[[6, 8, 9]]) = (-1.0, -2.0, f32::NAN);
+    let whole = DataConfig { diffraction_unit: DiffractionUnit::Counts, ..DataConfig::default() };
+    data.write_with(&path, "diffraction", NpyArray::F32(counts.view().into_dyn()));
+    let dataset = load(&path, &whole);
     let mask = dataset.mask.as_ref().unwrap();
-    assert!(!mask[[10, 12]] && !mask[[40, 40]] && mask.iter().filter(|good| !**good).count() == 2);
-    assert!(dataset.notes.iter().any(|note| note.contains("bad in any of them")), "{:?}", dataset.notes);
+    assert!(!mask[[3, 3]] && mask.iter().filter(|good| !**good).count() == 1);
+    assert_eq!(bad_in_patterns(&dataset), [(2, 30, 31), (5, 30, 31), (6, 8, 9)]);
+    assert!((dataset.diffraction[[0, 30, 31]] - data.counts[[0, 30, 31]].sqrt() as f32).abs() < 1e-3);
+    // Other negative values are noise, and with them the same values are no marks.
+    counts[[4, 20, 20]] = -0.4;
+    data.write_with(&path, "diffraction", NpyArray::F32(counts.view().into_dyn()));
+    let noisy = load(&path, &whole);
+    assert_eq!(bad_in_patterns(&noisy), [(6, 8, 9)]);
+    assert!(noisy.notes.iter().any(|note| note.contains("3 negative values, down to -2")), "{:?}", noisy.notes);
+    // Amplitudes: marks and NaN, too, but other negative values are refused.
+    let mut amplitude = data.amplitude();
+    (amplitude[[1, 9, 9]], amplitude[[3, 9, 9]]) = (f32::NAN, -1.0);
+    data.write_with(&path, "diffraction", NpyArray::F32(amplitude.view()));
+    assert_eq!(bad_in_patterns(&load(&path, &DataConfig::default())), [(1, 9, 9), (3, 9, 9)]);
+    amplitude[[3, 9, 9]] = -0.3;
+    data.write_with(&path, "diffraction", NpyArray::F32(amplitude.view()));
+    assert!(rejected(&path, &DataConfig::default()).0.contains("negative"));
+}
+
+#[test]
+fn zingers_are_reported_and_masked_on_request() {
+    let data = Synthetic::new(16);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("zingers.npz");
+    data.write(&path);
+    assert_eq!(inspect(&path).unwrap().verdict("zingers").unwrap().status, Status::Pass);
+    let peak = data.counts.iter().copied().fold(0.0, f64::max);
+    let mut struck = data.clone();
+    for (n, y, x) in [(2, 5, 6), (2, 50, 9), (11, 40, 60)] {
+        struck.counts[[n, y, x]] += peak;
+    }
+    struck.write(&path);
+    let inspection = inspect(&path).unwrap();
+    let verdict = inspection.verdict("zingers").unwrap();
+    assert!(verdict.status == Status::Warn && verdict.found.starts_with("3 zingers in 2 of 16"), "{verdict}");
+    assert_eq!(verdict.fixes[0].settings, [("data.zingers", "auto".to_owned())]);
+    let off = load(&path, &DataConfig::default());
+    assert!(off.pattern_masks.is_none() && off.warnings.iter().any(|warning| warning.contains("zingers")));
+    let masked = load(&path, &DataConfig { zingers: Zingers::Auto, ..DataConfig::default() });
+    assert_eq!(bad_in_patterns(&masked), [(2, 5, 6), (2, 50, 9), (11, 40, 60)]);
+    assert!(
+        masked.notes.iter().any(|note| note.contains("3 zingers"))
+            && masked.diffraction[[2, 5, 6]].powi(2) < 0.1 * peak as f32
+    );
+}
+
+#[test]
+fn a_background_follows_the_patterns_and_negative_values_after_the_dark_field_are_counted() {
+    let data = Synthetic::new(9);
+    let folder = tempfile::tempdir().unwrap();
+    let (path, light) = (folder.path().join("scan.npz"), folder.path().join("light.npy"));
+    let counts = data.counts.mapv(|v| v as u16);
+    data.write_with(&path, "diffraction", NpyArray::U16(counts.view().into_dyn()));
+    let background =
+        Array2::from_shape_fn((64, 64), |(y, x)| if (y, x) == (9, 9) { -1.0 } else { 0.01 * (y + x) as f32 });
+    std::fs::write(&light, npy_bytes(&NpyArray::F32(background.view().into_dyn())).unwrap()).unwrap();
+    let mapping = Mapping { background_file: light.to_str().unwrap().into(), ..Mapping::default() };
+    let config = DataConfig { background: 2.0, mapping, ..DataConfig::default() };
+    let dataset = load(&path, &config);
+    let found = dataset.background.as_ref().unwrap();
+    assert!((found[[20, 30]] - 2.5).abs() < 1e-5 && (found[[9, 9]] - 1.0).abs() < 1e-5);
+    assert_eq!(dataset.diffraction[[0, 32, 32]], data.counts[[0, 32, 32]].sqrt() as f32, "it stays in the patterns");
+    assert!(dataset.notes.iter().any(|note| note.contains("adds a background")), "{:?}", dataset.notes);
+    // Binned, it sums four pixels; saved, it is read again.
+    let binned = load(&path, &DataConfig { crop: Some(56), bin: 2, ..config.clone() });
+    let sum: f32 = [(24, 34), (24, 35), (25, 34), (25, 35)].iter().map(|at| found[*at]).sum();
+    assert!((binned.background.as_ref().unwrap()[[10, 15]] - sum).abs() < 1e-4);
+    let saved = folder.path().join("saved.npz");
+    binned.save(&saved, &metadata_of(&path)).unwrap();
+    assert_eq!(load(&saved, &DataConfig::default()).background, binned.background);
+    // Too much of it.
+    let much = inspect_with(&path, &DataConfig { background: 1e6, ..DataConfig::default() }).unwrap();
+    assert_eq!(much.verdict("background").unwrap().status, Status::Warn);
+    // A dark field that is higher than most counts.
+    let dark = Array2::<f32>::from_elem((64, 64), 50.0);
+    std::fs::write(&light, npy_bytes(&NpyArray::F32(dark.view().into_dyn())).unwrap()).unwrap();
+    let mapping = Mapping { dark_file: light.to_str().unwrap().into(), ..Mapping::default() };
+    let darkened = load(&path, &DataConfig { mapping, ..DataConfig::default() });
+    let expected = data.counts.iter().filter(|count| **count < 50.0).count();
+    let text = format!("{expected} negative values, down to -50");
+    assert!(darkened.notes.iter().any(|note| note.contains(&text)), "{:?}", darkened.notes);
+    assert!(darkened.diffraction.iter().all(|value| *value >= 0.0));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Misfit between a stitched object and the diffraction data it was reconstructed from.
 
+use super::mask::GoodPixels;
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 use num_complex::Complex32;
 use rayon::prelude::*;
@@ -7,29 +8,35 @@ use rayon::prelude::*;
 use crate::error::{Problem, Result};
 use crate::fourier::{Propagation, Propagator, Scratch};
 
-/// R = Σ (|F| − √I)² / ΣI over all patterns and pixels; 0 is perfect, an object that is zero everywhere has 1.
+/// Measured patterns, and what predicts them from an object.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured<'a> {
+    /// (n, N, N) amplitude √I; in a far field, DC at \[N/2, N/2\].
+    pub diffraction: ArrayView3<'a, f32>,
+    /// n × \[x, y\], pixels; patches are interpolated bilinearly, index N/2 at the position (A§7.2).
+    pub positions: &'a [[f64; 2]],
+    /// (modes, N, N) complex. Modes add incoherently: |F|² = Σ_modes |FFT(patch · mode)|².
+    pub probe: ArrayView3<'a, Complex32>,
+    /// Pixels that count.
+    pub good: GoodPixels<'a>,
+    /// (N, N) intensity that every pattern contains besides |F|², ≥ 0, in the units of I; `None` for none.
+    pub background: Option<ArrayView2<'a, f32>>,
+    /// Propagation to the detector.
+    pub propagation: Propagation,
+}
+
+/// R = Σ (√(|F|² + B) − √I)² / ΣI over all patterns and good pixels, with the background B; 0 is perfect, without a background
+/// an object that is zero everywhere has 1.
 ///
-/// * `object`: (h, w) complex; its pixel \[0, 0\] lies at dataset coordinate `origin_xy` = \[x, y\], pixels; 0 outside.
-/// * `probe`: (modes, N, N) complex. Modes add incoherently: |F|² = Σ_modes |FFT(patch · mode)|².
-/// * `diffraction`: (n, N, N) amplitude √I; in a far field, DC at \[N/2, N/2\].
-/// * `positions`: n × \[x, y\], pixels; patches are interpolated bilinearly, index N/2 at the position (A§7.2).
-/// * `good`: (N, N) mask, true = valid; `None`: all pixels are valid.
+/// `object`: (h, w) complex; its pixel \[0, 0\] lies at dataset coordinate `origin_xy` = \[x, y\], pixels; 0 outside.
 ///
 /// In a near field, the propagated wave takes the place of the transform. The transform is orthonormal. No scale is fitted: object and probe must be in the units of the data.
 /// Patterns are summed in order regardless of the number of threads, so the result is reproducible to the bit.
 ///
 /// # Errors
 /// Inconsistent shapes, no patterns, all-zero data, an origin or position that is not finite.
-pub fn consistency_r(
-    object: ArrayView2<'_, Complex32>,
-    origin_xy: [f64; 2],
-    probe: ArrayView3<'_, Complex32>,
-    diffraction: ArrayView3<'_, f32>,
-    positions: &[[f64; 2]],
-    good: Option<ArrayView2<'_, bool>>,
-    propagation: Propagation,
-) -> Result<f64> {
-    let sums = misfits(object, origin_xy, probe, diffraction, positions, good, propagation)?;
+pub fn consistency_r(object: ArrayView2<'_, Complex32>, origin_xy: [f64; 2], measured: &Measured<'_>) -> Result<f64> {
+    let sums = misfits(object, origin_xy, measured)?;
     let (misfit, intensity) = sums.iter().fold((0.0, 0.0), |sum, s| (sum.0 + s[0], sum.1 + s[1]));
     if intensity.is_nan() || intensity <= 0.0 {
         return Err(Problem::new("The diffraction patterns have no intensity").expected("amplitude above zero").into());
@@ -43,18 +50,14 @@ pub fn consistency_r(
 pub fn pattern_residuals(
     object: ArrayView2<'_, Complex32>,
     origin_xy: [f64; 2],
-    probe: ArrayView3<'_, Complex32>,
-    diffraction: ArrayView3<'_, f32>,
-    positions: &[[f64; 2]],
-    good: Option<ArrayView2<'_, bool>>,
-    propagation: Propagation,
+    measured: &Measured<'_>,
 ) -> Result<Vec<f64>> {
-    let sums = misfits(object, origin_xy, probe, diffraction, positions, good, propagation)?;
+    let sums = misfits(object, origin_xy, measured)?;
     Ok(sums.iter().map(|[misfit, intensity]| misfit / intensity).collect())
 }
 
-/// Amplitude |F| of the pattern at `position`, (N, N), DC at \[N/2, N/2\]; arguments as in [`consistency_r`]. `None` if the
-/// probe is not square or empty, or the position not finite.
+/// Amplitude |F| of the pattern at `position`, (N, N), DC at \[N/2, N/2\], without a background; arguments as in
+/// [`consistency_r`]. `None` if the probe is not square or empty, or the position not finite.
 pub fn calculated_pattern(
     object: ArrayView2<'_, Complex32>,
     origin_xy: [f64; 2],
@@ -69,21 +72,14 @@ pub fn calculated_pattern(
     }
     let propagator = Propagator::new(side, propagation);
     let intensity = intensity(&extract_patch(object, corner, side), probe, &propagator);
-    Some(Array2::from_shape_fn((side, side), |at| amplitude(&intensity, &propagator, side, at)))
+    Some(Array2::from_shape_fn((side, side), |at| counts(&intensity, &propagator, side, at).sqrt()))
 }
 
 /// `[misfit, intensity]` of each pattern.
-fn misfits(
-    object: ArrayView2<'_, Complex32>,
-    origin_xy: [f64; 2],
-    probe: ArrayView3<'_, Complex32>,
-    diffraction: ArrayView3<'_, f32>,
-    positions: &[[f64; 2]],
-    good: Option<ArrayView2<'_, bool>>,
-    propagation: Propagation,
-) -> Result<Vec<[f64; 2]>> {
-    let (n, side, columns) = diffraction.dim();
-    let (modes, probe_rows, probe_columns) = probe.dim();
+fn misfits(object: ArrayView2<'_, Complex32>, origin_xy: [f64; 2], measured: &Measured<'_>) -> Result<Vec<[f64; 2]>> {
+    let (n, side, columns) = measured.diffraction.dim();
+    let (modes, probe_rows, probe_columns) = measured.probe.dim();
+    let positions = measured.positions;
     if n != positions.len() || side != columns || side == 0 || n == 0 {
         return Err(Problem::new(format!(
             "Diffraction of shape ({n}, {side}, {columns}) and {} positions do not match",
@@ -97,8 +93,10 @@ fn misfits(
             .expected(format!("(modes, {side}, {side}), like the patterns"))
             .into());
     }
-    if let Some(good) = good.filter(|good| good.dim() != (side, side)) {
-        return Err(Problem::new(format!("The mask has shape {:?}", good.dim()))
+    let mask = measured.good.common.map(|good| ("mask", good.dim()));
+    let background = measured.background.map(|background| ("background", background.dim()));
+    for (name, shape) in mask.into_iter().chain(background).filter(|(_, shape)| *shape != (side, side)) {
+        return Err(Problem::new(format!("The {name} has shape {shape:?}"))
             .expected(format!("({side}, {side}), like the patterns"))
             .into());
     }
@@ -106,37 +104,31 @@ fn misfits(
         return Err(Problem::new("A scan position or the origin of the object is not finite").into());
     }
 
-    let propagator = Propagator::new(side, propagation);
-    Ok(diffraction
-        .axis_iter(Axis(0))
+    let propagator = Propagator::new(side, measured.propagation);
+    Ok((0..n)
         .into_par_iter()
-        .zip(positions)
-        .map(|(pattern, position)| {
+        .map(|pattern| {
+            let position = positions[pattern];
             let corner = [position[0] - origin_xy[0], position[1] - origin_xy[1]];
-            let patch = extract_patch(object, corner, side);
-            pattern_sums(&patch, probe, pattern, good, &propagator)
+            let intensity = intensity(&extract_patch(object, corner, side), measured.probe, &propagator);
+            pattern_sums(&intensity, measured, pattern, &propagator)
         })
         .collect())
 }
 
-/// `[misfit, intensity]` of one pattern.
-fn pattern_sums(
-    patch: &[Complex32],
-    probe: ArrayView3<'_, Complex32>,
-    pattern: ArrayView2<'_, f32>,
-    good: Option<ArrayView2<'_, bool>>,
-    propagator: &Propagator,
-) -> [f64; 2] {
-    let side = pattern.nrows();
-    let intensity = intensity(patch, probe, propagator);
+/// `[misfit, intensity]` of one pattern with this calculated intensity.
+fn pattern_sums(intensity: &[f32], measured: &Measured<'_>, pattern: usize, propagator: &Propagator) -> [f64; 2] {
+    let side = measured.diffraction.dim().1;
     let mut sums = [0.0_f64; 2];
-    for ((row, column), measured) in pattern.indexed_iter() {
-        if good.is_some_and(|good| good.get((row, column)) == Some(&false)) {
+    for (at, amplitude) in measured.diffraction.index_axis(Axis(0), pattern).indexed_iter() {
+        if !measured.good.is_good(pattern, at) {
             continue;
         }
-        let misfit = f64::from(amplitude(&intensity, propagator, side, (row, column))) - f64::from(*measured);
+        let background = measured.background.and_then(|background| background.get(at).copied()).unwrap_or(0.0);
+        let calculated = (counts(intensity, propagator, side, at) + background).sqrt();
+        let misfit = f64::from(calculated) - f64::from(*amplitude);
         sums[0] += misfit * misfit;
-        sums[1] += f64::from(*measured).powi(2);
+        sums[1] += f64::from(*amplitude).powi(2);
     }
     sums
 }
@@ -159,9 +151,9 @@ fn intensity(patch: &[Complex32], probe: ArrayView3<'_, Complex32>, propagator: 
     intensity
 }
 
-/// Amplitude at a (row, column) of the pattern.
-fn amplitude(intensity: &[f32], propagator: &Propagator, side: usize, (row, column): (usize, usize)) -> f32 {
-    intensity.get(propagator.index_of(row, column)).copied().unwrap_or_default().sqrt() / side as f32
+/// |F|² at a (row, column) of the pattern.
+fn counts(intensity: &[f32], propagator: &Propagator, side: usize, (row, column): (usize, usize)) -> f32 {
+    intensity.get(propagator.index_of(row, column)).copied().unwrap_or_default() / (side * side) as f32
 }
 
 /// Row-major N × N patch with its index N/2 at `center_xy`, in pixels of the object array; bilinear, 0 outside.
@@ -188,6 +180,7 @@ fn extract_patch(object: ArrayView2<'_, Complex32>, center_xy: [f64; 2], side: u
 
 #[cfg(test)]
 mod tests {
+    use super::super::mask::PatternMasks;
     use super::*;
     use ndarray::Array3;
 
@@ -204,6 +197,20 @@ mod tests {
             let (dy, dx) = (y as f32 - 8.0, x as f32 - 7.5);
             Complex32::from_polar((-(dy * dy + dx * dx) / 20.0).exp() / (1.0 + m as f32), 0.1 * dx * (m as f32 + 0.5))
         })
+    }
+
+    fn measured<'a>(
+        data: &'a Array3<f32>,
+        probe: &'a Array3<Complex32>,
+        positions: &'a [[f64; 2]],
+        good: GoodPixels<'a>,
+    ) -> Measured<'a> {
+        let (diffraction, probe) = (data.view(), probe.view());
+        Measured { diffraction, positions, probe, good, background: None, propagation: Propagation::FarField }
+    }
+
+    fn all<'a>() -> GoodPixels<'a> {
+        GoodPixels::default()
     }
 
     /// |F| by the definition of the transform, in f64, patches from whole-pixel positions.
@@ -232,28 +239,10 @@ mod tests {
     fn the_true_object_is_consistent_with_its_data() {
         let positions = [[20.0, 15.0], [33.0, 22.0], [41.0, 30.0]];
         let data = simulate(&positions);
-        let r = consistency_r(
-            object().view(),
-            [0.0, 0.0],
-            probe().view(),
-            data.view(),
-            &positions,
-            None,
-            Propagation::FarField,
-        )
-        .unwrap();
+        let r = consistency_r(object().view(), [0.0, 0.0], &measured(&data, &probe(), &positions, all())).unwrap();
         assert!(r < 1e-10, "{r}");
         let crop = object().slice(ndarray::s![4.., 6..]).to_owned();
-        let r = consistency_r(
-            crop.view(),
-            [6.0, 4.0],
-            probe().view(),
-            data.view(),
-            &positions,
-            None,
-            Propagation::FarField,
-        )
-        .unwrap();
+        let r = consistency_r(crop.view(), [6.0, 4.0], &measured(&data, &probe(), &positions, all())).unwrap();
         assert!(r < 1e-10, "{r}");
     }
 
@@ -262,8 +251,7 @@ mod tests {
         let positions = [[20.0, 15.0], [33.0, 22.0], [41.0, 30.0]];
         let data = simulate(&positions);
         let at = |object: &Array2<Complex32>, origin, positions: &[[f64; 2]]| {
-            consistency_r(object.view(), origin, probe().view(), data.view(), positions, None, Propagation::FarField)
-                .unwrap()
+            consistency_r(object.view(), origin, &measured(&data, &probe(), positions, all())).unwrap()
         };
         assert!(at(&object(), [1.0, 0.0], &positions) > 1e-4);
         assert!(at(&object(), [0.0, 0.0], &positions.map(|p| [p[1], p[0]])) > 1e-4);
@@ -293,28 +281,49 @@ mod tests {
             good[at] = false;
             data.slice_mut(ndarray::s![.., at.0, at.1]).fill(1e3);
         }
-        let r = |good: Option<ArrayView2<'_, bool>>| {
-            consistency_r(
-                object().view(),
-                [0.0; 2],
-                probe().view(),
-                data.view(),
-                &positions,
-                good,
-                Propagation::FarField,
-            )
+        let r = |good: GoodPixels<'_>| {
+            consistency_r(object().view(), [0.0; 2], &measured(&data, &probe(), &positions, good))
         };
-        assert!(r(Some(good.view())).unwrap() < 1e-10 && r(None).unwrap() > 0.5);
-        assert!(r(Some(Array2::from_elem((4, 4), true).view())).unwrap_err().to_string().contains("(4, 4)"));
+        let of = |common| GoodPixels { common: Some(common), each: None };
+        assert!(r(of(&good)).unwrap() < 1e-10 && r(all()).unwrap() > 0.5);
+        assert!(r(of(&Array2::from_elem((4, 4), true))).unwrap_err().to_string().contains("(4, 4)"));
+    }
+
+    #[test]
+    fn pixels_masked_in_one_pattern_count_in_the_others() {
+        let positions = [[20.0, 15.0], [33.0, 22.0], [41.0, 30.0]];
+        let mut data = simulate(&positions);
+        data[[1, 8, 9]] = 1e3;
+        let mut masks = PatternMasks::new(3, SIDE);
+        masks.exclude(1, (8, 9));
+        let good = GoodPixels { common: None, each: Some(&masks) };
+        let r = |data: &Array3<f32>| {
+            pattern_residuals(object().view(), [0.0; 2], &measured(data, &probe(), &positions, good)).unwrap()
+        };
+        assert!(r(&data).iter().all(|r| *r < 1e-10), "{:?}", r(&data));
+        data[[2, 8, 9]] = 1e3;
+        assert!(r(&data)[2] > 0.5);
+    }
+
+    #[test]
+    fn a_background_is_added_to_the_calculated_intensity() {
+        let positions = [[20.0, 15.0], [33.0, 22.0], [41.0, 30.0]];
+        let clean = simulate(&positions);
+        let background = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| 0.5 + 0.02 * (y * x) as f32);
+        let data = clean.mapv(|a| a * a) + &background;
+        let data = data.mapv(f32::sqrt);
+        let probe = probe();
+        let without = measured(&data, &probe, &positions, all());
+        let with = Measured { background: Some(background.view()), ..without };
+        let r = |measured: &Measured<'_>| consistency_r(object().view(), [0.0; 2], measured).unwrap();
+        assert!(r(&with) < 1e-9 && r(&without) > 0.05, "{} {}", r(&with), r(&without));
     }
 
     #[test]
     fn error_messages_state_the_inconsistent_shapes() {
         let data = Array3::<f32>::ones((2, SIDE, SIDE));
         let error = |probe: Array3<Complex32>, data: &Array3<f32>, positions: &[[f64; 2]]| {
-            consistency_r(object().view(), [0.0; 2], probe.view(), data.view(), positions, None, Propagation::FarField)
-                .unwrap_err()
-                .to_string()
+            consistency_r(object().view(), [0.0; 2], &measured(data, &probe, positions, all())).unwrap_err().to_string()
         };
         assert!(error(probe(), &data, &[[1.0, 1.0]]).contains("(2, 16, 16) and 1 positions"));
         assert!(error(Array3::zeros((1, 8, 8)), &data, &[[1.0; 2]; 2]).contains("(1, 8, 8)"));

@@ -16,6 +16,7 @@ mod errors;
 mod evaluation;
 mod frc;
 mod hull;
+mod mask;
 mod ms_ssim;
 mod overlap;
 mod registration;
@@ -23,7 +24,7 @@ mod ssim;
 
 pub use alignment::{Aligned, Alignment, Placement, Region, align};
 pub use caustic::{Caustic, caustic, propagated};
-pub use consistency::{calculated_pattern, consistency_r, pattern_residuals};
+pub use consistency::{Measured, calculated_pattern, consistency_r, pattern_residuals};
 pub use correlation::{Correlation, phase_correlation, registered_phase_correlation};
 pub use displacement::{AffineFit, affine_fit};
 pub use errors::{
@@ -35,6 +36,7 @@ pub use evaluation::{
     complex_nrmse, evaluate, original_metrics, phases, split_half_frc,
 };
 pub use frc::{FrcCutoffs, FrcThreshold, RingCorrelation, frc_cutoffs, ring_correlation};
+pub use mask::{GoodPixels, PatternMasks};
 pub use ms_ssim::{MS_SSIM_WEIGHTS, MsSsim, ms_ssim, ms_ssim_standard};
 pub use overlap::{
     MIN_LINEAR_OVERLAP, OVERLAP_NEIGHBORS, OverlapMetrics, area_overlap, linear_overlap, median_distance,

@@ -373,16 +373,7 @@ mod tests {
             };
             let want = expected.iter().map(|&lambda| floor(lambda)).sum::<f64>() / expected.iter().sum::<f64>();
             let object = dataset.object.as_ref().unwrap();
-            let r = crate::metrics::consistency_r(
-                object.view(),
-                [0.0; 2],
-                dataset.probe.view(),
-                dataset.diffraction.view(),
-                &dataset.positions,
-                dataset.mask.as_ref().map(|mask| mask.view()),
-                dataset.propagation,
-            )
-            .unwrap();
+            let r = crate::metrics::consistency_r(object.view(), [0.0; 2], &dataset.measured()).unwrap();
             println!("{photons:e} photons: R {r:.4e}, floor {want:.4e}, recorded {:.4e}", recorded.noise_floor);
             assert!((r / want - 1.0).abs() < 0.02 && (recorded.noise_floor / r - 1.0).abs() < 0.01, "{r} {want}");
         }

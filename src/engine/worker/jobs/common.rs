@@ -135,6 +135,7 @@ pub(super) fn save_object(
     summary.position_shift_rms_px = shift.map(|(rms, _)| rms);
     summary.position_shift_max_px = shift.map(|(_, max)| max);
     summary.intensity_spread = change.intensity;
+    summary.background_share = change.background;
     if refined.is_empty() {
         evaluate(recorder, summary, dataset, &reconstruction);
     } else {
@@ -154,15 +155,7 @@ pub(super) fn save_object(
 
 /// Misfit Σ(|F| − √I)² / ΣI of an object to the data.
 pub(super) fn consistency(dataset: &Dataset, reconstruction: &Reconstruction) -> Result<f64> {
-    metrics::consistency_r(
-        reconstruction.object.view(),
-        reconstruction.origin_xy,
-        dataset.probe.view(),
-        dataset.diffraction.view(),
-        &dataset.positions,
-        dataset.mask.as_ref().map(|mask| mask.view()),
-        dataset.propagation,
-    )
+    metrics::consistency_r(reconstruction.object.view(), reconstruction.origin_xy, &dataset.measured())
 }
 
 /// Computes the misfit to the data and the correlation with the reference object; reports those that cannot be computed.

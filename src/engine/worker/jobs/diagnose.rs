@@ -199,7 +199,11 @@ impl Diagnosing<'_> {
         let mut config = self.config.clone();
         config.set(&setting.0, &setting.1)?;
         match (self.read)(&config.data) {
-            Ok(other) if other.mask != self.dataset.mask || other.diffraction != self.dataset.diffraction => {
+            Ok(other)
+                if other.mask != self.dataset.mask
+                    || other.pattern_masks != self.dataset.pattern_masks
+                    || other.diffraction != self.dataset.diffraction =>
+            {
                 self.attempt(name, vec![setting], &other, plain);
             }
             Ok(_) => {}

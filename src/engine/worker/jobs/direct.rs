@@ -1,5 +1,6 @@
 //! Jobs of the direct solver: reconstruction without a network, and polishing of an object.
 
+use super::background;
 use super::common::{
     apply_inference_settings, consistency, fail_if_stopped, finish, load, new_summary, save_object, select_device,
 };
@@ -47,13 +48,15 @@ pub(super) fn solve(
     if config.direct.refine_positions {
         correct_scan(recorder, &mut dataset, &config.direct)?;
     }
+    let settings = probe::settings(&config.direct, &dataset, found.as_ref());
+    let settings = background::settle(recorder, &dataset, settings, Stage::Training)?;
+    fail_if_stopped(recorder)?;
     let folder = RunFolder::create(output_dir, path)?;
     recorder.open_folder(&folder)?;
     recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
     if let Some(found) = &found {
         probe::save_trials(recorder, &folder, found)?;
     }
-    let settings = probe::settings(&config.direct, &dataset, found.as_ref());
     recorder.emit(EventKind::Stage { stage: Stage::Training });
     let (solved, fallback) = run_solver(recorder, &dataset, config, &settings, &Start::Flat, &selected)?;
     let mut summary = new_summary(job, &dataset, path, fallback.as_ref().unwrap_or(&selected), &folder);
@@ -136,6 +139,7 @@ pub(super) fn polish(
         epochs => epochs,
     };
     let settings = DirectConfig { epochs, ..config.direct.clone() };
+    let settings = background::settle(recorder, dataset, settings, Stage::Reconstructing)?;
     let (solved, fallback) = run_solver(recorder, dataset, config, &settings, &Start::From(object), selected)?;
     if let (Some(first), Some(last)) = (solved.misfits.first(), solved.misfits.last()) {
         recorder.note(format!(

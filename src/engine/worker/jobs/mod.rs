@@ -2,6 +2,7 @@
 //!
 //! Nothing is written before the input has been read and the device selected, so that bad input leaves no trace.
 
+mod background;
 mod common;
 mod diagnose;
 mod direct;

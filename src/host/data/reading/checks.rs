@@ -186,12 +186,14 @@ fn unit_verdict(interpretation: &Interpretation, is_whole: bool, squares_are_who
 }
 
 /// Judges (n, N, N) amplitudes: empty patterns, centering (of far-field patterns), saturation.
-/// `rows` are their indices in the file, `exclude` the patterns left out so far.
+/// `rows` are their indices in the file, `exclude` the patterns left out so far. `stored` gives the value in the file of an
+/// amplitude, if every pixel is one of the file.
 pub(super) fn patterns(
     patterns: &Array3<f32>,
     rows: &[usize],
     exclude: &str,
     near_field: bool,
+    stored: Option<&dyn Fn(f32) -> f64>,
     verdicts: &mut Vec<Verdict>,
 ) {
     let count = patterns.len_of(Axis(0));
@@ -220,7 +222,7 @@ pub(super) fn patterns(
         verdicts.push(centering(&mean_intensity(patterns)));
     }
     verdicts.push(outlying(patterns, rows, exclude));
-    verdicts.push(saturation(patterns, peaks.iter().copied().fold(0.0, f32::max)));
+    verdicts.push(saturation(patterns, peaks.iter().copied().fold(0.0, f32::max), stored));
 }
 
 /// Judges the total counts of the patterns: empty ones and outliers.
@@ -334,7 +336,7 @@ fn centering(mean: &Array2<f64>) -> Verdict {
 }
 
 /// Judges saturation: many pixels at exactly the largest value and few just below it suggest a detector limit.
-fn saturation(patterns: &Array3<f32>, high: f32) -> Verdict {
+fn saturation(patterns: &Array3<f32>, high: f32, stored: Option<&dyn Fn(f32) -> f64>) -> Verdict {
     const CHECK: &str = "saturation";
     let each: Vec<(usize, usize)> = patterns
         .axis_iter(Axis(0))
@@ -348,12 +350,20 @@ fn saturation(patterns: &Array3<f32>, high: f32) -> Verdict {
     let (at, below) = each.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let several = each.iter().filter(|one| one.0 > 0).count();
     if at >= 10 && at > below && high * high > 50.0 && several > 1 {
-        return Verdict::warn(
+        let verdict = Verdict::warn(
             CHECK,
             format!("{at} pixels in {several} patterns have exactly the largest amplitude {high}"),
         )
-        .expected("a maximum reached by few pixels")
-        .advice("The detector may be saturated: use an attenuator or a beam stop, or mask these pixels");
+        .expected("a maximum reached by few pixels");
+        let Some(limit) = stored.map(|stored| stored(high).to_string()) else {
+            return verdict
+                .advice("The detector may be saturated: mask these pixels with --saturation LIMIT, in stored units");
+        };
+        return verdict
+            .advice(format!(
+                "The detector may be saturated: mask these pixels in their patterns with --saturation {limit}"
+            ))
+            .fixes([Fix::new("Mask saturated pixels", [("data.saturation", limit)])]);
     }
     Verdict::pass(CHECK, format!("{at} pixels reach the largest amplitude {high:.4}"))
 }

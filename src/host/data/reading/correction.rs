@@ -1,23 +1,34 @@
-//! Dark and flat fields: what is subtracted from the patterns, and what they are divided by.
+//! Dark and flat fields, what is subtracted from the patterns and what they are divided by, and the background.
+//!
+//! A dark field is an offset of the detector, and is subtracted. A background is light: it adds its own counting noise, and stays
+//! in the patterns. The model adds it to the intensity that it calculates, so that the noise remains that of the counts and no
+//! pixel becomes negative.
 
 use super::context::Reading;
 use super::fit::Fit;
 use super::layout::Frames;
-use super::mask::{self, GoodPixels};
+use super::limits::Clipped;
+use super::mask::{self, Masks};
 use super::mask_file;
 use super::role_keys::Roles;
 use super::verdict::{Status, Verdict};
+use crate::data::normalize::mean_counts;
 use crate::error::Result;
 use crate::formats::npz::shape_text;
-use ndarray::{Array2, ArrayD, Axis, Ix2, Zip};
+use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, Zip};
 use std::path::Path;
 
 const CHECK: &str = "dark and flat fields";
+const BACKGROUND: &str = "background";
+/// Share of the counts from which a background leaves little for the object.
+const MOST_BACKGROUND: f64 = 0.9;
 
-/// Dark and flat field of the window.
+/// Dark and flat field and background of the window.
 #[derive(Debug, Default)]
 pub(super) struct Correction {
     dark: Option<Array2<f32>>,
+    /// Counts of each pixel after the division by the flat field.
+    background: Option<Array2<f32>>,
     /// Factor of each pixel.
     gain: Option<Array2<f32>>,
 }
@@ -30,7 +41,7 @@ impl Correction {
         roles: &Roles,
         frames: &Frames,
         fit: &Fit,
-        good: &mut GoodPixels,
+        masks: &mut Masks,
         is_counts: bool,
     ) -> Option<Self> {
         let mapping = reading.config.mapping.clone();
@@ -46,9 +57,16 @@ impl Correction {
             }
             is_counts
         });
+        let background = field(
+            reading,
+            BACKGROUND,
+            (&mapping.background_file, &mapping.background),
+            roles.background.as_deref(),
+            frames,
+        )?;
         let window = |field: Array2<f32>| mask::window_of(&field, frames, fit);
         if dark.is_some() {
-            reading.note("The mean dark pattern was subtracted; negative values were set to 0");
+            reading.note("The mean dark pattern was subtracted");
         }
         let dark = dark.map(window);
         let gain = flat.map(window).map(|flat| {
@@ -58,7 +76,7 @@ impl Correction {
                 .filter(|value| positive(**value))
                 .fold((0.0, 0usize), |(sum, count), value| (sum + f64::from(*value), count + 1));
             let mean = (sum / count.max(1) as f64) as f32;
-            good.exclude(&flat.mapv(|value| !positive(value)));
+            masks.exclude(&flat.mapv(|value| !positive(value)));
             reading.note(format!("The patterns were divided by the flat field (mean {mean:.4})"));
             flat.mapv(|value| match (positive(value), is_counts) {
                 (false, _) => 1.0,
@@ -66,7 +84,16 @@ impl Correction {
                 (true, false) => (mean / value).sqrt(),
             })
         });
-        Some(Self { dark, gain })
+        let mut background = background.map(window);
+        let constant = reading.config.background as f32;
+        if constant > 0.0 {
+            let shape = [fit.window[0].len(), fit.window[1].len()];
+            background = Some(background.unwrap_or_else(|| Array2::zeros(shape)) + constant);
+        }
+        if let Some(background) = &mut background {
+            use_background(background, gain.as_ref(), is_counts, reading);
+        }
+        Some(Self { dark, gain, background })
     }
 
     /// True if there is nothing to correct.
@@ -74,19 +101,59 @@ impl Correction {
         self.dark.is_none() && self.gain.is_none()
     }
 
-    /// Corrects a block (k, rows, columns) of the window.
-    pub fn apply(&self, block: &mut ArrayD<f32>) {
+    /// (N, N) background of the finished patterns, in the units of the squared amplitude.
+    pub fn background(&self, fit: &Fit) -> Option<Array2<f32>> {
+        let stack = self.background.clone()?.insert_axis(Axis(0));
+        Some(fit.patterns(stack.into_dyn(), true)?.index_axis_move(Axis(0), 0))
+    }
+
+    /// Corrects a block (k, rows, columns) of the window; counts below the dark field become 0.
+    pub fn apply(&self, block: &mut ArrayD<f32>, clipped: &mut Clipped) {
         for mut pattern in block.axis_iter_mut(Axis(0)) {
             if let Some(dark) = &self.dark {
-                Zip::from(&mut pattern)
-                    .and(dark.view().into_dyn())
-                    .for_each(|value, dark| *value = (*value - dark).max(0.0));
+                Zip::from(&mut pattern).and(dark.view().into_dyn()).for_each(|value, dark| {
+                    *value -= dark;
+                    clipped.add(*value);
+                    *value = value.max(0.0);
+                });
             }
             if let Some(gain) = &self.gain {
                 Zip::from(&mut pattern).and(gain.view().into_dyn()).for_each(|value, gain| *value *= gain);
             }
         }
     }
+}
+
+/// Brings a background of the window to the scale of the corrected patterns; values that are no counts become 0.
+fn use_background(background: &mut Array2<f32>, gain: Option<&Array2<f32>>, is_counts: bool, reading: &mut Reading) {
+    let wrong = background.iter().filter(|value| !value.is_finite() || **value < 0.0).count();
+    if wrong > 0 {
+        reading.note(format!("{wrong} negative or invalid values of the background were set to 0"));
+    }
+    background.mapv_inplace(|value| if value.is_finite() { value.max(0.0) } else { 0.0 });
+    if let Some(gain) = gain {
+        let power = if is_counts { 1 } else { 2 };
+        Zip::from(background).and(gain).for_each(|value, gain| *value *= gain.powi(power));
+    }
+}
+
+/// Reports the share of a background (N, N) in the counts of (n, N, N) amplitudes.
+pub(super) fn judge_background(background: &Array2<f32>, patterns: &Array3<f32>, reading: &mut Reading) {
+    let Ok(counts) = mean_counts(patterns.view()) else { return };
+    let theirs: f64 = background.iter().map(|value| f64::from(*value)).sum();
+    let share = theirs / counts;
+    let text = format!("the background has {:.1} % of the counts of the patterns", 100.0 * share);
+    reading.note(format!(
+        "The model adds a background to every pattern: {theirs:.4} counts, {:.1} % of all",
+        100.0 * share
+    ));
+    reading.judge(if share > MOST_BACKGROUND {
+        Verdict::warn(BACKGROUND, text)
+            .expected(format!("less than {:.0} %", 100.0 * MOST_BACKGROUND))
+            .advice("Give the background in counts of one pattern as stored (--set data.background, --background-file)")
+    } else {
+        Verdict::pass(BACKGROUND, text)
+    });
 }
 
 /// Mean of a field (h, w) or (n, h, w). The outer `None` comes with a failed verdict: a field that was asked for cannot be

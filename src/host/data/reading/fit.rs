@@ -134,6 +134,12 @@ impl Fit {
         out.slice_mut(s![rows, columns])
     }
 
+    /// Finished pixel that contains a pixel (row, column) of the window.
+    pub fn finished(&self, (row, column): (usize, usize)) -> (usize, usize) {
+        let [top, left] = self.inner.map(|length| self.size / 2 - length / 2);
+        (top + row / self.bin, left + column / self.bin)
+    }
+
     /// True if patterns are padded with pixels that were not measured, in a near field.
     pub fn has_unknown_border(&self) -> bool {
         self.near_field && self.inner != [self.size; 2]

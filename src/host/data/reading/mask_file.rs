@@ -6,25 +6,25 @@ use crate::config::{Mapping, MaskGood};
 use crate::error::{Error, Problem, Result};
 use crate::formats::npz::{NpyArray, NpzArchive, npy_bytes, read_npy, shape_text};
 use crate::formats::tiff;
-use ndarray::{Array2, ArrayD, Ix2};
+use ndarray::{Array2, ArrayD};
 use std::io::Read;
 use std::path::Path;
 
 /// Largest image read.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// (h, w) values as stored, and which of them are good, if the file specifies it.
+/// (h, w) or (n, h, w) values as stored, and which of them are good, if the file specifies it.
 ///
 /// # Errors
 /// [`Error::BadInput`] if the file cannot be read or does not hold exactly one mask.
-pub(in crate::data) fn read(path: &Path) -> Result<(Array2<f64>, MaskGood)> {
+pub(in crate::data) fn read(path: &Path) -> Result<(ArrayD<f64>, MaskGood)> {
     let (values, rule) = match image(path)? {
         Some(values) => (values, MaskGood::Auto),
         None => mask_of_dataset(path)?,
     };
     let shape = shape_text(values.shape());
     let plain: Vec<usize> = values.shape().iter().copied().filter(|&length| length != 1).collect();
-    let values = values.into_shape_with_order(plain).ok().and_then(|values| values.into_dimensionality::<Ix2>().ok());
+    let values = values.into_shape_with_order(plain).ok().filter(|values| matches!(values.ndim(), 2 | 3));
     Ok((values.ok_or_else(|| unusable(path, &format!("The mask has shape {shape}")))?, rule))
 }
 
@@ -89,7 +89,7 @@ pub fn mask_file_bytes(bad: &Array2<bool>) -> Result<Vec<u8>> {
 
 fn unusable(path: &Path, title: &str) -> Error {
     Problem::new(title)
-        .expected("one mask (h, w) as .npy, .npz, HDF5, PNG or TIFF")
+        .expected("one mask (h, w), or one per pattern (n, h, w), as .npy, .npz, HDF5, PNG or TIFF")
         .hint("Choose another file with --set data.mapping.mask_file=FILE")
         .at(path)
         .into()
@@ -174,7 +174,7 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             read(&path).unwrap()
         };
-        let expected = mask.mapv(f64::from);
+        let expected = mask.mapv(f64::from).into_dyn();
         let array = NpyArray::U16(mask.view().into_dyn());
         assert_eq!(file("a.npy", &npy_bytes(&array).unwrap()), (expected.clone(), MaskGood::Auto));
         let path = folder.path().join("a.npz");
@@ -188,7 +188,7 @@ mod tests {
             image::Luma([mask[[y as usize, x as usize]] as u8 * 255])
         });
         gray.write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
-        assert_eq!(file("a.png", &png).0.mapv(|v| u16::from(v > 0.0)), mask);
+        assert_eq!(file("a.png", &png).0.mapv(|v| u16::from(v > 0.0)), mask.clone().into_dyn());
         assert_eq!(file("a.tif", &crate::formats::testing::one_strip(&mask)).0, expected);
     }
 

@@ -3,8 +3,8 @@
 //! * `inspect`, `read`: entry points; `context`: state shared by all steps; `verdict`: their outcome.
 //! * `source`, `blocks`: common interface to NPZ and HDF5, and blockwise reading.
 //! * `role_keys`, `roles`, `units`, `cxi`, `nexus`, `product`, `training_folder`: roles of the arrays in each known format.
-//! * `required_arrays`, `layout`, `patterns`, `mask`, `mask_file`, `correction`: presence, axis order, values, bad pixels,
-//!   dark and flat fields.
+//! * `required_arrays`, `layout`, `patterns`: presence, axis order, values. `mask`, `mask_file`, `limits`, `zingers`: bad pixels.
+//!   `correction`: dark and flat fields, background.
 //! * `exclusion`: patterns left out. `columns`, `position_file`: positions in tables and separate files.
 //! * `placing`, `position_sets`, `geometry`, `fit`: positions in pixels, pixel size, cropping and binning.
 //! * `raw`: what can be shown of a file that cannot be used yet. * `probe`, `probe_guess`, `optional`: probe, object and metadata. `checks`: checks of values and of the scan.
@@ -20,6 +20,7 @@ mod fit;
 pub(super) mod geometry;
 pub(super) mod inspect;
 mod layout;
+mod limits;
 mod mask;
 pub(super) mod mask_file;
 mod nexus;
@@ -40,3 +41,4 @@ pub(super) mod source;
 pub(super) mod training_folder;
 mod units;
 pub(super) mod verdict;
+mod zingers;

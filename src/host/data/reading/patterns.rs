@@ -1,19 +1,21 @@
 //! Reading of the patterns in blocks: cleaning, cropping and binning, checks, conversion to amplitude.
 
 use super::context::{Reading, Selection};
-use super::correction::Correction;
+use super::correction::{Correction, judge_background};
 use super::fit::{Fit, LARGEST_USUAL, SMALLEST, options_text, size_options};
 use super::layout::{Frames, Layout, cube_verdict, layout_of_cube};
+use super::limits::{Clipped, Limits};
 use super::read::fit_of;
 use super::role_keys::Roles;
 use super::source::Source;
 use super::training_folder::is_export;
 use super::verdict::Verdict;
-use super::{checks, exclusion, mask};
+use super::{checks, exclusion, mask, zingers};
 use crate::config::{DiffractionUnit, ZeroFrequency};
 use crate::data::inpaint::inpaint;
 use crate::data::sampling::random::subsample;
 use crate::error::Error;
+use crate::metrics::{GoodPixels, PatternMasks};
 use ndarray::{Array2, Array3, ArrayD, Axis, IxDyn, Zip, s};
 use std::collections::BTreeSet;
 
@@ -25,8 +27,6 @@ const RUN: usize = 16;
 const SAMPLE: usize = 32;
 /// Most patterns for which it is looked up whether they were written.
 const MAX_UNWRITTEN: usize = 10_000;
-/// Share of the counts from which negative values are a warning.
-const MANY_NEGATIVE: f64 = 0.2;
 
 const DATA_CHECK: &str = "diffraction data";
 
@@ -38,6 +38,10 @@ pub(super) struct Patterns {
     pub rows: Vec<usize>,
     /// (N, N), true = good.
     pub mask: Option<Array2<bool>>,
+    /// Bad pixels of single patterns.
+    pub pattern_masks: Option<PatternMasks>,
+    /// (N, N) intensity in every pattern besides the diffraction of the object.
+    pub background: Option<Array2<f32>>,
     pub fit: Fit,
 }
 
@@ -62,8 +66,8 @@ pub(super) fn read_patterns(
     let meaning = meaning_of(reading, roles, frames, &sample)?;
     frames.is_shifted = !fit.near_field && is_shifted(reading, frames, &sample, meaning.is_counts);
     let frames = &*frames;
-    let mut good = mask::read(reading, roles, frames, &fit, &stored_rows);
-    let correction = Correction::read(reading, roles, frames, &fit, &mut good, meaning.is_counts)?;
+    let mut masks = mask::read(reading, roles, frames, &fit, &stored_rows);
+    let correction = Correction::read(reading, roles, frames, &fit, &mut masks, meaning.is_counts)?;
     if !fits_into_memory(rows.len(), &fit) {
         reading.judge(
             Verdict::fail(
@@ -76,24 +80,25 @@ pub(super) fn read_patterns(
         return None;
     }
     let Meaning { is_counts, ref reason } = meaning;
-    let mut limits = Limits::new(is_counts, frames, config.saturation, &fit);
+    let mut limits = Limits::new(is_counts, frames, config.saturation, &fit, rows.len());
     let conversion = Conversion { fit: &fit, axis, is_counts, correction: &correction };
-    let result = read_values(reading.source, frames, &stored_rows, &conversion, &mut limits);
+    let mut clipped = Clipped::default();
+    let result = read_values(reading.source, frames, &stored_rows, &conversion, (&mut limits, &mut clipped));
     let mut diffraction = reading.or_fail(DATA_CHECK, result)?;
     judge_unwritten(reading, frames, &limits.constant)?;
     if axis == 2 {
         reading.note(format!("Patterns transposed from (h, w, n) {} to (n, h, w)", frames.info.shape_text()));
     }
-    limits.add_to(&mut good, reading);
-    let mask = good.finish(&fit, reading);
-    if let Some(mask) = &mask {
-        clear(&mut diffraction, mask);
-    }
+    limits.add_to(&mut masks, reading);
+    clipped.report("the dark field is higher there", reading);
+    let (mask, mut pattern_masks) = masks.finish(&fit, reading);
+    clear(&mut diffraction, GoodPixels { common: mask.as_ref(), each: pattern_masks.as_ref() });
     let interpretation =
         checks::Interpretation { is_counts, reason, unit: config.diffraction_unit, info: &frames.info };
     let range = checks::stored_values(&diffraction, &interpretation, &mut reading.verdicts);
     let is_whole = is_plain
         && mask.is_none()
+        && pattern_masks.is_none()
         && correction.is_none()
         && rows.len() == frames.count
         && frames.kept.is_none()
@@ -107,11 +112,29 @@ pub(super) fn read_patterns(
     } else {
         reading.note(format!("Diffraction interpreted as amplitude ({reason})"));
     }
-    if let Some(mask) = &mask {
-        inpaint(&mut diffraction, mask);
+    let zingers =
+        zingers::judge(&diffraction, GoodPixels { common: mask.as_ref(), each: pattern_masks.as_ref() }, reading);
+    if let Some(zingers) = zingers {
+        match &mut pattern_masks {
+            Some(masks) => masks.combine(&zingers),
+            None => pattern_masks = Some(zingers),
+        }
     }
-    checks::patterns(&diffraction, &stored_rows, &config.exclude, fit.near_field, &mut reading.verdicts);
-    Some(Patterns { diffraction, rows, mask, fit })
+    let good = GoodPixels { common: mask.as_ref(), each: pattern_masks.as_ref() };
+    mask::judge_patterns(good, fit.size, &stored_rows, reading);
+    inpaint(&mut diffraction, good);
+    // Just below, so that rounding does not matter.
+    let stored = |amplitude: f32| match f64::from(amplitude) {
+        root if is_counts => (root * root).round() - if frames.info.integer { 0.0 } else { 1e-6 * root * root },
+        root => root * (1.0 - 1e-6),
+    };
+    let stored: Option<&dyn Fn(f32) -> f64> = if fit.bin == 1 && correction.is_none() { Some(&stored) } else { None };
+    checks::patterns(&diffraction, &stored_rows, &config.exclude, fit.near_field, stored, &mut reading.verdicts);
+    let background = correction.background(&fit);
+    if let Some(background) = &background {
+        judge_background(background, &diffraction, reading);
+    }
+    Some(Patterns { diffraction, rows, mask, pattern_masks, background, fit })
 }
 
 /// Some patterns as stored, (k, h, w), spread over those that are read.
@@ -232,7 +255,10 @@ fn judge_unwritten(reading: &mut Reading, frames: &Frames, constant: &[(usize, b
     reading.judge(
         Verdict::fail(
             "unwritten patterns",
-            format!("{} patterns were never written to the file: {text}", unwritten.len()),
+            format!(
+                "{} patterns were never written to the file, or hold only marks of invalid pixels: {text}",
+                unwritten.len()
+            ),
         )
         .expected("patterns that were measured; the scan was probably aborted, or the file copied too early")
         .advice(format!("Leave them out with --exclude auto, or --exclude {text}"))
@@ -327,7 +353,7 @@ fn read_values(
     frames: &Frames,
     rows: &[usize],
     conversion: &Conversion,
-    limits: &mut Limits,
+    (limits, clipped): (&mut Limits, &mut Clipped),
 ) -> Result<Array3<f32>, Error> {
     let fit = conversion.fit;
     let shape = (rows.len(), fit.size, fit.size);
@@ -345,8 +371,8 @@ fn read_values(
             if frames.is_shifted {
                 block = shifted(&block, fit);
             }
-            limits.mark(&mut block, &rows[done + at..]);
-            conversion.correction.apply(&mut block);
+            limits.mark(&mut block, done + at, &rows[done + at..]);
+            conversion.correction.apply(&mut block, clipped);
             let finished = fit.patterns(block, conversion.is_counts);
             let finished = finished.ok_or_else(|| Error::failed("The block does not have three axes"))?;
             let (start, count) = (done + at, finished.dim().0);
@@ -401,144 +427,19 @@ fn evenly_spread_runs(count: usize, kept: usize) -> Vec<usize> {
     (0..runs).flat_map(|run| (0..length).map(move |at| run * count / runs + at)).collect()
 }
 
-/// Values that are not counts, and the pixels at which they occurred.
-///
-/// Detectors mark dead pixels with NaN, the largest value of an unsigned type, or one negative value that stays the same
-/// throughout the scan. Other negative values are noise below zero, left by the subtraction of a background: they become 0.
-struct Limits {
-    /// True if negative, invalid and missing values are looked for.
-    is_counts: bool,
-    /// Value that the detector writes for an invalid pixel.
-    invalid: Option<f32>,
-    /// Largest value of an 8-bit type, which marks an invalid pixel if it is there throughout.
-    top: Option<f32>,
-    /// Counts from which a pixel is saturated.
-    saturation: Option<f64>,
-    /// Pixels of the window with such a value in any pattern.
-    bad: Array2<bool>,
-    /// First negative value of each pixel, whether all are the same, and their number.
-    negative: Array2<(f32, bool, u32)>,
-    /// Patterns with the top value at each pixel.
-    tops: Array2<u32>,
-    /// Lowest negative value; sums of the negative and of the positive values.
-    lowest: f32,
-    sums: [f64; 2],
-    /// Number of patterns.
-    count: u32,
-    /// Indices in the file of the patterns with one value everywhere, and whether it is the mark of invalid pixels.
-    constant: Vec<(usize, bool)>,
-}
-
-impl Limits {
-    fn new(is_counts: bool, frames: &Frames, saturation: Option<f64>, fit: &Fit) -> Self {
-        let shape = (fit.window[0].len(), fit.window[1].len());
-        Self {
-            is_counts,
-            invalid: frames.info.invalid,
-            top: frames.info.dtype.ends_with("u1").then_some(f32::from(u8::MAX)),
-            saturation,
-            bad: Array2::from_elem(shape, false),
-            negative: Array2::from_elem(shape, (0.0, true, 0)),
-            tops: Array2::zeros(shape),
-            lowest: 0.0,
-            sums: [0.0; 2],
-            count: 0,
-            constant: Vec::new(),
-        }
-    }
-
-    /// Marks the bad pixels of a block of patterns with these indices in the file, and sets them and negative values to zero.
-    fn mark(&mut self, block: &mut ArrayD<f32>, rows: &[usize]) {
-        for (mut pattern, &row) in block.axis_iter_mut(Axis(0)).zip(rows) {
-            let first = pattern.first().copied();
-            if pattern.iter().all(|value| Some(*value) == first) {
-                let is_invalid = self.is_counts && first.is_some() && first == self.invalid;
-                self.constant.push((row, is_invalid));
-                // Such a pattern says nothing about single pixels.
-                if is_invalid {
-                    pattern.fill(0.0);
-                }
-            }
-        }
-        if !self.is_counts && self.saturation.is_none() {
-            return;
-        }
-        let limit = self.saturation.unwrap_or(f64::INFINITY);
-        for mut pattern in block.axis_iter_mut(Axis(0)) {
-            self.count += 1;
-            let pixels = self.bad.iter_mut().zip(self.negative.iter_mut()).zip(self.tops.iter_mut());
-            for (value, ((bad, negative), tops)) in pattern.iter_mut().zip(pixels) {
-                let is_invalid = self.is_counts && (value.is_nan() || self.invalid == Some(*value));
-                if is_invalid || f64::from(*value) >= limit {
-                    *bad = true;
-                    *value = 0.0;
-                } else if self.is_counts && *value < 0.0 {
-                    if negative.2 == 0 {
-                        negative.0 = *value;
-                    }
-                    negative.1 &= negative.0 == *value;
-                    negative.2 += 1;
-                    self.sums[0] += f64::from(*value);
-                    self.lowest = self.lowest.min(*value);
-                    *value = 0.0;
-                } else {
-                    self.sums[1] += f64::from(*value);
-                    *tops += u32::from(self.top == Some(*value));
-                }
-            }
-        }
-    }
-
-    /// Adds the marked pixels to the mask.
-    fn add_to(&mut self, good: &mut mask::GoodPixels, reading: &mut Reading) {
-        // A mark may be missing in patterns without data.
-        let throughout = |number: u32| number > 0 && f64::from(number) >= 0.9 * f64::from(self.count);
-        let mut clipped = 0usize;
-        for ((bad, &(_, is_same, number)), &tops) in self.bad.iter_mut().zip(&self.negative).zip(&self.tops) {
-            if (is_same && throughout(number)) || (self.count > 1 && throughout(tops)) {
-                *bad = true;
-            } else {
-                clipped += number as usize;
-            }
-        }
-        let count = self.bad.iter().filter(|&&bad| bad).count();
-        if count > 0 {
-            let saturated = if self.saturation.is_some() { " or saturated" } else { "" };
-            reading.note(format!("{count} pixels masked because of negative, invalid{saturated} values"));
-            good.exclude(&self.bad);
-        }
-        if clipped == 0 {
-            return;
-        }
-        let text = format!(
-            "{clipped} negative values, down to {}, were set to 0: noise after the subtraction of a background",
-            self.lowest
-        );
-        reading.note(text.clone());
-        if -self.sums[0] > MANY_NEGATIVE * self.sums[1] {
-            reading.judge(
-                Verdict::warn(
-                    "negative values",
-                    format!(
-                        "{text}; together they are {:.0} % of the counts",
-                        -100.0 * self.sums[0] / self.sums[1].max(1e-30)
-                    ),
-                )
-                .expected("noise that is small against the counts")
-                .advice("The background may be too high; clipping leaves a bias of the same order"),
-            );
-        }
-    }
-}
-
 /// Sets masked pixels to zero, so that their values are not checked.
-fn clear(diffraction: &mut Array3<f32>, mask: &Array2<bool>) {
-    for mut pattern in diffraction.axis_iter_mut(Axis(0)) {
-        Zip::from(&mut pattern).and(mask).for_each(|value, &good| {
-            if !good {
-                *value = 0.0;
-            }
-        });
+fn clear(diffraction: &mut Array3<f32>, good: GoodPixels<'_>) {
+    for (number, mut pattern) in diffraction.axis_iter_mut(Axis(0)).enumerate() {
+        if let Some(mask) = good.common {
+            Zip::from(&mut pattern).and(mask).for_each(|value, &good| {
+                if !good {
+                    *value = 0.0;
+                }
+            });
+        }
+        if let Some(masks) = good.each {
+            masks.bad_pixels(number).for_each(|at| pattern[at] = 0.0);
+        }
     }
 }
 

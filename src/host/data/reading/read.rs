@@ -11,6 +11,7 @@ use super::verdict::{Status, Verdict};
 use super::{checks, exclusion, optional, patterns, position_file, position_sets, probe, required_arrays};
 use crate::config::{DataConfig, Orientation, Unmatched};
 use crate::fourier::Propagation;
+use crate::metrics::PatternMasks;
 use ndarray::{Array2, Array3};
 use num_complex::Complex32;
 use std::path::Path;
@@ -44,6 +45,10 @@ pub(in crate::data) struct Content {
     pub nphotons: Option<f64>,
     /// (N, N), true = good.
     pub mask: Option<Array2<bool>>,
+    /// Bad pixels of single patterns.
+    pub pattern_masks: Option<PatternMasks>,
+    /// (N, N) intensity in every pattern besides the diffraction of the object, in the units of the squared amplitude.
+    pub background: Option<Array2<f32>>,
     /// Side of an object pixel, m.
     pub pixel_size_m: Option<f64>,
     /// Propagation to the detector.
@@ -134,6 +139,8 @@ fn read_content(reading: &mut Reading, selection: Selection) -> Option<Content> 
         object,
         nphotons,
         mask: patterns.mask,
+        pattern_masks: patterns.pattern_masks,
+        background: patterns.background,
         pixel_size_m: placed.pixel_m.map(|[x, y]| (x * y).sqrt()),
         propagation,
     })

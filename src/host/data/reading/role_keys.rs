@@ -60,6 +60,8 @@ pub(super) struct Roles {
     pub dark: Option<String>,
     /// Response to a uniform illumination to divide by.
     pub flat: Option<String>,
+    /// Counts of every pattern besides the diffraction of the object.
+    pub background: Option<String>,
     pub geometry: Geometry,
     /// (x, y) of the object's center, m: relates positions in meters to the pixels of the object.
     pub object_center_m: Option<[f64; 2]>,
@@ -86,6 +88,7 @@ impl Default for Roles {
             cxi_mask: false,
             dark: None,
             flat: None,
+            background: None,
             geometry: Geometry::default(),
             object_center_m: None,
             object_half_px: None,

@@ -51,6 +51,7 @@ pub(super) fn find(source: &mut Source, mapping: &Mapping) -> Roles {
     }
     roles.dark = given(&mapping.dark).or(roles.dark);
     roles.flat = given(&mapping.flat).or(roles.flat);
+    roles.background = given(&mapping.background).or(roles.background);
     roles.object = given(&mapping.object).or(roles.object);
     if let Some(key) = given(&mapping.mask) {
         roles.mask = Some((key, MaskGood::Auto));
@@ -166,6 +167,7 @@ fn by_keys(source: &mut Source) -> Roles {
             };
             (key, good)
         }),
+        background: first(&["background"]),
         geometry: Geometry { object_pixel_m, fresnel_number, ..Geometry::default() },
         ..Roles::default()
     }

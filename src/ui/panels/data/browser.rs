@@ -68,7 +68,7 @@ pub(super) struct Browser {
     hide_marks: bool,
     /// Time of the latest step during playback.
     playing: Option<f64>,
-    dead: Option<(usize, Vec<[usize; 2]>)>,
+    dead: Option<(u64, Vec<[usize; 2]>)>,
     at_limit: Option<(u64, Vec<[usize; 2]>)>,
     viewport: Viewport,
     mask: Editor,
@@ -161,7 +161,8 @@ impl Browser {
                 shown
             })
             .inner;
-        let marks = self.marks(ui, patterns, &intensity, key, context.limit, &shown);
+        let single = (self.kind == ImageKind::Selected).then_some(index);
+        let marks = self.marks(ui, patterns, &intensity, (key, single), context.limit, &shown);
         self.menu(&shown.response, patterns, &intensity, actions);
         if let Some((of, known)) = &known {
             self.mask.draw(ui, &shown, known, *of as u64);
@@ -283,24 +284,26 @@ impl Browser {
         });
     }
 
-    /// Marks bad pixels; returns a caption for them.
+    /// Marks bad pixels, those of a single pattern included; returns a caption for them.
     fn marks(
         &mut self,
         ui: &egui::Ui,
         patterns: &Arc<Patterns>,
         intensity: &Array2<f32>,
-        key: u64,
+        (key, single): (u64, Option<usize>),
         limit: Option<f32>,
         shown: &ImageResponse,
     ) -> String {
-        let of = Arc::as_ptr(patterns) as usize;
-        if self.dead.as_ref().map(|(of, _)| *of) != Some(of) {
+        if self.dead.as_ref().map(|(of, _)| *of) != Some(key) {
             let mut found = pixels::dead(&patterns.mean, &patterns.max);
             let masked = patterns.dataset.mask.iter().flat_map(|mask| mask.indexed_iter());
             found.extend(masked.filter(|(_, good)| !**good).map(|((y, x), _)| [x, y]));
+            if let (Some(index), Some(masks)) = (single, &patterns.dataset.pattern_masks) {
+                found.extend(masks.bad_pixels(index).map(|(y, x)| [x, y]));
+            }
             found.sort_unstable();
             found.dedup();
-            self.dead = Some((of, found));
+            self.dead = Some((key, found));
         }
         if self.at_limit.as_ref().map(|(key, _)| *key) != Some(key) {
             let found = limit.map(|limit| pixels::at_limit(intensity.view(), limit)).unwrap_or_default();

@@ -62,6 +62,8 @@ const FORM: &[(&str, &[&str])] = &[
             "data.mapping.mask",
             "data.mapping.mask_good",
             "data.saturation",
+            "data.zingers",
+            "data.background",
             "data.mapping.dark_file",
             "data.mapping.dark",
             "data.mapping.flat_file",

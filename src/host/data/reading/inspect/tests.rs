@@ -50,9 +50,9 @@ fn a_good_file_passes_every_check_and_its_table_has_ranges() {
 
 #[test]
 fn values_that_cannot_be_used_fail_their_check() {
-    let nan = inspected(|data| data.counts[[2, 3, 4]] = f64::NAN);
-    assert_eq!(status_of(&nan, "finite values"), Status::Fail);
-    assert!(nan.verdict("finite values").unwrap().found.contains("pattern 2"));
+    let nan = inspected(|data| data.counts.slice_mut(s![2, .., ..]).fill(f64::NAN));
+    assert_eq!(status_of(&nan, "unwritten patterns"), Status::Fail);
+    assert!(nan.verdict("unwritten patterns").unwrap().advice.contains("--exclude 2"));
     let zero = inspected(|data| data.counts.fill(0.0));
     assert_eq!(status_of(&zero, "empty patterns"), Status::Fail);
     let some = inspected(|data| data.counts.slice_mut(s![4, .., ..]).fill(0.0));
@@ -103,6 +103,9 @@ fn doubtful_values_warn() {
         data.counts.mapv_inplace(|v| v.min(limit.round()));
     });
     assert_eq!(status_of(&clipped, "saturation"), Status::Warn);
+    assert_eq!(clipped.verdict("saturation").unwrap().fixes[0].settings[0].0, "data.saturation");
+    let nan = inspected(|data| data.counts.slice_mut(s![4, .., 20..]).fill(f64::NAN));
+    assert!(nan.verdicts.iter().any(|one| one.status == Status::Warn && one.found.contains("in 1 patterns: 4")));
     let constant = inspected(|data| data.object.fill(Complex32::new(1.0, 0.0)));
     assert_eq!(status_of(&constant, "object"), Status::Warn);
 }

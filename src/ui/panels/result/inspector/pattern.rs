@@ -56,13 +56,14 @@ impl Compared {
         if measured.dim() != calculated.dim() {
             return None;
         }
-        if let Some(good) = &dataset.mask {
-            for ((at, good), calculated) in good.indexed_iter().zip(&mut calculated) {
-                if !good {
-                    *calculated = 0.0;
-                    measured[at] = 0.0;
-                }
-            }
+        let background = refined.and_then(|refined| refined.background.as_ref()).or(dataset.background.as_ref());
+        if let Some(background) = background.filter(|background| background.dim() == calculated.dim()) {
+            calculated.zip_mut_with(background, |amplitude, more| *amplitude = (*amplitude * *amplitude + more).sqrt());
+        }
+        let good = dataset.good();
+        for (at, calculated) in calculated.indexed_iter_mut().filter(|(at, _)| !good.is_good(index, *at)) {
+            *calculated = 0.0;
+            measured[at] = 0.0;
         }
         Some(Self { measured, calculated })
     }
@@ -360,7 +361,8 @@ mod tests {
         let patterns = crate::ui::panels::data::patterns_of(dataset);
         let unrefined = Compared::new(&result, &patterns, 1).unwrap();
         assert!((unrefined.misfit() - 0.5625).abs() < 1e-4, "{}", unrefined.misfit());
-        result.refined = Some(Refined { probe: Some(probe), intensities: Some(vec![4.0; count]), positions: None });
+        result.refined =
+            Some(Refined { probe: Some(probe), intensities: Some(vec![4.0; count]), ..Refined::default() });
         let refined = Compared::new(&result, &patterns, 1).unwrap();
         assert!(refined.misfit() < 1e-9, "{}", refined.misfit());
         assert_eq!(Compared::new(&result, &patterns, count), None);
