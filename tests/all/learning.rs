@@ -126,7 +126,8 @@ fn a_wgpu_adapter_solves_directly_what_the_cpu_solves() {
     let dataset = siemens(Some(40));
     let config = DirectConfig { epochs: 6, refine_probe: true, ..DirectConfig::default() };
     let cpu = direct::solve(&dataset, &config, &Start::Flat, &mut |_, _| true).unwrap();
-    let gpu = direct::solve_on(&selected.device, &dataset, &config, &Start::Flat, &mut |_, _| true).unwrap();
+    let gpu =
+        direct::solve_on(&selected.device, &dataset, &config, &Start::Flat, &mut |_, _| true, &mut |_| ()).unwrap();
     println!("{}: misfits {:?}, CPU {:?}", selected.info.name, gpu.misfits, cpu.misfits);
     for (gpu, cpu) in gpu.misfits.iter().zip(&cpu.misfits) {
         assert!((gpu - cpu).abs() < 1e-3 * cpu, "{gpu} and {cpu}");

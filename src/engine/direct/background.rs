@@ -218,7 +218,7 @@ mod tests {
                 ..DirectConfig::default()
             };
             let cpu = solve(&lit, &config, &Start::Flat, &mut |_, _| true).unwrap();
-            let device = solve_on(&Device::flex(), &lit, &config, &Start::Flat, &mut |_, _| true).unwrap();
+            let device = solve_on(&Device::flex(), &lit, &config, &Start::Flat, &mut |_, _| true, &mut |_| ()).unwrap();
             let found = [&cpu, &device].map(|solved| solved.refined.background.clone().unwrap());
             let apart = (&found[0] - &found[1]).mapv(f32::abs).sum() / found[0].sum();
             assert!(apart < 2e-3, "{apart}");

@@ -6,12 +6,12 @@
 //! joins the set if one place fits clearly better than all others. Each round refines the object and the positions of the
 //! set. The idea of a search over places is that of Maiden et al., Ultramicroscopy 120 (2012) 64.
 
-use super::solver::{Solver, Start, solve_epochs, valid_counts};
+use super::solver::{Solver, Start, arranged_amplitude, solve_epochs, valid_counts};
 use crate::config::DirectConfig;
 use crate::data::{Dataset, Reconstruction};
 use crate::error::Result;
 use crate::physics::probe_intensity;
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 use num_complex::Complex32;
 use rayon::prelude::*;
 
@@ -286,9 +286,7 @@ impl<'s, 'a> Known<'s, 'a> {
         rest.iter().all(|rest| (0.0..1.0).contains(rest)).then_some(())?;
         self.overlap(top as i64, left as i64).filter(|share| *share >= overlap)?;
         let probe = solver.model.shift_probe(&solver.probe_spectra, rest, 1.0);
-        let good = dataset.mask.as_ref().map(|mask| mask.view());
-        let pattern = dataset.diffraction.index_axis(Axis(0), index);
-        let amplitude = solver.model.arrange_amplitude(pattern, good, solver.normalization as f32);
+        let amplitude = arranged_amplitude(&solver.model, dataset, index, solver.normalization);
         let counts = valid_counts(&amplitude).max(f64::MIN_POSITIVE);
         let misfit = |dy: i64, dx: i64| {
             let (top, left) = (top as i64 + dy, left as i64 + dx);

@@ -274,16 +274,9 @@ impl<'a> Solver<'a> {
             model.set_background(background.view());
         }
         let canvas = Canvas::around(&position_bounds(&dataset.positions, reach), side);
+        let arranged = |index| arranged_amplitude(&model, dataset, index, normalization);
+        let amplitudes: Vec<Vec<f32>> = (0..dataset.len()).into_par_iter().map(arranged).collect();
         let good = dataset.good();
-        let amplitudes: Vec<Vec<f32>> = dataset
-            .diffraction
-            .axis_iter(Axis(0))
-            .into_par_iter()
-            .enumerate()
-            .map(|(at, pattern)| {
-                model.arrange_amplitude(pattern, |pixel| good.is_good(at, pixel), normalization as f32)
-            })
-            .collect();
         let total_counts = match (good.common, good.each) {
             (None, None) => dataset.len() as f64 * (side as f64 / 2.0).powi(2),
             // Valid pixels only. The arranged amplitudes carry a factor N.
@@ -597,7 +590,7 @@ impl<'a> Solver<'a> {
             intensities: config
                 .refine_intensity
                 .then(|| self.intensity_scales.iter().map(|&scale| f64::from(scale).powi(2)).collect()),
-            background: self.background.filter(|_| config.refine_background).map(|background| {
+            background: self.background.as_ref().filter(|_| config.refine_background).map(|background| {
                 let back = self.normalization.powi(2).recip() as f32;
                 background.mapv(|value| value * back)
             }),
@@ -619,6 +612,18 @@ impl<'a> Solver<'a> {
         });
         Reconstruction { object, coverage, origin_xy: self.canvas.origin, pixel_size_m: self.pixel_size_m }
     }
+}
+
+/// (N·N) amplitude of a pattern of the dataset in normalized units, see [`ForwardModel::arrange_amplitude`].
+pub(super) fn arranged_amplitude(
+    model: &ForwardModel,
+    dataset: &Dataset,
+    index: usize,
+    normalization: f64,
+) -> Vec<f32> {
+    let good = dataset.good();
+    let pattern = dataset.diffraction.index_axis(Axis(0), index);
+    model.arrange_amplitude(pattern, |pixel| good.is_good(index, pixel), normalization as f32)
 }
 
 /// Σ a² of an arranged pattern without its masked (negative) pixels.

@@ -286,7 +286,7 @@ impl ForwardModel {
     ) -> f64 {
         let transfer = self.propagator.transfer([-shift[0], -shift[1]]);
         let (mut wave, mut scratch) = (vec![Complex32::default(); patch.len()], Scratch::default());
-        let (mut field, mut intensity) = (wave.clone(), vec![INTENSITY_FLOOR; patch.len()]);
+        let (mut field, mut intensity) = (wave.clone(), self.unlit());
         for mode in probe.axis_iter(Axis(0)) {
             wave.iter_mut().zip(patch).zip(mode).for_each(|((wave, patch), probe)| *wave = patch * probe);
             self.propagator.forward_by(transfer.as_deref(), &mut wave, &mut field, &mut scratch);

@@ -112,14 +112,7 @@ pub(super) fn read_patterns(
     } else {
         reading.note(format!("Diffraction interpreted as amplitude ({reason})"));
     }
-    let zingers =
-        zingers::judge(&diffraction, GoodPixels { common: mask.as_ref(), each: pattern_masks.as_ref() }, reading);
-    if let Some(zingers) = zingers {
-        match &mut pattern_masks {
-            Some(masks) => masks.combine(&zingers),
-            None => pattern_masks = Some(zingers),
-        }
-    }
+    add_zingers(&diffraction, mask.as_ref(), &mut pattern_masks, reading);
     let good = GoodPixels { common: mask.as_ref(), each: pattern_masks.as_ref() };
     mask::judge_patterns(good, fit.size, &stored_rows, reading);
     inpaint(&mut diffraction, good);
@@ -135,6 +128,22 @@ pub(super) fn read_patterns(
         judge_background(background, &diffraction, reading);
     }
     Some(Patterns { diffraction, rows, mask, pattern_masks, background, fit })
+}
+
+/// Adds the zingers to the masks of single patterns, if they are to be masked.
+fn add_zingers(
+    diffraction: &Array3<f32>,
+    mask: Option<&Array2<bool>>,
+    pattern_masks: &mut Option<PatternMasks>,
+    reading: &mut Reading,
+) {
+    let good = GoodPixels { common: mask, each: pattern_masks.as_ref() };
+    if let Some(zingers) = zingers::judge(diffraction, good, reading) {
+        match pattern_masks {
+            Some(masks) => masks.combine(&zingers),
+            None => *pattern_masks = Some(zingers),
+        }
+    }
 }
 
 /// Some patterns as stored, (k, h, w), spread over those that are read.
