@@ -176,7 +176,7 @@ fn a_drifting_scan_is_put_in_order_and_a_right_one_is_left_alone() {
     let mut wrong = right.clone();
     for (n, position) in wrong.positions.iter_mut().enumerate() {
         let time = n as f64;
-        *position = [position[0] + 9.0 * (time / 13.0).sin(), position[1] + 7.0 * (time / 19.0).cos()];
+        *position = [position[0] + 9.0 * (time / 30.0).sin(), position[1] + 7.0 * (time / 40.0).cos()];
     }
     let local = correlation(&solved(&wrong, &config), &scene);
     let placed = place_patterns(&wrong, &config, &mut |_| true).unwrap().expect("other positions");
