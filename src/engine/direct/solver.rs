@@ -235,12 +235,7 @@ impl<'a> Solver<'a> {
         let given_modes = dataset.probe.dim().0.min(probe.dim().0);
         let mut anchor = probe.clone();
         anchor.slice_mut(ndarray::s![given_modes.., .., ..]).fill(Complex32::default());
-        let mut model = ForwardModel::new(side, dataset.propagation);
-        let background = dataset.background.as_ref().filter(|background| background.dim() == (side, side));
-        let background = background.map(|background| background.mapv(|value| value * normalization.powi(2) as f32));
-        if let Some(background) = &background {
-            model.set_background(background.view());
-        }
+        let (model, background) = forward_model(dataset, normalization);
         let canvas = Canvas::around(&position_bounds(&dataset.positions, reach), side);
         let good = dataset.good();
         let amplitudes: Vec<Vec<f32>> = dataset
@@ -579,6 +574,18 @@ impl<'a> Solver<'a> {
             Reconstruction { object, coverage, origin_xy: self.canvas.origin, pixel_size_m: self.pixel_size_m };
         Ok(Solution { reconstruction, refined, misfits, stopped })
     }
+}
+
+/// Forward model of a dataset, and its background (N, N) in normalized units.
+fn forward_model(dataset: &Dataset, normalization: f64) -> (ForwardModel, Option<Array2<f32>>) {
+    let side = dataset.patch_size();
+    let mut model = ForwardModel::new(side, dataset.propagation);
+    let background = dataset.background.as_ref().filter(|background| background.dim() == (side, side));
+    let background = background.map(|background| background.mapv(|value| value * normalization.powi(2) as f32));
+    if let Some(background) = &background {
+        model.set_background(background.view());
+    }
+    (model, background)
 }
 
 /// Σ a² of an arranged pattern without its masked (negative) pixels.

@@ -482,7 +482,7 @@ fn a_mask_for_each_pattern_masks_pixels_in_single_patterns_through_cropping_binn
     assert_eq!(dataset.subset(&[0, 1]).pattern_masks, None);
     // The same masks in a separate file.
     let mask_path = folder.path().join("masks.npy");
-    let shift = masks.mapv(|bad| u16::from(bad));
+    let shift = masks.mapv(u16::from);
     std::fs::write(&mask_path, npy_bytes(&NpyArray::U16(shift.view().into_dyn())).unwrap()).unwrap();
     let plain = folder.path().join("plain.npz");
     data.write(&plain);

@@ -95,7 +95,7 @@ fn misfits(object: ArrayView2<'_, Complex32>, origin_xy: [f64; 2], measured: &Me
     }
     let mask = measured.good.common.map(|good| ("mask", good.dim()));
     let background = measured.background.map(|background| ("background", background.dim()));
-    for (name, shape) in mask.into_iter().chain(background).filter(|(_, shape)| *shape != (side, side)) {
+    if let Some((name, shape)) = mask.into_iter().chain(background).find(|(_, shape)| *shape != (side, side)) {
         return Err(Problem::new(format!("The {name} has shape {shape:?}"))
             .expected(format!("({side}, {side}), like the patterns"))
             .into());

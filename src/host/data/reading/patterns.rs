@@ -112,29 +112,22 @@ pub(super) fn read_patterns(
     } else {
         reading.note(format!("Diffraction interpreted as amplitude ({reason})"));
     }
-    let zingers =
-        zingers::judge(&diffraction, GoodPixels { common: mask.as_ref(), each: pattern_masks.as_ref() }, reading);
-    if let Some(zingers) = zingers {
-        match &mut pattern_masks {
-            Some(masks) => masks.combine(&zingers),
-            None => pattern_masks = Some(zingers),
-        }
-    }
+    let good = GoodPixels { common: mask.as_ref(), each: pattern_masks.as_ref() };
+    pattern_masks = PatternMasks::union(zingers::judge(&diffraction, good, reading), pattern_masks);
     let good = GoodPixels { common: mask.as_ref(), each: pattern_masks.as_ref() };
     mask::judge_patterns(good, fit.size, &stored_rows, reading);
     inpaint(&mut diffraction, good);
-    // Just below, so that rounding does not matter.
-    let stored = |amplitude: f32| match f64::from(amplitude) {
-        root if is_counts => (root * root).round() - if frames.info.integer { 0.0 } else { 1e-6 * root * root },
-        root => root * (1.0 - 1e-6),
-    };
+    let stored = |amplitude: f32| stored_limit(amplitude.into(), is_counts, frames.info.integer);
     let stored: Option<&dyn Fn(f32) -> f64> = if fit.bin == 1 && correction.is_none() { Some(&stored) } else { None };
     checks::patterns(&diffraction, &stored_rows, &config.exclude, fit.near_field, stored, &mut reading.verdicts);
-    let background = correction.background(&fit);
-    if let Some(background) = &background {
-        judge_background(background, &diffraction, reading);
-    }
+    let background = correction.background(&fit).inspect(|one| judge_background(one, &diffraction, reading));
     Some(Patterns { diffraction, rows, mask, pattern_masks, background, fit })
+}
+
+/// Stored value of an amplitude as a limit: for numbers that are not whole just below it, so that rounding does not matter.
+fn stored_limit(amplitude: f64, is_counts: bool, is_whole: bool) -> f64 {
+    let value = if is_counts { amplitude * amplitude } else { amplitude };
+    if is_counts && is_whole { value.round() } else { value * (1.0 - 1e-6) }
 }
 
 /// Some patterns as stored, (k, h, w), spread over those that are read.
