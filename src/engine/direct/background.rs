@@ -44,10 +44,12 @@ impl Excess {
 }
 
 /// Result of the trial whether the patterns have a background.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BackgroundTrial {
     /// Misfit R of patterns that were left out of the fit, without and with a fitted background.
     pub held_out_misfits: [f64; 2],
+    /// (N, N) fitted background, in the dataset's units: a start for the fit to all patterns.
+    pub background: Option<Array2<f32>>,
 }
 
 impl BackgroundTrial {
@@ -73,7 +75,7 @@ pub fn try_background(
     }
     let count = PATTERNS.min(PIXELS / dataset.patch_size().pow(2).max(1)).max(FEWEST);
     let [fitted, held_out] = split(dataset, count, HELD_OUT).map(|rows| dataset.subset(&rows));
-    let mut held_out_misfits = [0.0; 2];
+    let (mut held_out_misfits, mut background) = ([0.0; 2], None);
     for (at, refine_background) in [false, true].into_iter().enumerate() {
         // Parameters of single patterns say nothing about others.
         let settings = DirectConfig {
@@ -89,8 +91,9 @@ pub fn try_background(
             return Ok(None);
         }
         held_out_misfits[at] = held_out_misfit(&solved, &held_out)?;
+        background = solved.refined.background;
     }
-    Ok(Some(BackgroundTrial { held_out_misfits }))
+    Ok(Some(BackgroundTrial { held_out_misfits, background }))
 }
 
 impl Solver<'_> {

@@ -73,7 +73,7 @@ enum Mask {
     /// All of them.
     None,
     /// (1, N, N) of all patterns: 1 if valid, else 0.
-    Common(Tensor<3>),
+    Common(Box<Tensor<3>>),
     /// Those of each pattern at which its amplitude is not negative.
     Each,
 }
@@ -83,7 +83,7 @@ impl Mask {
     fn of(&self, amplitude: &Tensor<3>) -> Option<Tensor<3>> {
         match self {
             Self::None => None,
-            Self::Common(mask) => Some(mask.clone()),
+            Self::Common(mask) => Some((**mask).clone()),
             Self::Each => Some(amplitude.clone().greater_equal_elem(0.0).float()),
         }
     }
@@ -130,7 +130,7 @@ impl OnDevice {
             (_, Some(_)) => Mask::Each,
             (Some(mask), None) if mask.iter().any(|good| !good) => {
                 let values: Vec<f32> = mask.iter().map(|&good| f32::from(u8::from(good))).collect();
-                Mask::Common(Tensor::from_data(TensorData::new(values, [1, side, side]), device))
+                Mask::Common(Box::new(Tensor::from_data(TensorData::new(values, [1, side, side]), device)))
             }
             _ => Mask::None,
         };

@@ -267,12 +267,7 @@ impl<'a> Solver<'a> {
         let given_modes = dataset.probe.dim().0.min(probe.dim().0);
         let mut anchor = probe.clone();
         anchor.slice_mut(ndarray::s![given_modes.., .., ..]).fill(Complex32::default());
-        let mut model = ForwardModel::new(side, dataset.propagation);
-        let background = dataset.background.as_ref().filter(|background| background.dim() == (side, side));
-        let background = background.map(|background| background.mapv(|value| value * normalization.powi(2) as f32));
-        if let Some(background) = &background {
-            model.set_background(background.view());
-        }
+        let (model, background) = forward_model(dataset, normalization);
         let canvas = Canvas::around(&position_bounds(&dataset.positions, reach), side);
         let arranged = |index| arranged_amplitude(&model, dataset, index, normalization);
         let amplitudes: Vec<Vec<f32>> = (0..dataset.len()).into_par_iter().map(arranged).collect();
@@ -624,6 +619,18 @@ pub(super) fn arranged_amplitude(
     let good = dataset.good();
     let pattern = dataset.diffraction.index_axis(Axis(0), index);
     model.arrange_amplitude(pattern, |pixel| good.is_good(index, pixel), normalization as f32)
+}
+
+/// Forward model of a dataset, and its background (N, N) in normalized units.
+fn forward_model(dataset: &Dataset, normalization: f64) -> (ForwardModel, Option<Array2<f32>>) {
+    let side = dataset.patch_size();
+    let mut model = ForwardModel::new(side, dataset.propagation);
+    let background = dataset.background.as_ref().filter(|background| background.dim() == (side, side));
+    let background = background.map(|background| background.mapv(|value| value * normalization.powi(2) as f32));
+    if let Some(background) = &background {
+        model.set_background(background.view());
+    }
+    (model, background)
 }
 
 /// Σ a² of an arranged pattern without its masked (negative) pixels.

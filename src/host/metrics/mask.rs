@@ -110,6 +110,17 @@ impl PatternMasks {
         self.bits.iter_mut().zip(&other.bits).for_each(|(word, other)| *word |= other);
     }
 
+    /// Pixels masked in either of two masks of the same patterns.
+    pub fn union(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(mut one), Some(other)) => {
+                one.combine(&other);
+                Some(one)
+            }
+            (one, other) => one.or(other),
+        }
+    }
+
     /// The masks of these patterns, in this order; `None` if no pixel is bad.
     #[must_use]
     pub fn selected(&self, patterns: &[usize]) -> Option<Self> {

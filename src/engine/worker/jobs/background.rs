@@ -6,18 +6,19 @@ use crate::direct;
 use crate::error::Result;
 use crate::worker::message::{Control, EventKind, Progress, Stage};
 use crate::worker::recorder::Recorder;
+use ndarray::Array2;
 use std::time::Instant;
 
 /// The settings without the refinement of the background, if it does not predict patterns that are left out of the fit better, or
-/// the trial is stopped. A job with a trial is in the stage `next` then.
+/// the trial is stopped; else also the background of the trial. A job with a trial is in the stage `next` then.
 pub(super) fn settle(
     recorder: &Recorder<'_>,
     dataset: &Dataset,
     settings: DirectConfig,
     next: Stage,
-) -> Result<DirectConfig> {
+) -> Result<(DirectConfig, Option<Array2<f32>>)> {
     if !settings.refine_background {
-        return Ok(settings);
+        return Ok((settings, None));
     }
     recorder.emit(EventKind::Stage { stage: Stage::BackgroundTrial });
     let started = Instant::now();
@@ -32,7 +33,7 @@ pub(super) fn settle(
         if recorder.context().switch.get() == Control::Run {
             recorder.warn("There are too few patterns to tell whether they have a background; none is fitted.");
         }
-        return Ok(DirectConfig { refine_background: false, ..settings });
+        return Ok((DirectConfig { refine_background: false, ..settings }, None));
     };
     let [without, with] = found.held_out_misfits;
     let compared = format!("misfit of patterns left out of the fit {without:.4} without, {with:.4} with it");
@@ -42,5 +43,6 @@ pub(super) fn settle(
     } else {
         format!("No background is fitted, because it does not predict other patterns better: {compared}.")
     });
-    Ok(DirectConfig { refine_background, ..settings })
+    let background = found.background.filter(|_| refine_background);
+    Ok((DirectConfig { refine_background, ..settings }, background))
 }

@@ -49,8 +49,9 @@ pub(super) fn solve(
         correct_scan(recorder, &mut dataset, &config.direct)?;
     }
     let settings = probe::settings(&config.direct, &dataset, found.as_ref());
-    let settings = background::settle(recorder, &dataset, settings, Stage::Training)?;
+    let (settings, background) = background::settle(recorder, &dataset, settings, Stage::Training)?;
     fail_if_stopped(recorder)?;
+    dataset.background = background.or(dataset.background);
     let folder = RunFolder::create(output_dir, path)?;
     recorder.open_folder(&folder)?;
     recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
@@ -139,7 +140,7 @@ pub(super) fn polish(
         epochs => epochs,
     };
     let settings = DirectConfig { epochs, ..config.direct.clone() };
-    let settings = background::settle(recorder, dataset, settings, Stage::Reconstructing)?;
+    let (settings, _) = background::settle(recorder, dataset, settings, Stage::Reconstructing)?;
     let (solved, fallback) = run_solver(recorder, dataset, config, &settings, &Start::From(object), selected)?;
     if let (Some(first), Some(last)) = (solved.misfits.first(), solved.misfits.last()) {
         recorder.note(format!(

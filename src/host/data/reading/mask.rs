@@ -53,10 +53,7 @@ impl Masks {
             "{kinds} values: {total} pixels are masked in single patterns, {patterns} of {}",
             masks.len()
         ));
-        match &mut self.each {
-            Some(each) => each.combine(&masks),
-            None => self.each = Some(masks),
-        }
+        self.each = PatternMasks::union(self.each.take(), Some(masks));
     }
 
     /// (N, N) good pixels of all finished patterns, and bad ones of single patterns; each `None` if there are none.

@@ -112,38 +112,22 @@ pub(super) fn read_patterns(
     } else {
         reading.note(format!("Diffraction interpreted as amplitude ({reason})"));
     }
-    add_zingers(&diffraction, mask.as_ref(), &mut pattern_masks, reading);
+    let good = GoodPixels { common: mask.as_ref(), each: pattern_masks.as_ref() };
+    pattern_masks = PatternMasks::union(zingers::judge(&diffraction, good, reading), pattern_masks);
     let good = GoodPixels { common: mask.as_ref(), each: pattern_masks.as_ref() };
     mask::judge_patterns(good, fit.size, &stored_rows, reading);
     inpaint(&mut diffraction, good);
-    // Just below, so that rounding does not matter.
-    let stored = |amplitude: f32| match f64::from(amplitude) {
-        root if is_counts => (root * root).round() - if frames.info.integer { 0.0 } else { 1e-6 * root * root },
-        root => root * (1.0 - 1e-6),
-    };
+    let stored = |amplitude: f32| stored_limit(amplitude.into(), is_counts, frames.info.integer);
     let stored: Option<&dyn Fn(f32) -> f64> = if fit.bin == 1 && correction.is_none() { Some(&stored) } else { None };
     checks::patterns(&diffraction, &stored_rows, &config.exclude, fit.near_field, stored, &mut reading.verdicts);
-    let background = correction.background(&fit);
-    if let Some(background) = &background {
-        judge_background(background, &diffraction, reading);
-    }
+    let background = correction.background(&fit).inspect(|one| judge_background(one, &diffraction, reading));
     Some(Patterns { diffraction, rows, mask, pattern_masks, background, fit })
 }
 
-/// Adds the zingers to the masks of single patterns, if they are to be masked.
-fn add_zingers(
-    diffraction: &Array3<f32>,
-    mask: Option<&Array2<bool>>,
-    pattern_masks: &mut Option<PatternMasks>,
-    reading: &mut Reading,
-) {
-    let good = GoodPixels { common: mask, each: pattern_masks.as_ref() };
-    if let Some(zingers) = zingers::judge(diffraction, good, reading) {
-        match pattern_masks {
-            Some(masks) => masks.combine(&zingers),
-            None => *pattern_masks = Some(zingers),
-        }
-    }
+/// Stored value of an amplitude as a limit: for numbers that are not whole just below it, so that rounding does not matter.
+fn stored_limit(amplitude: f64, is_counts: bool, is_whole: bool) -> f64 {
+    let value = if is_counts { amplitude * amplitude } else { amplitude };
+    if is_counts && is_whole { value.round() } else { value * (1.0 - 1e-6) }
 }
 
 /// Some patterns as stored, (k, h, w), spread over those that are read.

@@ -196,7 +196,11 @@ mod tests {
         let mut struck = clean.clone();
         let zingers = [(3, (2, 30)), (3, (16, 4)), (7, (0, 0)), (19, (31, 16)), (5, (28, 3)), (11, (16, 17))];
         for (n, at) in zingers {
-            let counts = if at == (16, 17) { 6e4 } else { 400.0 };
+            let counts = match at {
+                (16, 17) => 6e4,
+                (16, 4) => 4000.0,
+                _ => 400.0,
+            };
             struck[[n, at.0, at.1]] = f32::sqrt(struck[[n, at.0, at.1]].powi(2) + counts);
         }
         let found = find(&struck, GoodPixels::default());
