@@ -2,7 +2,7 @@
 
 use super::super::Outbox;
 use super::reading::Reading;
-use super::summary::{good_misfit, is_poor};
+use super::summary::poor_preview;
 use crate::data::{Inspection, Status, Verdict};
 use crate::session::{Action, Level, OpenDataset, State, in_window};
 use crate::ui::theme;
@@ -123,16 +123,15 @@ fn show_verdict(
 
 /// A warning if the quick preview explains the patterns poorly.
 pub(super) fn preview(ui: &mut egui::Ui, dataset: &OpenDataset) {
-    let Some(patterns) = &dataset.patterns else { return };
-    let Some((_, misfit)) = dataset.preview.as_ref().filter(|(_, misfit)| is_poor(*misfit, patterns)) else { return };
+    let (Some(patterns), Some((misfit, most))) = (&dataset.patterns, poor_preview(dataset)) else { return };
     let palette = theme::palette(ui);
     ui.horizontal_top(|ui| {
         mark(ui, Level::Warning, 14.0).on_hover_text("Warning");
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
             ui.label(RichText::new("Quick preview").strong());
-            let limit = short(good_misfit(patterns));
-            let text = format!("It explains the patterns poorly: misfit {}, expected below {limit}", short(*misfit));
+            let (misfit, most) = (short(misfit), short(most));
+            let text = format!("It explains the patterns poorly: misfit {misfit}, expected below {most}");
             ui.label(RichText::new(text).color(palette.warning));
             ui.label(match patterns.dataset.probe_is_estimated {
                 true => "The file has no probe; the reconstruction searches and refines one",
