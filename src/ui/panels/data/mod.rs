@@ -119,6 +119,7 @@ impl View {
             ui.horizontal_wrapped(|ui| {
                 if ui.button("◀ Back").on_hover_text("Back to the dataset").clicked() {
                     self.page = Page::Overview;
+                    ui.ctx().request_repaint();
                 }
                 ui.label(self.page.about());
             });
@@ -297,6 +298,7 @@ impl View {
                             && ui.small_button(name).on_hover_text(help).clicked()
                         {
                             self.page = page;
+                            ui.ctx().request_repaint();
                         }
                     });
                 });
