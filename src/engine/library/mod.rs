@@ -21,6 +21,7 @@ mod thread;
 pub use dataset::{LeftOut, Patterns};
 pub use export::ResultFormat;
 pub use presets::{UserPreset, preset_name_error};
+pub use preview::PREVIEW_EPOCHS;
 pub use reply::{PreviewStage, Reply};
 pub use request::Request;
 pub use result::{ResultData, RunObject};

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Epochs of the direct solver for a preview.
-const PREVIEW_EPOCHS: usize = 12;
+/// Epochs of the direct solver for a preview that is not ended by its time limit.
+pub const PREVIEW_EPOCHS: usize = 12;
 /// Time limit of a preview.
 const PREVIEW_TIME: Duration = Duration::from_secs(4);
 /// Largest number of pixels in all patterns for which a preview is computed.
@@ -104,5 +104,6 @@ fn preview_object(dataset: &Dataset, token: &PreviewToken) -> Result<Option<(Pic
     let mut go_on = |_: f64, _: Option<f64>| token.is_current() && began.elapsed() < PREVIEW_TIME;
     let solved = direct::solve(dataset, &config, &Start::Flat, &mut go_on)?;
     let misfit = solved.misfits.last().copied().unwrap_or(f64::NAN);
-    Ok((!solved.misfits.is_empty()).then(|| (picture_of(0, None, solved.reconstruction), misfit)))
+    let epochs = solved.misfits.len();
+    Ok((epochs > 0).then(|| (picture_of(0, Some((epochs, epochs)), solved.reconstruction), misfit)))
 }

@@ -15,9 +15,7 @@ impl State {
             self.change_data_settings(&path);
         }
         let selected = self.dataset.as_ref().filter(|_| same).map_or(0, |dataset| dataset.selected);
-        let mapping = self.draft.config().data.mapping.clone();
-        let open = OpenDataset { path: path.clone(), loading: true, selected, mapping, ..OpenDataset::default() };
-        self.dataset = Some(open);
+        self.dataset = Some(OpenDataset { path: path.clone(), loading: true, selected, ..OpenDataset::default() });
         self.step = Step::Data;
         let mut effects = vec![Effect::Show(Step::Data), Effect::Library(self.dataset_request(path))];
         if !same {
@@ -28,13 +26,9 @@ impl State {
 
     /// Reloads the dataset; the old content is shown until the new one has been read.
     pub(super) fn reload(&mut self, path: PathBuf) -> Vec<Effect> {
-        let mapping = &self.draft.config().data.mapping;
         if let Some(dataset) = &mut self.dataset {
             dataset.loading = true;
             dataset.failure = None;
-            if dataset.mapping != *mapping {
-                (dataset.raw, dataset.mapping) = (None, mapping.clone());
-            }
         }
         vec![Effect::Library(self.dataset_request(path))]
     }

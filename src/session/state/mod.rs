@@ -50,8 +50,8 @@ pub struct OpenDataset {
     pub patterns: Option<Arc<Patterns>>,
     /// Patterns and positions as stored, if asked for or if it cannot be used.
     pub raw: Option<Arc<RawPreview>>,
-    /// Mapping with which it was read last.
-    pub mapping: Mapping,
+    /// Mapping with which these were read.
+    pub raw_mapping: Mapping,
     /// Stage of the preview that is being computed.
     pub preview_stage: Option<PreviewStage>,
     /// Preview of its object, and the remaining misfit.

@@ -21,8 +21,9 @@ impl State {
                 }
             }
             Reply::Raw { path, raw } => {
+                let mapping = self.draft.config().data.mapping.clone();
                 if let Some(dataset) = self.dataset_at(&path) {
-                    dataset.raw = Some(raw);
+                    (dataset.raw, dataset.raw_mapping) = (Some(raw), mapping);
                 }
             }
             Reply::Inspected(inspection) => {

@@ -119,6 +119,7 @@ impl View {
             ui.horizontal_wrapped(|ui| {
                 if ui.button("◀ Back").on_hover_text("Back to the dataset").clicked() {
                     self.page = Page::Overview;
+                    ui.ctx().request_repaint();
                 }
                 ui.label(self.page.about());
             });
@@ -181,6 +182,11 @@ impl View {
 
     /// The patterns as stored, with the crop dragged on them.
     fn crop(&mut self, ui: &mut egui::Ui, state: &State, dataset: &OpenDataset, actions: &mut Vec<Action>) {
+        let is_current = dataset.raw.is_some() && dataset.raw_mapping == state.draft.config().data.mapping;
+        if !is_current && !std::mem::replace(&mut self.raw_requested, true) {
+            actions.push(Action::ReadRaw);
+        }
+        self.raw_requested &= !is_current;
         match &dataset.raw {
             Some(raw) if raw.mean.is_empty() => {
                 ui.label("No patterns are found in this file");
@@ -188,12 +194,8 @@ impl View {
             Some(raw) => self.raw.show(ui, state, raw, actions),
             None => {
                 ui.spinner();
-                if !std::mem::replace(&mut self.raw_requested, true) {
-                    actions.push(Action::ReadRaw);
-                }
             }
         }
-        self.raw_requested &= dataset.raw.is_none();
     }
 
     fn side_by_side(
@@ -247,7 +249,7 @@ impl View {
         orientation::show(ui, state, dataset, actions);
         verdicts::preview(ui, dataset);
         if let Some(inspection) = &dataset.inspection {
-            verdicts::show(ui, state, inspection, outbox, actions);
+            verdicts::show(ui, state, inspection, &mut self.reading, outbox, actions);
             ui.add_space(8.0);
         }
         let tall = (0.9 * width).clamp(320.0, 520.0);
@@ -296,6 +298,7 @@ impl View {
                             && ui.small_button(name).on_hover_text(help).clicked()
                         {
                             self.page = page;
+                            ui.ctx().request_repaint();
                         }
                     });
                 });
@@ -341,7 +344,7 @@ impl View {
         orientation::show(ui, state, dataset, actions);
         verdicts::preview(ui, dataset);
         match &dataset.inspection {
-            Some(inspection) => verdicts::show(ui, state, inspection, outbox, actions),
+            Some(inspection) => verdicts::show(ui, state, inspection, &mut self.reading, outbox, actions),
             None if dataset.loading => {
                 ui.horizontal(|ui| {
                     ui.spinner();

@@ -9,6 +9,7 @@ use crate::ui::widgets::image_view::{Drag, ImageResponse, ImageView, Viewport};
 use crate::ui::widgets::numbers::{count_of, grouped, short};
 use eframe::egui::{self, Button, ColorImage, PointerButton, Rect, RichText, Stroke, StrokeKind, Ui, Vec2, vec2};
 use egui_plot::{Plot, PlotPoints, Points};
+use ndarray::Array2;
 use std::sync::Arc;
 
 /// Sides that are offered for a crop.
@@ -139,7 +140,7 @@ impl RawView {
             let button = ui.add_enabled(now.side.is_some(), Button::new("Center on the beam"));
             if button.on_hover_text(help).on_disabled_hover_text("Choose a crop first").clicked() {
                 let side = now.side.unwrap_or(SMALLEST) as f32;
-                wanted = Some(Crop::fitted(beam_center(raw), side, size, step));
+                wanted = Some(Crop::fitted(beam_center(&raw.mean), side, size, step));
             }
         });
         let below = ui.spacing().interact_size.y + ui.spacing().item_spacing.y;
@@ -147,7 +148,9 @@ impl RawView {
         let key = Arc::as_ptr(raw) as u64;
         let image = self.colored.get(ui.ctx(), key, || {
             let raw = Arc::clone(raw);
-            move || browser::logarithmic(&raw.mean)
+            move || {
+                browser::logarithmic_to(&raw.mean, without_hot_pixels(&raw.mean).iter().copied().fold(0.0, f32::max))
+            }
         });
         let Some((key, image)) = image else {
             ui.spinner();
@@ -209,23 +212,34 @@ impl RawView {
     }
 }
 
-/// Center of mass (x, y) of the mean pattern, without the faintest and the very brightest pixels.
-fn beam_center(raw: &RawPreview) -> Vec2 {
-    let mut values: Vec<f32> = raw.mean.iter().copied().filter(|value| *value > 0.0).collect();
-    values.sort_by(f32::total_cmp);
-    let at = |share: f64| values.get((share * values.len() as f64) as usize).copied().unwrap_or(0.0);
-    let top = at(0.9995);
+/// The mean pattern with hot pixels, far brighter than all their neighbors, no brighter than these allow.
+fn without_hot_pixels(mean: &Array2<f32>) -> Array2<f32> {
+    /// Ratio of a pixel to its brightest neighbor from which it is hot.
+    const HOT: f32 = 8.0;
+    let at = |y: usize, x: usize| mean.get((y, x)).copied().unwrap_or(0.0);
+    Array2::from_shape_fn(mean.dim(), |(y, x)| {
+        let neighbors = [(0, 1), (2, 1), (1, 0), (1, 2), (0, 0), (0, 2), (2, 0), (2, 2)];
+        let brightest = neighbors.map(|(dy, dx)| at((y + dy).wrapping_sub(1), (x + dx).wrapping_sub(1)));
+        let brightest = brightest.into_iter().fold(0.0, f32::max);
+        if at(y, x) > HOT * brightest { brightest } else { at(y, x) }
+    })
+}
+
+/// Center of mass (x, y) of the mean pattern, without its faint parts and hot pixels.
+fn beam_center(mean: &Array2<f32>) -> Vec2 {
+    let mean = without_hot_pixels(mean);
+    let top = f64::from(mean.iter().copied().fold(0.0, f32::max));
     let (mut sum, mut first) = (0.0_f64, [0.0_f64; 2]);
-    for ((y, x), value) in raw.mean.indexed_iter() {
-        let value = f64::from(value.min(top));
-        if value >= 0.05 * f64::from(top) {
+    for ((y, x), value) in mean.indexed_iter() {
+        let value = f64::from(*value);
+        if value >= 0.05 * top {
             sum += value;
             first[0] += value * x as f64;
             first[1] += value * y as f64;
         }
     }
-    let mean = first.map(|first| (first / sum.max(f64::MIN_POSITIVE)) as f32);
-    vec2(mean[0], mean[1])
+    let center = first.map(|first| (first / sum.max(f64::MIN_POSITIVE)) as f32);
+    vec2(center[0], center[1])
 }
 
 /// The square of the crop, its center, and the rest of the pattern darkened.
@@ -294,7 +308,6 @@ fn scan(ui: &mut Ui, raw: &RawPreview) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::Array2;
 
     #[test]
     fn a_crop_stays_within_the_pattern_and_whole_patterns_need_no_setting() {
@@ -313,8 +326,7 @@ mod tests {
         let beam = |y: usize, x: usize| (-((x as f32 - 70.0).powi(2) + (y as f32 - 40.0).powi(2)) / 50.0).exp();
         let mut mean = Array2::from_shape_fn((100, 120), |(y, x)| 100.0 * beam(y, x));
         mean[[5, 5]] = 1e6;
-        let raw = RawPreview { mean, ..RawPreview::default() };
-        let center = beam_center(&raw);
+        let center = beam_center(&mean);
         assert!((center - vec2(70.0, 40.0)).length() < 1.0, "{center:?}");
     }
 }

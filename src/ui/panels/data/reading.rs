@@ -81,6 +81,8 @@ const LETTERS: usize = 28;
 pub(super) struct Reading {
     rows: Rows,
     typing: Typing,
+    /// Field being edited below a check.
+    inline: Typing,
     /// The settings in force, and the configuration they were taken from.
     in_force: Option<(Config, Settings)>,
 }
@@ -104,6 +106,15 @@ impl Reading {
         }
     }
 
+    /// The fields of the geometry that an advice names, to be filled in where it is read.
+    pub(super) fn named_fields(&mut self, ui: &mut Ui, state: &State, advice: &str, actions: &mut Vec<Action>) {
+        self.rows.follow(&state.draft);
+        let rows = self.rows.groups.iter().flat_map(|group| &group.rows);
+        for row in rows.filter(|row| row.field.path.starts_with("data.geometry.") && advice.contains(row.field.path)) {
+            field(ui, row, state, &mut self.inline, actions);
+        }
+    }
+
     /// The form; open at first if the file cannot be used.
     pub(super) fn form(
         &mut self,
@@ -120,10 +131,11 @@ impl Reading {
             0 => "Reading settings".to_owned(),
             _ => format!("Reading settings, {set} set"),
         };
+        let is_unusable = dataset.patterns.is_none() && (dataset.failure.is_some() || dataset.raw.is_some());
         let typing = &mut self.typing;
         CollapsingHeader::new(RichText::new(title).strong())
-            .id_salt(("reading settings", &dataset.path, dataset.failure.is_some()))
-            .default_open(dataset.failure.is_some())
+            .id_salt(("reading settings", &dataset.path, is_unusable))
+            .default_open(is_unusable)
             .show_unindented(ui, |ui| {
                 let help = "They apply to this file only and are remembered for it";
                 ui.label(RichText::new(help).small().color(theme::palette(ui).weak));

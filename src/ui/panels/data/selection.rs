@@ -169,7 +169,11 @@ impl Selection {
                     self.line.push(value(at));
                 }
             }
-            (None, Some(_)) => self.close(patterns, ui.input(|input| input.modifiers.shift)),
+            (None, Some(_)) => {
+                self.close(patterns, ui.input(|input| input.modifiers.shift));
+                // The bar above is drawn before.
+                ui.ctx().request_repaint();
+            }
             (_, None) => {}
         }
         if self.line.len() > 1 {
@@ -206,10 +210,13 @@ impl Selection {
             let chosen: BTreeSet<usize> = inside.map(|(index, _)| index).collect();
             if chosen != self.chosen {
                 self.choose(chosen, BTreeSet::new(), false);
+                // The map is drawn before.
+                ui.ctx().request_repaint();
             }
         }
         if response.clicked() {
             self.clear();
+            ui.ctx().request_repaint();
         }
     }
 

@@ -1,7 +1,7 @@
 //! Text summary of a dataset.
 
 use crate::data::Status;
-use crate::library::Patterns;
+use crate::library::{PREVIEW_EPOCHS, Patterns};
 use crate::metrics::MIN_LINEAR_OVERLAP;
 use crate::session::{Level, OpenDataset, in_window};
 use crate::system::file_name;
@@ -47,7 +47,7 @@ pub(super) fn headline(dataset: &OpenDataset) -> Headline {
         .map_or(0, |inspection| inspection.verdicts.iter().filter(|verdict| verdict.status == Status::Warn).count());
     // What the quick preview has shown counts as well: it is what a wrong probe, orientation or position reveals.
     let orientation = dataset.orientations.as_ref().is_some_and(|found| found.suggestion().is_some());
-    let poor = dataset.preview.as_ref().is_some_and(|(_, misfit)| is_poor(*misfit, patterns));
+    let poor = poor_preview(dataset).is_some();
     let warnings = warnings + usize::from(orientation) + usize::from(poor);
     let (level, end) = match warnings {
         0 => (Level::Success, "ready".to_owned()),
@@ -58,16 +58,20 @@ pub(super) fn headline(dataset: &OpenDataset) -> Headline {
     Headline { level, text, detail: facts(patterns) }
 }
 
-/// Misfit of a quick preview up to which it is good. Counting noise alone causes a quarter of a count per pixel.
-pub(super) fn good_misfit(patterns: &Patterns) -> f64 {
+/// Misfit of the quick preview and the largest one expected, if it says that probe, positions or orientation are probably wrong.
+pub(super) fn poor_preview(dataset: &OpenDataset) -> Option<(f64, f64)> {
+    let (picture, misfit) = dataset.preview.as_ref()?;
+    // One that its time limit has ended says less.
+    let is_complete = picture.taken.is_none_or(|(epochs, _)| epochs >= PREVIEW_EPOCHS);
+    let most = if is_complete { good_misfit(dataset.patterns.as_ref()?) } else { VERY_POOR };
+    (!(misfit.is_finite() && *misfit < most)).then_some((*misfit, most))
+}
+
+/// Misfit of a complete quick preview up to which it is good. Counting noise alone causes a quarter of a count per pixel.
+fn good_misfit(patterns: &Patterns) -> f64 {
     let pixels = patterns.dataset.patch_size().pow(2) as f64;
     let noise = 0.25 * pixels / mean(&patterns.counts).max(f64::MIN_POSITIVE);
     (POOR + 2.0 * noise).min(VERY_POOR)
-}
-
-/// True if the misfit of a quick preview says that probe, positions or orientation are probably wrong.
-pub(super) fn is_poor(misfit: f64, patterns: &Patterns) -> bool {
-    !(misfit.is_finite() && misfit < good_misfit(patterns))
 }
 
 /// Probe, reference object and photons in one line.
@@ -108,17 +112,39 @@ pub(super) fn overlap(patterns: &Patterns) -> (Level, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     #[test]
     fn a_preview_is_judged_against_its_counting_noise() {
+        use crate::worker::message::Picture;
         let mut patterns = (*super::super::tests::patterns_at(vec![[0.0, 0.0], [1.0, 0.0]])).clone();
+        let picture = |epochs: usize| Picture {
+            job: 0,
+            taken: Some((epochs, epochs)),
+            width: 0,
+            height: 0,
+            amplitude: Vec::new(),
+            phase: Vec::new(),
+            coverage: Vec::new(),
+            origin_xy: [0.0; 2],
+        };
         // 64 pixels.
-        for (counts, misfit, poor) in
-            [(1e5, 0.011, false), (1e5, 0.041, true), (1000.0, 0.041, false), (1.0, 0.19, false), (1.0, 0.21, true)]
-        {
+        for (counts, misfit, epochs, poor) in [
+            (1e5, 0.011, 12, false),
+            (1e5, 0.041, 12, true),
+            (1e5, 0.041, 3, false),
+            (1e5, 0.3, 3, true),
+            (1000.0, 0.041, 12, false),
+            (1.0, 0.19, 12, false),
+            (1.0, f64::NAN, 12, true),
+        ] {
             patterns.counts = vec![counts; 2];
-            assert_eq!(is_poor(misfit, &patterns), poor, "{counts} {misfit}");
+            let dataset = OpenDataset {
+                patterns: Some(Arc::new(patterns.clone())),
+                preview: Some((Arc::new(picture(epochs)), misfit)),
+                ..OpenDataset::default()
+            };
+            assert_eq!(poor_preview(&dataset).is_some(), poor, "{counts} {misfit} {epochs}");
         }
-        assert!(is_poor(f64::NAN, &patterns));
     }
 }

@@ -1,7 +1,8 @@
 //! Checks of a file, worst first, with a button for each fix and one to undo the last fix.
 
 use super::super::Outbox;
-use super::summary::{good_misfit, is_poor};
+use super::reading::Reading;
+use super::summary::poor_preview;
 use crate::data::{Inspection, Status, Verdict};
 use crate::session::{Action, Level, OpenDataset, State, in_window};
 use crate::ui::theme;
@@ -30,13 +31,14 @@ pub(super) fn show(
     ui: &mut egui::Ui,
     state: &State,
     inspection: &Inspection,
+    reading: &mut Reading,
     outbox: &mut Outbox,
     actions: &mut Vec<Action>,
 ) {
     let verdicts = worst_first(inspection);
     let passed = verdicts.iter().filter(|verdict| verdict.status == Status::Pass).count();
     for verdict in verdicts.iter().filter(|verdict| verdict.status != Status::Pass) {
-        show_verdict(ui, state, verdict, outbox, actions);
+        show_verdict(ui, state, verdict, reading, outbox, actions);
         ui.add_space(2.0);
     }
     let title = match (passed, verdicts.len()) {
@@ -48,7 +50,7 @@ pub(super) fn show(
         ui,
         |ui| {
             for verdict in verdicts.iter().filter(|verdict| verdict.status == Status::Pass) {
-                show_verdict(ui, state, verdict, outbox, actions);
+                show_verdict(ui, state, verdict, reading, outbox, actions);
             }
         },
     );
@@ -61,7 +63,14 @@ pub(super) fn show(
     }
 }
 
-fn show_verdict(ui: &mut egui::Ui, state: &State, verdict: &Verdict, outbox: &mut Outbox, actions: &mut Vec<Action>) {
+fn show_verdict(
+    ui: &mut egui::Ui,
+    state: &State,
+    verdict: &Verdict,
+    reading: &mut Reading,
+    outbox: &mut Outbox,
+    actions: &mut Vec<Action>,
+) {
     let palette = theme::palette(ui);
     let (level, color, word) = match verdict.status {
         Status::Pass => (Level::Success, palette.good, "Passed"),
@@ -83,6 +92,9 @@ fn show_verdict(ui: &mut egui::Ui, state: &State, verdict: &Verdict, outbox: &mu
             }
             if !verdict.advice.is_empty() {
                 ui.label(capitalized(&in_window(&verdict.advice)));
+            }
+            if verdict.status == Status::Fail {
+                reading.named_fields(ui, state, &verdict.advice, actions);
             }
             ui.horizontal_wrapped(|ui| {
                 for (flag, setting, name) in FILES {
@@ -111,16 +123,15 @@ fn show_verdict(ui: &mut egui::Ui, state: &State, verdict: &Verdict, outbox: &mu
 
 /// A warning if the quick preview explains the patterns poorly.
 pub(super) fn preview(ui: &mut egui::Ui, dataset: &OpenDataset) {
-    let Some(patterns) = &dataset.patterns else { return };
-    let Some((_, misfit)) = dataset.preview.as_ref().filter(|(_, misfit)| is_poor(*misfit, patterns)) else { return };
+    let (Some(patterns), Some((misfit, most))) = (&dataset.patterns, poor_preview(dataset)) else { return };
     let palette = theme::palette(ui);
     ui.horizontal_top(|ui| {
         mark(ui, Level::Warning, 14.0).on_hover_text("Warning");
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
             ui.label(RichText::new("Quick preview").strong());
-            let limit = short(good_misfit(patterns));
-            let text = format!("It explains the patterns poorly: misfit {}, expected below {limit}", short(*misfit));
+            let (misfit, most) = (short(misfit), short(most));
+            let text = format!("It explains the patterns poorly: misfit {misfit}, expected below {most}");
             ui.label(RichText::new(text).color(palette.warning));
             ui.label(match patterns.dataset.probe_is_estimated {
                 true => "The file has no probe; the reconstruction searches and refines one",
