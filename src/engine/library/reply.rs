@@ -74,6 +74,8 @@ pub enum Reply {
         path: PathBuf,
         /// The preset with the settings of the file applied.
         config: Box<Config>,
+        /// True if the file only says how data are read: a set-up of an instrument.
+        only_data: bool,
         /// Remarks for the user.
         notes: Vec<String>,
     },

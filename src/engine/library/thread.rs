@@ -169,7 +169,12 @@ fn handle(
             imported.config.validate().map_err(|error| error.at(path))?;
             let mut notes = vec![imported.description(path)];
             notes.extend(imported.notes);
-            answer(Reply::Config { path: path.clone(), config: Box::new(imported.config), notes });
+            answer(Reply::Config {
+                path: path.clone(),
+                config: Box::new(imported.config),
+                only_data: imported.only_data,
+                notes,
+            });
         }
         Request::Result { folder, beside } => {
             answer(if !beside && data::is_training_folder(folder) {

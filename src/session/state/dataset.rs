@@ -94,6 +94,13 @@ impl State {
         self.change("data settings".to_owned(), None, false, |draft| file_settings::replace(draft, &[]))
     }
 
+    /// Uses the data settings of a set-up; everything else stays as it is.
+    pub(super) fn use_setup(&mut self, name: String, config: &Config) -> Vec<Effect> {
+        let theirs = settings_of(config);
+        self.setup = Some((name.clone(), theirs.clone()));
+        self.change(format!("set-up {name}"), None, false, |draft| file_settings::replace(draft, &theirs))
+    }
+
     /// Replaces the configuration. One without data settings leaves those of the open file as they are.
     pub(super) fn use_config(&mut self, name: String, config: Config) -> Vec<Effect> {
         let theirs = settings_of(&config);

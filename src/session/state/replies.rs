@@ -72,9 +72,12 @@ impl State {
                 self.add_log(None, Level::Info, format!("Loaded model {}", path.display()));
                 self.bundle = Some(OpenBundle { path, manifest, config });
             }
-            Reply::Config { path, config, notes } => {
+            Reply::Config { path, config, only_data, notes } => {
                 for text in notes {
                     self.add_log(None, Level::Info, text);
+                }
+                if only_data {
+                    return self.use_setup(config_name(&path), &config);
                 }
                 let mut effects = self.use_config(config_name(&path), *config);
                 effects.extend(self.go(Step::Configure));

@@ -44,6 +44,8 @@ pub struct Imported {
     pub format: Format,
     /// True if the file uses the names of PtychoPINN.
     pub is_ptychopinn: bool,
+    /// True if it states nothing but how data are read.
+    pub only_data: bool,
     /// Files and folders that it names.
     pub paths: ConfigPaths,
     /// Notes for the user.
@@ -71,7 +73,10 @@ impl Config {
     /// The file cannot be read, is too large, contains unknown names (all are listed), or an illegal value.
     pub fn import(path: impl AsRef<Path>, preset: Option<Preset>, settings: &[(String, String)]) -> Result<Imported> {
         let path = path.as_ref();
-        let size = std::fs::metadata(path).map_err(|error| Error::reading(path, &error))?.len();
+        let size = match super::Setup::at(path) {
+            Some(setup) => setup.text.len() as u64,
+            None => std::fs::metadata(path).map_err(|error| Error::reading(path, &error))?.len(),
+        };
         if size > tree::MAX_BYTES {
             return Err(Problem::new(format!("The file has {size} bytes, which is too large for a configuration"))
                 .expected(format!("at most {} bytes", tree::MAX_BYTES))
@@ -80,7 +85,7 @@ impl Config {
         }
         let text = Self::read_text(path)?;
         // The file is checked without the settings first: only an error in the file itself shall name the file.
-        let format = Format::of_extension(path);
+        let format = super::Setup::at(path).map_or_else(|| Format::of_extension(path), |_| Some(Format::Toml));
         let alone = Self::import_text(&text, format, preset, &[]).map_err(|error| error.at(path))?;
         if settings.is_empty() { Ok(alone) } else { Self::import_text(&text, format, preset, settings) }
     }
@@ -113,6 +118,7 @@ impl Config {
         if is_ptychopinn && import.given("training.epochs") && !import.given("training.time_budget_s") {
             import.put("training.time_budget_s", Value::String("none".to_owned()));
         }
+        let only_data = !is_ptychopinn && import.values.iter().all(|(path, _)| path.starts_with("data."));
         for (path, value) in import.values {
             super::layer::put(&mut table, &path, value);
         }
@@ -120,7 +126,7 @@ impl Config {
             super::layer::put(&mut table, path, Self::field(path)?.parse(text)?);
         }
         let config = Self::from_table(table)?;
-        Ok(Imported { config, preset, format, is_ptychopinn, paths: import.paths, notes: import.notes })
+        Ok(Imported { config, preset, format, is_ptychopinn, only_data, paths: import.paths, notes: import.notes })
     }
 }
 

@@ -89,6 +89,10 @@ pub(super) fn simulate(
 
 /// Checks that the output has the right extension, is in an existing folder and is none of the input files.
 fn check_output(output: &Path, sources: &Sources) -> Result<()> {
+    // Standard output, a pipe or a device has no format of its own.
+    if output == Path::new("-") || output.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir()) {
+        return Ok(());
+    }
     if !output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz")) {
         return Err(Problem::new("The output has no NPZ file name")
             .expected("a name ending in .npz")

@@ -6,10 +6,11 @@
 //! * `required_arrays`, `layout`, `patterns`, `mask`, `mask_file`, `correction`: presence, axis order, values, bad pixels,
 //!   dark and flat fields.
 //! * `exclusion`: patterns left out. `columns`, `position_file`: positions in tables and separate files.
-//! * `placing`, `position_sets`, `geometry`, `fit`: positions in pixels, pixel size, cropping and binning.
+//! * `placing`, `position_sets`, `geometry`, `fit`, `center`: positions in pixels, pixel size, cropping around the beam, binning.
 //! * `probe`, `probe_guess`, `optional`: probe, object and metadata. `checks`: checks of values and of the scan.
 
 mod blocks;
+mod center;
 mod checks;
 mod columns;
 pub(super) mod context;
@@ -35,6 +36,8 @@ pub(super) mod read;
 mod required_arrays;
 mod role_keys;
 mod roles;
+#[cfg(test)]
+mod setups_tests;
 pub(super) mod source;
 pub(super) mod training_folder;
 mod units;

@@ -178,17 +178,16 @@ fn check_probe(
             Some(n) => format!("({n}, {n}), ({n}, {n}, 1) or (modes, {n}, {n})"),
             None => "(N, N), (N, N, 1) or (modes, N, N)".to_string(),
         };
-        reading.judge(
-            Verdict::fail(SHAPE_CHECK, format!("The probe {key:?} has shape {text}")).expected(expected).advice(
-                format!(
-                    "{}Crop or pad the probe to the size of the patterns, or leave it out: a missing probe is searched for",
-                    size.zip(found).map_or_else(String::new, |(size, side)| match side {
-                        side if side > size => format!("Pad the patterns to the size of the probe with --pad {side}. "),
-                        side => format!("Crop the patterns to the size of the probe with --crop {side}. "),
-                    })
-                ),
+        reading
+            .judge(Verdict::fail(SHAPE_CHECK, format!("The probe {key:?} has shape {text}")).expected(expected).advice(
+            format!(
+                "{}Crop or pad the probe to the size of the patterns, or leave it out: a missing probe is searched for",
+                size.zip(found).map_or_else(String::new, |(size, side)| match side {
+                    side if side > size => format!("Pad the patterns to the size of the probe with --pad {side}. "),
+                    side => format!("Crop the patterns to the size of the probe with --crop {side}. "),
+                })
             ),
-        );
+        ));
         return None;
     };
     let modes = probe.len_of(Axis(0));

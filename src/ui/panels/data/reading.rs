@@ -44,7 +44,19 @@ const FORM: &[(&str, &[&str])] = &[
             "data.geometry.pixel_size_m",
         ],
     ),
-    ("Patterns", &["data.crop", "data.bin", "data.pad", "data.pattern_size", "data.saturation", "data.also"]),
+    (
+        "Patterns",
+        &[
+            "data.crop",
+            "data.bin",
+            "data.pad",
+            "data.center",
+            "data.detector_orientation",
+            "data.pattern_size",
+            "data.saturation",
+            "data.also",
+        ],
+    ),
 ];
 /// Maximum letters of a value in the strip.
 const LETTERS: usize = 28;
