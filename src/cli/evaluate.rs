@@ -129,7 +129,7 @@ pub(super) fn request(
 /// Rejects output files that cannot be written, that have the name of another format or are an input, before any work.
 pub(super) fn check_outputs(args: &EvaluationArgs, inputs: &[PathBuf]) -> Result<()> {
     let formats =
-        [(&args.html, "an HTML page", &["html", "htm"][..]), (&args.csv, "a table (CSV)", &["csv", "txt", "tsv"])];
+        [(&args.html, "an HTML page", &["html", "htm"][..]), (&args.csv, "a table (CSV)", &["csv", "txt", "tsv"][..])];
     for (path, written, own) in formats {
         let Some(path) = path else { continue };
         let others = ["html", "htm", "csv", "txt", "json", "npz", "npy", "h5", "cxi", "png", "tif", "toml", "xlsx"];

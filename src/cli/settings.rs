@@ -157,7 +157,10 @@ pub(super) fn required(path: Option<PathBuf>, name: &str) -> Result<PathBuf> {
 /// # Errors
 /// A file that is no configuration, a `--set` without `=`, or of a field outside the group `data`.
 pub(super) fn data_config(file: Option<&Path>, set: &[String], mut values: Vec<(String, String)>) -> Result<Config> {
-    let mut config = file.map_or_else(|| Ok(Config::default()), |path| Ok(Config::import(path, None, &[])?.config))?;
+    let mut config = match file {
+        Some(path) => Config::import(path, None, &[])?.config,
+        None => Config::default(),
+    };
     for text in set {
         let (path, value) = assignment(text)?;
         if !path.starts_with("data.") {

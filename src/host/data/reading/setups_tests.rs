@@ -20,7 +20,7 @@ enum Values<'a> {
     Amplitude(Vec<f32>, Vec<usize>),
     Probe(&'a Synthetic),
     Numbers(Vec<f64>, Vec<usize>),
-    /// Attributes of the array above.
+    /// Attributes of the array of the same path.
     Attributes(&'a [(&'a str, f64)]),
     /// Link to `/entry/data/data` of another file.
     Link(&'a str),
@@ -80,20 +80,24 @@ impl Made {
             }
         }
         for (path, values) in arrays {
-            match values {
-                Counts(values, shape) => drop(writer.array(path, shape, values).unwrap()),
-                Amplitude(values, shape) => drop(writer.array(path, shape, values).unwrap()),
-                Numbers(values, shape) => drop(writer.array(path, shape, values).unwrap()),
-                Probe(scan) => drop(writer.array(path, &[64, 64], &complex32(scan.probe.iter().copied())).unwrap()),
-                Attributes(list) => {
-                    let dataset = writer.file().dataset(path).unwrap();
-                    list.iter().for_each(|(name, value)| writer.attribute(&dataset, name, *value).unwrap());
-                }
+            let dataset = match values {
+                Counts(values, shape) => writer.array(path, shape, values).unwrap(),
+                Amplitude(values, shape) => writer.array(path, shape, values).unwrap(),
+                Numbers(values, shape) => writer.array(path, shape, values).unwrap(),
+                Probe(scan) => writer.array(path, &[64, 64], &complex32(scan.probe.iter().copied())).unwrap(),
+                Attributes(_) => continue,
                 Link(file) => {
                     let (parent, name) = path.rsplit_once('/').unwrap();
                     let group = parent.split('/').fold(writer.file().root_group(), |at, part| at.group(part).unwrap());
                     group.create_external_link(name, file, "/entry/data/data").unwrap();
+                    continue;
                 }
+            };
+            for (name, value) in arrays.iter().filter(|(other, _)| other == path).flat_map(|(_, values)| match values {
+                Attributes(list) => *list,
+                _ => &[],
+            }) {
+                writer.attribute(&dataset, name, *value).unwrap();
             }
         }
         writer.commit().unwrap();
