@@ -49,7 +49,8 @@ pub(super) fn simulate(
         "Mean number of photons per pattern: {:.4e} ({:.4e} to {:.4e}); requested: {:.4e}.",
         recorded.photons_per_pattern, recorded.photons_min, recorded.photons_max, config.simulation.n_photons
     ));
-    let fingerprint = data::fingerprint(output)?;
+    // What went through a pipe cannot be read again.
+    let fingerprint = if output.is_file() { data::fingerprint(output)? } else { String::new() };
     recorder.emit(EventKind::Dataset(DatasetSummary {
         path: output.to_path_buf(),
         n: recorded.patterns,

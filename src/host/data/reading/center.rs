@@ -133,10 +133,8 @@ pub(super) fn find(mean: &Array2<f64>) -> Option<Beam> {
     let bin = amplitude.nrows().max(amplitude.ncols()).div_ceil(LONGEST);
     let coarse = if bin == 1 { amplitude.clone() } else { binned(&amplitude, bin) };
     let twice = twice_the_center(&coarse)?;
-    let mut center = twice.map(|twice| twice.div_ceil(2));
-    if bin > 1 {
-        center = refined(&amplitude, twice.map(|twice| (twice * bin + bin - 1) / 2), bin);
-    }
+    // The best whole pixel.
+    let center = refined(&amplitude, twice.map(|twice| (twice * bin + bin - 1) / 2), bin);
     Some(Beam { center, mass, symmetry: agreement(amplitude.view(), center)[0] })
 }
 
@@ -208,7 +206,7 @@ fn score(symmetry: f64, share: f64) -> f64 {
     if share >= MIN_SHARE { symmetry * share.powf(SHARE_POWER) } else { f64::NEG_INFINITY }
 }
 
-/// The best center within `bin` pixels of `start`, by the signal around it.
+/// The best center within `bin` pixels of `start`, by the signal around it; the first of equal ones.
 fn refined(image: &Array2<f32>, start: [usize; 2], bin: usize) -> [usize; 2] {
     let near = |middle: usize, length: usize| middle.saturating_sub(bin)..(middle + bin + 1).min(length);
     let part = |middle: usize, length: usize| middle.saturating_sub(RADIUS)..(middle + RADIUS + 1).min(length);

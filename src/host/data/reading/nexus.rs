@@ -37,20 +37,6 @@ pub(super) fn roles(file: &Hdf5File, mapped: Option<&[String]>) -> Roles {
     }
 }
 
-/// The only image or stack of images of a file.
-pub(super) fn images(file: &Hdf5File) -> Option<String> {
-    let is_image = |array: &&Hdf5Array| {
-        let is_real = matches!(array.element, Element::Integer { .. } | Element::Float { .. });
-        is_real && matches!(array.shape.len(), 2 | 3) && frame_of(&array.shape).iter().all(|side| *side >= MIN_SIDE)
-    };
-    let found: Vec<&Hdf5Array> = file.arrays().iter().filter(is_image).collect();
-    match found[..] {
-        [only] => Some(only.path.clone()),
-        // Links to one stack: the one that NeXus makes the default.
-        _ => found.iter().find(|array| array.path == "entry/data/data").map(|array| array.path.clone()),
-    }
-}
-
 /// Arrays whose last name is one of these.
 fn named(file: &Hdf5File, names: &[&str]) -> Vec<Hdf5Array> {
     let is = |array: &&Hdf5Array| names.contains(&array.path.rsplit('/').next().unwrap_or_default());

@@ -8,6 +8,7 @@ use super::verdict::Verdict;
 use super::{cxi, nexus, product};
 use crate::config::{Mapping, MaskGood, PositionOrder, PositionUnit};
 use crate::formats::hdf5::Hdf5File;
+use crate::formats::images::matches;
 
 /// Roles by the key names of the format; configured keys take precedence.
 pub(super) fn find(source: &mut Source, mapping: &Mapping) -> Roles {
@@ -170,20 +171,10 @@ fn matching(source: &Source, pattern: &str) -> Vec<String> {
         // Links to other files are not listed among the arrays.
         keys.extend(file.below(group));
     }
-    keys.retain(|key| matches(key, pattern));
+    keys.retain(|key| matches(key, pattern.trim_start_matches('/')));
     keys.sort_by_key(|key| (key.len(), key.clone()));
     keys.dedup();
     keys
-}
-
-/// True if a name matches a pattern in which `*` stands for any text.
-pub(super) fn matches(name: &str, pattern: &str) -> bool {
-    match pattern.trim_start_matches('/').split_once('*') {
-        None => name == pattern.trim_start_matches('/'),
-        Some((start, rest)) => name
-            .strip_prefix(start)
-            .is_some_and(|name| (0..=name.len()).filter_map(|at| name.get(at..)).any(|name| matches(name, rest))),
-    }
 }
 
 /// Names of the two parts of a probe.

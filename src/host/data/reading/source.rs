@@ -1,13 +1,11 @@
 //! Common interface to the file formats: a file is recognized by its content, and its arrays are read by key.
 
-use super::nexus;
-use super::roles::matches;
 use super::training_folder::file_of;
 use super::verdict::{ArraySummary, Status, Verdict};
 use crate::config::Mapping;
 use crate::error::{Error, Problem, Result};
 use crate::formats::hdf5::{Element, Hdf5Array, Hdf5File, is_hdf5};
-use crate::formats::images::{ImageStack, RawLayout};
+use crate::formats::images::{ImageStack, RawLayout, matches};
 use crate::formats::npz::{Member, NpzArchive, Storage, shape_text};
 use ndarray::{Array1, ArrayD};
 use num_complex::Complex32;
@@ -127,8 +125,11 @@ impl Source {
         };
         let find = |file: &Hdf5File| {
             let keys = || file.arrays().iter().filter(|array| array.shape.len() > 1).map(|array| array.path.as_str());
-            let named = mapping.diffraction.split('|').find_map(|key| keys().find(|one| matches(one, key.trim())));
-            named.map(str::to_owned).or_else(|| nexus::images(file))
+            let named = mapping
+                .diffraction
+                .split('|')
+                .find_map(|key| keys().find(|one| matches(one, key.trim().trim_start_matches('/'))));
+            named.map(str::to_owned).or_else(|| only_images(file))
         };
         if let Some(stack) = ImageStack::open(path, raw, &find)? {
             return Ok(Self::Images(stack));
@@ -337,6 +338,21 @@ impl Source {
             },
             Self::Hdf5(_) | Self::Images(_) => false,
         }
+    }
+}
+
+/// The only image or stack of images of a file.
+fn only_images(file: &Hdf5File) -> Option<String> {
+    const MIN_SIDE: usize = 16;
+    let is_image = |array: &&Hdf5Array| {
+        let is_real = matches!(array.element, Element::Integer { .. } | Element::Float { .. });
+        is_real && matches!(array.shape[..], [h, w] | [_, h, w] if h >= MIN_SIDE && w >= MIN_SIDE)
+    };
+    let found: Vec<&Hdf5Array> = file.arrays().iter().filter(is_image).collect();
+    match found[..] {
+        [only] => Some(only.path.clone()),
+        // Links to one stack: the one that NeXus makes the default.
+        _ => found.iter().find(|array| array.path == "entry/data/data").map(|array| array.path.clone()),
     }
 }
 
