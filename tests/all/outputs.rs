@@ -37,8 +37,9 @@ fn a_full_standard_output_is_an_error_also_for_the_help() {
 #[test]
 fn an_output_never_replaces_an_input() {
     let folder = tempfile::tempdir().unwrap();
-    let copy = |name: &str| std::fs::copy(star(), folder.path().join(name)).unwrap();
-    ["a.npz", "b.npz", "c_train.npz"].iter().for_each(|name| drop(copy(name)));
+    for name in ["a.npz", "b.npz", "c_train.npz"] {
+        std::fs::copy(star(), folder.path().join(name)).unwrap();
+    }
     std::os::unix::fs::symlink("a.npz", folder.path().join("link.npz")).unwrap();
     let whole = std::fs::read(star()).unwrap();
     for arguments in [
