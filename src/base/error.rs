@@ -18,6 +18,7 @@ pub struct Problem {
     /// Remedy; may be empty.
     pub hint: String,
     /// File or folder concerned.
+    #[serde(with = "crate::system::path_text::option")]
     pub path: Option<PathBuf>,
 }
 

@@ -40,7 +40,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<u8> {
     if let Some(absent) = model_files.iter().chain([dataset]).find(|path| !path.exists()) {
         return Err(Error::reading(absent, &std::io::Error::from(std::io::ErrorKind::NotFound)));
     }
-    check_outputs(&args.evaluation)?;
+    check_outputs(&args.evaluation, &args.files)?;
     // Rejects an unknown --align or unit before any work.
     request(Vec::new(), None, &args.evaluation)?;
     let mut jobs = Jobs::start(args.evaluation.is_silent())?;
@@ -49,7 +49,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<u8> {
     for (name, model) in names(models).iter().zip(&model_files) {
         let output = folder.path().join(name);
         jobs.print(&format!("Reconstructing with {}", model.display()));
-        let mut settings = vec![("data.diffraction_unit".to_owned(), args.evaluation.diffraction_unit.clone())];
+        let mut settings = args.evaluation.reading.settings()?;
         settings.extend(args.accelerator.iter().map(|name| ("execution.accelerator".to_owned(), name.clone())));
         jobs.run_to_completion(Job::Infer {
             model: model.clone(),

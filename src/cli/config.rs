@@ -4,7 +4,7 @@ use super::console::{print_json, print_line, print_message};
 use super::flags::SettingArgs;
 use super::settings;
 use crate::checkpoint;
-use crate::config::{self, Config, Field, Format, Kind, Layout, Preset};
+use crate::config::{self, Config, Field, Format, Kind, Layout, Preset, Setup};
 use crate::error::{Problem, Result};
 use clap::Subcommand;
 use serde_json::json;
@@ -38,6 +38,12 @@ pub(super) enum ConfigTool {
     Convert(ConvertArgs),
     /// List every name in PtychoPINN's configurations with its equivalent here
     Names,
+    /// List the shipped set-ups of instruments for --config, or print one as a file to adapt
+    Setups {
+        /// Set-up to print
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
 }
 
 /// Arguments of `config convert`.
@@ -78,6 +84,7 @@ pub(super) fn config(args: &ConfigArgs) -> Result<u8> {
     match &args.tool {
         Some(ConfigTool::Convert(args)) => return convert(args),
         Some(ConfigTool::Names) => return names(),
+        Some(ConfigTool::Setups { name }) => return setups(name.as_deref()),
         None => {}
     }
     let (config, _) = settings::effective(args.preset.as_deref(), &args.settings)?;
@@ -130,6 +137,18 @@ fn fields(config: &Config) -> Result<Vec<serde_json::Value>> {
         }))
     };
     Config::fields().into_iter().map(describe).collect()
+}
+
+/// Prints the shipped set-ups, or the text of one.
+fn setups(name: Option<&str>) -> Result<u8> {
+    if let Some(name) = name {
+        print_line(Setup::named(name)?.text.trim_end());
+        return Ok(0);
+    }
+    for setup in Setup::ALL {
+        print_line(&format!("{:<16} {}", setup.name, setup.about()));
+    }
+    Ok(0)
 }
 
 /// Prints the names in PtychoPINN's configurations as a Markdown table.

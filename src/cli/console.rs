@@ -14,7 +14,8 @@ pub(super) fn print_line(text: &str) {
     note_failure(writeln!(std::io::stdout(), "{text}"));
 }
 
-fn note_failure(result: std::io::Result<()>) {
+/// Notes that standard output is incomplete, unless its reader has gone.
+pub(super) fn note_failure(result: std::io::Result<()>) {
     if result.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe) {
         OUTPUT_FAILED.store(true, Ordering::Relaxed);
     }

@@ -2,7 +2,6 @@
 
 use super::flags::{DataFlags, OutputArgs};
 use super::{jobs, settings};
-use crate::config::Config;
 use crate::error::Result;
 use crate::worker::message::Job;
 use std::path::PathBuf;
@@ -16,7 +15,7 @@ pub(super) struct DiagnoseArgs {
     /// Folder for table (JSON, CSV) and pictures (PNG) of the trials [default: a new folder below runs/]
     #[arg(long, value_name = "FOLDER")]
     pub output_dir: Option<PathBuf>,
-    /// Configuration file whose data fields set how the file is read; --set overrides it
+    /// Configuration file, or name of a shipped set-up, that sets how the file is read; --set overrides it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Set how the file is read: a configuration field of the group data; repeatable
@@ -32,8 +31,7 @@ pub(super) struct DiagnoseArgs {
 
 /// Makes the trials of a dataset; returns the exit code.
 pub(super) fn diagnose(args: DiagnoseArgs) -> Result<u8> {
-    let base = args.config.as_ref().map_or_else(|| Ok(Config::default()), Config::load)?;
-    let config = Box::new(settings::data_config(base, &args.set, args.data.0)?);
+    let config = Box::new(settings::data_config(args.config.as_deref(), &args.set, args.data.0)?);
     let job = Job::Diagnose { dataset: args.dataset, output_dir: Some(args.output_dir.into()), config };
     jobs::run_one(job, &[], args.output)
 }

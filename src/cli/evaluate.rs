@@ -2,10 +2,10 @@
 
 use super::console::{print_json, print_line, print_message};
 use super::jobs::Jobs;
-use super::paths::file_stem;
+use super::paths::{check_extension, file_stem, refuse_inputs};
+use super::prepare::ReadingArgs;
 use super::split_half;
 use crate::checkpoint;
-use crate::config::Config;
 use crate::error::{Error, Problem, Result};
 use crate::metrics::Placement;
 use crate::report::{self, Comparison, ComparisonRequest};
@@ -39,9 +39,9 @@ pub(super) struct EvaluationArgs {
     /// Alignment with the reference object: registered (by cross-correlation) or origin (by coordinates)
     #[arg(long, value_name = "HOW", default_value = "registered")]
     pub align: String,
-    /// Quantity stored in the diffraction array: auto, amplitude or counts
-    #[arg(long, value_name = "UNIT", default_value = "auto")]
-    pub diffraction_unit: String,
+    /// How the dataset is read [default: as the first run read it].
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Write a self-contained HTML report with images and curves
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
@@ -66,7 +66,7 @@ impl EvaluationArgs {
 /// Evaluates the given reconstructions; returns the exit code.
 pub(super) fn evaluate(args: &EvaluateArgs) -> Result<u8> {
     let (reconstructions, dataset) = sort(&args.files)?;
-    check_outputs(&args.evaluation)?;
+    check_outputs(&args.evaluation, &args.files)?;
     let mut comparison = report::compare(&request(reconstructions.clone(), dataset, &args.evaluation)?)?;
     if args.split_half {
         let mut jobs = Jobs::start(args.evaluation.is_silent())?;
@@ -110,8 +110,6 @@ pub(super) fn request(
     dataset: Option<PathBuf>,
     args: &EvaluationArgs,
 ) -> Result<ComparisonRequest> {
-    let mut config = Config::default();
-    config.set("data.diffraction_unit", &args.diffraction_unit)?;
     let placement = match args.align.as_str() {
         "registered" => Placement::Registered,
         "origin" => Placement::Origin,
@@ -124,12 +122,21 @@ pub(super) fn request(
         dataset,
         reference: args.reference.clone(),
         placement,
-        diffraction_unit: config.data.diffraction_unit,
+        settings: args.reading.settings()?,
     })
 }
 
-/// Rejects output files that cannot be written, before any work.
-pub(super) fn check_outputs(args: &EvaluationArgs) -> Result<()> {
+/// Rejects output files that cannot be written, that have the name of another format or are an input, before any work.
+pub(super) fn check_outputs(args: &EvaluationArgs, inputs: &[PathBuf]) -> Result<()> {
+    let formats =
+        [(&args.html, "an HTML page", &["html", "htm"][..]), (&args.csv, "a table (CSV)", &["csv", "txt", "tsv"][..])];
+    for (path, written, own) in formats {
+        let Some(path) = path else { continue };
+        let others = ["html", "htm", "csv", "txt", "json", "npz", "npy", "h5", "cxi", "png", "tif", "toml", "xlsx"];
+        let others: Vec<&str> = others.into_iter().filter(|extension| !own.contains(extension)).collect();
+        check_extension(path, written, &others)?;
+        refuse_inputs(path, inputs.iter().chain(&args.reference))?;
+    }
     for path in [&args.html, &args.csv].into_iter().flatten() {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !folder.is_dir() || path.is_dir() {

@@ -2,6 +2,7 @@
 
 use super::console::print_line;
 use super::paths::file_stem;
+use super::prepare::ReadingArgs;
 use super::settings;
 use crate::checkpoint::write_atomic;
 use crate::data::{Dataset, NpyArray, Reconstruction, Refined, npy_bytes};
@@ -42,9 +43,9 @@ pub(super) struct ExportArgs {
     /// Side of an object pixel in meters; overrides that of the files
     #[arg(long, value_name = "METERS")]
     pub pixel_size: Option<f64>,
-    /// Set how the dataset is read: a configuration field of the group data; repeatable
-    #[arg(long = "set", value_name = "FIELD=VALUE")]
-    pub set: Vec<String>,
+    /// How the dataset is read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
 }
 
 /// Fraction of the covered values outside the limits of a 16-bit image, at each end.
@@ -52,7 +53,8 @@ const TAIL: f64 = 0.0005;
 
 /// Exports every reconstruction in every format; returns the exit code.
 pub(super) fn export(args: &ExportArgs) -> Result<u8> {
-    let config = settings::data_config(crate::config::Config::default(), &args.set, Vec::new())?;
+    let reading = &args.reading;
+    let config = settings::data_config(reading.config.as_deref(), &reading.set, reading.data.0.clone())?;
     let dataset = match &args.dataset {
         Some(path) => Some(Dataset::load(path, &config.data, config.execution.seeds.subsample)?),
         None => None,

@@ -2,6 +2,7 @@
 
 use super::console::{print_json, print_line, print_message};
 use super::flags::DataFlags;
+use super::paths::{check_extension, refuse_inputs};
 use super::settings;
 use crate::checkpoint::write_atomic;
 use crate::config::Config;
@@ -21,7 +22,7 @@ pub(super) struct InspectArgs {
     /// Set how the file is read: a configuration field of the group data; repeatable
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     pub set: Vec<String>,
-    /// Configuration file whose data fields set how the file is read; --set overrides it
+    /// Configuration file, or name of a shipped set-up, that sets how the file is read; --set overrides it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Save how the file is read (mapping, units, crop, …) as a configuration file, for --config of any command
@@ -40,8 +41,15 @@ pub(super) struct InspectArgs {
 
 /// Prints the contents of a dataset; returns the exit code, 2 if the dataset cannot be used.
 pub(super) fn inspect(args: &InspectArgs) -> Result<u8> {
-    let base = args.config.as_ref().map_or_else(|| Ok(Config::default()), Config::load)?;
-    let config = settings::data_config(base, &args.set, args.data.0.clone())?;
+    let config = settings::data_config(args.config.as_deref(), &args.set, args.data.0.clone())?;
+    if let Some(path) = &args.save_mapping {
+        check_extension(
+            path,
+            "a TOML file",
+            &["yaml", "yml", "json", "npz", "npy", "h5", "hdf5", "cxi", "nxs", "mat"],
+        )?;
+        refuse_inputs(path, [&args.file])?;
+    }
     let inspection = data::inspect_with(&args.file, &config.data)?;
     let worst = if config.data.strict { Status::Warn } else { Status::Fail };
     let usable = inspection.status() < worst;

@@ -40,8 +40,13 @@ mod sweep;
 mod train;
 mod watch;
 
+use crate::error::Result;
 use args::{Args, Task};
 use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Limit on the size of files, in bytes, below which results are likely to exceed it.
+const SMALL_FILES: u64 = 1 << 28;
 
 /// Runs the program with these command-line arguments and returns its exit code. Errors are printed here, once.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
@@ -50,16 +55,34 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let args = match Args::read(arguments) {
         Ok(args) => args,
         Err(error) => {
-            let _closed = error.print();
+            console::note_failure(error.print());
             if json && error.use_stderr() {
                 console::print_failure(&args::problem(&error));
             }
-            return u8::try_from(error.exit_code()).unwrap_or(2);
+            return console::checked(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
     crate::system::messages::receive();
-    let result = match args.command {
-        None => gui::gui(args.file),
+    if let Some(limit) = crate::system::file_size_limit().filter(|limit| *limit < SMALL_FILES) {
+        console::print_message(&format!(
+            "Warning: The system limits files to {limit} bytes (ulimit -f). This program would be ended at a larger one."
+        ));
+    }
+    let file = args.file;
+    let result = crate::system::check_threads().and_then(|()| start(args.command, file));
+    console::checked(result.unwrap_or_else(|error| {
+        console::print_error(&error);
+        if json {
+            console::print_failure(&error);
+        }
+        error.exit_code()
+    }))
+}
+
+/// Runs a subcommand, or opens the window; returns the exit code.
+fn start(task: Option<Task>, file: Option<PathBuf>) -> Result<u8> {
+    match task {
+        None => gui::gui(file),
         Some(Task::Gui(args)) => gui::gui(args.file),
         Some(Task::Run(args)) => train::train(args, true),
         Some(Task::Train(args)) => {
@@ -85,12 +108,5 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Task::Ptychodus(args)) => ptychodus::ptychodus(&args),
         Some(Task::Completions(args)) => completions::completions(&args),
         Some(Task::Man(args)) => man::man(&args),
-    };
-    console::checked(result.unwrap_or_else(|error| {
-        console::print_error(&error);
-        if json {
-            console::print_failure(&error);
-        }
-        error.exit_code()
-    }))
+    }
 }

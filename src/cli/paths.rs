@@ -30,6 +30,22 @@ pub(super) fn check_extension(path: &Path, written: &str, others: &[&str]) -> Re
         .into())
 }
 
+/// Refuses to replace an input by an output.
+///
+/// # Errors
+/// The output is one of the inputs.
+pub(super) fn refuse_inputs<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
+    let Ok(here) = output.canonicalize() else { return Ok(()) };
+    if !here.is_file() || !inputs.into_iter().any(|input| input.canonicalize().is_ok_and(|input| input == here)) {
+        return Ok(());
+    }
+    Err(Problem::new("The output is an input itself, which would be lost")
+        .expected("another name")
+        .hint("Choose another file to write")
+        .at(output)
+        .into())
+}
+
 /// File name without extension; empty if the path has none.
 pub(super) fn file_stem(path: &Path) -> String {
     path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())

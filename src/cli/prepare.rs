@@ -2,9 +2,10 @@
 
 use super::console::{print_json, print_line, print_message};
 use super::flags::DataFlags;
-use super::paths::{check_extension, file_stem};
+use super::paths::{check_extension, file_stem, refuse_inputs};
 use super::settings;
 use crate::checkpoint::Utc;
+use crate::config::Config;
 use crate::data::{self, Dataset, PatternMasks};
 use crate::error::{Problem, Result};
 use clap::Subcommand;
@@ -20,12 +21,44 @@ pub(super) struct PrepareFiles {
     /// File to write (NPZ)
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
+    /// How the dataset is read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// How a dataset is read.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct ReadingArgs {
+    /// Configuration file, or name of a shipped set-up, that sets how the dataset is read; --set overrides it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Set how the dataset is read: a configuration field of the group data; repeatable
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     pub set: Vec<String>,
     /// Flags of single fields.
     #[command(flatten)]
     pub data: DataFlags,
+}
+
+impl ReadingArgs {
+    /// The settings of file, flags and `--set`, path and value of each.
+    ///
+    /// # Errors
+    /// As [`settings::data_config`].
+    pub(super) fn settings(&self) -> Result<Vec<(String, String)>> {
+        let config = settings::data_config(self.config.as_deref(), &self.set, self.data.0.clone())?;
+        let default = Config::default();
+        let (mut changed, given) = (Vec::new(), self.data.0.iter().map(|(path, _)| path.as_str()));
+        let given: Vec<&str> =
+            given.chain(self.set.iter().filter_map(|text| Some(text.split_once('=')?.0.trim()))).collect();
+        for field in Config::fields().into_iter().filter(|field| field.group() == "data") {
+            let value = config.get(field.path)?;
+            if given.contains(&field.path) || value != default.get(field.path)? {
+                changed.push((field.path.to_owned(), value));
+            }
+        }
+        Ok(changed)
+    }
 }
 
 /// An operation of `prepare`.
@@ -110,15 +143,12 @@ pub(super) enum PrepareTool {
     Stats {
         /// Dataset: NPZ, CXI, PtyPy .ptyd, other HDF5, MATLAB 7.3 .mat, or a folder with train_data.npz.
         dataset: PathBuf,
-        /// Set how the dataset is read: a configuration field of the group data; repeatable.
-        #[arg(long = "set", value_name = "FIELD=VALUE")]
-        set: Vec<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
-        /// Flags of single fields.
+        /// How the dataset is read.
         #[command(flatten)]
-        data: DataFlags,
+        reading: ReadingArgs,
     },
 }
 
@@ -137,15 +167,17 @@ pub(super) fn prepare(tool: PrepareTool) -> Result<u8> {
             transform(&files, Vec::new(), "shuffle", json!({ "seed": seed }), |dataset| Ok(dataset.shuffled(seed)))
         }
         PrepareTool::Split { fraction, by, seed, files } => {
-            let dataset = load(&files.dataset, &files.set, files.data.0.clone())?;
-            refuse_own_input(&files)?;
+            let dataset = load(&files.dataset, &files.reading, Vec::new())?;
+            let parts = ["train", "test"].map(|suffix| (suffix, with_suffix(&files.output, suffix)));
+            for (_, path) in &parts {
+                check_output(path, std::slice::from_ref(&files.dataset))?;
+            }
             let split = match &by {
                 Some(axis) => data::split_along(&dataset.positions, usize::from(axis == "y"), fraction)?,
                 None => data::split(dataset.len(), fraction, seed)?,
             };
-            for (suffix, indices) in [("train", &split.train), ("test", &split.validation)] {
+            for ((suffix, path), indices) in parts.into_iter().zip([&split.train, &split.validation]) {
                 let parameters = json!({ "part": suffix, "fraction": fraction, "by": by, "seed": seed });
-                let path = with_suffix(&files.output, suffix);
                 write(&dataset.subset(indices), &files.dataset, &path, "split", parameters)?;
             }
             Ok(0)
@@ -174,17 +206,19 @@ pub(super) fn prepare(tool: PrepareTool) -> Result<u8> {
             transform(&files, setting, "to-amplitude", json!({}), |dataset| Ok(dataset.clone()))
         }
         PrepareTool::Merge { files, others } => {
+            check_output(&files.output, &others)?;
             let names: Vec<String> = others.iter().map(|path| path.display().to_string()).collect();
-            let (set, flags) = (files.set.clone(), of_any_dataset(&files.data.0));
+            let mut reading = files.reading.clone();
+            reading.data.0 = of_any_dataset(&reading.data.0);
             transform(&files, Vec::new(), "merge", json!({ "with": names }), |dataset| {
                 let mut merged = dataset.clone();
                 for path in &others {
-                    merged = merged.merged(&load(path, &set, flags.clone())?)?;
+                    merged = merged.merged(&load(path, &reading, Vec::new())?)?;
                 }
                 Ok(merged)
             })
         }
-        PrepareTool::Stats { dataset, set, json, data } => stats(&load(&dataset, &set, data.0)?, json),
+        PrepareTool::Stats { dataset, json, reading } => stats(&load(&dataset, &reading, Vec::new())?, json),
     }
 }
 
@@ -194,9 +228,10 @@ fn of_any_dataset(flags: &[(String, String)]) -> Vec<(String, String)> {
     flags.iter().filter(|(path, _)| !of_one.contains(&path.as_str())).cloned().collect()
 }
 
-/// Reads a dataset and prints its warnings.
-fn load(path: &Path, set: &[String], values: Vec<(String, String)>) -> Result<Dataset> {
-    let config = settings::data_config(crate::config::Config::default(), set, values)?;
+/// Reads a dataset, also with these values, and prints its warnings.
+fn load(path: &Path, reading: &ReadingArgs, values: Vec<(String, String)>) -> Result<Dataset> {
+    let values = reading.data.0.iter().cloned().chain(values).collect();
+    let config = settings::data_config(reading.config.as_deref(), &reading.set, values)?;
     let dataset = Dataset::load(path, &config.data, config.execution.seeds.subsample)?;
     dataset.warnings.iter().for_each(|warning| print_message(&format!("Warning: {warning}")));
     Ok(dataset)
@@ -210,12 +245,13 @@ fn transform(
     parameters: Value,
     change: impl FnOnce(&Dataset) -> Result<Dataset>,
 ) -> Result<u8> {
-    let values: Vec<(String, String)> = files.data.0.iter().cloned().chain(values).collect();
-    refuse_own_input(files)?;
-    let dataset = load(&files.dataset, &files.set, values)?;
+    check_output(&files.output, std::slice::from_ref(&files.dataset))?;
+    let dataset = load(&files.dataset, &files.reading, values)?;
     let mut parameters = parameters;
-    let flags = files.data.0.iter().map(|(path, value)| format!("{path}={value}"));
-    let used: Vec<String> = flags.chain(files.set.iter().cloned()).collect();
+    let reading = &files.reading;
+    let file = reading.config.iter().map(|path| format!("--config {}", path.display()));
+    let flags = reading.data.0.iter().map(|(path, value)| format!("{path}={value}"));
+    let used: Vec<String> = file.chain(flags).chain(reading.set.iter().cloned()).collect();
     if !used.is_empty() {
         parameters["settings"] = json!(used);
     }
@@ -223,25 +259,14 @@ fn transform(
     Ok(0)
 }
 
-/// Refuses to replace the input by the output, and names of other formats.
-fn refuse_own_input(files: &PrepareFiles) -> Result<()> {
+/// Refuses to replace an input by an output, and names of other formats.
+fn check_output(output: &Path, inputs: &[PathBuf]) -> Result<()> {
     check_extension(
-        &files.output,
+        output,
         "an NPZ file",
         &["h5", "hdf5", "cxi", "ptyd", "mat", "npy", "nxs", "csv", "txt", "tif", "tiff"],
     )?;
-    let same = match (files.dataset.canonicalize(), files.output.canonicalize()) {
-        (Ok(input), Ok(output)) => input == output,
-        _ => false,
-    };
-    if same {
-        return Err(Problem::new("The output is the input itself, which would be lost")
-            .expected("another name")
-            .hint("Choose another file with --output")
-            .at(&files.output)
-            .into());
-    }
-    Ok(())
+    refuse_inputs(output, inputs)
 }
 
 fn write(dataset: &Dataset, from: &Path, to: &Path, operation: &str, parameters: Value) -> Result<()> {

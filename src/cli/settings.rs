@@ -3,7 +3,7 @@
 use super::flags::{FieldFlags, SettingArgs};
 use crate::config::{Config, ConfigPaths, Format, Method, Preset, unused_reason};
 use crate::error::{Error, Problem, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Settings in the order in which they apply, with notes for the user.
 #[derive(Debug, Default, PartialEq)]
@@ -151,11 +151,16 @@ pub(super) fn required(path: Option<PathBuf>, name: &str) -> Result<PathBuf> {
     path.ok_or_else(|| Error::BadInput(Problem::new(format!("{name} is missing")).hint("See --help")))
 }
 
-/// `config` with these values, then those of `--set`, which may only change how a dataset is read.
+/// How a dataset is read: by a configuration file or a shipped set-up, then these values, then those of `--set`, which may only
+/// change how a dataset is read.
 ///
 /// # Errors
-/// A `--set` without `=`, or of a field outside the group `data`.
-pub(super) fn data_config(mut config: Config, set: &[String], mut values: Vec<(String, String)>) -> Result<Config> {
+/// A file that is no configuration, a `--set` without `=`, or of a field outside the group `data`.
+pub(super) fn data_config(file: Option<&Path>, set: &[String], mut values: Vec<(String, String)>) -> Result<Config> {
+    let mut config = match file {
+        Some(path) => Config::import(path, None, &[])?.config,
+        None => Config::default(),
+    };
     for text in set {
         let (path, value) = assignment(text)?;
         if !path.starts_with("data.") {

@@ -85,7 +85,9 @@ impl FromArgMatches for SimulationFlags {
 
 /// Simulates a dataset; returns the exit code.
 pub(super) fn simulate(args: SimulateArgs) -> Result<u8> {
-    let (output, visualize, path) = (args.output_style, args.visualize, args.output.clone());
+    let (mut output, visualize, path) = (args.output_style, args.visualize, args.output.clone());
+    // Standard output carries the file itself.
+    output.quiet |= path == Path::new("-") || path.starts_with("/dev");
     let code = jobs::run_one(job(args)?, &[], output)?;
     if visualize && code == 0 {
         let image_path = visualization(&path)?;

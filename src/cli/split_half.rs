@@ -27,9 +27,14 @@ pub(super) fn split_half(jobs: &mut Jobs, run: &Path, dataset: &Path, accelerato
                 .at(run),
         ));
     }
-    // The dataset is read with the unit of the run; the halves are written as amplitude.
-    let unit = Config::load(folder.config()).map(|config| config.data.diffraction_unit).unwrap_or_default();
-    let whole = Dataset::load(dataset, &DataConfig { diffraction_unit: unit, ..DataConfig::default() }, 0)?;
+    // The dataset is read as by the run; the halves are written as they are used.
+    let data = Config::load(folder.config()).map(|config| config.data).unwrap_or_default();
+    let whole = Dataset::load(dataset, &DataConfig { n_subsample: None, strict: false, ..data }, 0)?;
+    let plain = Config::default();
+    let of_data = Config::fields().into_iter().filter(|field| field.group() == "data" && field.settable_in_inference);
+    let mut as_written: Vec<(String, String)> =
+        of_data.map(|field| Ok((field.path.to_owned(), plain.get(field.path)?))).collect::<Result<_>>()?;
+    as_written.push(("data.diffraction_unit".to_owned(), "amplitude".to_owned()));
     let temporary = tempfile::tempdir().map_err(|error| Error::writing(std::env::temp_dir(), &error))?;
     let mut halves = Vec::new();
     for (name, first) in [("even", 0), ("odd", 1)] {
@@ -38,7 +43,7 @@ pub(super) fn split_half(jobs: &mut Jobs, run: &Path, dataset: &Path, accelerato
         write_amplitude_dataset(&whole.subset(&indices), &file)?;
         jobs.print(&format!("Reconstructing the {name} patterns with {}", model.display()));
         let output = RunFolder::at(temporary.path().join(name));
-        let mut settings = vec![("data.diffraction_unit".to_owned(), "amplitude".to_owned())];
+        let mut settings = as_written.clone();
         settings.extend(accelerator.map(|name| ("execution.accelerator".to_owned(), name.to_owned())));
         let output_dir = Destination::Folder(output.path().to_path_buf());
         jobs.run_to_completion(Job::Infer { model: model.clone(), dataset: file, output_dir, settings })?;

@@ -4,6 +4,7 @@ use super::console::{print_line, print_message};
 use super::jobs::Jobs;
 use crate::error::Result;
 use crate::system::file_name;
+use crate::system::path_text::to_text;
 use crate::worker::message::{EventKind, FileStatus, Job, Stage, WatchedFile};
 use serde_json::json;
 use std::path::PathBuf;
@@ -81,7 +82,7 @@ impl Watch {
                 let each = file.status.ms_per_pattern().unwrap_or_default();
                 if self.json {
                     let value = json!({
-                        "event": "file", "outcome": "done", "file": path, "folder": file.folder, "patterns": patterns,
+                        "event": "file", "outcome": "done", "file": to_text(path), "folder": to_text(&file.folder), "patterns": patterns,
                         "infer_seconds": infer_seconds, "ms_per_pattern": each, "consistency_r": consistency_r,
                     });
                     print_line(&value.to_string());
@@ -95,7 +96,7 @@ impl Watch {
                 }
             }
             FileStatus::Failed { message } if self.json => {
-                let value = json!({ "event": "file", "outcome": "bad", "file": path, "message": message });
+                let value = json!({ "event": "file", "outcome": "bad", "file": to_text(path), "message": message });
                 print_line(&value.to_string());
             }
             FileStatus::Failed { message } => print_message(&format!("Skipped: {message}")),

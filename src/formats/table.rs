@@ -73,6 +73,7 @@ pub fn parse(bytes: &[u8]) -> Result<Table, String> {
         .map(|(_, names)| names)
         .into_iter()
         .chain(commented)
+        .map(|names| if names.len() > width { with_units(names) } else { names })
         .find(|names| names.len() == width && names.iter().any(|name| number(name, separator).is_none()))
         .unwrap_or_default();
     Ok(table)
@@ -139,6 +140,18 @@ fn split(line: &str, separator: char) -> Vec<String> {
     }
 }
 
+/// Names between blanks, each with the unit in brackets behind it: `x`, `[um]` becomes `x [um]`.
+fn with_units(names: Vec<String>) -> Vec<String> {
+    let mut joined: Vec<String> = Vec::new();
+    for name in names {
+        match joined.last_mut() {
+            Some(last) if name.starts_with(['[', '(']) => last.push_str(&format!(" {name}")),
+            _ => joined.push(name),
+        }
+    }
+    joined
+}
+
 /// A number, with a decimal comma unless commas separate the columns. An empty field and `nan` are missing values.
 fn number(field: &str, separator: char) -> Option<f64> {
     if field.is_empty() || field.eq_ignore_ascii_case("nan") || field.eq_ignore_ascii_case("na") {
@@ -200,6 +213,7 @@ mod tests {
         let names = |text: &str| parse(text.as_bytes()).unwrap().names;
         assert_eq!(names("index,x [um],y [um]\n0,1,2\n"), ["index", "x [um]", "y [um]"]);
         assert_eq!(names("# by P06\n# samx samy\n1 2\n"), ["samx", "samy"]);
+        assert_eq!(names("# x [um] y (um)\n1 2\n"), ["x [um]", "y (um)"]);
         assert!(names("1 2\n3 4\n").is_empty());
     }
 

@@ -67,10 +67,12 @@ pub fn decode_page(bytes: &[u8], page: usize) -> Result<(ArrayD<f64>, String), S
     let values: Vec<f64> = match image {
         DecodingResult::U8(packed) if bits < 8 => {
             let row_bytes = (width * usize::from(bits)).div_ceil(8);
+            // A pixel of 3, 5, 6 or 7 bits may be in two bytes.
             let pixel = |row: &[u8], at: usize| {
-                let bit = at * usize::from(bits);
-                let byte = row.get(bit / 8).map_or(0, |byte| if inverted { !byte } else { *byte });
-                f64::from(byte >> (8 - usize::from(bits) - bit % 8) & ((1 << bits) - 1))
+                let (bits, bit) = (usize::from(bits), at * usize::from(bits));
+                let byte = |at: usize| row.get(at).map_or(0, |byte| u16::from(if inverted { !byte } else { *byte }));
+                let both = byte(bit / 8) << 8 | byte(bit / 8 + 1);
+                f64::from(both >> (16 - bits - bit % 8) & ((1 << bits) - 1))
             };
             packed.chunks(row_bytes).flat_map(|row| (0..width).map(move |at| pixel(row, at))).collect()
         }
@@ -125,6 +127,9 @@ mod tests {
         assert_eq!(signed, array![[-1.0, 3.0]].into_dyn());
         let bits = decode(&picture((2, 3), 1, 1, &[0b1010_0000, 0b0100_0000], true)).unwrap();
         assert_eq!(bits, array![[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]].into_dyn());
+        // Pixels of three bits, the last one in two bytes.
+        let threes = decode(&picture((1, 3), 3, 1, &[0b1010_1011, 0b1000_0000], true)).unwrap();
+        assert_eq!(threes, array![[5.0, 2.0, 7.0]].into_dyn());
         let mask = array![[0u16, 1, 700]];
         assert_eq!(decode(&one_strip(&mask)).unwrap(), mask.mapv(f64::from).into_dyn());
     }

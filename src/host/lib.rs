@@ -5,5 +5,5 @@ pub mod imaging;
 pub mod metrics;
 pub mod simulate;
 
-use ptychoscope_base::{config, error, fourier};
+use ptychoscope_base::{config, error, fourier, system};
 use ptychoscope_formats as formats;

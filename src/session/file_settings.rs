@@ -18,7 +18,13 @@ const FIELDS: &[&str] = &[
     "data.bin",
     "data.pad",
     "data.pattern_size",
+    "data.center",
+    "data.center_x",
+    "data.center_y",
+    "data.zero_frequency",
+    "data.exclude",
     "data.saturation",
+    "data.detector_orientation",
     "data.orientation",
     "data.also",
 ];

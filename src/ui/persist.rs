@@ -21,10 +21,13 @@ const FILES: &str = "files.1";
 pub(super) struct Settings {
     pub theme: ThemePreference,
     pub zoom: f32,
+    #[serde(with = "crate::system::path_text::list")]
     pub recent: Vec<PathBuf>,
+    #[serde(with = "crate::system::path_text")]
     pub runs_folder: PathBuf,
     pub pace: LivePace,
     pub first_look: bool,
+    #[serde(with = "crate::system::path_text::option")]
     pub watch_folder: Option<PathBuf>,
     pub watch_polish: usize,
 }

@@ -20,6 +20,7 @@ mod near_field;
 mod networks;
 mod numbers;
 mod offline;
+mod outputs;
 mod parity;
 mod resume;
 mod simulation;

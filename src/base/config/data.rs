@@ -96,6 +96,17 @@ impl Orientation {
     }
 }
 
+/// Center of the patterns: the direct beam, around which they are cropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Center {
+    /// The middle of the frame, index N/2.
+    #[default]
+    Middle,
+    /// Found from the mean pattern by its center of mass and its symmetry.
+    Auto,
+}
+
 /// Place of the zero frequency in the stored patterns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -214,7 +225,8 @@ pub enum ProbeMask {
     Soft,
 }
 
-/// Location of the arrays in a file without standard names: keys of an NPZ file, or paths in an HDF5 file.
+/// Location of the arrays in a file without standard names: keys of an NPZ file, or paths in an HDF5 file. Of several keys
+/// separated by `|`, the first that the file has is used.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mapping {
@@ -247,6 +259,12 @@ pub struct Mapping {
     /// `None` if the file has positions.
     #[serde(with = "super::optional")]
     pub scan_step: Option<f64>,
+    /// Photon energy or wavelength, as `KEY`, `KEY [unit]` or `KEY@ATTRIBUTE [unit]`; the unit replaces that of the file.
+    pub energy: String,
+    /// Distance from sample to detector, likewise.
+    pub distance: String,
+    /// Side of a detector pixel, likewise.
+    pub detector_pixel: String,
     /// Probe, (N, N) or (modes, N, N).
     pub probe: String,
     /// Object, (H, W).
@@ -307,10 +325,12 @@ pub struct DataConfig {
     pub crop: Option<usize>,
     /// Detector pixels summed along each axis, after cropping.
     pub bin: usize,
-    /// Column of the direct beam in the stored patterns, the center of the crop; `None` is the middle of the pattern.
+    /// Center of the patterns, where `center_x` and `center_y` do not set it.
+    pub center: Center,
+    /// Column of the direct beam in the stored patterns, the center of the crop; `None` leaves it to `center`.
     #[serde(with = "super::optional")]
     pub center_x: Option<usize>,
-    /// Row of the direct beam in the stored patterns; `None` is the middle of the pattern.
+    /// Row of the direct beam in the stored patterns; `None` leaves it to `center`.
     #[serde(with = "super::optional")]
     pub center_y: Option<usize>,
     /// Place of the zero frequency in the stored patterns.
@@ -332,6 +352,8 @@ pub struct DataConfig {
     pub zingers: Zingers,
     /// Counts in every pixel of the stored patterns besides the diffraction of the object, in addition to `mapping.background`.
     pub background: f64,
+    /// Turn and mirror of the patterns.
+    pub detector_orientation: Orientation,
     /// Transform of the scan positions.
     pub orientation: Orientation,
     /// Number of patterns used, drawn before grouping; `None` uses all.
@@ -389,6 +411,7 @@ impl Default for DataConfig {
             diffraction_unit: DiffractionUnit::Auto,
             crop: None,
             bin: 1,
+            center: Center::Middle,
             center_x: None,
             center_y: None,
             zero_frequency: ZeroFrequency::Auto,
@@ -399,6 +422,7 @@ impl Default for DataConfig {
             saturation: None,
             zingers: Zingers::Off,
             background: 0.0,
+            detector_orientation: Orientation::Plain,
             orientation: Orientation::Plain,
             n_subsample: None,
             max_memory: None,
@@ -479,20 +503,36 @@ pub(super) const FIELDS: &[Field] = &[
     .flag("--pad")
     .in_inference(),
     field(
+        "data.center",
+        "Pattern center",
+        choice(&[
+            ("middle", "the middle of the frame, index N/2"),
+            ("auto", "the direct beam, found from the mean pattern by its center of mass and its symmetry"),
+        ]),
+        "Center around which the patterns are cropped, unless the beam column and row are set. Pixels of the crop beyond the \
+         edge of the detector are masked.",
+    )
+    .flag("--center")
+    .in_inference(),
+    field(
         "data.center_x",
         "Beam column",
         integer(0, 65536).optional(),
-        "Column of the direct beam in the stored patterns, around which they are cropped; \"none\" is the middle.",
+        "Column of the direct beam in the stored patterns, around which they are cropped; \"none\" leaves it to the pattern \
+         center.",
     )
     .unit("px")
+    .flag("--center-x")
     .in_inference(),
     field(
         "data.center_y",
         "Beam row",
         integer(0, 65536).optional(),
-        "Row of the direct beam in the stored patterns, around which they are cropped; \"none\" is the middle.",
+        "Row of the direct beam in the stored patterns, around which they are cropped; \"none\" leaves it to the pattern \
+         center.",
     )
     .unit("px")
+    .flag("--center-y")
     .in_inference(),
     field(
         "data.zero_frequency",
@@ -559,6 +599,15 @@ pub(super) const FIELDS: &[Field] = &[
     )
     .unit("counts")
     .flag("--background")
+    .in_inference(),
+    field(
+        "data.detector_orientation",
+        "Detector orientation",
+        choice(ORIENTATIONS),
+        "Turn and mirror of the patterns and their mask, for detectors that are mounted or read out in another way; the probe \
+         and the positions stay as they are.",
+    )
+    .flag("--detector-orientation")
     .in_inference(),
     field(
         "data.orientation",
@@ -707,7 +756,7 @@ pub(super) const FIELDS: &[Field] = &[
         "data.mapping.diffraction",
         "Pattern key",
         "Key (NPZ) or path (HDF5) of the patterns, of shape (n, h, w), (h, w, n) or (ny, nx, h, w); * matches any text, for \
-         a stack in several parts.",
+         a stack in several parts. The first of several keys separated by | that the file has is used, here and below.",
     ),
     field(
         "data.mapping.axis_order",
@@ -785,6 +834,22 @@ pub(super) const FIELDS: &[Field] = &[
          without positions in the file; \"none\" expects positions in the file.",
     )
     .in_inference(),
+    text(
+        "data.mapping.energy",
+        "Energy key",
+        "Key or path of the photon energy or the wavelength, or of an attribute (KEY@ATTRIBUTE), and its unit if the file does \
+         not state it: scan/energy [keV].",
+    ),
+    text(
+        "data.mapping.distance",
+        "Distance key",
+        "Key or path of the distance from sample to detector, with its unit if the file does not state it: setup/z [mm].",
+    ),
+    text(
+        "data.mapping.detector_pixel",
+        "Detector pixel key",
+        "Key or path of the side of a detector pixel, with its unit if the file does not state it: setup/pixel [um].",
+    ),
     text("data.mapping.probe", "Probe key", "Key or path of the probe, of shape (N, N) or (modes, N, N)."),
     text("data.mapping.object", "Object key", "Key or path of the object, of shape (H, W)."),
     text(

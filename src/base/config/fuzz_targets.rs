@@ -1,6 +1,6 @@
 //! Entry points of `tests/fuzz`: configurations from arbitrary bytes.
 
-use super::{Config, Preset};
+use super::{Config, Format, Preset};
 use crate::testing::Target;
 
 /// Reader by the name of its corpus.
@@ -15,6 +15,12 @@ fn config(bytes: &[u8]) {
             assert_eq!(Config::from_toml(&written).ok().as_ref(), Some(&config), "{written}");
         }
         let _differences = config.differences(&Preset::default().config());
+    }
+    // As a set-up or a configuration of PtychoPINN, in any format.
+    for format in [None, Some(Format::Toml), Some(Format::Yaml), Some(Format::Json)] {
+        if let Ok(imported) = Config::import_text(text, format, None, &[]) {
+            let _valid = imported.config.validate();
+        }
     }
     // Each line as a command line setting.
     let mut config = Config::default();

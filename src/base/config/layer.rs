@@ -81,12 +81,17 @@ impl Config {
         Self::layered(Preset::default(), Some(&text), &[]).map_err(|error| error.at(path))
     }
 
-    /// Reads the text of a configuration file.
+    /// Reads the text of a configuration file, or of a shipped set-up.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn read_text(path: impl AsRef<Path>) -> Result<String> {
-        std::fs::read_to_string(&path).map_err(|error| Error::reading(path, &error))
+        if let Some(setup) = super::Setup::at(path.as_ref()) {
+            return Ok(setup.text.to_owned());
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| Error::reading(path, &error))?;
+        // A byte order mark, which editors on Windows write.
+        Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
     }
 
     /// Parses TOML text, such as that of a bundle; the default preset supplies missing fields.

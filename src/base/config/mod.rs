@@ -16,13 +16,14 @@ mod model_fields;
 mod optional;
 mod preset;
 mod relevance;
+mod setups;
 mod simulation;
 mod training;
 mod training_fields;
 
 pub use data::{
-    AxisOrder, DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit,
-    ProbeMask, RandomGenerator, Sampling, Unmatched, ZeroFrequency, Zingers,
+    AxisOrder, Center, DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder,
+    PositionUnit, ProbeMask, RandomGenerator, Sampling, Unmatched, ZeroFrequency, Zingers,
 };
 pub use direct::{DirectConfig, DirectLoss, ProbeSearchMode};
 pub use execution::{Accelerator, ExecutionConfig, Seeds};
@@ -35,6 +36,7 @@ pub use model::{
 };
 pub use preset::Preset;
 pub use relevance::{unused_reason, unused_reason_in_simulation};
+pub use setups::Setup;
 pub use simulation::{ObjectKind, PhaseTexture, ProbeKind, ScanKind, SimulationConfig};
 pub use training::{
     ClipAlgorithm, Logger, LossKind, Method, Optimizer, Ramp, Regularizer, ScaleContract, Schedule, TrainingConfig,

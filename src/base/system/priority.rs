@@ -1,5 +1,6 @@
-//! Lower thread priority for background work.
+//! Threads for background work: their number and their priority.
 
+use crate::error::{Problem, Result};
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 
 /// From 0 to 99, where 50 is the default; niceness 9 on Linux.
@@ -19,6 +20,30 @@ pub fn lower_thread_priority() {
 /// work has a lower priority, which costs no speed on an otherwise idle machine.
 pub fn lower_pool_priority() {
     let _started_already = rayon::ThreadPoolBuilder::new().start_handler(|_| lower_thread_priority()).build_global();
+}
+
+/// Makes sure that the global pool can start its threads: where a limit of the system (`ulimit -u`) leaves too few, it gets fewer.
+///
+/// Hazard: the pool starts once, and a start that fails is a panic at its first use. Remedy: another pool is tried first.
+///
+/// # Errors
+/// Not even one thread can be started.
+pub fn check_threads() -> Result<()> {
+    let pool = |threads: usize| rayon::ThreadPoolBuilder::new().num_threads(threads);
+    // 0 stands for the default: one thread per processor.
+    let Err(error) = pool(0).build() else { return Ok(()) };
+    let most = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut threads = most / 2;
+    while threads > 0 && pool(threads).build().is_err() {
+        threads /= 2;
+    }
+    if threads > 0 && pool(threads).start_handler(|_| lower_thread_priority()).build_global().is_ok() {
+        return Ok(());
+    }
+    Err(Problem::new(format!("The system does not let this program start threads ({error})"))
+        .expected("at least two threads")
+        .hint("Raise the limit on processes (ulimit -u), or end other programs of this user")
+        .into())
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ pub(super) fn evaluate(point: &Point, run: &RunFolder, dataset: &Path) -> Result
         dataset: Some(dataset.to_path_buf()),
         reference: None,
         placement: Placement::Registered,
-        diffraction_unit: point.config.data.diffraction_unit,
+        settings: Vec::new(),
     })?;
     Ok(FinishedRun { name: point.name(), values: point.values.clone(), outcome: Outcome::read(run)?, comparison })
 }

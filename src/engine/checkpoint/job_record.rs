@@ -34,7 +34,9 @@ struct Written {
     app_version: String,
     started: String,
     command: String,
+    #[serde(with = "crate::system::path_text")]
     dataset: PathBuf,
+    #[serde(with = "crate::system::path_text::option")]
     validation: Option<PathBuf>,
     config: String,
 }

@@ -38,10 +38,11 @@ fn refuse_other_results(folder: &Path, dataset: &Path) -> Result<()> {
         std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let Some(other) = summary.as_ref().and_then(|summary| summary["dataset"]["path"].as_str()) else { return Ok(()) };
     let real = |path: &Path| path.canonicalize().ok();
-    let is_same = match (real(Path::new(other)), real(dataset)) {
+    let named = crate::system::path_text::from_text(other);
+    let is_same = match (real(&named), real(dataset)) {
         (Some(one), Some(two)) => one == two,
         // Moved, or named from another folder.
-        _ => Path::new(other).file_name() == dataset.file_name(),
+        _ => named.file_name() == dataset.file_name(),
     };
     if is_same {
         return Ok(());

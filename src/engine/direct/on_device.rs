@@ -68,7 +68,6 @@ pub(super) struct OnDevice {
 }
 
 /// Valid detector pixels.
-#[expect(clippy::large_enum_variant, reason = "there is only one of it")]
 enum Mask {
     /// All of them.
     None,

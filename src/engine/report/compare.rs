@@ -2,7 +2,7 @@
 
 use super::comparison::{Comparison, DatasetFacts, ReconstructionMetrics, ReferenceFacts, SplitHalf};
 use crate::checkpoint::RunFolder;
-use crate::config::{Config, DataConfig, DiffractionUnit};
+use crate::config::{Config, DataConfig};
 use crate::data::{self, Dataset, NpzArchive, Reconstruction, Refined};
 use crate::error::{Error, Problem, Result};
 use crate::imaging;
@@ -22,8 +22,8 @@ pub struct ComparisonRequest {
     pub reference: Option<PathBuf>,
     /// Method of placing them over the reference object.
     pub placement: Placement,
-    /// Quantity stored in the diffraction array of the dataset.
-    pub diffraction_unit: DiffractionUnit,
+    /// Settings of the group data, path and value, that replace those with which the first run read its dataset.
+    pub settings: Vec<(String, String)>,
 }
 
 /// Fraction of the largest coverage above which a pixel counts as covered, where no scan positions limit the comparison.
@@ -75,7 +75,7 @@ pub fn compare(request: &ComparisonRequest) -> Result<Comparison> {
     let folder = request.reconstructions.first().and_then(|path| run_folder(path));
     let path = dataset_path(request, folder.as_ref())?;
     let read_dataset = |path: &Path| {
-        let config = DataConfig { diffraction_unit: request.diffraction_unit, ..DataConfig::default() };
+        let config = reading(request, folder.as_ref(), path)?;
         Dataset::load(path, &config, 0)
     };
     let dataset = path.as_deref().map(read_dataset).transpose()?;
@@ -129,6 +129,31 @@ pub fn compare(request: &ComparisonRequest) -> Result<Comparison> {
         overlap,
         notes,
     })
+}
+
+/// How a dataset is read: as the first run read it, if it is the dataset of that run, and as the request says.
+fn reading(request: &ComparisonRequest, folder: Option<&RunFolder>, path: &Path) -> Result<DataConfig> {
+    let mut config = Config::default();
+    let is_own = |folder: &&RunFolder| {
+        let same = |named: PathBuf| {
+            named == path
+                || named.canonicalize().ok().is_some_and(|named| path.canonicalize().is_ok_and(|path| path == named))
+        };
+        named_dataset(folder).is_ok_and(same)
+    };
+    if let Some(of_run) = folder.filter(is_own).and_then(|folder| Config::load(folder.config()).ok()) {
+        // All patterns are compared, whichever were used.
+        config.data = DataConfig {
+            n_subsample: None,
+            n_groups: None,
+            max_memory: None,
+            also: String::new(),
+            strict: false,
+            ..of_run.data
+        };
+    }
+    request.settings.iter().try_for_each(|(path, value)| config.set(path, value))?;
+    Ok(config.data)
 }
 
 /// Path of the dataset: the given one, otherwise that of the first run; `None` if only a reference is given.
@@ -233,8 +258,9 @@ fn named_dataset(folder: &RunFolder) -> Result<PathBuf> {
     let Some(named) = named else {
         return Err(Problem::new("The run folder does not name its dataset").hint(hint).at(path).into());
     };
-    let named = PathBuf::from(named);
-    if !named.exists() {
+    let named = crate::system::path_text::from_text(named);
+    // The files of a stack are named by a pattern.
+    if !named.exists() && !named.to_string_lossy().contains('*') {
         return Err(Problem::new("The dataset named in the run folder does not exist").hint(hint).at(named).into());
     }
     Ok(named)
@@ -420,7 +446,7 @@ mod tests {
             dataset: Some(star()),
             reference: None,
             placement: Placement::Registered,
-            diffraction_unit: DiffractionUnit::Auto,
+            settings: Vec::new(),
         }
     }
 

@@ -37,6 +37,7 @@ impl Comparison {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DatasetFacts {
     /// Path of the file.
+    #[serde(with = "crate::system::path_text")]
     pub path: PathBuf,
     /// SHA-256 of the file.
     pub fingerprint: String,
@@ -51,6 +52,7 @@ pub struct DatasetFacts {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReferenceFacts {
     /// Path of the file.
+    #[serde(with = "crate::system::path_text")]
     pub path: PathBuf,
     /// Kind of reference, as text: the object in the dataset, or a reconstruction.
     pub what: String,
@@ -64,6 +66,7 @@ pub struct ReconstructionMetrics {
     /// Short unique name.
     pub name: String,
     /// Path of the file.
+    #[serde(with = "crate::system::path_text")]
     pub path: PathBuf,
     /// Rows and columns.
     pub shape: [usize; 2],

@@ -168,6 +168,7 @@ pub enum EventKind {
     /// The run folder was created; nothing is written before the input has been checked.
     Folder {
         /// Path of the run folder.
+        #[serde(with = "crate::system::path_text")]
         path: PathBuf,
     },
     /// The dataset was read.
@@ -200,6 +201,7 @@ pub enum EventKind {
     /// A file was written.
     Saved {
         /// Path of the file.
+        #[serde(with = "crate::system::path_text")]
         path: PathBuf,
     },
     /// The status of a file in a watched folder changed.
@@ -258,6 +260,7 @@ impl Stage {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DatasetSummary {
     /// Path of the dataset.
+    #[serde(with = "crate::system::path_text")]
     pub path: PathBuf,
     /// Number of patterns.
     pub n: usize,

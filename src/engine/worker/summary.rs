@@ -98,6 +98,7 @@ impl From<train::Outcome> for JobOutcome {
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct SummaryDataset {
     /// Path of the dataset.
+    #[serde(with = "crate::system::path_text")]
     pub path: PathBuf,
     /// SHA-256 of the data that were read.
     pub fingerprint: String,
@@ -124,8 +125,10 @@ pub struct Summary {
     /// Dataset that was read or written.
     pub dataset: SummaryDataset,
     /// Path of the effective configuration in the run folder.
+    #[serde(with = "crate::system::path_text")]
     pub config: PathBuf,
     /// Path of the bundle that was written or read.
+    #[serde(with = "crate::system::path_text::option")]
     pub model: Option<PathBuf>,
     /// Optimizer steps done.
     pub steps: Option<usize>,
@@ -154,6 +157,7 @@ pub struct Summary {
     /// Σ(|F| − √I)² / ΣI before polishing; null if nothing was polished.
     pub consistency_r_before: Option<f64>,
     /// Path of the run folder whose object was polished.
+    #[serde(with = "crate::system::path_text::option")]
     pub polished_from: Option<PathBuf>,
     /// |P' − P| / |P| between the refined probe and the dataset's probe.
     pub probe_change: Option<f64>,
@@ -170,6 +174,7 @@ pub struct Summary {
     /// Trials of a diagnosis, and the settings that help.
     pub diagnosis: Option<Diagnosis>,
     /// Paths of the files written, in order.
+    #[serde(with = "crate::system::path_text::list")]
     pub files: Vec<PathBuf>,
     /// What is questionable about the input or the result.
     pub warnings: Vec<String>,

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WatchedFile {
     /// Path of the file.
+    #[serde(with = "crate::system::path_text")]
     pub path: PathBuf,
     /// Path of its run folder.
+    #[serde(with = "crate::system::path_text")]
     pub folder: PathBuf,
     /// Its status.
     #[serde(flatten)]

@@ -1,17 +1,22 @@
-//! Stacks of detector images: a folder or a pattern of names with TIFF, EDF, CBF, NPY or raw files, or one TIFF of many pages.
+//! Stacks of detector images: a folder or a pattern of names with TIFF, EDF, CBF, NPY or raw files, a pattern of names of HDF5
+//! files, or one TIFF or EDF of many images.
 //!
-//! * `edf`, `cbf`: images of these formats. TIFF is read by [`super::tiff`], NPY by [`super::npz`].
+//! * `edf`, `cbf`: images of these formats. TIFF is read by [`super::tiff`], NPY by [`super::npz`], HDF5 by `series`.
 
 mod cbf;
 mod edf;
+mod series;
 
 pub use cbf::decode as decode_cbf;
 pub use edf::decode as decode_edf;
+pub use series::FindArray;
 
 use crate::error::{Error, Problem, Result};
 use crate::npz::{read_npy, shape_text};
 use crate::tiff;
 use ndarray::{Array2, Ix2};
+use rayon::prelude::*;
+use series::Series;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -76,6 +81,8 @@ pub struct ImageStack {
     /// File and page of each image.
     images: Vec<(PathBuf, usize)>,
     raw: Option<RawLayout>,
+    /// The array with the images, if the files are HDF5.
+    series: Option<Series>,
     shape: [usize; 2],
     dtype: String,
 }
@@ -100,7 +107,7 @@ impl ImageStack {
             let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let fits = |path: &PathBuf| path.file_name().is_some_and(|one| matches(&one.to_string_lossy(), &name));
             listed(folder).into_iter().filter(fits).collect()
-        } else if starts_like_tiff(path) {
+        } else if starts_like_tiff(path) || edf::images(path).is_some() || starts_like_cbf(path) {
             vec![path.to_path_buf()]
         } else {
             Vec::new()
@@ -110,24 +117,54 @@ impl ImageStack {
         found
     }
 
-    /// Opens the stack that a path names, and reads its first image; `None` if the path names no images.
+    /// Opens the stack that a path names, and reads its first image; `None` if the path names no images. `find` names the array
+    /// with the images in HDF5 files.
     ///
     /// # Errors
     /// [`Error::BadInput`] if the first image cannot be read.
-    pub fn open(path: &Path, raw: Option<RawLayout>) -> Result<Option<Self>> {
+    pub fn open(path: &Path, raw: Option<RawLayout>, find: FindArray<'_>) -> Result<Option<Self>> {
         let files = Self::files(path);
         let Some(first) = files.first() else { return Ok(None) };
-        let mut images = Vec::new();
-        for file in &files {
-            let pages = if starts_like_tiff(file) { tiff::pages(file) } else { 1 };
-            images.extend((0..pages).map(|page| (file.clone(), page)));
-            if images.len() > MAX_IMAGES {
-                return Err(Problem::new("There are too many images").expected("at most a million").at(path).into());
-            }
+        let series = Series::open(first, find)?;
+        let counts: Vec<usize> = match (&series, &raw) {
+            (Some(series), _) => series.counts(&files)?,
+            (None, Some(_)) => vec![1; files.len()],
+            (None, None) => files.par_iter().map(|file| pages(file)).collect(),
+        };
+        if counts.iter().sum::<usize>() > MAX_IMAGES {
+            return Err(Problem::new("There are too many images").expected("at most a million").at(path).into());
         }
-        let image = read(first, 0, raw.as_ref())?;
-        let shape = [image.values.nrows(), image.values.ncols()];
-        Ok(Some(Self { path: path.to_path_buf(), images, raw, shape, dtype: image.dtype }))
+        let images: Vec<(PathBuf, usize)> = files
+            .iter()
+            .zip(counts)
+            .flat_map(|(file, count)| (0..count).map(move |page| (file.clone(), page)))
+            .collect();
+        let (shape, dtype) = match &series {
+            Some(series) => (series.frame(), series.dtype().to_owned()),
+            None => {
+                let image = read(first, 0, raw.as_ref())?;
+                ([image.values.nrows(), image.values.ncols()], image.dtype)
+            }
+        };
+        Ok(Some(Self { path: path.to_path_buf(), images, raw, series, shape, dtype }))
+    }
+
+    /// First file, if the stack consists of HDF5 files.
+    pub fn first_hdf5(&self) -> Option<&Path> {
+        self.series.as_ref().and(self.images.first()).map(|(file, _)| file.as_path())
+    }
+
+    /// Values of another array, one after the other through all HDF5 files of the stack.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] if the files are not HDF5, or one lacks the array.
+    pub fn read_f64(&self, key: &str) -> Result<Vec<f64>> {
+        let mut files: Vec<&Path> = self.images.iter().map(|(file, _)| file.as_path()).collect();
+        files.dedup();
+        match &self.series {
+            Some(_) => series::read_f64(&files, key),
+            None => Err(Problem::new(format!("There is no array {key:?} in a stack of images")).at(&self.path).into()),
+        }
     }
 
     /// Path as given.
@@ -145,24 +182,45 @@ impl ImageStack {
         &self.dtype
     }
 
-    /// An image (h, w).
+    /// Images (h, w) with these indices.
     ///
     /// # Errors
-    /// [`Error::BadInput`] if its file cannot be read, or if it has another size than the first.
-    pub fn read(&self, at: usize) -> Result<Array2<f32>> {
-        let Some((file, page)) = self.images.get(at) else {
-            return Err(Error::failed(format!("Image {at} of {} was requested", self.images.len())).at(&self.path));
-        };
-        let image = read(file, *page, self.raw.as_ref())?;
-        if image.values.dim() == (self.shape[0], self.shape[1]) {
-            return Ok(image.values);
+    /// [`Error::BadInput`] if a file cannot be read, or an image has another size than the first.
+    pub fn read(&self, rows: &[usize]) -> Result<Vec<Array2<f32>>> {
+        let chosen: Vec<&(PathBuf, usize)> = rows.iter().filter_map(|&row| self.images.get(row)).collect();
+        if chosen.len() < rows.len() {
+            return Err(Error::failed(format!("Images beyond {} were requested", self.images.len())).at(&self.path));
         }
-        Err(Problem::new(format!("The image has shape {}", shape_text(image.values.shape())))
+        let by_file: Vec<&[&(PathBuf, usize)]> = chosen.chunk_by(|one, next| one.0 == next.0).collect();
+        let of_file = |group: &&[&(PathBuf, usize)]| self.read_pages(group);
+        Ok(by_file.par_iter().map(of_file).collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    /// Images of one file.
+    fn read_pages(&self, group: &[&(PathBuf, usize)]) -> Result<Vec<Array2<f32>>> {
+        let Some((file, _)) = group.first() else { return Ok(Vec::new()) };
+        let pages: Vec<usize> = group.iter().map(|(_, page)| *page).collect();
+        let images = match &self.series {
+            Some(series) => series.read(file, &pages)?,
+            None => {
+                let one = |&page: &usize| Ok(read(file, page, self.raw.as_ref())?.values);
+                pages.iter().map(one).collect::<Result<Vec<_>>>()?
+            }
+        };
+        let Some(odd) = images.iter().find(|image| image.dim() != (self.shape[0], self.shape[1])) else {
+            return Ok(images);
+        };
+        Err(Problem::new(format!("The image has shape {}", shape_text(odd.shape())))
             .expected(format!("{}, like the first image of the stack", shape_text(&self.shape)))
             .hint("Keep images of other kinds, such as dark fields, in another folder")
             .at(file)
             .into())
     }
+}
+
+/// Number of images in a file that states it; 1 for others.
+fn pages(file: &Path) -> usize {
+    if starts_like_tiff(file) { tiff::pages(file) } else { edf::images(file).unwrap_or(1) }
 }
 
 /// Reads an image, recognized by its content.
@@ -184,7 +242,7 @@ pub fn read(path: &Path, page: usize, raw: Option<&RawLayout>) -> Result<Image> 
     } else if starts(b"###CBF") {
         cbf::decode(&bytes)
     } else if starts(b"{") || starts(b"\n{") {
-        edf::decode(&bytes)
+        edf::decode_image(&bytes, page)
     } else if starts(b"\x93NUMPY") {
         let values = read_npy(path)?.mapv(|value| value as f32);
         let dtype = if values.iter().all(|value| value.fract() == 0.0) { "<i4" } else { "<f4" };
@@ -227,11 +285,19 @@ fn numbers(bytes: &[u8], dtype: &str, shape: [usize; 2], exactly: bool) -> std::
     Array2::from_shape_vec((shape[0], shape[1]), values).map_err(|error| error.to_string())
 }
 
+/// First bytes of a file, if it is a regular one.
+fn start_of<const N: usize>(path: &Path) -> Option<[u8; N]> {
+    let mut start = [0u8; N];
+    (path.is_file() && crate::open_file(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok()))
+        .then_some(start)
+}
+
 fn starts_like_tiff(path: &Path) -> bool {
-    let mut start = [0u8; 4];
-    path.is_file()
-        && crate::open_file(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok())
-        && matches!(&start, b"II*\0" | b"MM\0*" | b"II+\0" | b"MM\0+")
+    start_of::<4>(path).is_some_and(|start| matches!(&start, b"II*\0" | b"MM\0*" | b"II+\0" | b"MM\0+"))
+}
+
+fn starts_like_cbf(path: &Path) -> bool {
+    start_of::<6>(path).is_some_and(|start| &start == b"###CBF")
 }
 
 /// True if a name matches a pattern in which `*` stands for any text.
@@ -276,16 +342,19 @@ mod tests {
         }
         for name in ["f_*.tif", "g_*.edf", "h_*.cbf", "r_*.raw"] {
             let raw = name.starts_with('r').then(|| RawLayout::parse(">u2, 3, 4, 4").unwrap());
-            let stack = ImageStack::open(&folder.path().join(name), raw).unwrap().unwrap();
+            let stack = ImageStack::open(&folder.path().join(name), raw, &|_| None).unwrap().unwrap();
             assert_eq!(stack.shape(), [3, 3, 4], "{name}");
-            for (at, k) in [2, 9, 10].into_iter().enumerate() {
-                assert_eq!(stack.read(at).unwrap(), image(k).mapv(f32::from), "{name} {k}");
-            }
+            assert_eq!(stack.read(&[0, 1, 2]).unwrap(), [2, 9, 10].map(|k| image(k).mapv(f32::from)), "{name}");
         }
+        // Several images in one file.
+        let path = folder.path().join("many.edf");
+        std::fs::write(&path, [edf::tests::encoded(&image(4)), edf::tests::encoded(&image(5))].concat()).unwrap();
+        let stack = ImageStack::open(&path, None, &|_| None).unwrap().unwrap();
+        assert_eq!(stack.read(&[0, 1]).unwrap(), [4, 5].map(|k| image(k).mapv(f32::from)));
         std::fs::write(folder.path().join("f_11.tif"), crate::testing::one_strip(&Array2::zeros((2, 2)))).unwrap();
-        let stack = ImageStack::open(&folder.path().join("f_*"), None).unwrap().unwrap();
-        assert!(stack.read(3).unwrap_err().to_string().contains("f_11.tif"));
-        assert!(ImageStack::open(&folder.path().join("none*.tif"), None).unwrap().is_none());
+        let stack = ImageStack::open(&folder.path().join("f_*"), None, &|_| None).unwrap().unwrap();
+        assert!(stack.read(&[3]).unwrap_err().to_string().contains("f_11.tif"));
+        assert!(ImageStack::open(&folder.path().join("none*.tif"), None, &|_| None).unwrap().is_none());
         assert_eq!(RawLayout::parse("u2,3"), None);
         assert_eq!(RawLayout::parse("complex64,3,4"), None);
     }

@@ -132,12 +132,12 @@ impl Dataset {
     /// # Errors
     /// [`Error::BadInput`] if the file cannot be read.
     pub fn read_positions(path: &Path, config: &DataConfig) -> Result<Option<(Vec<[f64; 2]>, usize)>> {
-        Ok(read::positions_and_size(&mut Source::open_as(path, &config.mapping.raw_layout)?, config))
+        Ok(read::positions_and_size(&mut Source::open_as(path, &config.mapping)?, config))
     }
 
     /// Reads the selected patterns; also returns the number of patterns in the file.
     fn read(path: &Path, config: &DataConfig, selection: Selection<'_>, fingerprint: String) -> Result<(Self, usize)> {
-        let outcome = read::read(&mut Source::open_as(path, &config.mapping.raw_layout)?, config, selection);
+        let outcome = read::read(&mut Source::open_as(path, &config.mapping)?, config, selection);
         if let Some(error) = rejection(&outcome.verdicts, path) {
             return Err(error);
         }

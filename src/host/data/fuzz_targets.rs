@@ -4,7 +4,7 @@
 
 use super::reading::mask_file;
 use super::{Canvas, Dataset, Product, Reconstruction, Status, group, group_coordinates, inspect_with, metadata_of};
-use crate::config::{DataConfig, DiffractionUnit, Orientation};
+use crate::config::{Center, DataConfig, DiffractionUnit, Orientation, ZeroFrequency};
 use crate::formats::hdf5::{Hdf5File, filter_bytes, is_hdf5};
 use crate::formats::npz::{NpyArray, NpzArchive, npz_bytes, read_npy};
 use crate::formats::pickle::{self, Pickle};
@@ -48,8 +48,8 @@ fn images_bytes(bytes: &[u8]) {
     with_file(bytes, |path| {
         let raw = images::RawLayout::parse("u2,4,4,16");
         for raw in [None, raw] {
-            if let Ok(Some(stack)) = images::ImageStack::open(path, raw) {
-                let _last = stack.read(stack.shape()[0].min(20) - 1);
+            if let Ok(Some(stack)) = images::ImageStack::open(path, raw, &|_| None) {
+                let _last = stack.read(&[stack.shape()[0].min(20) - 1]);
             }
         }
     });
@@ -206,6 +206,13 @@ fn dataset(bytes: &[u8]) {
             .unwrap_or_default(),
         ..DataConfig::default()
     };
+    // From the other end, so that older files keep their meaning.
+    let last = bytes.last().copied().unwrap_or_default();
+    config.center = if last & 1 == 0 { Center::Middle } else { Center::Auto };
+    config.center_x = (last & 2 != 0).then_some(3);
+    config.center_y = (last & 4 != 0).then_some(61);
+    config.detector_orientation = Orientation::ALL[usize::from(last >> 3) % Orientation::ALL.len()];
+    config.zero_frequency = if last & 64 == 0 { ZeroFrequency::Auto } else { ZeroFrequency::Corner };
     config.n_subsample = input.choice(&[None, None, Some(2), Some(0), Some(100)]).flatten();
     let mut arrays: Vec<(&str, Generated)> = Vec::new();
     for _ in 0..10 {

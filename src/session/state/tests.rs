@@ -391,6 +391,24 @@ fn the_settings_of_the_previous_file_are_kept_only_on_request() {
 }
 
 #[test]
+fn a_set_up_of_an_instrument_changes_only_how_data_are_read() {
+    let mut state = State::default();
+    state.dispatch(Action::Open("mine.npz".into()));
+    set(&mut state, "training.batch_size", "3");
+    set(&mut state, "data.crop", "64");
+    let config = Config::load("maxiv-nanomax").unwrap();
+    let _effects = state.use_config("maxiv-nanomax".into(), config.clone());
+    assert_eq!(setting(&state, "data.mapping.x"), "entry/measurement/pseudo/x");
+    assert_eq!((setting(&state, "data.crop").as_str(), setting(&state, "training.batch_size").as_str()), ("none", "3"));
+    state.dispatch(Action::Open("next.npz".into()));
+    assert_eq!(
+        setting(&state, "data.mapping.x"),
+        "entry/measurement/pseudo/x",
+        "it is the set-up of the next file, too"
+    );
+}
+
+#[test]
 fn a_chosen_configuration_is_the_set_up_for_files_without_settings_of_their_own() {
     let mut state = State::default();
     state.dispatch(Action::Open("mine.npz".into()));

@@ -49,7 +49,8 @@ pub(super) fn simulate(
         "Mean number of photons per pattern: {:.4e} ({:.4e} to {:.4e}); requested: {:.4e}.",
         recorded.photons_per_pattern, recorded.photons_min, recorded.photons_max, config.simulation.n_photons
     ));
-    let fingerprint = data::fingerprint(output)?;
+    // What went through a pipe cannot be read again.
+    let fingerprint = if output.is_file() { data::fingerprint(output)? } else { String::new() };
     recorder.emit(EventKind::Dataset(DatasetSummary {
         path: output.to_path_buf(),
         n: recorded.patterns,
@@ -89,6 +90,10 @@ pub(super) fn simulate(
 
 /// Checks that the output has the right extension, is in an existing folder and is none of the input files.
 fn check_output(output: &Path, sources: &Sources) -> Result<()> {
+    // Standard output, a pipe or a device has no format of its own.
+    if output == Path::new("-") || output.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir()) {
+        return Ok(());
+    }
     if !output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz")) {
         return Err(Problem::new("The output has no NPZ file name")
             .expected("a name ending in .npz")

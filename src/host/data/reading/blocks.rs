@@ -4,7 +4,6 @@ use super::source::Source;
 use crate::error::{Error, Result};
 use crate::formats::hdf5::Hdf5File;
 use ndarray::{ArrayD, Axis, Slice, s};
-use rayon::prelude::*;
 use std::ops::Range;
 
 /// Elements of an HDF5 array read at a time.
@@ -81,10 +80,9 @@ impl Source {
             Self::Images(stack) => {
                 let step = (BLOCK_ELEMENTS / height.len().saturating_mul(width.len()).max(1)).max(1);
                 for (part, rows) in rows.chunks(step).enumerate() {
-                    let images: Result<Vec<_>> = rows.par_iter().map(|&row| stack.read(row)).collect();
                     let shape = vec![rows.len(), height.len(), width.len()];
                     let mut values = Vec::with_capacity(shape.iter().product());
-                    for image in images? {
+                    for image in stack.read(rows)? {
                         values.extend(image.slice(s![height.clone(), width.clone()]));
                     }
                     let block = ArrayD::from_shape_vec(shape, values)

@@ -1,6 +1,7 @@
 //! Checks of the diffraction values and of the scan.
 
 use super::exclusion;
+use super::fit::Fit;
 use super::source::ArrayInfo;
 use super::verdict::{Fix, Verdict};
 use crate::config::DiffractionUnit;
@@ -186,13 +187,14 @@ fn unit_verdict(interpretation: &Interpretation, is_whole: bool, squares_are_who
 }
 
 /// Judges (n, N, N) amplitudes: empty patterns, centering (of far-field patterns), saturation.
-/// `rows` are their indices in the file, `exclude` the patterns left out so far. `stored` gives the value in the file of an
-/// amplitude, if every pixel is one of the file.
+/// `rows` are their indices in the file, `exclude` the patterns left out so far; `centered` is the verdict on their center, if
+/// there is one from the stored patterns. `stored` gives the value in the file of an amplitude, if every pixel is one of the
+/// file.
 pub(super) fn patterns(
     patterns: &Array3<f32>,
     rows: &[usize],
     exclude: &str,
-    near_field: bool,
+    (centered, fit): (Option<Verdict>, &Fit),
     stored: Option<&dyn Fn(f32) -> f64>,
     verdicts: &mut Vec<Verdict>,
 ) {
@@ -218,8 +220,8 @@ pub(super) fn patterns(
     if empty == count {
         return;
     }
-    if !near_field {
-        verdicts.push(centering(&mean_intensity(patterns)));
+    if !fit.near_field {
+        verdicts.push(centered.unwrap_or_else(|| centering(&mean_intensity(patterns))));
     }
     verdicts.push(outlying(patterns, rows, exclude));
     verdicts.push(saturation(patterns, peaks.iter().copied().fold(0.0, f32::max), stored));
@@ -330,7 +332,10 @@ fn centering(mean: &Array2<f64>) -> Verdict {
             format!("The center of mass of the mean pattern is off by ({dx:+.1}, {dy:+.1}) px (x, y)"),
         )
         .expected(expected)
-        .advice("Crop the patterns around the direct beam; an offset causes a phase ramp in the object");
+        .advice(
+            "Center the patterns on the direct beam with --center auto; an offset causes a phase ramp in the object",
+        )
+        .fixes([Fix::new("Center on the direct beam", [("data.center", "auto".to_owned())])]);
     }
     Verdict::pass(CHECK, format!("center of mass of the mean pattern ({dx:+.1}, {dy:+.1}) px from N/2 (x, y)"))
 }

@@ -5,10 +5,10 @@
 //! patterns and object have the same grid.
 //!
 //! Any even size from 16 is used as it is. Odd sizes lose their last row and column, and frames that are not square are
-//! padded to squares.
+//! padded to squares. A crop may reach beyond the edge of the frame; what was not measured there is masked.
 
 use super::verdict::{Fix, Verdict};
-use crate::config::DataConfig;
+use crate::config::{DataConfig, Orientation};
 use ndarray::{Array2, Array3, ArrayD, ArrayView2, ArrayViewMut2, Axis, Ix3, s};
 use num_complex::Complex32;
 use rayon::prelude::*;
@@ -20,20 +20,28 @@ const USUAL_SIZES: [usize; 3] = [64, 128, 256];
 pub(super) const LARGEST_USUAL: usize = 256;
 pub(super) const SMALLEST: usize = 16;
 
-/// Crop, bin and pad applied to every pattern.
+/// Crop, bin, pad and orientation applied to every pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fit {
     /// Rows and columns used of the stored pattern.
     pub window: [Range<usize>; 2],
     /// Pixels summed along each axis.
     pub bin: usize,
+    /// Rows and columns of the crop after binning, around the center; more than measured if it reaches beyond the frame.
+    asked: [usize; 2],
     /// Rows and columns after binning.
     pub inner: [usize; 2],
+    /// Row and column of the padded pattern at which those begin.
+    start: [usize; 2],
     /// Side after padding.
     pub size: usize,
     /// True if the patterns are near-field ones.
     pub near_field: bool,
+    /// Turn and mirror of the finished pattern.
+    pub orientation: Orientation,
 }
+
+const CHECK: &str = "crop, bin and pad";
 
 impl Fit {
     /// Configured fit for stored patterns of this height and width.
@@ -41,26 +49,37 @@ impl Fit {
     /// # Errors
     /// The failed verdict if the configuration does not match the patterns.
     pub fn new(height: usize, width: usize, config: &DataConfig, near_field: bool) -> Result<Self, Verdict> {
-        const CHECK: &str = "crop, bin and pad";
-        let bin = config.bin.max(1);
+        let center = [config.center_y.unwrap_or(height / 2), config.center_x.unwrap_or(width / 2)];
+        Self::around(height, width, center, config, near_field)
+    }
+
+    /// As [`Self::new`], around this (row, column).
+    pub fn around(
+        height: usize,
+        width: usize,
+        center: [usize; 2],
+        config: &DataConfig,
+        near_field: bool,
+    ) -> Result<Self, Verdict> {
+        let (bin, longest) = (config.bin.max(1), height.max(width));
         let used = match config.crop {
-            Some(crop) if crop > height.min(width) || crop % bin != 0 => {
+            Some(crop) if crop > longest || crop % bin != 0 => {
                 return Err(Verdict::fail(
                     CHECK,
                     format!(
                         "data.crop = {crop} does not match patterns of {height} × {width} pixels and data.bin = {bin}"
                     ),
                 )
-                .expected(format!("at most {}, and a multiple of {bin}", height.min(width)))
+                .expected(format!("at most {longest}, and a multiple of {bin}"))
                 .advice("Change the size with --crop"));
             }
             Some(crop) => [crop; 2],
             None => [height, width].map(|length| length - length % (2 * bin)),
         };
-        let inner = used.map(|length| length / bin);
-        let longest = inner[0].max(inner[1]);
+        let asked = used.map(|length| length / bin);
+        let longest = asked[0].max(asked[1]);
         let size = config.pad.unwrap_or(longest);
-        if size < longest || inner.contains(&0) {
+        if size < longest || asked.contains(&0) {
             return Err(Verdict::fail(
                 CHECK,
                 format!("data.pad = {size} is smaller than the pattern size of {longest} pixels"),
@@ -68,28 +87,28 @@ impl Fit {
             .expected(format!("at least {longest}"))
             .advice("Change the size with --pad, or crop with --crop"));
         }
-        let around = |length: usize, used: usize, center: Option<usize>| {
-            let center = center.unwrap_or(length / 2);
-            let start = center.checked_sub(used / 2).filter(|start| start + used <= length)?;
-            Some(start..start + used)
-        };
-        match (around(height, used[0], config.center_y), around(width, used[1], config.center_x)) {
-            (Some(rows), Some(columns)) => Ok(Self { window: [rows, columns], bin, inner, size, near_field }),
-            _ => Err(Verdict::fail(
+        let measured = |axis: usize, length: usize| measured(center[axis], used[axis], length, bin);
+        let (Some((rows, above)), Some((columns, left))) = (measured(0, height), measured(1, width)) else {
+            return Err(Verdict::fail(
                 CHECK,
-                format!(
-                    "A window of {} × {} pixels around the configured center reaches beyond patterns of {height} × {width}",
-                    used[0], used[1]
-                ),
+                format!("The center (column {}, row {}) is outside of {width} × {height} pixels", center[1], center[0]),
             )
-            .expected("a smaller window, or a center nearer to the middle")
-            .advice("Crop more with --crop, or correct data.center_x and data.center_y")),
-        }
+            .expected("a center on the detector")
+            .advice("Correct data.center_x and data.center_y"));
+        };
+        let inner = [rows.len() / bin, columns.len() / bin];
+        let start = [size / 2 - asked[0] / 2 + above, size / 2 - asked[1] / 2 + left];
+        let orientation = config.detector_orientation;
+        Ok(Self { window: [rows, columns], bin, asked, inner, start, size, near_field, orientation })
     }
 
     /// True if patterns of this shape are left unchanged.
     pub fn is_plain(&self, height: usize, width: usize) -> bool {
-        self.size == height && self.size == width && self.bin == 1 && self.window == [0..height, 0..width]
+        self.size == height
+            && self.size == width
+            && self.bin == 1
+            && self.window == [0..height, 0..width]
+            && self.orientation == Orientation::Plain
     }
 
     /// Side of a finished pattern in stored detector pixels.
@@ -97,18 +116,21 @@ impl Fit {
         (self.size * self.bin) as f64
     }
 
-    /// Bins and pads (k, rows, columns) of the window to (k, size, size); sums counts, or the squares of amplitudes.
+    /// Bins, pads and turns (k, rows, columns) of the window to (k, size, size); sums counts, or the squares of amplitudes.
     pub fn patterns(&self, block: ArrayD<f32>, counts: bool) -> Option<Array3<f32>> {
         let block = block.into_dimensionality::<Ix3>().ok()?;
         let (count, height, width) = block.dim();
-        if (height, width) == (self.size, self.size) && self.bin == 1 {
+        if (height, width) == (self.size, self.size) && self.bin == 1 && self.orientation == Orientation::Plain {
             return Some(block);
         }
         let mut out = Array3::zeros((count, self.size, self.size));
-        out.axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .zip(block.axis_iter(Axis(0)))
-            .for_each(|(out, pattern)| self.pattern(pattern, counts, out));
+        out.axis_iter_mut(Axis(0)).into_par_iter().zip(block.axis_iter(Axis(0))).for_each(|(mut out, pattern)| {
+            self.pattern(pattern, counts, out.view_mut());
+            if self.orientation != Orientation::Plain {
+                let turned = turned(out.view(), self.orientation);
+                out.assign(&turned);
+            }
+        });
         Some(out)
     }
 
@@ -130,7 +152,7 @@ impl Fit {
     }
 
     fn inner_mut<'a, T>(&self, out: &'a mut ArrayViewMut2<'_, T>) -> ArrayViewMut2<'a, T> {
-        let [rows, columns] = self.inner.map(|length| self.size / 2 - length / 2..self.size / 2 + length.div_ceil(2));
+        let [rows, columns] = [0, 1].map(|axis| self.start[axis]..self.start[axis] + self.inner[axis]);
         out.slice_mut(s![rows, columns])
     }
 
@@ -140,23 +162,26 @@ impl Fit {
         (top + row / self.bin, left + column / self.bin)
     }
 
-    /// True if patterns are padded with pixels that were not measured, in a near field.
+    /// True if finished patterns have pixels that were not measured: padding in a near field, and where the crop reaches
+    /// beyond the frame.
     pub fn has_unknown_border(&self) -> bool {
-        self.near_field && self.inner != [self.size; 2]
+        self.inner != self.asked || (self.near_field && self.inner != [self.size; 2])
     }
 
-    /// Bins and pads the good pixels of the window to (size, size): a binned pixel is good if all its pixels are. In a far
-    /// field padding is good and dark, which suppresses object details beyond the resolution of the detector; in a near field
-    /// it is not good, since the shadow continues there.
+    /// Bins, pads and turns the good pixels of the window to (size, size): a binned pixel is good if all its pixels are. In a
+    /// far field padding is good and dark, which suppresses object details beyond the resolution of the detector; in a near
+    /// field it is not good, since the shadow continues there.
     pub fn mask(&self, good: &Array2<bool>) -> Array2<bool> {
         let mut out = Array2::from_elem((self.size, self.size), !self.near_field);
+        let [rows, columns] = self.asked.map(|length| self.size / 2 - length / 2..self.size / 2 - length / 2 + length);
+        out.slice_mut(s![rows, columns]).fill(false);
         let bin = self.bin;
         let mut view = out.view_mut();
         for ((row, column), target) in self.inner_mut(&mut view).indexed_iter_mut() {
             let (y, x) = (row * bin, column * bin);
             *target = good.slice(s![y..y + bin, x..x + bin]).iter().all(|&good| good);
         }
-        out
+        turned(out.view(), self.orientation)
     }
 
     /// Resamples a probe for stored patterns to (size, size). A probe of the finished size is left unchanged.
@@ -164,7 +189,7 @@ impl Fit {
         if probe.dim() == (self.size, self.size) {
             return probe.clone();
         }
-        let [rows, columns] = self.inner;
+        let [rows, columns] = self.asked;
         if self.near_field {
             // The same grid as the patterns: cropped, coarser pixels, dark border.
             let used = if probe.dim() == (self.window[0].len(), self.window[1].len()) {
@@ -172,7 +197,7 @@ impl Fit {
             } else {
                 probe.slice(s![self.window[0].clone(), self.window[1].clone()]).to_owned()
             };
-            let binned = resample(&used, [rows, columns]);
+            let binned = resample(&used, self.inner);
             let mut padded = Array2::zeros((self.size, self.size));
             self.inner_mut(&mut padded.view_mut()).assign(&binned);
             return padded;
@@ -182,6 +207,28 @@ impl Fit {
         let binned = cropped.slice(s![start[0]..start[0] + rows, start[1]..start[1] + columns]).to_owned();
         resample(&binned, [self.size; 2])
     }
+}
+
+/// The part of `used` pixels around `center` that lies on an axis of `length` pixels, in whole bins, and the bins before it
+/// that do not; `None` if the center is not on the axis or nothing is left.
+fn measured(center: usize, used: usize, length: usize, bin: usize) -> Option<(Range<usize>, usize)> {
+    let missing = (used / 2).saturating_sub(center).div_ceil(bin);
+    let first = (center + missing * bin).checked_sub(used / 2)?;
+    let last = (center + used - used / 2).min(length);
+    let bins = last.checked_sub(first)? / bin;
+    (center < length && bins > 0).then(|| (first..first + bins * bin, missing))
+}
+
+/// A square pattern turned and mirrored as `orientation` does with positions. The zero frequency stays at N/2, and the first
+/// row or column in its place: frequencies are periodic.
+pub(super) fn turned<T: Copy>(pattern: ArrayView2<'_, T>, orientation: Orientation) -> Array2<T> {
+    let (swap, flip_x, flip_y) = orientation.swap_flip_x_flip_y();
+    let size = pattern.nrows();
+    let at = |index: usize, flip: bool| if flip { (size - index) % size } else { index };
+    Array2::from_shape_fn((size, size), |(y, x)| {
+        let (y, x) = (at(y, flip_y), at(x, flip_x));
+        if swap { pattern[[x, y]] } else { pattern[[y, x]] }
+    })
 }
 
 /// One way to bring patterns to a usual size: crop, then bin.
@@ -384,6 +431,48 @@ mod tests {
         assert_eq!(mask.iter().filter(|good| **good).count(), 1600);
     }
 
+    #[test]
+    fn a_crop_beyond_the_edge_keeps_the_beam_in_the_middle_and_masks_what_was_not_measured() {
+        for (center, crop, bin) in
+            [([10, 40], Some(40), 1), ([10, 41], Some(40), 2), ([7, 33], None, 1), ([30, 5], Some(60), 3)]
+        {
+            let config =
+                DataConfig { crop, bin, center_y: Some(center[0]), center_x: Some(center[1]), ..Default::default() };
+            let fit = Fit::new(48, 60, &config, false).unwrap();
+            let mut block = Array3::<f32>::ones((1, 48, 60));
+            block[[0, center[0], center[1]]] = 1000.0;
+            let window = fit.window.clone();
+            let cut = block.slice(s![.., window[0].clone(), window[1].clone()]).to_owned().into_dyn();
+            let out = fit.patterns(cut, true).unwrap();
+            let brightest = out.indexed_iter().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
+            let middle = fit.size / 2;
+            assert_eq!(brightest, (0, middle, middle), "{fit:?}");
+            let mask = fit.mask(&Array2::from_elem((window[0].len(), window[1].len()), true));
+            let dark = out.index_axis(Axis(0), 0).mapv(|value| value > 0.0);
+            let padding = if crop.is_none() { 60 * 12 } else { 0 };
+            assert_eq!(mask.iter().zip(&dark).filter(|(good, lit)| good != lit).count(), padding, "{fit:?}");
+            assert!(fit.has_unknown_border());
+        }
+    }
+
+    #[test]
+    fn turned_patterns_keep_the_zero_frequency_and_turn_as_positions_do() {
+        let config = |orientation| DataConfig { detector_orientation: orientation, ..DataConfig::default() };
+        for orientation in Orientation::ALL {
+            let fit = Fit::new(16, 16, &config(orientation), false).unwrap();
+            let (swap, flip_x, flip_y) = orientation.swap_flip_x_flip_y();
+            let mut block = Array3::<f32>::zeros((1, 16, 16));
+            block[[0, 8, 8]] = 5.0;
+            // 3 to the right, 2 down.
+            block[[0, 10, 11]] = 1.0;
+            let out = fit.patterns(block.into_dyn(), true).unwrap();
+            let [mut x, mut y] = if swap { [2i32, 3] } else { [3, 2] };
+            (x, y) = (if flip_x { -x } else { x }, if flip_y { -y } else { y });
+            assert_eq!((out[[0, 8, 8]], out[[0, (8 + y) as usize, (8 + x) as usize]]), (5.0, 1.0), "{orientation:?}");
+            assert_eq!(fit.is_plain(16, 16), orientation == Orientation::Plain);
+        }
+    }
+
     fn offers(height: usize, width: usize) -> String {
         options_text(&size_options(height, width))
     }
@@ -401,6 +490,8 @@ mod tests {
     fn impossible_sizes_are_rejected_and_possible_ones_offered() {
         assert!(fit(64, 64, Some(128), 1, None).is_err());
         assert!(fit(64, 64, Some(30), 4, None).is_err());
+        let outside = DataConfig { center_x: Some(64), ..DataConfig::default() };
+        assert!(Fit::new(64, 64, &outside, false).unwrap_err().found.contains("column 64"));
         assert!(fit(64, 64, None, 1, Some(32)).is_err());
         assert_eq!(offers(512, 512), "--bin 2 (N = 256), or --bin 4 (N = 128), or --bin 8 (N = 64)");
         assert_eq!(

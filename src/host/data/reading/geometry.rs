@@ -133,6 +133,7 @@ impl Geometry {
             let [x, y] = self.object_pixel_m?;
             [x * stored[0] as f64 / fit.side(), y * stored[1] as f64 / fit.side()]
         };
+        let pixel = if fit.orientation.swap_flip_x_flip_y().0 { [pixel[1], pixel[0]] } else { pixel };
         Some(pixel).filter(|pixel| pixel.iter().all(|v| v.is_finite() && *v > 0.0))
     }
 

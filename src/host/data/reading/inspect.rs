@@ -34,7 +34,7 @@ pub fn inspect(path: impl AsRef<Path>) -> Result<Inspection> {
 /// As [`inspect`].
 pub fn inspect_with(path: impl AsRef<Path>, config: &DataConfig) -> Result<Inspection> {
     let path = path.as_ref();
-    let mut source = Source::open_as(path, &config.mapping.raw_layout)?;
+    let mut source = Source::open_as(path, &config.mapping)?;
     let mut arrays = source.summaries();
     let outcome = read::read(&mut source, config, Selection::Sample);
     for array in &mut arrays {

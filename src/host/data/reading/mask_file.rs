@@ -1,6 +1,6 @@
 //! Mask in a separate file: `.npy`, `.npz`, HDF5, PNG or TIFF, recognized by its content.
 
-use super::source::Source;
+use super::source::{IMAGES, Source};
 use super::{cxi, roles};
 use crate::config::{Mapping, MaskGood};
 use crate::error::{Error, Problem, Result};
@@ -33,7 +33,8 @@ pub(in crate::data) fn read(path: &Path) -> Result<(ArrayD<f64>, MaskGood)> {
 /// # Errors
 /// [`Error::BadInput`] if the file cannot be read, or it is not clear which of its arrays is meant.
 pub(in crate::data) fn read_images(path: &Path, key: &str, names: &[&str]) -> Result<ArrayD<f64>> {
-    if let Some(values) = image(path)? {
+    let is_stack = path.is_dir() || !path.exists() || tiff::pages(path) > 1;
+    if let Some(values) = if is_stack { None } else { image(path)? } {
         return Ok(values);
     }
     let mut source = Source::open(path)?;
@@ -147,7 +148,7 @@ fn mask_of_dataset(path: &Path) -> Result<(ArrayD<f64>, MaskGood)> {
             [one] => Some((one.path.clone(), MaskGood::Auto)),
             _ => file.first_of(&["mask", "bad_pixels"]).map(|key| (key, MaskGood::Auto)),
         },
-        Source::Images(_) => None,
+        Source::Images(_) => Some((IMAGES.to_owned(), MaskGood::Auto)),
     });
     let Some((key, rule)) = mask else {
         return Err(unusable(path, &format!("The file has no array \"mask\"; it has {}", source.keys_text())));

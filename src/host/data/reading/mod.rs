@@ -6,10 +6,12 @@
 //! * `required_arrays`, `layout`, `patterns`: presence, axis order, values. `mask`, `mask_file`, `limits`, `zingers`: bad pixels.
 //!   `correction`: dark and flat fields, background.
 //! * `exclusion`: patterns left out. `columns`, `position_file`: positions in tables and separate files.
-//! * `placing`, `position_sets`, `geometry`, `fit`: positions in pixels, pixel size, cropping and binning.
-//! * `raw`: what can be shown of a file that cannot be used yet. * `probe`, `probe_guess`, `optional`: probe, object and metadata. `checks`: checks of values and of the scan.
+//! * `placing`, `position_sets`, `geometry`, `fit`, `center`: positions in pixels, pixel size, cropping around the beam, binning.
+//! * `raw`: what can be shown of a file that cannot be used yet. * `probe`, `probe_guess`, `optional`: probe, object and
+//!   metadata. `checks`: checks of values and of the scan.
 
 mod blocks;
+mod center;
 mod checks;
 mod columns;
 pub(super) mod context;
@@ -37,6 +39,8 @@ pub(super) mod read;
 mod required_arrays;
 mod role_keys;
 mod roles;
+#[cfg(test)]
+mod setups_tests;
 pub(super) mod source;
 pub(super) mod training_folder;
 mod units;

@@ -9,8 +9,8 @@ use super::read::fit_of;
 use super::role_keys::Roles;
 use super::source::Source;
 use super::training_folder::is_export;
-use super::verdict::Verdict;
-use super::{checks, exclusion, mask, zingers};
+use super::verdict::{Status, Verdict};
+use super::{center, checks, exclusion, mask, zingers};
 use crate::config::{DiffractionUnit, ZeroFrequency};
 use crate::data::inpaint::inpaint;
 use crate::data::sampling::random::subsample;
@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::metrics::{GoodPixels, PatternMasks};
 use ndarray::{Array2, Array3, ArrayD, Axis, IxDyn, Zip, s};
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// Most f32 values of the patterns that are read for an inspection of an HDF5 or large NPZ file.
 const INSPECTED_VALUES: usize = 1 << 26;
@@ -54,9 +55,8 @@ pub(super) fn read_patterns(
 ) -> Option<Patterns> {
     let config = reading.config;
     let fit = fit_of(roles, frames, config).ok()?;
-    let is_plain = fit.is_plain(frames.height, frames.width);
-    judge_size(reading, &fit, frames, is_plain);
     if fit.size == 0 {
+        judge_size(reading, &fit, frames, false);
         return None;
     }
     let axis = axis_of(reading, frames)?;
@@ -64,8 +64,12 @@ pub(super) fn read_patterns(
     let stored_rows = frames.stored_rows(&rows);
     let sample = sample(reading, frames, axis, &stored_rows)?;
     let meaning = meaning_of(reading, roles, frames, &sample)?;
-    frames.is_shifted = !fit.near_field && is_shifted(reading, frames, &sample, meaning.is_counts);
+    let mean = mean_intensity(frames, &sample, meaning.is_counts);
+    frames.is_shifted = !fit.near_field && is_shifted(reading, &mean);
     let frames = &*frames;
+    let (fit, centering) = center::fit_around(reading, frames, fit, &mean)?;
+    let is_plain = fit.is_plain(frames.height, frames.width);
+    judge_size(reading, &fit, frames, is_plain);
     let mut masks = mask::read(reading, roles, frames, &fit, &stored_rows);
     let correction = Correction::read(reading, roles, frames, &fit, &mut masks, meaning.is_counts)?;
     if !fits_into_memory(rows.len(), &fit) {
@@ -119,7 +123,9 @@ pub(super) fn read_patterns(
     inpaint(&mut diffraction, good);
     let stored = |amplitude: f32| stored_limit(amplitude.into(), is_counts, frames.info.integer);
     let stored: Option<&dyn Fn(f32) -> f64> = if fit.bin == 1 && correction.is_none() { Some(&stored) } else { None };
-    checks::patterns(&diffraction, &stored_rows, &config.exclude, fit.near_field, stored, &mut reading.verdicts);
+    let centering = centering.filter(|verdict| !is_plain || verdict.status != Status::Pass);
+    let verdicts = &mut reading.verdicts;
+    checks::patterns(&diffraction, &stored_rows, &config.exclude, (centering, &fit), stored, verdicts);
     let background = correction.background(&fit).inspect(|one| judge_background(one, &diffraction, reading));
     Some(Patterns { diffraction, rows, mask, pattern_masks, background, fit })
 }
@@ -200,8 +206,21 @@ fn meaning_of(reading: &mut Reading, roles: &Roles, frames: &Frames, sample: &Ar
     }
 }
 
+/// Mean intensity (h, w) of some patterns as stored, without invalid values.
+fn mean_intensity(frames: &Frames, sample: &Array3<f32>, is_counts: bool) -> Array2<f64> {
+    let mut mean = Array2::<f64>::zeros((frames.height, frames.width));
+    for pattern in sample.axis_iter(Axis(0)) {
+        Zip::from(&mut mean).and(pattern).for_each(|mean, &value| {
+            if value.is_finite() && value > 0.0 && frames.info.invalid != Some(value) {
+                *mean += if is_counts { f64::from(value) } else { f64::from(value) * f64::from(value) };
+            }
+        });
+    }
+    mean
+}
+
 /// True if the patterns have their zero frequency at the corner: as configured, or judged from their mean.
-fn is_shifted(reading: &mut Reading, frames: &Frames, sample: &Array3<f32>, is_counts: bool) -> bool {
+fn is_shifted(reading: &mut Reading, mean: &Array2<f64>) -> bool {
     match reading.config.zero_frequency {
         ZeroFrequency::Center => false,
         ZeroFrequency::Corner => {
@@ -209,15 +228,7 @@ fn is_shifted(reading: &mut Reading, frames: &Frames, sample: &Array3<f32>, is_c
             true
         }
         ZeroFrequency::Auto => {
-            let mut mean = Array2::<f64>::zeros((frames.height, frames.width));
-            for pattern in sample.axis_iter(Axis(0)) {
-                Zip::from(&mut mean).and(pattern).for_each(|mean, &value| {
-                    if value.is_finite() && value > 0.0 && frames.info.invalid != Some(value) {
-                        *mean += if is_counts { f64::from(value) } else { f64::from(value) * f64::from(value) };
-                    }
-                });
-            }
-            let is_shifted = checks::is_at_corner(&mean);
+            let is_shifted = checks::is_at_corner(mean);
             if is_shifted {
                 reading.note(
                     "The zero frequency is at the corner of the patterns; it was shifted to the center (fftshift; set \
@@ -290,21 +301,28 @@ fn judge_size(reading: &mut Reading, fit: &Fit, frames: &Frames, is_plain: bool)
     });
     if !is_plain {
         reading.note(format!(
-            "Patterns of {} × {} pixels: central {} × {} used, {} × {} pixels summed{}; N = {}",
+            "Patterns of {} × {} pixels: rows {}, columns {} used, {} × {} pixels summed{}; N = {}",
             frames.height,
             frames.width,
-            fit.window[0].len(),
-            fit.window[1].len(),
+            span(&fit.window[0]),
+            span(&fit.window[1]),
             fit.bin,
             fit.bin,
             match fit.inner {
                 [rows, columns] if rows == fit.size && columns == fit.size => String::new(),
-                [rows, columns] if fit.near_field => format!(", padded from {rows} × {columns} with masked pixels"),
+                [rows, columns] if fit.has_unknown_border() => {
+                    format!(", padded from {rows} × {columns}, with masked pixels where nothing was measured")
+                }
                 [rows, columns] => format!(", padded from {rows} × {columns} with zeros"),
             },
             fit.size
         ));
     }
+}
+
+/// First and last index.
+fn span(range: &Range<usize>) -> String {
+    format!("{}-{}", range.start, range.end.saturating_sub(1))
 }
 
 /// Axis of the patterns; three axes of equal length are distinguished by their values.

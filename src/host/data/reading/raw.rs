@@ -46,7 +46,7 @@ impl RawPreview {
 /// # Errors
 /// The file cannot be opened at all.
 pub fn raw_preview(path: &Path, config: &DataConfig) -> Result<RawPreview> {
-    let mut source = Source::open_as(path, &config.mapping.raw_layout)?;
+    let mut source = Source::open_as(path, &config.mapping)?;
     let roles = roles::find(&mut source, &config.mapping);
     let (keys, is_guess) = match roles.diffraction.is_empty() {
         true => (largest_stack(&source).into_iter().collect(), true),

@@ -70,7 +70,7 @@ pub(in crate::data) fn positions_and_size(source: &mut Source, config: &DataConf
 /// leaves out; `None` if the file is not usable.
 pub fn all_positions(path: &Path, config: &DataConfig) -> Option<Vec<[f64; 2]>> {
     let config = DataConfig { exclude: String::new(), ..config.clone() };
-    let mut source = Source::open_as(path, &config.mapping.raw_layout).ok()?;
+    let mut source = Source::open_as(path, &config.mapping).ok()?;
     positions_and_size(&mut source, &config).map(|(positions, _)| positions)
 }
 

@@ -8,26 +8,38 @@ use super::verdict::Verdict;
 use super::{cxi, nexus, product};
 use crate::config::{Mapping, MaskGood, PositionOrder, PositionUnit};
 use crate::formats::hdf5::Hdf5File;
+use crate::formats::images::matches;
 
 /// Roles by the key names of the format; configured keys take precedence.
 pub(super) fn find(source: &mut Source, mapping: &Mapping) -> Roles {
+    let chosen = first_present(source, mapping);
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-    let mapped = given(&mapping.diffraction).map(|key| {
+    let mapped = given(&chosen.diffraction).map(|key| {
         let parts = matching(source, &key);
         if parts.is_empty() { vec![key] } else { parts }
     });
+    let mapping = &chosen;
     let mut roles = match source {
         Source::Npz(archive) if product::is_npz_product(archive) => product::npz_roles(archive),
         Source::Npz(_) => by_keys(source),
         Source::Hdf5(_) => hdf5(source, mapped.as_deref()),
-        Source::Images(_) => Roles {
-            format: "stack of images",
-            diffraction: vec![IMAGES.to_owned()],
-            holds_counts: true,
-            ..Roles::default()
-        },
+        Source::Images(stack) => {
+            // What the first of several HDF5 files says about the experiment.
+            let first = stack.first_hdf5().and_then(|path| Hdf5File::open(path).ok());
+            let found = first.map(|file| nexus::roles(&file, mapped.as_deref())).unwrap_or_default();
+            Roles {
+                format: "stack of images",
+                diffraction: vec![IMAGES.to_owned()],
+                holds_counts: true,
+                geometry: found.geometry,
+                problems: found.problems,
+                ..Roles::default()
+            }
+        }
     };
-    roles.diffraction = mapped.unwrap_or(roles.diffraction);
+    if !matches!(source, Source::Images(_)) {
+        roles.diffraction = mapped.unwrap_or(roles.diffraction);
+    }
     // With a position file, the keys are those of that file.
     if !mapping.positions_file.is_empty() {
         roles.positions = None;
@@ -49,6 +61,7 @@ pub(super) fn find(source: &mut Source, mapping: &Mapping) -> Roles {
     if mapping.probe_file.is_empty() {
         roles.probe = given(&mapping.probe).or(roles.probe);
     }
+    use_named_geometry(source, mapping, &mut roles);
     roles.dark = given(&mapping.dark).or(roles.dark);
     roles.flat = given(&mapping.flat).or(roles.flat);
     roles.background = given(&mapping.background).or(roles.background);
@@ -63,6 +76,53 @@ pub(super) fn find(source: &mut Source, mapping: &Mapping) -> Roles {
         *good = mapping.mask_good;
     }
     roles
+}
+
+/// The mapping with the first key that the file has in place of several, separated by `|`; the last one if it has none.
+fn first_present(source: &Source, mapping: &Mapping) -> Mapping {
+    let mut chosen = mapping.clone();
+    let plain = |key: &str| key.split(['@', '[']).next().unwrap_or_default().trim().to_owned();
+    let exists = |key: &str| source.array(&plain(key)).is_some() || !matching(source, key).is_empty();
+    for text in [
+        &mut chosen.diffraction,
+        &mut chosen.positions,
+        &mut chosen.x,
+        &mut chosen.y,
+        &mut chosen.energy,
+        &mut chosen.distance,
+        &mut chosen.detector_pixel,
+        &mut chosen.probe,
+        &mut chosen.object,
+        &mut chosen.mask,
+        &mut chosen.dark,
+        &mut chosen.flat,
+    ] {
+        if text.contains('|') {
+            let keys: Vec<&str> = text.split('|').map(str::trim).collect();
+            let found = keys.iter().find(|key| exists(key)).or(keys.last());
+            *text = found.map(|key| (*key).to_owned()).unwrap_or_default();
+        }
+    }
+    chosen
+}
+
+/// Uses the energy, the distance and the detector pixel that the mapping names.
+fn use_named_geometry(source: &mut Source, mapping: &Mapping, roles: &mut Roles) {
+    let mut named = |text: &str, quantity: Quantity| {
+        if text.is_empty() {
+            return None;
+        }
+        roles.problems.retain(|(other, _)| *other != quantity);
+        let found = units::measure_named(source, text, quantity);
+        found.map_err(|verdict| roles.problems.push((quantity, verdict))).ok().flatten().map(|found| found.value)
+    };
+    let energy = named(&mapping.energy, Quantity::Energy);
+    let distance = named(&mapping.distance, Quantity::Distance);
+    let side = named(&mapping.detector_pixel, Quantity::DetectorPixel);
+    let geometry = &mut roles.geometry;
+    geometry.wavelength_m = energy.map(wavelength_of_ev).or(geometry.wavelength_m);
+    geometry.distance_m = distance.map(f64::abs).or(geometry.distance_m);
+    geometry.detector_pixel_m = side.map(|side| [side, side]).or(geometry.detector_pixel_m);
 }
 
 /// Uses the unit that the file states for its positions.
@@ -112,20 +172,10 @@ fn matching(source: &Source, pattern: &str) -> Vec<String> {
         // Links to other files are not listed among the arrays.
         keys.extend(file.below(group));
     }
-    keys.retain(|key| matches(key, pattern));
+    keys.retain(|key| matches(key, pattern.trim_start_matches('/')));
     keys.sort_by_key(|key| (key.len(), key.clone()));
     keys.dedup();
     keys
-}
-
-/// True if a name matches a pattern in which `*` stands for any text.
-fn matches(name: &str, pattern: &str) -> bool {
-    match pattern.trim_start_matches('/').split_once('*') {
-        None => name == pattern.trim_start_matches('/'),
-        Some((start, rest)) => name
-            .strip_prefix(start)
-            .is_some_and(|name| (0..=name.len()).filter_map(|at| name.get(at..)).any(|name| matches(name, rest))),
-    }
 }
 
 /// Names of the two parts of a probe.

@@ -2,11 +2,12 @@
 
 use super::training_folder::file_of;
 use super::verdict::{ArraySummary, Status, Verdict};
+use crate::config::Mapping;
 use crate::error::{Error, Problem, Result};
 use crate::formats::hdf5::{Element, Hdf5Array, Hdf5File, is_hdf5};
-use crate::formats::images::{ImageStack, RawLayout};
+use crate::formats::images::{ImageStack, RawLayout, matches};
 use crate::formats::npz::{Member, NpzArchive, Storage, shape_text};
-use ndarray::ArrayD;
+use ndarray::{Array1, ArrayD};
 use num_complex::Complex32;
 use std::path::Path;
 
@@ -100,19 +101,19 @@ impl Source {
     /// [`crate::error::Error::BadInput`] if it cannot be read, is truncated, or is neither a NumPy archive nor HDF5 nor
     /// a stack of images.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::open_as(path, "")
+        Self::open_as(path, &Mapping::default())
     }
 
-    /// As [`Self::open`], also a stack of raw files of this layout.
+    /// As [`Self::open`], also a stack of raw files, or of HDF5 files with the patterns where the mapping says.
     ///
     /// # Errors
-    /// As [`Self::open`], or if the layout is not understood.
-    pub fn open_as(path: &Path, raw_layout: &str) -> Result<Self> {
+    /// As [`Self::open`], or if the layout of raw files is not understood.
+    pub fn open_as(path: &Path, mapping: &Mapping) -> Result<Self> {
         let path = &file_of(path);
         if path.is_file() && is_hdf5(path) {
             return Ok(Self::Hdf5(Hdf5File::open(path)?));
         }
-        let raw = match raw_layout.trim() {
+        let raw = match mapping.raw_layout.trim() {
             "" => None,
             text => Some(RawLayout::parse(text).ok_or_else(|| {
                 Problem::new(format!("data.mapping.raw_layout is {text:?}"))
@@ -122,7 +123,15 @@ impl Source {
                     .hint("Correct the setting")
             })?),
         };
-        if let Some(stack) = ImageStack::open(path, raw)? {
+        let find = |file: &Hdf5File| {
+            let keys = || file.arrays().iter().filter(|array| array.shape.len() > 1).map(|array| array.path.as_str());
+            let named = mapping
+                .diffraction
+                .split('|')
+                .find_map(|key| keys().find(|one| matches(one, key.trim().trim_start_matches('/'))));
+            named.map(str::to_owned).or_else(|| only_images(file))
+        };
+        if let Some(stack) = ImageStack::open(path, raw, &find)? {
             return Ok(Self::Images(stack));
         }
         Ok(Self::Npz(NpzArchive::open(path)?))
@@ -140,7 +149,11 @@ impl Source {
     /// Header of the array with this key (NPZ) or path (HDF5).
     pub fn array(&self, key: &str) -> Option<ArrayInfo> {
         match self {
-            Self::Images(stack) => (key == IMAGES).then(|| ArrayInfo {
+            Self::Images(stack) if key != IMAGES => stack.first_hdf5().and_then(|first| {
+                let info = Hdf5File::open(first).ok()?.array(key).as_ref().map(ArrayInfo::from)?;
+                Some(ArrayInfo { shape: vec![stack.shape()[0]], ..info })
+            }),
+            Self::Images(stack) => Some(ArrayInfo {
                 key: key.to_owned(),
                 shape: stack.shape().to_vec(),
                 dtype: stack.dtype().to_owned(),
@@ -196,7 +209,8 @@ impl Source {
         match self {
             Self::Npz(archive) => archive.read_f64(key),
             Self::Hdf5(file) => Ok(as_matlab(file, file.read_f64(key)?)),
-            Self::Images(stack) => Ok(whole_stack(stack)?.mapv(f64::from)),
+            Self::Images(stack) if key == IMAGES => Ok(whole_stack(stack)?.mapv(f64::from)),
+            Self::Images(stack) => Ok(ArrayD::from(Array1::from(stack.read_f64(key)?).into_dyn())),
         }
     }
 
@@ -327,11 +341,26 @@ impl Source {
     }
 }
 
+/// The only image or stack of images of a file.
+fn only_images(file: &Hdf5File) -> Option<String> {
+    const MIN_SIDE: usize = 16;
+    let is_image = |array: &&Hdf5Array| {
+        let is_real = matches!(array.element, Element::Integer { .. } | Element::Float { .. });
+        is_real && matches!(array.shape[..], [h, w] | [_, h, w] if h >= MIN_SIDE && w >= MIN_SIDE)
+    };
+    let found: Vec<&Hdf5Array> = file.arrays().iter().filter(is_image).collect();
+    match found[..] {
+        [only] => Some(only.path.clone()),
+        // Links to one stack: the one that NeXus makes the default.
+        _ => found.iter().find(|array| array.path == "entry/data/data").map(|array| array.path.clone()),
+    }
+}
+
 fn whole_stack(stack: &ImageStack) -> Result<ArrayD<f32>> {
     let [count, height, width] = stack.shape();
     let mut values = Vec::new();
-    for at in 0..count {
-        values.extend(stack.read(at)?);
+    for image in stack.read(&(0..count).collect::<Vec<_>>())? {
+        values.extend(image);
     }
     ArrayD::from_shape_vec(vec![count, height, width], values)
         .map_err(|error| Error::failed(format!("The images do not fit their shape ({error})")))

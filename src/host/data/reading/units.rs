@@ -1,5 +1,6 @@
 //! Units that a file states for its numbers.
 
+use super::source::Source;
 use super::verdict::Verdict;
 use crate::formats::hdf5::Hdf5File;
 
@@ -110,7 +111,6 @@ pub(super) fn measure(
     quantity: Quantity,
     default: impl Fn(f64) -> f64,
 ) -> Result<Option<Measured>, Verdict> {
-    let (name, low, high, si) = quantity.plausible();
     let (number, unit) = match file.number(key) {
         Some(number) => (number, stated(file, key)),
         None => match file.text(key).as_deref().and_then(number_and_unit) {
@@ -118,6 +118,62 @@ pub(super) fn measure(
             None => return Ok(None),
         },
     };
+    converted(key, number, unit, quantity, default)
+}
+
+/// As [`measure`], of the number that a setting names as `KEY`, `KEY [unit]` or `KEY@ATTRIBUTE [unit]`.
+///
+/// # Errors
+/// As [`measure`], or if there is no such number.
+pub(super) fn measure_named(source: &mut Source, text: &str, quantity: Quantity) -> Result<Option<Measured>, Verdict> {
+    let (name, unit) = match text.trim().strip_suffix(']').and_then(|text| text.rsplit_once('[')) {
+        Some((name, unit)) => (name.trim(), Some(unit.trim().to_owned())),
+        None => (text.trim(), None),
+    };
+    let (key, attribute) = name.split_once('@').map_or((name, None), |(key, attribute)| (key, Some(attribute)));
+    let found = match (&mut *source, attribute) {
+        (Source::Hdf5(file), Some(attribute)) => file.attribute(key, attribute).map(|number| (number, None)),
+        (Source::Hdf5(file), None) if file.number(key).is_none() && file.text(key).is_some() => {
+            file.text(key).as_deref().and_then(number_and_unit)
+        }
+        (Source::Images(stack), attribute) => stack.first_hdf5().and_then(|path| {
+            let file = Hdf5File::open(path).ok()?;
+            match attribute {
+                Some(attribute) => file.attribute(key, attribute).map(|number| (number, None)),
+                None => file.number(key).map(|number| (number, stated(&file, key))),
+            }
+        }),
+        (source, None) => {
+            let number = source.read_f64(key).ok().and_then(|values| values.first().copied());
+            let stated = if let Source::Hdf5(file) = &*source { stated(file, key) } else { None };
+            number.map(|number| (number, stated))
+        }
+        _ => None,
+    };
+    let Some((number, stated)) = found.filter(|(number, _)| number.is_finite()) else {
+        return Err(Verdict::fail("geometry", format!("There is no number {name:?} in the file"))
+            .expected(format!("the {}", quantity.plausible().0))
+            .advice(format!("Correct the key, or state the value with --set {}=…", quantity.setting())));
+    };
+    match (quantity, unit.as_deref().or(stated.as_deref()).and_then(parse)) {
+        // A wavelength.
+        (Quantity::Energy, Some(Named::Length(factor))) => {
+            let energy = super::geometry::wavelength_of_ev(number * factor);
+            converted(name, energy, None, quantity, |value| value)
+        }
+        _ => converted(name, number, unit.or(stated), quantity, |value| value),
+    }
+}
+
+/// A number with its unit in SI units (energies in eV), if it is not zero.
+fn converted(
+    key: &str,
+    number: f64,
+    unit: Option<String>,
+    quantity: Quantity,
+    default: impl Fn(f64) -> f64,
+) -> Result<Option<Measured>, Verdict> {
+    let (name, low, high, si) = quantity.plausible();
     if number == 0.0 {
         return Ok(None);
     }

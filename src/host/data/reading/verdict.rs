@@ -140,6 +140,7 @@ pub struct ArraySummary {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Inspection {
     /// Path of the inspected file.
+    #[serde(with = "crate::system::path_text")]
     pub path: PathBuf,
     /// Arrays in file order.
     pub arrays: Vec<ArraySummary>,

@@ -52,7 +52,19 @@ const FORM: &[(&str, &[&str])] = &[
             "data.geometry.pixel_size_m",
         ],
     ),
-    ("Size", &["data.crop", "data.center_x", "data.center_y", "data.bin", "data.pad", "data.pattern_size"]),
+    (
+        "Size",
+        &[
+            "data.crop",
+            "data.center",
+            "data.center_x",
+            "data.center_y",
+            "data.bin",
+            "data.pad",
+            "data.pattern_size",
+            "data.detector_orientation",
+        ],
+    ),
     (
         "Probe, mask and corrections",
         &[
