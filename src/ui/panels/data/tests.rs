@@ -503,7 +503,8 @@ fn patterns_enclosed_on_the_scan_are_left_out_shown_gray_and_taken_back() {
     panel.get_by_label_contains("Excluded patterns: ");
     photograph(&mut panel, "data-left-out");
     // The gray points are selected like the others.
-    drag(&mut panel, plot.center() - vec2(60.0, 60.0), plot.center() + vec2(30.0, 40.0));
+    let plot = panel.get_by_label("Map of the scan positions").rect().shrink(3.0);
+    drag(&mut panel, plot.left_top(), plot.right_bottom());
     panel.get_by_label(&format!("Take back {out}")).click();
     panel.run_ok();
     follow(&mut panel);

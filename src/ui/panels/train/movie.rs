@@ -14,6 +14,8 @@ const NOTHING: u8 = 2 * SHADES as u8;
 const BAR: u8 = NOTHING + 1;
 /// Height of the bar and gap between the images, pixels.
 const GAP: usize = 4;
+/// Largest side of an image, pixels.
+const SIDE: usize = 320;
 /// Time per frame, seconds.
 const DELAY: f64 = 0.12;
 
@@ -25,7 +27,10 @@ pub(super) fn movie(frames: &[Arc<Picture>]) -> Result<Vec<u8>, String> {
     let frames: Vec<Values> = frames.iter().filter_map(|frame| values(frame)).collect();
     let last = frames.last().ok_or("No frame has covered pixels")?;
     let (amplitude, phase, map) = last.limits();
-    let (height, width) = last.amplitude.dim();
+    let (rows, columns) = last.amplitude.dim();
+    // Noise hardly compresses, so that larger frames would make files too large to show.
+    let step = rows.max(columns).div_ceil(SIDE).max(1);
+    let (height, width) = (rows.div_ceil(step), columns.div_ceil(step));
     let size = [2 * width + GAP, height + 2 * GAP];
     let count = frames.len();
     let drawn: Vec<Vec<u8>> = frames
