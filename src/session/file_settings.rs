@@ -24,6 +24,8 @@ const FIELDS: &[&str] = &[
     "data.zero_frequency",
     "data.exclude",
     "data.saturation",
+    "data.zingers",
+    "data.background",
     "data.detector_orientation",
     "data.orientation",
     "data.also",

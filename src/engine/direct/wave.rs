@@ -6,14 +6,31 @@
 //! A fraction of a pixel by which the object is moved is applied to the probe instead. In a far field the whole exit wave may
 //! move; in a near field, where the shadow moves with it, the wave is moved back on its way to the detector.
 
-use super::background::{Excess, FAINT};
 use crate::config::DirectLoss;
 use crate::fourier::{Fft2, Propagation, Propagator, Scratch};
-use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 use num_complex::Complex32;
 
 /// Floor added to the predicted intensity, in normalized units: darker pixels have no defined phase.
 pub(super) const INTENSITY_FLOOR: f32 = 1e-8;
+
+/// The constant c of [`Excess`], as a fraction of the mean intensity of a pixel.
+pub(super) const FAINT: f32 = 0.01;
+
+/// What the patterns contain besides the calculated intensity: sums over them at each pixel of the detector, (N, N), in units of the normalized counts.
+pub(super) struct Excess {
+    /// Σ (k − i) / (i + c) of counts k and intensity i over the patterns in which the pixel is good.
+    pub excess: Array2<f32>,
+    /// Σ 1 / (i + c) over the same patterns.
+    pub weight: Array2<f32>,
+}
+
+impl Excess {
+    /// No pattern yet.
+    pub fn new(side: usize) -> Self {
+        Self { excess: Array2::zeros((side, side)), weight: Array2::zeros((side, side)) }
+    }
+}
 
 /// Diffraction of N × N exit waves.
 pub(super) struct ForwardModel {

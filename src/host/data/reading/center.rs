@@ -270,9 +270,10 @@ mod tests {
             let tolerance = usize::from(shape.0 == 195);
             assert!(off(&beam).iter().all(|off| *off <= tolerance), "{beam:?}");
             assert!(beam.is_clear([shape.0, shape.1]), "{beam:?}");
-            // A gap of the detector near the beam.
+            // A gap of the detector near the beam costs a pixel at most.
             mean.column_mut(center[1] + 2).fill(0.0);
-            assert!(off(&find(&mean).unwrap()).iter().all(|off| *off <= tolerance));
+            let beam = find(&mean).unwrap();
+            assert!(off(&beam).iter().all(|off| *off <= 1), "{shape:?}: {beam:?}");
         }
     }
 

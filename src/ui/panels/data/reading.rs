@@ -50,6 +50,9 @@ const FORM: &[(&str, &[&str])] = &[
             "data.geometry.focus_distance_m",
             "data.geometry.detector_pixel_m",
             "data.geometry.pixel_size_m",
+            "data.mapping.energy",
+            "data.mapping.distance",
+            "data.mapping.detector_pixel",
         ],
     ),
     (
@@ -80,6 +83,8 @@ const FORM: &[(&str, &[&str])] = &[
             "data.mapping.dark",
             "data.mapping.flat_file",
             "data.mapping.flat",
+            "data.mapping.background_file",
+            "data.mapping.background",
             "data.mapping.object",
             "data.also",
         ],

@@ -483,7 +483,7 @@ fn patterns_in(panel: &Harness<'static, TestPanel<View>>) -> Arc<Patterns> {
 fn patterns_enclosed_on_the_scan_are_left_out_shown_gray_and_taken_back() {
     let mut state = opened(&fixture("siemens_star_n64.npz"));
     state.preview_off = true;
-    let mut panel = small(state);
+    let mut panel = bench(state, [1280.0, 900.0], egui::Theme::Dark);
     panel.get_by_label("Rectangle").click();
     panel.run_ok();
     let plot = panel.get_by_label("Map of the scan positions").rect();
