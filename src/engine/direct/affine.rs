@@ -67,7 +67,7 @@ fn distorted(positions: &[[f64; 2]], a: Distortion) -> Vec<[f64; 2]> {
     positions.iter().map(moved).collect()
 }
 
-fn mean(positions: &[[f64; 2]]) -> [f64; 2] {
+pub(super) fn mean(positions: &[[f64; 2]]) -> [f64; 2] {
     [0, 1].map(|axis| positions.iter().map(|p| p[axis]).sum::<f64>() / positions.len().max(1) as f64)
 }
 

@@ -6,6 +6,7 @@
 //! joins the set if one place fits clearly better than all others. Each round refines the object and the positions of the
 //! set. The idea of a search over places is that of Maiden et al., Ultramicroscopy 120 (2012) 64.
 
+use super::affine::mean;
 use super::solver::{Solver, Start, arranged_amplitude, solve_epochs, valid_counts};
 use crate::config::DirectConfig;
 use crate::data::{Dataset, Reconstruction};
@@ -124,7 +125,7 @@ pub fn place_patterns(
         return Ok(None);
     }
     let mut moved = dataset.clone();
-    moved.positions.clone_from(&growth.positions);
+    moved.positions = without_common_shift(&growth.positions, &dataset.positions);
     let mut solver = Solver::new(&moved, &of_all, &Start::Flat, None)?;
     let (after, stopped) =
         solve_epochs(&mut solver, &mut |share, _| keep_going(0.9 + 0.1 * share), &mut |_, _| Ok(()))?;
@@ -135,6 +136,12 @@ pub fn place_patterns(
     }
     let uncertain = (0..dataset.len()).filter(|&i| growth.states[i] == State::Predicted).collect();
     Ok(Some(PlacedScan { positions: solver.positions.clone(), uncertain, misfits }))
+}
+
+/// Positions moved together so that their mean is that of the initial ones: the patterns do not determine a common shift.
+fn without_common_shift(positions: &[[f64; 2]], initial: &[[f64; 2]]) -> Vec<[f64; 2]> {
+    let (found, initial) = (mean(positions), mean(initial));
+    positions.iter().map(|p| [0, 1].map(|axis| p[axis] - found[axis] + initial[axis])).collect()
 }
 
 /// The group of neighbors whose object explains most of their patterns.

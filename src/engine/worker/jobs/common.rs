@@ -168,8 +168,9 @@ fn evaluate(recorder: &Recorder<'_>, summary: &mut Summary, dataset: &Dataset, r
     judge(recorder, summary, dataset, reconstruction);
     let Some(truth) = &dataset.object else { return };
     let finite = |value: f64| value.is_finite().then_some(value);
-    // A probe that was found together with the object leaves a common shift open.
-    let max_shift = if summary.probe_search.is_some() { MAX_SHIFT } else { 0.0 };
+    // A probe or positions that were found together with the object leave a common shift open.
+    let is_open = summary.probe_search.is_some() || summary.position_shift_rms_px.is_some();
+    let max_shift = if is_open { MAX_SHIFT } else { 0.0 };
     let positions = &dataset.positions;
     let origin = reconstruction.origin_xy;
     match metrics::registered_phase_correlation(object, origin, truth.view(), positions, max_shift) {

@@ -45,6 +45,7 @@ pub(super) fn solve(
     let began = Instant::now();
     // Before the folder: a search that is stopped leaves no trace.
     let found = probe::search(recorder, &mut dataset, &config.direct)?;
+    let positions = dataset.positions.clone();
     if config.direct.refine_positions {
         correct_scan(recorder, &mut dataset, &config.direct)?;
     }
@@ -60,6 +61,8 @@ pub(super) fn solve(
     }
     recorder.emit(EventKind::Stage { stage: Stage::Training });
     let (solved, fallback) = run_solver(recorder, &dataset, config, &settings, &Start::Flat, &selected)?;
+    // The shifts of the positions are reported from those in the file.
+    dataset.positions = positions;
     let mut summary = new_summary(job, &dataset, path, fallback.as_ref().unwrap_or(&selected), &folder);
     summary.probe_search = found.map(|found| found.best);
     let seconds = began.elapsed().as_secs_f64();
