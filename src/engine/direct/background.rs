@@ -120,12 +120,20 @@ mod tests {
     use super::super::solver::solve_on;
     use super::*;
     use crate::config::{DataConfig, DirectLoss};
-    use crate::metrics::phase_correlation;
+    use crate::metrics::{calculated_pattern, phase_correlation};
     use burn::tensor::Device;
 
+    /// Patterns of the object and probe of a scan, which contain nothing else; measured ones always have some stray light.
     fn siemens() -> Dataset {
         let path = ptychoscope_base::testing::fixture("siemens_star_n64.npz");
-        Dataset::load(&path, &DataConfig::default(), 0).unwrap().subset(&(0..516).step_by(2).collect::<Vec<_>>())
+        let measured = Dataset::load(&path, &DataConfig::default(), 0).unwrap();
+        let mut made = measured.subset(&(0..516).step_by(2).collect::<Vec<_>>());
+        let (object, probe) = (made.object.clone().unwrap(), made.probe.clone());
+        for (mut pattern, position) in made.diffraction.axis_iter_mut(Axis(0)).zip(&made.positions) {
+            let calculated = calculated_pattern(object.view(), [0.0; 2], probe.view(), *position, made.propagation);
+            pattern.assign(&calculated.unwrap());
+        }
+        made
     }
 
     /// (N, N) stray light: this share of the counts of the dataset, brighter on one side.
