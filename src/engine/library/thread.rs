@@ -124,7 +124,8 @@ fn handle(
             let dataset = match Dataset::load(path, config, *seed) {
                 Ok(dataset) => dataset,
                 Err(error) => {
-                    show_raw(path, config, answer)?;
+                    // The reason why the dataset cannot be used matters more than one why it cannot be shown.
+                    let _shown = show_raw(path, config, answer);
                     return Err(error);
                 }
             };
