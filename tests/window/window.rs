@@ -283,8 +283,15 @@ fn a_person_with_a_keyboard_gets_from_the_example_to_an_exported_picture() {
     program.keys("ctrl+3");
     program.picture("4-before-training");
 
-    program.keys("ctrl+Return");
-    program.wait("the training", 180, |program| program.title().contains("Training"));
+    // On a busy machine a key press can get lost; a person presses it again.
+    let mut pressed = None;
+    program.wait("the training", 180, |program| {
+        if pressed.is_none_or(|at: Instant| at.elapsed() > Duration::from_secs(30)) {
+            program.keys("ctrl+Return");
+            pressed = Some(Instant::now());
+        }
+        program.title().contains("Training")
+    });
     let folder_of_run = |folder: &Path| run_folder(folder).expect("a run folder");
     program.wait("a first percent", 180, |program| !program.title().starts_with("0 %"));
     sleep(Duration::from_secs(8));
