@@ -84,7 +84,7 @@ pub(super) fn report(session: &JobProgress, summary: &Summary) -> String {
     lines.join("\n")
 }
 
-/// The trials, best last in the eye of the reader: relative misfit, name and settings of each, and the conclusion.
+/// The trials in order, the best marked: relative misfit, name and settings of each, and the conclusion.
 fn diagnosed(diagnosis: &Diagnosis) -> String {
     let mut lines = vec!["\n  relative  held-out R  trial".to_owned()];
     for (number, trial) in diagnosis.trials.iter().enumerate() {

@@ -15,7 +15,7 @@ const STEPS: [(Pane, &str, &str); 5] = [
     (
         Pane::Data,
         "Check it",
-        "Checks come with a button that mends what they find. “Diagnose” tries what may be wrong with a scan that gives no \
+        "Checks come with a button that fixes what they find. “Diagnose” tries what may be wrong with a scan that gives no \
          picture. Draw a mask, crop the patterns, leave out bad ones with the lasso.",
     ),
     (
@@ -33,7 +33,7 @@ const STEPS: [(Pane, &str, &str); 5] = [
         Pane::Result,
         "Measure and export",
         "The header says whether the result can be trusted, and why. Profiles, regions, comparison with other runs, figures for \
-         a paper. A click on the object shows the pattern measured there beside the calculated one.",
+         a paper. With the tool “Pattern”, a click on the object shows the pattern measured there beside the calculated one.",
     ),
 ];
 

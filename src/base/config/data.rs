@@ -103,7 +103,7 @@ pub enum Center {
     /// The middle of the frame, index N/2.
     #[default]
     Middle,
-    /// Found from the mean pattern by its center of mass and its symmetry.
+    /// Found from the symmetry of the mean pattern, and confirmed by its center of mass.
     Auto,
 }
 
@@ -507,7 +507,7 @@ pub(super) const FIELDS: &[Field] = &[
         "Pattern center",
         choice(&[
             ("middle", "the middle of the frame, index N/2"),
-            ("auto", "the direct beam, found from the mean pattern by its center of mass and its symmetry"),
+            ("auto", "the direct beam, found from the symmetry of the mean pattern and confirmed by its center of mass"),
         ]),
         "Center around which the patterns are cropped, unless the beam column and row are set. Pixels of the crop beyond the \
          edge of the detector are masked.",

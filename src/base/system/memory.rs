@@ -24,7 +24,7 @@ pub fn resident_memory() -> Option<u64> {
 
 /// Largest file that the system lets this program write (`ulimit -f`), in bytes; `None` if there is no limit, or it is not known.
 ///
-/// Hazard: a program that exceeds this limit is ended without a message. Remedy: it is told beforehand.
+/// Hazard: a program that exceeds this limit is ended without a message. Remedy: the user is warned beforehand.
 pub fn file_size_limit() -> Option<u64> {
     limit_in(&std::fs::read_to_string("/proc/self/limits").ok()?)
 }

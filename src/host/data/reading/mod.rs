@@ -1,14 +1,14 @@
 //! Reading of datasets: from a file to arrays in the internal order and units, with verdicts (A§1).
 //!
 //! * `inspect`, `read`: entry points; `context`: state shared by all steps; `verdict`: their outcome.
-//! * `source`, `blocks`: common interface to NPZ and HDF5, and blockwise reading.
+//! * `source`, `blocks`: common interface to NPZ, HDF5 and stacks of images, and blockwise reading.
 //! * `role_keys`, `roles`, `units`, `cxi`, `nexus`, `product`, `training_folder`: roles of the arrays in each known format.
 //! * `required_arrays`, `layout`, `patterns`: presence, axis order, values. `mask`, `mask_file`, `limits`, `zingers`: bad pixels.
 //!   `correction`: dark and flat fields, background.
 //! * `exclusion`: patterns left out. `columns`, `position_file`: positions in tables and separate files.
 //! * `placing`, `position_sets`, `geometry`, `fit`, `center`: positions in pixels, pixel size, cropping around the beam, binning.
-//! * `raw`: what can be shown of a file that cannot be used yet. * `probe`, `probe_guess`, `optional`: probe, object and
-//!   metadata. `checks`: checks of values and of the scan.
+//! * `raw`: what can be shown of a file that cannot be used yet.
+//! * `probe`, `probe_guess`, `optional`: probe, object and metadata. `checks`: checks of values and of the scan.
 
 mod blocks;
 mod center;

@@ -66,7 +66,7 @@ pub(super) fn judge(patterns: &Array3<f32>, good: GoodPixels<'_>, reading: &mut 
         return None;
     }
     if reading.config.zingers == Zingers::Off {
-        let advice = "Mask them in their patterns with --set data.zingers=auto";
+        let advice = "Mask them in their patterns with --zingers auto";
         if share > HARMFUL {
             let fix = Fix::new("Mask zingers", [("data.zingers", "auto".to_owned())]);
             reading.judge(Verdict::warn(CHECK, text).expected("hardly any").advice(advice).fixes([fix]));

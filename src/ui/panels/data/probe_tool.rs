@@ -34,7 +34,7 @@ pub(super) struct ProbeTool {
     distance: f64,
     /// Distance up to which the caustic reaches.
     reach: f64,
-    /// Photon energy, keV, if neither the file's settings nor the user state it: 0.
+    /// Photon energy, keV; 0 if it is not known.
     energy_kev: f64,
     mode: usize,
     aspect: Aspect,
@@ -222,7 +222,7 @@ impl ProbeTool {
         field::draw(ui, image, "Probe in this plane", key, shown.dim(), aspect, || shown.to_owned(), at, &caption);
     }
 
-    /// The beam from the side: distance to the right, position up; a click or drag chooses the plane.
+    /// The beam from the side: distance to the right, position down; a click or drag chooses the plane.
     fn sections(&mut self, ui: &mut Ui, around: Around, unit: Option<f64>) {
         let palette = theme::palette(ui);
         let Some((key, around)) = around else {
