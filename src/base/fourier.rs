@@ -182,7 +182,7 @@ impl Propagator {
 }
 
 /// Frequency of an index of a transform of this length, cycles per pixel.
-fn frequency(k: usize, length: usize) -> f64 {
+pub fn frequency(k: usize, length: usize) -> f64 {
     (if 2 * k < length { k as f64 } else { k as f64 - length as f64 }) / length as f64
 }
 

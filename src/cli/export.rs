@@ -3,7 +3,6 @@
 use super::console::print_line;
 use super::paths::file_stem;
 use super::prepare::ReadingArgs;
-use super::settings;
 use crate::checkpoint::write_atomic;
 use crate::data::{Dataset, NpyArray, Reconstruction, Refined, npy_bytes};
 use crate::error::{Error, Problem, Result};
@@ -53,8 +52,7 @@ const TAIL: f64 = 0.0005;
 
 /// Exports every reconstruction in every format; returns the exit code.
 pub(super) fn export(args: &ExportArgs) -> Result<u8> {
-    let reading = &args.reading;
-    let config = settings::data_config(reading.config.as_deref(), &reading.set, reading.data.0.clone())?;
+    let config = args.reading.config()?;
     let dataset = match &args.dataset {
         Some(path) => Some(Dataset::load(path, &config.data, config.execution.seeds.subsample)?),
         None => None,

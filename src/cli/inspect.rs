@@ -1,9 +1,8 @@
 //! `inspect`: the contents of a dataset and whether it can be used.
 
 use super::console::{print_json, print_line, print_message};
-use super::flags::DataFlags;
 use super::paths::{check_extension, refuse_inputs};
-use super::settings;
+use super::prepare::ReadingArgs;
 use crate::checkpoint::write_atomic;
 use crate::config::Config;
 use crate::data::{self, Inspection, Status};
@@ -19,12 +18,6 @@ pub(super) struct InspectArgs {
     /// Dataset: NPZ, CXI, PtyPy .ptyd, other HDF5, MATLAB 7.3 .mat, or a folder with train_data.npz
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Set how the file is read: a configuration field of the group data; repeatable
-    #[arg(long = "set", value_name = "FIELD=VALUE")]
-    pub set: Vec<String>,
-    /// Configuration file, or name of a shipped set-up, that sets how the file is read; --set overrides it
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
     /// Save how the file is read (mapping, units, crop, …) as a configuration file, for --config of any command
     #[arg(long, value_name = "FILE")]
     pub save_mapping: Option<PathBuf>,
@@ -34,14 +27,14 @@ pub(super) struct InspectArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Flags of single fields.
+    /// How the dataset is read.
     #[command(flatten)]
-    pub data: DataFlags,
+    pub reading: ReadingArgs,
 }
 
 /// Prints the contents of a dataset; returns the exit code, 2 if the dataset cannot be used.
 pub(super) fn inspect(args: &InspectArgs) -> Result<u8> {
-    let config = settings::data_config(args.config.as_deref(), &args.set, args.data.0.clone())?;
+    let config = args.reading.config()?;
     if let Some(path) = &args.save_mapping {
         check_extension(
             path,
@@ -67,7 +60,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<u8> {
     }
     if let Some(path) = &args.save_mapping {
         if usable {
-            write_atomic(path, config.changed_toml(&Config::default(), "data")?.as_bytes())?;
+            write_atomic(path, config.changed_toml(&Config::default(), &|path| path.starts_with("data."))?.as_bytes())?;
             print_message(&format!("Saved the file mapping to {0}; use it with --config {0}.", path.display()));
         } else {
             print_message("The file mapping was not written: the dataset cannot be used with it.");

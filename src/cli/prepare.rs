@@ -41,12 +41,20 @@ pub(super) struct ReadingArgs {
 }
 
 impl ReadingArgs {
+    /// Configuration with these settings.
+    ///
+    /// # Errors
+    /// As [`settings::data_config`].
+    pub(super) fn config(&self) -> Result<Config> {
+        settings::data_config(self.config.as_deref(), &self.set, self.data.0.clone())
+    }
+
     /// The settings of file, flags and `--set`, path and value of each.
     ///
     /// # Errors
     /// As [`settings::data_config`].
     pub(super) fn settings(&self) -> Result<Vec<(String, String)>> {
-        let config = settings::data_config(self.config.as_deref(), &self.set, self.data.0.clone())?;
+        let config = self.config()?;
         let default = Config::default();
         let (mut changed, given) = (Vec::new(), self.data.0.iter().map(|(path, _)| path.as_str()));
         let given: Vec<&str> =

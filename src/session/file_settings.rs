@@ -10,10 +10,6 @@ const MAX_FILES: usize = 300;
 /// Fields that belong to a dataset, besides those of [`GROUPS`].
 const FIELDS: &[&str] = &[
     "data.diffraction_unit",
-    "data.center_x",
-    "data.center_y",
-    "data.zero_frequency",
-    "data.exclude",
     "data.crop",
     "data.bin",
     "data.pad",
@@ -56,8 +52,7 @@ pub fn settings_of(config: &Config) -> Settings {
 /// # Errors
 /// A value cannot be written as TOML.
 pub fn setup_toml(config: &Config) -> Result<String> {
-    let settings = settings_of(config);
-    config.some_to_toml(&|path| settings.iter().any(|(known, _)| known == path))
+    config.changed_toml(&Config::default(), &belongs_to_dataset)
 }
 
 /// True if a configuration differs from the default preset in data settings only.

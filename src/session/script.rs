@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_of_every_job_is_accepted_by_the_command_line() {
+    fn watching_and_simulating_are_commands_with_their_files() {
         let watch = Job::Watch {
             model: "/m.ptycho".into(),
             folder: "/in".into(),

@@ -758,7 +758,7 @@ impl eframe::App for App {
         self.open_dropped_files(&context);
         self.shortcuts(&context);
         let mut actions = Vec::new();
-        if self.alone.is_some() && context.input(|input| input.key_pressed(egui::Key::Escape)) {
+        if self.alone.is_some() && crate::ui::widgets::escape_pressed(&context) {
             self.toggle_full_screen(&context);
         }
         if let Some(pane) = self.alone {

@@ -110,21 +110,6 @@ impl Config {
         toml::to_string_pretty(self).map_err(|error| unwritable(&error))
     }
 
-    /// The wanted fields as TOML text, for a configuration file that leaves all others as they are.
-    ///
-    /// # Errors
-    /// A value cannot be written as TOML.
-    pub fn some_to_toml(&self, wanted: &dyn Fn(&str) -> bool) -> Result<String> {
-        let all = Value::Table(self.to_table()?);
-        let mut some = toml::Table::new();
-        for field in Self::fields().into_iter().filter(|field| wanted(field.path)) {
-            if let Some(value) = field.path.split('.').try_fold(&all, |value, key| value.get(key)) {
-                put(&mut some, field.path, value.clone());
-            }
-        }
-        toml::to_string_pretty(&some).map_err(|error| unwritable(&error))
-    }
-
     /// Sets one field by its dotted path from text, as `--set path=value` does.
     ///
     /// # Errors
@@ -167,14 +152,14 @@ impl Config {
         Ok(changed)
     }
 
-    /// Fields of one group ("data") that differ from `base`, as TOML text.
+    /// The wanted fields that differ from `base`, as TOML text: a configuration file that leaves all others as they are.
     ///
     /// # Errors
     /// A value cannot be written as TOML.
-    pub fn changed_toml(&self, base: &Self, group: &str) -> Result<String> {
+    pub fn changed_toml(&self, base: &Self, wanted: &dyn Fn(&str) -> bool) -> Result<String> {
         let table = Value::Table(self.to_table()?);
         let mut changed = Table::new();
-        for field in Self::fields().into_iter().filter(|field| field.path.split('.').next() == Some(group)) {
+        for field in Self::fields().into_iter().filter(|field| wanted(field.path)) {
             if self.get(field.path)? != base.get(field.path)?
                 && let Some(value) = field.path.split('.').try_fold(&table, |value, key| value.get(key))
             {

@@ -1,6 +1,5 @@
 //! Shipped set-ups: how the files of an instrument are read, as configuration files with nothing but settings of the group data.
 
-use super::Config;
 use crate::error::{Error, Problem, Result};
 use std::path::Path;
 
@@ -70,26 +69,11 @@ impl Setup {
         let comment = self.text.lines().map_while(|line| line.strip_prefix("# "));
         comment.collect::<Vec<_>>().join(". ")
     }
-
-    /// Changes of this set-up to a configuration: path and value of each field.
-    ///
-    /// # Errors
-    /// The text is not a configuration file.
-    pub fn settings(&self) -> Result<Vec<(String, String)>> {
-        let (config, default) = (Config::from_toml(self.text)?, Config::default());
-        let mut settings = Vec::new();
-        for field in Config::fields() {
-            let value = config.get(field.path)?;
-            if value != default.get(field.path)? {
-                settings.push((field.path.to_owned(), value));
-            }
-        }
-        Ok(settings)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Config;
     use super::*;
 
     #[test]
@@ -97,16 +81,15 @@ mod tests {
         let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/setups")).unwrap();
         assert_eq!(files.count(), Setup::ALL.len());
         for setup in Setup::ALL {
-            let settings = setup.settings().unwrap();
+            let settings = Config::from_toml(setup.text).unwrap().differences(&Config::default()).unwrap();
             assert!(
-                !settings.is_empty() && settings.iter().all(|(path, _)| path.starts_with("data.")),
+                !settings.is_empty() && settings.iter().all(|setting| setting.starts_with("data.")),
                 "{}",
                 setup.name
             );
             assert!(setup.about().len() > 20, "{}", setup.name);
             let imported = Config::import(Path::new(setup.name), None, &[]).unwrap();
             assert_eq!(imported.config, Config::from_toml(setup.text).unwrap());
-            assert!(imported.only_data);
             assert_eq!(Config::load(setup.name).unwrap(), imported.config);
         }
         assert!(Setup::named("aps").unwrap_err().to_string().contains("aps-isn"));

@@ -163,7 +163,7 @@ impl Solver<'_> {
             .map(|index| {
                 let (.., rest) = self.patch_corner(index);
                 let slopes = [self.patch(&slopes[0], index), self.patch(&slopes[1], index)];
-                let probe = self.model.shift_probe(&self.probe_spectra, rest, self.intensity_scales[index]);
+                let probe = self.shifted_probe(index);
                 let patch = self.patch(&self.object, index);
                 self.model.strain_normal_equations(&patch, &slopes, probe.view(), rest, &self.amplitudes[index])
             })

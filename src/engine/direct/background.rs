@@ -6,7 +6,7 @@
 //! single pixels is rather an error of the object.
 
 use super::solver::{Solver, Start, solve};
-use super::trial::{held_out_misfit, split};
+use super::trial::{FEWEST, held_out_misfit, pattern_count, split};
 use super::wave::Excess;
 use crate::config::DirectConfig;
 use crate::data::Dataset;
@@ -17,11 +17,6 @@ use ndarray::{Array2, Axis};
 const SMOOTHING: f64 = 1.0 / 32.0;
 /// Fraction of a step that is made, since the object changes with it.
 const DAMPING: f32 = 0.7;
-/// Patterns of the trial, their pixels, and the fewest; one of `HELD_OUT` inner patterns is left out of the fit.
-const PATTERNS: usize = 120;
-const PIXELS: usize = 1_200_000;
-const FEWEST: usize = 16;
-const HELD_OUT: usize = 4;
 /// Epochs of the trial.
 const EPOCHS: usize = 40;
 /// A background is kept if it lowers the misfit of the patterns left out to this share.
@@ -54,11 +49,8 @@ pub fn try_background(
     config: &DirectConfig,
     go_on: &mut dyn FnMut(f64) -> bool,
 ) -> Result<Option<BackgroundTrial>> {
-    if dataset.len() < FEWEST {
-        return Ok(None);
-    }
-    let count = PATTERNS.min(PIXELS / dataset.patch_size().pow(2).max(1)).max(FEWEST);
-    let [fitted, held_out] = split(dataset, count, HELD_OUT).map(|rows| dataset.subset(&rows));
+    let Some(count) = pattern_count(dataset, FEWEST) else { return Ok(None) };
+    let [fitted, held_out] = split(dataset, count).map(|rows| dataset.subset(&rows));
     let (mut held_out_misfits, mut background) = ([0.0; 2], None);
     for (at, refine_background) in [false, true].into_iter().enumerate() {
         // Parameters of single patterns say nothing about others.

@@ -1,17 +1,17 @@
 //! Neighboring patterns from the center of a scan, for trials.
 
 use crate::data::Dataset;
+use crate::metrics;
 
 /// Numbers of the `count` patterns nearest to the median position, nearest first.
 pub fn nearest_to_center(dataset: &Dataset, count: usize) -> Vec<usize> {
-    let median = [0, 1].map(|axis| {
-        let mut values: Vec<f64> = dataset.positions.iter().map(|position| position[axis]).collect();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or_default()
+    let center = [0, 1].map(|axis| {
+        let values: Vec<f64> = dataset.positions.iter().map(|position| position[axis]).collect();
+        metrics::median(&values).unwrap_or_default()
     });
     let distance = |index: usize| {
         let [x, y] = dataset.positions[index];
-        (x - median[0]).powi(2) + (y - median[1]).powi(2)
+        (x - center[0]).powi(2) + (y - center[1]).powi(2)
     };
     let mut order: Vec<usize> = (0..dataset.len()).collect();
     order.sort_by(|&a, &b| distance(a).total_cmp(&distance(b)).then(a.cmp(&b)));

@@ -7,19 +7,13 @@
 use super::central::central_patterns;
 use super::reliability::mean_pattern_misfit;
 use super::solver::{Start, solve};
-use super::trial::{held_out_misfit, misfits, split};
+use super::trial::{FEWEST, held_out_misfit, misfits, pattern_count, split};
 use crate::config::DirectConfig;
 use crate::data::{Dataset, Reconstruction, nearest_distances};
 use crate::error::Result;
 use crate::metrics;
 use std::collections::BTreeSet;
 
-/// Largest number of patterns of a trial, and of their pixels; smallest number of patterns.
-const PATTERNS: usize = 120;
-const PIXELS: usize = 1_200_000;
-const FEWEST: usize = 16;
-/// One of this many inner patterns is left out of the fit.
-const HELD_OUT: usize = 4;
 /// Patterns and epochs of the sweep of the position scale: few, because a wrong scale tears a large part of the scan apart.
 const SWEEP_PATTERNS: usize = 40;
 const SWEEP_EPOCHS: usize = 10;
@@ -59,12 +53,6 @@ pub struct Attempt {
     pub inside: Vec<[f64; 2]>,
 }
 
-/// Number of patterns on which a dataset is tried; `None` if it has too few.
-fn count(dataset: &Dataset) -> Option<usize> {
-    let count = PATTERNS.min(PIXELS / dataset.patch_size().pow(2).max(1)).max(2 * FEWEST);
-    (dataset.len() >= FEWEST).then_some(count)
-}
-
 /// Makes a trial with these settings. `None` if there are too few patterns, or `go_on`, which receives the fraction done,
 /// returns false. Positions are refined on all patterns of the trial: two numbers per pattern do not fit its pixels.
 ///
@@ -75,7 +63,7 @@ pub fn attempt(
     config: &DirectConfig,
     go_on: &mut dyn FnMut(f64) -> bool,
 ) -> Result<Option<Attempt>> {
-    let Some(count) = count(dataset) else { return Ok(None) };
+    let Some(count) = pattern_count(dataset, 2 * FEWEST) else { return Ok(None) };
     let mut within = |share: f64, _: Option<f64>| go_on(share);
     let refined;
     let (dataset, config) = if config.refine_positions {
@@ -87,7 +75,7 @@ pub fn attempt(
     } else {
         (dataset, config.clone())
     };
-    let [fitted, held_out] = split(dataset, count, HELD_OUT).map(|rows| dataset.subset(&rows));
+    let [fitted, held_out] = split(dataset, count).map(|rows| dataset.subset(&rows));
     attempt_on(&fitted, &held_out, &config, &mut within)
 }
 
@@ -119,12 +107,12 @@ fn attempt_on(
 /// # Errors
 /// As [`attempt`].
 pub fn search_scale(dataset: &Dataset, go_on: &mut dyn FnMut(f64) -> bool) -> Result<Option<f64>> {
-    let step = metrics::median_distance(&nearest_distances(&dataset.positions)).unwrap_or_default();
+    let step = metrics::median(&nearest_distances(&dataset.positions)).unwrap_or_default();
     let diameter = metrics::probe_diameter(dataset.probe.view());
     if dataset.len() < FEWEST || step <= 0.0 || diameter <= 0.0 {
         return Ok(None);
     }
-    let parts = |count: usize| split(dataset, count, HELD_OUT).map(|rows| dataset.subset(&rows));
+    let parts = |count: usize| split(dataset, count).map(|rows| dataset.subset(&rows));
     let [low, high] = SWEEP_RANGE.map(|share| share * diameter / step);
     let steps = ((high / low).ln() / SWEEP_RATIO.ln()).ceil() as i32;
     let planned = f64::from(steps) + 3.0 + 4.0 * FINER.len() as f64;
@@ -148,7 +136,7 @@ pub fn search_scale(dataset: &Dataset, go_on: &mut dyn FnMut(f64) -> bool) -> Re
         }
     }
     // More patterns cover a larger part of the scan, which determines the factor more precisely.
-    let fine = parts(count(dataset).unwrap_or(FEWEST));
+    let fine = parts(pattern_count(dataset, 2 * FEWEST).unwrap_or(FEWEST));
     let Some(found) = try_factor(&fine, 2 * SWEEP_EPOCHS, best.0)? else { return Ok(None) };
     best.1 = found;
     for share in FINER {
@@ -204,13 +192,7 @@ pub fn outliers(dataset: &Dataset, go_on: &mut dyn FnMut(f64) -> bool) -> Result
 }
 
 fn far_above(misfits: &[f64]) -> BTreeSet<usize> {
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or_default()
-    };
-    let logarithms: Vec<f64> = misfits.iter().filter(|misfit| **misfit > 0.0).map(|misfit| misfit.ln()).collect();
-    let middle = median(logarithms.clone());
-    let deviation = 1.4826 * median(logarithms.iter().map(|value| (value - middle).abs()).collect());
+    let (middle, deviation) = metrics::spread_of_logarithms(misfits);
     let limit = middle + OUTLYING.ln().max(OUTLYING_DEVIATIONS * deviation);
     misfits.iter().enumerate().filter(|(_, misfit)| misfit.is_nan() || misfit.ln() > limit).map(|(at, _)| at).collect()
 }

@@ -12,12 +12,13 @@
 //! they prove strong. Positions are first corrected for an affine distortion of the whole scan, then patterns that are far off
 //! are placed one after another, then all take damped Gauss–Newton steps; intensities are fitted per pattern, with damping.
 //!
-//! * `wave`: forward model, misfit and gradient of one pattern. * `solver`: the object. * `refine`: probe, positions
-//!   and intensities. * `background`: stray light on the detector. * `on_device`: the work per pattern as tensors on a GPU. * `variation`: total variation.
-//! * `orientation`: test of the eight scan orientations. * `probe_search`: the probe of a scan that has none. *
-//!   `diagnosis`: trials that find a fault of a scan. * `reliability`: how far a result can be trusted. * `central`, `trial`: the
-//!   patterns of a trial, and its judgment by those left out. * `affine`: wrong scale, rotation and shear of the scan. * `placement`: positions that
-//!   are far off.
+//! * `wave`: forward model, misfit and gradient of one pattern. * `solver`: the object. * `refine`: probe, positions and
+//!   intensities. * `background`: stray light on the detector. * `variation`: total variation. * `on_device`: the work per
+//!   pattern as tensors on a GPU.
+//! * `affine`: wrong scale, rotation and shear of the scan. * `placement`: positions that are far off. * `orientation`: test of
+//!   the eight scan orientations. * `probe_search`: the probe of a scan that has none.
+//! * `diagnosis`: trials that find a fault of a scan. * `reliability`: how far a result can be trusted. * `central`, `trial`:
+//!   the patterns of a trial, and its judgment by those left out.
 
 mod affine;
 mod background;

@@ -9,8 +9,9 @@
 use super::affine::mean;
 use super::solver::{Solver, Start, arranged_amplitude, solve_epochs, valid_counts};
 use crate::config::DirectConfig;
-use crate::data::{Dataset, Reconstruction};
+use crate::data::{Dataset, Reconstruction, nearest_neighbors};
 use crate::error::Result;
+use crate::metrics::median;
 use crate::physics::probe_intensity;
 use ndarray::Array2;
 use num_complex::Complex32;
@@ -150,11 +151,8 @@ fn first_group(solver: &Solver<'_>) -> Vec<usize> {
     let flat = Array2::from_elem(solver.object.dim(), Complex32::new(1.0, 0.0));
     let (found, flat) = (solver.relative_misfits(&solver.object), solver.relative_misfits(&flat));
     let group_around = |at: usize| {
-        let center = solver.positions[at];
-        let distance = |&i: &usize| (solver.positions[i][0] - center[0]).hypot(solver.positions[i][1] - center[1]);
-        let mut group = all.clone();
-        group.sort_by(|a, b| distance(a).total_cmp(&distance(b)));
-        group.truncate(FIRST_GROUP);
+        let mut group = nearest_neighbors(&solver.positions, at, FIRST_GROUP - 1);
+        group.insert(0, at);
         group
     };
     let unexplained = |group: &[usize]| {
@@ -246,9 +244,8 @@ impl Growth<'_> {
             by_distance.flatten().filter(|&i| self.states[i] == State::Placed).take(PREDICTING).collect();
         [0, 1].map(|axis| {
             let initial = |i: usize| self.dataset.positions[i][axis];
-            let mut displacements: Vec<f64> = nearest.iter().map(|&i| self.positions[i][axis] - initial(i)).collect();
-            displacements.sort_by(f64::total_cmp);
-            initial(index) + displacements.get(displacements.len() / 2).copied().unwrap_or(0.0)
+            let displacements: Vec<f64> = nearest.iter().map(|&i| self.positions[i][axis] - initial(i)).collect();
+            initial(index) + median(&displacements).unwrap_or(0.0)
         })
     }
 }
@@ -298,9 +295,7 @@ impl<'s, 'a> Known<'s, 'a> {
         let misfit = |dy: i64, dx: i64| {
             let (top, left) = (top as i64 + dy, left as i64 + dx);
             self.overlap(top, left).filter(|share| *share >= overlap - OVERLAP_STEP)?;
-            let (top, left, side) = (top as usize, left as usize, solver.side);
-            let patch: Vec<Complex32> =
-                self.object.slice(ndarray::s![top..top + side, left..left + side]).iter().copied().collect();
+            let patch = solver.window(&self.object, top as usize, left as usize);
             Some(solver.model.squared_residual(&patch, (probe.view(), rest), &amplitude) / counts)
         };
         let offsets = || (-RADIUS..=RADIUS).step_by(GRID as usize);
@@ -327,7 +322,7 @@ impl Solver<'_> {
     fn relative_misfits(&self, object: &Array2<Complex32>) -> Vec<f64> {
         let relative = |index: usize| {
             let (.., rest) = self.patch_corner(index);
-            let probe = self.model.shift_probe(&self.probe_spectra, rest, self.intensity_scales[index]);
+            let probe = self.shifted_probe(index);
             let amplitude = &self.amplitudes[index];
             let misfit = self.model.squared_residual(&self.patch(object, index), (probe.view(), rest), amplitude);
             misfit / valid_counts(amplitude).max(f64::MIN_POSITIVE)

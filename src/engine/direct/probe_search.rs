@@ -7,7 +7,7 @@
 //! fitted patterns alone prefers false minima. The best curvatures are then resolved more finely and continued.
 
 use super::solver::{Start, solve};
-use super::trial::{held_out_misfit, split};
+use super::trial::{FEWEST, held_out_misfit, pattern_count, split};
 use crate::config::DirectConfig;
 use crate::data::Dataset;
 use crate::error::Result;
@@ -17,13 +17,6 @@ use num_complex::Complex32;
 use serde::Serialize;
 use std::f64::consts::PI;
 
-/// Largest number of patterns used, and of their pixels.
-const PATTERNS: usize = 120;
-const PIXELS: usize = 1_200_000;
-/// Smallest number of patterns that can be judged.
-const FEWEST: usize = 16;
-/// Among the inner half of the patterns, one of this many is left out of the fit.
-const HELD_OUT: usize = 4;
 /// Epochs of a trial: of the sweep, of its refinement, and of the continuation of the best.
 const EPOCHS: [usize; 3] = [12, 20, 60];
 /// Change of the phase at the edge of the pupil from one curvature of the sweep to the next, in units of π.
@@ -254,11 +247,8 @@ pub fn search_probe(
     dataset: &Dataset,
     on_progress: &mut dyn FnMut(f64, &[ProbeTrial]) -> bool,
 ) -> Result<Option<ProbeSearch>> {
-    let count = PATTERNS.min(PIXELS / dataset.patch_size().pow(2).max(1)).max(FEWEST);
-    if dataset.len() < FEWEST {
-        return Ok(None);
-    }
-    let [fitted, held_out] = split(dataset, count, HELD_OUT);
+    let Some(count) = pattern_count(dataset, FEWEST) else { return Ok(None) };
+    let [fitted, held_out] = split(dataset, count);
     let pupil = pupil_of(dataset);
     let radius = pupil_radius(&pupil).max(0.5 / dataset.patch_size() as f64);
     let step = PHASE_STEP / radius.powi(2);

@@ -347,6 +347,11 @@ impl<'a> Solver<'a> {
     /// (N·N) patch of the object illuminated in a pattern.
     pub(super) fn patch(&self, object: &Array2<Complex32>, index: usize) -> Vec<Complex32> {
         let (top, left, _) = self.patch_corner(index);
+        self.window(object, top, left)
+    }
+
+    /// (N·N) pixels of the object from this row and column on.
+    pub(super) fn window(&self, object: &Array2<Complex32>, top: usize, left: usize) -> Vec<Complex32> {
         object.slice(ndarray::s![top..top + self.side, left..left + self.side]).iter().copied().collect()
     }
 
@@ -387,7 +392,7 @@ impl<'a> Solver<'a> {
     }
 
     /// (modes, N, N) extrapolated probe at the sub-pixel position of a pattern, scaled to its intensity.
-    fn shifted_probe(&self, index: usize) -> Array3<Complex32> {
+    pub(super) fn shifted_probe(&self, index: usize) -> Array3<Complex32> {
         let (.., rest) = self.patch_corner(index);
         if rest == [0.0, 0.0] {
             return self.extrapolated_probe.mapv(|value| value * self.intensity_scales[index]);

@@ -71,7 +71,7 @@ impl Patterns {
         mean /= n.max(1) as f32;
         let nearest = data::nearest_distances(&dataset.positions);
         let probe_diameter = metrics::probe_diameter(dataset.probe.view());
-        let step = metrics::median_distance(&nearest).unwrap_or_default();
+        let step = metrics::median(&nearest).unwrap_or_default();
         let overlap = if probe_diameter > 0.0 { metrics::linear_overlap(step, probe_diameter) } else { 0.0 };
         Self { dataset, mean, max, counts, nearest, probe_diameter, overlap, left_out: Vec::new() }
     }

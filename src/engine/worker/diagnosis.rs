@@ -89,10 +89,15 @@ pub struct Diagnosis {
 impl Diagnosis {
     /// The conclusion from these trials.
     pub fn of(trials: Vec<Trial>) -> Self {
-        let least = trials.iter().map(|trial| trial.relative).fold(f64::INFINITY, f64::min);
-        let best = trials.iter().position(|trial| trial.relative <= AS_GOOD * least).filter(|_| least < HELPS);
+        let best = Self::best_of(&trials);
         let fix = best.and_then(|best| trials.get(best)).map_or_else(String::new, Trial::arguments);
         Self { best, fix, trials }
+    }
+
+    /// Number of the trial that helps most: the first of those that are about as good as the best, if that helps clearly.
+    pub fn best_of(trials: &[Trial]) -> Option<usize> {
+        let least = trials.iter().map(|trial| trial.relative).fold(f64::INFINITY, f64::min);
+        trials.iter().position(|trial| trial.relative <= AS_GOOD * least).filter(|_| least < HELPS)
     }
 
     /// The trial that helps most.

@@ -2,7 +2,7 @@
 //!
 //! Distances are in units of p²/λ, the side of an object pixel squared over the wavelength, so that neither has to be known.
 
-use crate::fourier::{Fft2, Propagation};
+use crate::fourier::{Fft2, Propagation, frequency};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 use num_complex::Complex32;
 use rayon::prelude::*;
@@ -78,7 +78,6 @@ fn propagated_mode(mode: ArrayView2<'_, Complex32>, distance: f64) -> Array2<Com
     let fft = Fft2::<f32>::new(height, width);
     let mut wave: Vec<Complex32> = mode.iter().copied().collect();
     fft.forward_in_place(&mut wave);
-    let frequency = |k: usize, n: usize| (if 2 * k < n { k as f64 } else { k as f64 - n as f64 }) / n as f64;
     let scale = 1.0 / (height * width) as f64;
     for (at, value) in wave.iter_mut().enumerate() {
         let factor =

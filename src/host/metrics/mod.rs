@@ -20,6 +20,7 @@ mod mask;
 mod ms_ssim;
 mod overlap;
 mod registration;
+mod robust;
 mod ssim;
 
 pub use alignment::{Aligned, Alignment, Placement, Region, align};
@@ -39,8 +40,9 @@ pub use frc::{FrcCutoffs, FrcThreshold, RingCorrelation, frc_cutoffs, ring_corre
 pub use mask::{GoodPixels, PatternMasks};
 pub use ms_ssim::{MS_SSIM_WEIGHTS, MsSsim, ms_ssim, ms_ssim_standard};
 pub use overlap::{
-    MIN_LINEAR_OVERLAP, OVERLAP_NEIGHBORS, OverlapMetrics, area_overlap, linear_overlap, median_distance,
-    overlap_metrics, probe_diameter,
+    MIN_LINEAR_OVERLAP, OVERLAP_NEIGHBORS, OverlapMetrics, area_overlap, linear_overlap, overlap_metrics,
+    probe_diameter,
 };
 pub use registration::{Normalization, REFERENCE_UPSAMPLING, find_translation_offset, register, shift_circularly};
+pub use robust::{median, spread_of_logarithms};
 pub use ssim::{SSIM_WINDOW, ssim};

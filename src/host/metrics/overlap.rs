@@ -40,14 +40,6 @@ pub fn linear_overlap(distance: f64, diameter: f64) -> f64 {
     1.0 - distance / diameter
 }
 
-/// Median of distances, such as those from each position to its nearest neighbor; the upper one of two middle values.
-/// `None` if there are none.
-pub fn median_distance(distances: &[f64]) -> Option<f64> {
-    let mut sorted = distances.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied()
-}
-
 /// Areal overlap of two disks of this diameter at this distance: their common area as a fraction of one disk, 1 at
 /// distance 0, 0 from one diameter on.
 pub fn area_overlap(distance: f64, diameter: f64) -> f64 {
@@ -245,8 +237,6 @@ mod tests {
     #[test]
     fn the_linear_overlap_falls_from_one_and_is_negative_for_disks_that_do_not_touch() {
         assert_eq!([0.0, 5.0, 20.0, 30.0].map(|d| linear_overlap(d, 20.0)), [1.0, 0.75, 0.0, -0.5]);
-        assert_eq!(median_distance(&[3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!((median_distance(&[2.0, 1.0]), median_distance(&[])), (Some(2.0), None));
     }
 
     /// 3 × 3 positions one pixel apart, one of them twice.

@@ -4,6 +4,7 @@ use super::random::{Purpose, generator, normal, uniform};
 use crate::config::{ScanKind, SimulationConfig};
 use crate::data::positions_in_file;
 use crate::error::{Error, Problem, Result};
+use crate::metrics::median;
 use std::path::Path;
 
 /// Rectangle that contains the scan positions, object pixels.
@@ -223,15 +224,14 @@ pub(super) fn median_neighbor_distance(positions: &[[f64; 2]], rank: usize) -> O
         return None;
     }
     let sample = positions.iter().step_by(positions.len().div_ceil(500));
-    let mut distances: Vec<f64> = sample
+    let distances: Vec<f64> = sample
         .map(|p| {
             let mut all: Vec<f64> = positions.iter().map(|q| (p[0] - q[0]).powi(2) + (p[1] - q[1]).powi(2)).collect();
             let (_, found, _) = all.select_nth_unstable_by(rank.min(positions.len() - 1), f64::total_cmp);
             found.sqrt()
         })
         .collect();
-    distances.sort_by(f64::total_cmp);
-    distances.get(distances.len() / 2).copied()
+    median(&distances)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The manual in a window: the pages of `assets/manual` with their pictures.
 
-use crate::ui::widgets::markdown;
+use crate::ui::widgets::{escape_pressed, markdown};
 use eframe::egui::{self, Context, ScrollArea, TextureHandle, TextureOptions, Ui, vec2};
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ impl Manual {
                     });
                 });
             });
-        self.open = open && !context.input(|input| input.key_pressed(egui::Key::Escape));
+        self.open = open && !escape_pressed(context);
     }
 
     fn page(&mut self, ui: &mut Ui) {

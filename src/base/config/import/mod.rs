@@ -44,8 +44,6 @@ pub struct Imported {
     pub format: Format,
     /// True if the file uses the names of PtychoPINN.
     pub is_ptychopinn: bool,
-    /// True if it states nothing but how data are read.
-    pub only_data: bool,
     /// Files and folders that it names.
     pub paths: ConfigPaths,
     /// Notes for the user.
@@ -94,18 +92,17 @@ impl Config {
 
     /// Text of a configuration file and its format by its ending.
     fn text_of(path: &Path) -> Result<(String, Option<Format>)> {
-        let size = match super::Setup::at(path) {
-            Some(setup) => setup.text.len() as u64,
-            None => std::fs::metadata(path).map_err(|error| Error::reading(path, &error))?.len(),
-        };
+        if let Some(setup) = super::Setup::at(path) {
+            return Ok((setup.text.to_owned(), Some(Format::Toml)));
+        }
+        let size = std::fs::metadata(path).map_err(|error| Error::reading(path, &error))?.len();
         if size > tree::MAX_BYTES {
             return Err(Problem::new(format!("The file has {size} bytes, which is too large for a configuration"))
                 .expected(format!("at most {} bytes", tree::MAX_BYTES))
                 .at(path)
                 .into());
         }
-        let format = super::Setup::at(path).map_or_else(|| Format::of_extension(path), |_| Some(Format::Toml));
-        Ok((Self::read_text(path)?, format))
+        Ok((Self::read_text(path)?, Format::of_extension(path)))
     }
 
     /// As [`Config::import`], from a text; without a format, it is detected from the text.
@@ -148,7 +145,6 @@ impl Config {
         if is_ptychopinn && import.given("training.epochs") && !import.given("training.time_budget_s") {
             import.put("training.time_budget_s", Value::String("none".to_owned()));
         }
-        let only_data = !is_ptychopinn && import.values.iter().all(|(path, _)| path.starts_with("data."));
         for (path, value) in import.values {
             super::layer::put(&mut table, &path, value);
         }
@@ -156,16 +152,7 @@ impl Config {
             super::layer::put(&mut table, path, Self::field(path)?.parse(text)?);
         }
         let config = Self::from_table(table)?;
-        Ok(Imported {
-            config,
-            preset,
-            format,
-            is_ptychopinn,
-            only_data,
-            paths: import.paths,
-            notes: import.notes,
-            unknown,
-        })
+        Ok(Imported { config, preset, format, is_ptychopinn, paths: import.paths, notes: import.notes, unknown })
     }
 }
 

@@ -1,13 +1,13 @@
 //! Trial whether the patterns of a scan have a background that is worth fitting.
 
+use super::common::progress_of_stage;
 use crate::config::DirectConfig;
 use crate::data::Dataset;
 use crate::direct;
 use crate::error::Result;
-use crate::worker::message::{Control, EventKind, Progress, Stage};
+use crate::worker::message::{Control, EventKind, Stage};
 use crate::worker::recorder::Recorder;
 use ndarray::Array2;
-use std::time::Instant;
 
 /// The settings without the refinement of the background, if it does not predict patterns that are left out of the fit better, or
 /// the trial is stopped; else also the background of the trial. A job with a trial is in the stage `next` then.
@@ -21,12 +21,7 @@ pub(super) fn settle(
         return Ok((settings, None));
     }
     recorder.emit(EventKind::Stage { stage: Stage::BackgroundTrial });
-    let started = Instant::now();
-    let mut keep_going = |fraction: f64| {
-        let elapsed_s = started.elapsed().as_secs_f64();
-        recorder.emit(EventKind::Progress(Progress { fraction, elapsed_s, ..Progress::default() }));
-        recorder.context().switch.wait_while_paused()
-    };
+    let mut keep_going = progress_of_stage(recorder);
     let found = direct::try_background(dataset, &settings, &mut keep_going)?;
     recorder.emit(EventKind::Stage { stage: next });
     let Some(found) = found else {

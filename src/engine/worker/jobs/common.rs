@@ -10,10 +10,11 @@ use crate::imaging;
 use crate::metrics;
 use crate::worker::device::{self, Selected};
 use crate::worker::live_preview::picture_of;
-use crate::worker::message::{Control, DatasetSummary, EventKind, Job, Stage};
+use crate::worker::message::{Control, DatasetSummary, EventKind, Job, Progress, Stage};
 use crate::worker::recorder::Recorder;
 use crate::worker::summary::{Summary, SummaryDataset};
 use std::path::Path;
+use std::time::Instant;
 
 /// Largest common shift between a result and its reference that is removed before they are compared, pixels.
 const MAX_SHIFT: f64 = 4.0;
@@ -92,6 +93,16 @@ pub(super) fn fail_if_stopped(recorder: &Recorder<'_>) -> Result<()> {
     match recorder.context().switch.get() {
         Control::Stop | Control::Discard => Err(Error::failed("Stopped before the job started; nothing was written")),
         Control::Run | Control::Pause | Control::StopAfterEpoch => Ok(()),
+    }
+}
+
+/// For a stage that begins: reports the fraction done, and returns false if the job has to stop.
+pub(super) fn progress_of_stage(recorder: &Recorder<'_>) -> impl Fn(f64) -> bool {
+    let started = Instant::now();
+    move |fraction| {
+        let elapsed_s = started.elapsed().as_secs_f64();
+        recorder.emit(EventKind::Progress(Progress { fraction, elapsed_s, ..Progress::default() }));
+        recorder.context().switch.wait_while_paused()
     }
 }
 

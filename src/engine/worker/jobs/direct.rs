@@ -2,7 +2,8 @@
 
 use super::background;
 use super::common::{
-    apply_inference_settings, consistency, fail_if_stopped, finish, load, new_summary, save_object, select_device,
+    apply_inference_settings, consistency, fail_if_stopped, finish, load, new_summary, progress_of_stage, save_object,
+    select_device,
 };
 use super::large_dataset::{LargeDataset, Purpose};
 use super::probe;
@@ -82,11 +83,7 @@ pub(super) fn solve(
 fn correct_scan(recorder: &Recorder<'_>, dataset: &mut Dataset, config: &DirectConfig) -> Result<()> {
     recorder.emit(EventKind::Stage { stage: Stage::ScanCorrection });
     let started = Instant::now();
-    let keep_going = |fraction: f64| {
-        let elapsed_s = started.elapsed().as_secs_f64();
-        recorder.emit(EventKind::Progress(Progress { fraction, elapsed_s, ..Progress::default() }));
-        recorder.context().switch.wait_while_paused()
-    };
+    let keep_going = progress_of_stage(recorder);
     let distortion = direct::correct_distortion(dataset, config, &mut |share| keep_going(0.3 * share))?;
     fail_if_stopped(recorder)?;
     if let Some(found) = distortion {
@@ -105,26 +102,23 @@ fn correct_scan(recorder: &Recorder<'_>, dataset: &mut Dataset, config: &DirectC
     let placed = direct::place_patterns(dataset, config, &mut |share| keep_going(0.3 + 0.7 * share))?;
     fail_if_stopped(recorder)?;
     if let Some(found) = placed {
-        let shifts =
-            dataset.positions.iter().zip(&found.positions).map(|(from, to)| (to[0] - from[0]).hypot(to[1] - from[1]));
-        let shifts: Vec<f64> = shifts.collect();
-        let rms = (shifts.iter().map(|shift| shift * shift).sum::<f64>() / shifts.len().max(1) as f64).sqrt();
+        let refined = Refined { positions: Some(found.positions), ..Refined::default() };
+        let (rms, largest) = refined.change(dataset).shift_px.unwrap_or_default();
         recorder.note(format!(
-            "Positions were far off, and were searched: moved by {rms:.1} px rms, {:.1} px at most; misfit {:.4} with local \
-             refinement alone, {:.4} after ({:.0} s).",
-            shifts.iter().copied().fold(0.0, f64::max),
+            "Some positions were far off, and the scan was put in order: moved by {rms:.1} px rms, {largest:.1} px at most; misfit \
+             {:.4} with local refinement alone, {:.4} after ({:.0} s).",
             found.misfits[0],
             found.misfits[1],
             started.elapsed().as_secs_f64()
         ));
         if !found.uncertain.is_empty() {
             recorder.note(format!(
-                "{} of {} patterns fit several places alike; they were moved like their neighbors in time.",
+                "{} of {} patterns fit several places equally well; they were moved like their neighbors in time.",
                 found.uncertain.len(),
                 dataset.len()
             ));
         }
-        dataset.positions = found.positions;
+        refined.apply(dataset);
     }
     Ok(())
 }

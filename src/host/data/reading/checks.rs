@@ -6,7 +6,7 @@ use super::source::ArrayInfo;
 use super::verdict::{Fix, Verdict};
 use crate::config::DiffractionUnit;
 use crate::data::sampling::nearest::NeighborIndex;
-use crate::metrics::{MIN_LINEAR_OVERLAP, linear_overlap, median_distance, probe_diameter};
+use crate::metrics::{MIN_LINEAR_OVERLAP, linear_overlap, median, probe_diameter};
 use ndarray::{Array2, Array3, ArrayView2, Axis, Zip, s};
 use num_complex::Complex32;
 use rayon::prelude::*;
@@ -389,7 +389,7 @@ pub(super) fn scan(
     let (width, height) = (span(0), span(1));
     let extent = format!("{width:.4} × {height:.4} px (x, y)");
     let in_pixels = "convert positions to object pixels by dividing them by the object pixel size";
-    let step = median_distance(&NeighborIndex::new(positions).nearest_distances()).unwrap_or(f64::INFINITY);
+    let step = median(&NeighborIndex::new(positions).nearest_distances()).unwrap_or(f64::INFINITY);
     if positions.len() > 1 && (width.max(height) < MIN_EXTENT_PX || (step > 0.0 && step < MIN_STEP_PX)) {
         let small = format!("The scan covers only {width:.3e} × {height:.3e} px (x, y), in steps of {step:.1e} px");
         let verdict = match origin {
@@ -453,7 +453,7 @@ fn overlap(positions: &[[f64; 2]], probe: &Array3<Complex32>) -> Option<Verdict>
     if diameter <= 0.0 {
         return None;
     }
-    let distance = median_distance(&NeighborIndex::new(positions).nearest_distances())?;
+    let distance = median(&NeighborIndex::new(positions).nearest_distances())?;
     let overlap = linear_overlap(distance, diameter);
     let found = format!(
         "median nearest-neighbor distance {distance:.2} px, effective probe diameter {diameter:.1} px: overlap {:.0} %",

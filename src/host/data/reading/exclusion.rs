@@ -4,6 +4,7 @@ use super::context::Reading;
 use super::layout::Frames;
 use super::verdict::{Fix, Verdict};
 use crate::error::{Problem, Result};
+use crate::metrics::spread_of_logarithms;
 use ndarray::Axis;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -122,13 +123,7 @@ pub(super) fn fix(setting: &str, more: &BTreeSet<usize>) -> Fix {
 
 /// Places in `totals` of empty patterns and of those far brighter or darker than the others.
 pub fn outliers(totals: &[f64]) -> Vec<usize> {
-    let logarithms: Vec<f64> = totals.iter().filter(|total| **total > 0.0).map(|total| total.ln()).collect();
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(0.0)
-    };
-    let middle = median(logarithms.clone());
-    let spread = 1.4826 * median(logarithms.iter().map(|value| (value - middle).abs()).collect());
+    let (middle, spread) = spread_of_logarithms(totals);
     let limit = (OUTLYING * spread).max(FACTOR.ln());
     let is_outlier = |total: f64| !(total > 0.0 && (total.ln() - middle).abs() <= limit);
     totals.iter().enumerate().filter(|(_, total)| is_outlier(**total)).map(|(at, _)| at).collect()

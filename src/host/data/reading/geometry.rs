@@ -5,6 +5,7 @@ use super::verdict::{Fix, Verdict};
 use crate::config;
 use crate::data::sampling::nearest::NeighborIndex;
 use crate::fourier::Propagation;
+use crate::metrics::median;
 
 /// Planck's constant times the speed of light, J m (exact, SI 2019).
 pub(in crate::data) const HC_J_M: f64 = 6.626_070_15e-34 * 299_792_458.0;
@@ -207,9 +208,7 @@ pub(super) fn far_field(geometry: &Geometry, positions_m: &[[f64; 2]]) -> Option
     const CHECK: &str = "far field";
     let [x, y] = geometry.window_m()?;
     let window = x.min(y);
-    let mut distances = NeighborIndex::new(positions_m).nearest_distances();
-    distances.sort_by(f64::total_cmp);
-    let step = distances.get(distances.len() / 2).copied().filter(|step| step.is_finite())?;
+    let step = median(&NeighborIndex::new(positions_m).nearest_distances()).filter(|step| step.is_finite())?;
     let um = |length: f64| length * 1e6;
     let found = format!(
         "window λz/p {:.3} µm, so a beam of at most {:.3} µm; median nearest-neighbor distance {:.3} µm",

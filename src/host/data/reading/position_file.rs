@@ -14,6 +14,7 @@ use crate::error::{Error, Problem, Result};
 use crate::formats::hdf5::is_hdf5;
 use crate::formats::npz::read_npy;
 use crate::formats::table::{self, Table};
+use crate::metrics::median;
 use ndarray::ArrayD;
 use std::io::Read;
 use std::path::Path;
@@ -208,8 +209,7 @@ pub(super) fn find_unit(
 ) -> Option<Unit> {
     let mut distances = NeighborIndex::new(positions).nearest_distances();
     distances.retain(|distance| *distance > 0.0 && distance.is_finite());
-    distances.sort_by(f64::total_cmp);
-    let step = distances.get(distances.len() / 2).copied()?;
+    let step = median(&distances)?;
     let is_plausible = |pixels: f64| (STEPS[0]..=STEPS[1] * side as f64).contains(&pixels);
     let lengths = [("m", 1.0), ("mm", 1e-3), ("um", 1e-6), ("nm", 1e-9)];
     let mut found: Vec<(&str, Unit)> = lengths

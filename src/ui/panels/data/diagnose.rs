@@ -45,8 +45,8 @@ impl Strip {
             if !own || state.job.trials.is_empty() {
                 ui.weak("Finds out why a scan gives no picture");
             } else {
-                let found = Diagnosis::of(state.job.trials.clone());
-                let text = match found.best() {
+                let trials = &state.job.trials;
+                let text = match Diagnosis::best_of(trials).and_then(|best| trials.get(best)) {
                     Some(best) => format!("“{}” helps most", best.name),
                     None => "No trial is clearly better than the data as they are".to_owned(),
                 };
@@ -66,7 +66,7 @@ impl Strip {
         for (number, trial) in trials.iter().enumerate().skip(self.pictures.1.len()) {
             self.pictures.1.push(texture(ui, number, &trial.picture));
         }
-        let best = Diagnosis::of(trials.clone()).best;
+        let best = Diagnosis::best_of(trials);
         ScrollArea::horizontal().id_salt("trials").max_height(SIDE + 72.0).show(ui, |ui| {
             ui.horizontal_top(|ui| {
                 for (number, (trial, picture)) in trials.iter().zip(&self.pictures.1).enumerate() {

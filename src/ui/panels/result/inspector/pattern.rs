@@ -268,7 +268,7 @@ impl View {
             let help = "Arrows from the nominal positions, on the images";
             if ui.checkbox(&mut on, "Show the shifts").on_hover_text(help).changed() {
                 // The longest arrow becomes about as long as a scan step.
-                let step = crate::metrics::median_distance(&crate::data::nearest_distances(&result.nominal));
+                let step = crate::metrics::median(&crate::data::nearest_distances(&result.nominal));
                 let times = (step.unwrap_or(1.0) / most.max(1e-9)).clamp(1.0, 100.0) as f32;
                 self.marks.shifts = on.then_some(times);
             }
