@@ -158,8 +158,10 @@ impl Fit {
 
     /// Finished pixel that contains a pixel (row, column) of the window.
     pub fn finished(&self, (row, column): (usize, usize)) -> (usize, usize) {
-        let [top, left] = self.inner.map(|length| self.size / 2 - length / 2);
-        (top + row / self.bin, left + column / self.bin)
+        let (y, x) = (self.start[0] + row / self.bin, self.start[1] + column / self.bin);
+        let (swap, flip_x, flip_y) = self.orientation.swap_flip_x_flip_y();
+        let (y, x) = if swap { (x, y) } else { (y, x) };
+        (mirrored(y, self.size, flip_y), mirrored(x, self.size, flip_x))
     }
 
     /// True if finished patterns have pixels that were not measured: padding in a near field, and where the crop reaches
@@ -224,11 +226,15 @@ fn measured(center: usize, used: usize, length: usize, bin: usize) -> Option<(Ra
 pub(super) fn turned<T: Copy>(pattern: ArrayView2<'_, T>, orientation: Orientation) -> Array2<T> {
     let (swap, flip_x, flip_y) = orientation.swap_flip_x_flip_y();
     let size = pattern.nrows();
-    let at = |index: usize, flip: bool| if flip { (size - index) % size } else { index };
     Array2::from_shape_fn((size, size), |(y, x)| {
-        let (y, x) = (at(y, flip_y), at(x, flip_x));
+        let (y, x) = (mirrored(y, size, flip_y), mirrored(x, size, flip_x));
         if swap { pattern[[x, y]] } else { pattern[[y, x]] }
     })
+}
+
+/// Index of a row or column after the pattern is mirrored; its own inverse.
+fn mirrored(index: usize, size: usize, flip: bool) -> usize {
+    if flip { (size - index) % size } else { index }
 }
 
 /// One way to bring patterns to a usual size: crop, then bin.
@@ -447,6 +453,8 @@ mod tests {
             let brightest = out.indexed_iter().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
             let middle = fit.size / 2;
             assert_eq!(brightest, (0, middle, middle), "{fit:?}");
+            let beam = (center[0] - window[0].start, center[1] - window[1].start);
+            assert_eq!(fit.finished(beam), (middle, middle), "{fit:?}");
             let mask = fit.mask(&Array2::from_elem((window[0].len(), window[1].len()), true));
             let dark = out.index_axis(Axis(0), 0).mapv(|value| value > 0.0);
             let padding = if crop.is_none() { 60 * 12 } else { 0 };
@@ -468,7 +476,9 @@ mod tests {
             let out = fit.patterns(block.into_dyn(), true).unwrap();
             let [mut x, mut y] = if swap { [2i32, 3] } else { [3, 2] };
             (x, y) = (if flip_x { -x } else { x }, if flip_y { -y } else { y });
-            assert_eq!((out[[0, 8, 8]], out[[0, (8 + y) as usize, (8 + x) as usize]]), (5.0, 1.0), "{orientation:?}");
+            let turned = ((8 + y) as usize, (8 + x) as usize);
+            assert_eq!((out[[0, 8, 8]], out[[0, turned.0, turned.1]]), (5.0, 1.0), "{orientation:?}");
+            assert_eq!(fit.finished((10, 11)), turned, "{orientation:?}");
             assert_eq!(fit.is_plain(16, 16), orientation == Orientation::Plain);
         }
     }

@@ -164,6 +164,9 @@ impl<'a> Limits<'a> {
             each.get_or_insert_with(|| PatternMasks::new(self.count, self.fit.size)).combine(marked);
         }
         let mut common = self.fit.mask(&always.mapv(|bad| !bad)).mapv(|good| !good);
+        // Pixels that were not measured are no bad values.
+        let measured = self.fit.mask(&Array2::from_elem(always.dim(), true));
+        common.zip_mut_with(&measured, |bad, measured| *bad &= *measured);
         if let Some(mut each) = each {
             each.remove(&common);
             common.zip_mut_with(&each.take_common(THROUGHOUT), |all, one| *all |= *one);

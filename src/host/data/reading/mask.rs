@@ -256,17 +256,9 @@ fn of_file(reading: &mut Reading, roles: &Roles, target: &Target, masks: &mut Ma
         let (begin, length) = of_part.map_or((0, stored), |(_, begin, length)| (*begin, *length));
         let values = match shape[..] {
             [count, ..] if fits && shape.len() == 3 && count == length => {
-                let known = each.take();
-                match masks_of_patterns(
-                    reading.source,
-                    key,
-                    (*rule, roles.cxi_mask),
-                    begin..begin + length,
-                    target,
-                    known,
-                ) {
-                    Ok(masks) => each = masks,
-                    Err(error) => reading.judge(ignored(Verdict::from_error(CHECK, Status::Warn, &error))),
+                let (rule, of) = ((*rule, roles.cxi_mask), begin..begin + length);
+                if let Err(error) = masks_of_patterns(reading.source, key, rule, of, target, &mut each) {
+                    reading.judge(ignored(Verdict::from_error(CHECK, Status::Warn, &error)));
                 }
                 continue;
             }
@@ -312,28 +304,24 @@ fn masks_of_patterns(
     (rule, is_cxi): (MaskGood, bool),
     of: std::ops::Range<usize>,
     target: &Target,
-    known: Option<(PatternMasks, Rule)>,
-) -> Result<Option<(PatternMasks, Rule)>> {
+    each: &mut Option<(PatternMasks, Rule)>,
+) -> Result<()> {
     let begin = target.rows.partition_point(|row| *row < of.start);
     let used: Vec<usize> =
         target.rows[begin..].iter().take_while(|row| **row < of.end).map(|row| row - of.start).collect();
-    let (mut masks, mut found) = match known {
-        Some((masks, rule)) => (masks, Some(rule)),
-        None => (PatternMasks::new(target.rows.len(), target.fit.size), None),
-    };
     if used.is_empty() {
-        return Ok(found.map(|rule| (masks, rule)));
+        return Ok(());
     }
     let window = [0..target.frames.height, 0..target.frames.width];
     source.for_blocks(key, 0, &used, window, |at, block| {
         let first = block.index_axis(Axis(0), 0).mapv(f64::from);
-        let rule = *found.get_or_insert_with(|| resolve(rule, is_cxi, first.iter()));
+        let empty = || PatternMasks::new(target.rows.len(), target.fit.size);
+        let (masks, rule) = each.get_or_insert_with(|| (empty(), resolve(rule, is_cxi, first.iter())));
         for (number, mask) in block.axis_iter(Axis(0)).enumerate() {
-            target.add(&mut masks, begin + at + number, mask, rule);
+            target.add(masks, begin + at + number, mask, *rule);
         }
         Ok(())
-    })?;
-    Ok(found.map(|rule| (masks, rule)))
+    })
 }
 
 /// The window of an image of the stored patterns, which is shifted as they are.

@@ -96,6 +96,7 @@ fn first_present(source: &Source, mapping: &Mapping) -> Mapping {
         &mut chosen.mask,
         &mut chosen.dark,
         &mut chosen.flat,
+        &mut chosen.background,
     ] {
         if text.contains('|') {
             let keys: Vec<&str> = text.split('|').map(str::trim).collect();

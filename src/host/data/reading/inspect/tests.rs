@@ -304,3 +304,16 @@ fn every_fix_resolves_its_verdict() {
     let verdict = verdicts.iter().find(|verdict| verdict["check"] == "position set").unwrap();
     assert_eq!(verdict["fixes"][0]["settings"][0], serde_json::json!(["data.mapping.x", "xcoords_start"]));
 }
+
+#[test]
+fn pixels_beyond_the_edge_of_the_detector_are_masked_and_not_called_bad_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("beside.npz");
+    Synthetic::new(9).write(&path);
+    let config = DataConfig { center_x: Some(26), ..DataConfig::default() };
+    let dataset = Dataset::load(&path, &config, 1).unwrap();
+    let side = dataset.patch_size();
+    let unmeasured = dataset.mask.as_ref().unwrap().iter().filter(|good| !**good).count();
+    assert_eq!(unmeasured, (side / 2 - 26) * side);
+    assert!(!dataset.notes.iter().any(|note| note.contains("because of negative")), "{:?}", dataset.notes);
+}
