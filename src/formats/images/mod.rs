@@ -203,8 +203,9 @@ impl ImageStack {
         let images = match &self.series {
             Some(series) => series.read(file, &pages)?,
             None => {
-                let one = |&page: &usize| Ok(read(file, page, self.raw.as_ref())?.values);
-                pages.iter().map(one).collect::<Result<Vec<_>>>()?
+                let bytes = content(file)?;
+                let one = |&page: &usize| Ok(decode(file, &bytes, page, self.raw.as_ref())?.values);
+                pages.par_iter().map(one).collect::<Result<Vec<_>>>()?
             }
         };
         let Some(odd) = images.iter().find(|image| image.dim() != (self.shape[0], self.shape[1])) else {
@@ -228,21 +229,30 @@ fn pages(file: &Path) -> usize {
 /// # Errors
 /// [`Error::BadInput`] if the file cannot be read or is no image.
 pub fn read(path: &Path, page: usize, raw: Option<&RawLayout>) -> Result<Image> {
+    decode(path, &content(path)?, page, raw)
+}
+
+fn content(path: &Path) -> Result<Vec<u8>> {
     let failed = |error: std::io::Error| Error::reading(path, &error);
     let mut bytes = Vec::new();
     crate::open_file(path).map_err(failed)?.take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// Image of a file with this content.
+fn decode(path: &Path, bytes: &[u8], page: usize, raw: Option<&RawLayout>) -> Result<Image> {
     let starts = |magic: &[u8]| bytes.starts_with(magic);
     let decoded = if let Some(raw) = raw {
-        decode_raw(&bytes, raw)
+        decode_raw(bytes, raw)
     } else if starts(b"II") || starts(b"MM\0") {
-        tiff::decode_page(&bytes, page).and_then(|(values, dtype)| {
+        tiff::decode_page(bytes, page).and_then(|(values, dtype)| {
             let values = values.mapv(|value| value as f32).into_dimensionality::<Ix2>().map_err(|e| e.to_string())?;
             Ok(Image { values, dtype })
         })
     } else if starts(b"###CBF") {
-        cbf::decode(&bytes)
+        cbf::decode(bytes)
     } else if starts(b"{") || starts(b"\n{") {
-        edf::decode_image(&bytes, page)
+        edf::decode_image(bytes, page)
     } else if starts(b"\x93NUMPY") {
         let values = read_npy(path)?.mapv(|value| value as f32);
         let dtype = if values.iter().all(|value| value.fract() == 0.0) { "<i4" } else { "<f4" };

@@ -68,6 +68,8 @@ pub(super) struct Browser {
     hide_marks: bool,
     /// Time of the latest step during playback.
     playing: Option<f64>,
+    /// Pixels that are dead or masked in all patterns of a dataset, and those of the displayed image.
+    always_dead: Option<(usize, Vec<[usize; 2]>)>,
     dead: Option<(u64, Vec<[usize; 2]>)>,
     at_limit: Option<(u64, Vec<[usize; 2]>)>,
     viewport: Viewport,
@@ -294,10 +296,15 @@ impl Browser {
         limit: Option<f32>,
         shown: &ImageResponse,
     ) -> String {
-        if self.dead.as_ref().map(|(of, _)| *of) != Some(key) {
+        let dataset = Arc::as_ptr(patterns) as usize;
+        if self.always_dead.as_ref().map(|(of, _)| *of) != Some(dataset) {
             let mut found = pixels::dead(&patterns.mean, &patterns.max);
             let masked = patterns.dataset.mask.iter().flat_map(|mask| mask.indexed_iter());
             found.extend(masked.filter(|(_, good)| !**good).map(|((y, x), _)| [x, y]));
+            self.always_dead = Some((dataset, found));
+        }
+        if self.dead.as_ref().map(|(of, _)| *of) != Some(key) {
+            let mut found = self.always_dead.as_ref().map_or_else(Vec::new, |(_, found)| found.clone());
             if let (Some(index), Some(masks)) = (single, &patterns.dataset.pattern_masks) {
                 found.extend(masks.bad_pixels(index).map(|(y, x)| [x, y]));
             }

@@ -156,7 +156,8 @@ impl Reading {
             .show_unindented(ui, |ui| {
                 let help = "They apply to this file only and are remembered for it";
                 ui.label(RichText::new(help).small().color(theme::palette(ui).weak));
-                set_up(ui, state, dataset, outbox, actions);
+                let any = self.in_force.as_ref().is_some_and(|(_, settings)| !settings.is_empty());
+                set_up(ui, (state, any), dataset, outbox, actions);
                 for (part, paths) in FORM {
                     ui.add_space(4.0);
                     ui.label(RichText::new(*part).strong());
@@ -174,9 +175,14 @@ impl Reading {
 }
 
 /// Buttons that save the data settings as a set-up, and open one.
-fn set_up(ui: &mut Ui, state: &State, dataset: &OpenDataset, outbox: &mut Outbox, actions: &mut Vec<Action>) {
+fn set_up(
+    ui: &mut Ui,
+    (state, any): (&State, bool),
+    dataset: &OpenDataset,
+    outbox: &mut Outbox,
+    actions: &mut Vec<Action>,
+) {
     ui.horizontal_wrapped(|ui| {
-        let any = !settings_of(state.draft.config()).is_empty();
         let help = "Save these settings as a file: opened with another scan, or by a colleague, it sets them again";
         let save = ui.add_enabled(any, egui::Button::new("Save set-up…")).on_hover_text(help);
         if save.on_disabled_hover_text("No setting differs from the default").clicked() {
