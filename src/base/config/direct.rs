@@ -41,6 +41,8 @@ pub struct DirectConfig {
     pub total_variation: f64,
     /// Cases in which the probe is searched for before the reconstruction, also before that of a network.
     pub probe_search: ProbeSearchMode,
+    /// Add refinements that predict patterns left out of the fit clearly better.
+    pub auto_refine: bool,
     /// Refine the probe together with the object.
     pub refine_probe: bool,
     /// Number of incoherent modes of the refined probe; `None` uses as many as the dataset has.
@@ -64,6 +66,7 @@ impl Default for DirectConfig {
             loss: DirectLoss::Amplitude,
             total_variation: 0.0,
             probe_search: ProbeSearchMode::Auto,
+            auto_refine: true,
             refine_probe: false,
             probe_modes: None,
             refine_positions: false,
@@ -118,6 +121,14 @@ pub(super) const FIELDS: &[Field] = &[
     )
     .flag("--probe-search")
     .in_inference(),
+    field(
+        "direct.auto_refine",
+        "Automatic refinement",
+        Kind::Flag,
+        "Refine the probe, correct the positions or smooth the object where a short trial predicts patterns left out of the fit \
+         clearly better with it. With the direct method only.",
+    )
+    .flag("--auto-refine"),
     field(
         "direct.refine_probe",
         "Refine the probe",

@@ -12,6 +12,8 @@ use crate::config::DirectConfig;
 use crate::data::{Dataset, Reconstruction, nearest_distances};
 use crate::error::Result;
 use crate::metrics;
+use ndarray::Array3;
+use num_complex::Complex32;
 use std::collections::BTreeSet;
 
 /// Patterns and epochs of the sweep of the position scale: few, because a wrong scale tears a large part of the scan apart.
@@ -51,6 +53,8 @@ pub struct Attempt {
     pub object: Reconstruction,
     /// Positions of the inner patterns, where the object is well covered.
     pub inside: Vec<[f64; 2]>,
+    /// (modes, N, N) probe, if it was refined.
+    pub probe: Option<Array3<Complex32>>,
 }
 
 /// Makes a trial with these settings. `None` if there are too few patterns, or `go_on`, which receives the fraction done,
@@ -98,6 +102,7 @@ fn attempt_on(
         misfit: solved.misfits.last().copied().unwrap_or(f64::INFINITY),
         object: solved.reconstruction,
         inside: held_out.positions.clone(),
+        probe: solved.refined.probe,
     }))
 }
 

@@ -17,12 +17,13 @@
 //!   pattern as tensors on a GPU.
 //! * `affine`: wrong scale, rotation and shear of the scan. * `placement`: positions that are far off. * `orientation`: test of
 //!   the eight scan orientations. * `probe_search`: the probe of a scan that has none.
-//! * `diagnosis`: trials that find a fault of a scan. * `reliability`: how far a result can be trusted. * `central`, `trial`:
+//! * `choice`: refinements that a scan needs. * `diagnosis`: trials that find a fault of a scan. * `reliability`: how far a result can be trusted. * `central`, `trial`:
 //!   the patterns of a trial, and its judgment by those left out.
 
 mod affine;
 mod background;
 mod central;
+mod choice;
 mod diagnosis;
 mod on_device;
 mod orientation;
@@ -38,6 +39,7 @@ mod wave;
 pub use affine::{CorrectedScan, correct_distortion};
 pub use background::{BackgroundTrial, try_background};
 pub use central::central_patterns;
+pub use choice::{Choice, ChosenRefinement, Refinement, choose_refinements};
 pub use diagnosis::{Attempt, attempt, outliers, scaled, search_scale};
 pub use orientation::{OrientationScore, Orientations, score_orientations};
 pub use placement::{PlacedScan, place_patterns};

@@ -322,7 +322,7 @@ pub(super) fn mean_pattern_misfit(dataset: &Dataset) -> f64 {
 }
 
 /// Misfit that counting noise alone causes; `None` if the values are no multiples of a count.
-fn noise_misfit(dataset: &Dataset) -> Option<f64> {
+pub(super) fn noise_misfit(dataset: &Dataset) -> Option<f64> {
     let good = dataset.good();
     let counted = dataset.diffraction.indexed_iter().filter(|((n, y, x), _)| good.is_good(*n, (*y, *x)));
     let one = data::count_unit(counted.map(|(_, value)| *value))?;

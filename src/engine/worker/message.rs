@@ -220,7 +220,9 @@ pub enum Stage {
     Loading,
     /// Searching a probe that the dataset does not have.
     ProbeSearch,
-    /// Correcting a distortion of the whole scan.
+    /// Trying which refinements the scan needs.
+    RefinementTrials,
+    /// Correcting errors of the positions that local refinement cannot.
     ScanCorrection,
     /// Trying whether the patterns have a background.
     BackgroundTrial,
@@ -244,6 +246,7 @@ impl Stage {
         match self {
             Self::Loading => "Loading",
             Self::ProbeSearch => "Searching the probe",
+            Self::RefinementTrials => "Trying refinements",
             Self::ScanCorrection => "Correcting the scan positions",
             Self::BackgroundTrial => "Trying a background",
             Self::Training => "Training",

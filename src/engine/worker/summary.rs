@@ -2,7 +2,7 @@
 
 use super::device::DeviceInfo;
 use super::diagnosis::Diagnosis;
-use crate::direct::{ProbeTrial, Reliability};
+use crate::direct::{ChosenRefinement, ProbeTrial, Reliability};
 use crate::train;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -148,6 +148,8 @@ pub struct Summary {
     pub val_loss: Option<f64>,
     /// Trial of the probe search from which the probe was taken, if the probe was searched for.
     pub probe_search: Option<ProbeTrial>,
+    /// Refinements that were added to the settings, with the misfits of patterns left out of the fit.
+    pub added_refinements: Vec<ChosenRefinement>,
     /// Σ(|F| − √I)² / ΣI of the stitched object against the data.
     pub consistency_r: Option<f64>,
     /// Phase correlation with the reference object of the dataset, global phase and ramp removed.

@@ -14,6 +14,10 @@ from ._program import Event, EventHandler
 _LABELS = {
     "loading": "Loading",
     "probe_search": "Searching the probe",
+    "refinement_trials": "Trying refinements",
+    "scan_correction": "Correcting the scan positions",
+    "background_trial": "Trying a background",
+    "diagnosing": "Diagnosing",
     "training": "Training",
     "reconstructing": "Reconstructing",
     "saving": "Saving",

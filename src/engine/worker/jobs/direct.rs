@@ -2,11 +2,10 @@
 
 use super::background;
 use super::common::{
-    apply_inference_settings, consistency, fail_if_stopped, finish, load, new_summary, progress_of_stage, save_object,
-    select_device,
+    apply_inference_settings, consistency, fail_if_stopped, finish, load, new_summary, save_object, select_device,
 };
 use super::large_dataset::{LargeDataset, Purpose};
-use super::probe;
+use super::{probe, refinement};
 use crate::checkpoint::{Destination, RunFolder};
 use crate::config::{Accelerator, Config, DirectConfig};
 use crate::data::{Dataset, Reconstruction, Refined};
@@ -47,10 +46,8 @@ pub(super) fn solve(
     // Before the folder: a search that is stopped leaves no trace.
     let found = probe::search(recorder, &mut dataset, &config.direct)?;
     let positions = dataset.positions.clone();
-    if config.direct.refine_positions {
-        correct_scan(recorder, &mut dataset, &config.direct)?;
-    }
     let settings = probe::settings(&config.direct, &dataset, found.as_ref());
+    let (settings, added_refinements) = refinement::settle(recorder, &mut dataset, config, settings)?;
     let (settings, background) = background::settle(recorder, &dataset, settings, Stage::Training)?;
     fail_if_stopped(recorder)?;
     dataset.background = background.or(dataset.background);
@@ -66,6 +63,7 @@ pub(super) fn solve(
     dataset.positions = positions;
     let mut summary = new_summary(job, &dataset, path, fallback.as_ref().unwrap_or(&selected), &folder);
     summary.probe_search = found.map(|found| found.best);
+    summary.added_refinements = added_refinements;
     let seconds = began.elapsed().as_secs_f64();
     summary.outcome = if solved.stopped { JobOutcome::Stopped } else { JobOutcome::Completed };
     summary.epochs = Some(solved.misfits.len());
@@ -76,51 +74,6 @@ pub(super) fn solve(
     let Solution { reconstruction, refined, .. } = solved;
     save_object(recorder, &mut summary, &folder, &dataset, reconstruction, &refined)?;
     finish(recorder, summary, &folder)
-}
-
-/// Corrects errors of the positions that local refinement cannot: an affine distortion of the scan, and patterns that are
-/// many pixels off.
-fn correct_scan(recorder: &Recorder<'_>, dataset: &mut Dataset, config: &DirectConfig) -> Result<()> {
-    recorder.emit(EventKind::Stage { stage: Stage::ScanCorrection });
-    let started = Instant::now();
-    let keep_going = progress_of_stage(recorder);
-    let distortion = direct::correct_distortion(dataset, config, &mut |share| keep_going(0.3 * share))?;
-    fail_if_stopped(recorder)?;
-    if let Some(found) = distortion {
-        recorder.note(format!(
-            "The scan as a whole was distorted, and was corrected: scale {:+.2} % along x and {:+.2} % along y, \
-             rotation {:+.2}°, shear {:+.2}°; misfit {:.4} before, {:.4} after.",
-            found.scale_percent[1],
-            found.scale_percent[0],
-            found.rotation_degrees,
-            found.shear_degrees,
-            found.misfits[0],
-            found.misfits[1]
-        ));
-        dataset.positions = found.positions;
-    }
-    let placed = direct::place_patterns(dataset, config, &mut |share| keep_going(0.3 + 0.7 * share))?;
-    fail_if_stopped(recorder)?;
-    if let Some(found) = placed {
-        let refined = Refined { positions: Some(found.positions), ..Refined::default() };
-        let (rms, largest) = refined.change(dataset).shift_px.unwrap_or_default();
-        recorder.note(format!(
-            "Some positions were far off, and the scan was put in order: moved by {rms:.1} px rms, {largest:.1} px at most; misfit \
-             {:.4} with local refinement alone, {:.4} after ({:.0} s).",
-            found.misfits[0],
-            found.misfits[1],
-            started.elapsed().as_secs_f64()
-        ));
-        if !found.uncertain.is_empty() {
-            recorder.note(format!(
-                "{} of {} patterns fit several places equally well; they were moved like their neighbors in time.",
-                found.uncertain.len(),
-                dataset.len()
-            ));
-        }
-        refined.apply(dataset);
-    }
-    Ok(())
 }
 
 /// Refines an object with some epochs of the direct solver. Second value: the CPU, if it was used instead of the device.

@@ -9,6 +9,7 @@ mod direct;
 mod infer;
 mod large_dataset;
 mod probe;
+mod refinement;
 mod resume;
 mod simulate;
 mod train;
