@@ -208,7 +208,7 @@ fn converted(
 }
 
 /// Number and unit in a text such as `10.0 keV`.
-fn number_and_unit(text: &str) -> Option<(f64, Option<String>)> {
+pub(in crate::data) fn number_and_unit(text: &str) -> Option<(f64, Option<String>)> {
     let text = text.trim().trim_matches('\0').trim();
     let end =
         text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-' | 'e' | 'E'))).unwrap_or(text.len());
