@@ -7,6 +7,7 @@ use crate::config::{
     DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit, Zingers,
 };
 use crate::formats::hdf5::{Hdf5Writer, complex32};
+use crate::formats::testing::{one_strip, pages};
 use ndarray::{Array2, Array3, Axis, Ix3, s};
 use num_complex::{Complex32, Complex64};
 use rand::{RngExt, SeedableRng};
@@ -488,7 +489,24 @@ fn a_mask_for_each_pattern_masks_pixels_in_single_patterns_through_cropping_binn
     data.write(&plain);
     let mapping = Mapping { mask_file: mask_path.to_str().unwrap().into(), ..Mapping::default() };
     let masked = load(&plain, &DataConfig { mapping, ..DataConfig::default() });
-    assert_eq!((masked.pattern_masks, masked.mask), (dataset.pattern_masks, dataset.mask));
+    assert_eq!((&masked.pattern_masks, &masked.mask), (&dataset.pattern_masks, &dataset.mask));
+    // As images of its own, in one file or several; other numbers of images are refused.
+    let images: Vec<Array2<u16>> = shift.outer_iter().map(|mask| mask.to_owned()).collect();
+    for (k, image) in images.iter().enumerate() {
+        std::fs::write(folder.path().join(format!("mask_{k}.tif")), one_strip(image)).unwrap();
+    }
+    std::fs::write(folder.path().join("nine.tif"), pages(&images)).unwrap();
+    std::fs::write(folder.path().join("two.tif"), pages(&images[..2])).unwrap();
+    let with = |name: &str| {
+        let mapping = Mapping { mask_file: folder.path().join(name).to_str().unwrap().into(), ..Mapping::default() };
+        DataConfig { mapping, ..DataConfig::default() }
+    };
+    for name in ["mask_*.tif", "nine.tif"] {
+        let masked = load(&plain, &with(name));
+        assert_eq!((&masked.pattern_masks, &masked.mask), (&dataset.pattern_masks, &dataset.mask), "{name}");
+    }
+    let (error, _) = rejected(&plain, &with("two.tif"));
+    assert!(error.contains("(2, 64, 64)") && error.contains("one mask for each pattern"), "{error}");
 }
 
 /// (pattern, row, column) of the pixels that are masked in single patterns.

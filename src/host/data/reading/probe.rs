@@ -107,7 +107,7 @@ fn of_file(path: &Path, key: &str) -> Result<(String, ArrayD<Complex32>, bool)> 
     let key = if key.is_empty() {
         roles::find(&mut source, &Mapping::default()).probe.or_else(|| named(&source))
     } else {
-        Some(key.to_owned())
+        Some(source.chosen(key).to_owned())
     };
     let Some(key) = key else {
         return Err(Problem::new(format!("There is no probe in the file; it has {}", source.keys_text()))
