@@ -48,12 +48,12 @@ impl std::fmt::Debug for Hdf5File {
     }
 }
 
-/// Arrays behind links to other files; a link to a missing file is an array that cannot be read.
+/// Arrays behind links to other files; a link that leads nowhere is an array that cannot be read.
 fn linked(file: &H5File, length: u64, path: &Path) -> Vec<Hdf5Array> {
     let mut arrays = Vec::new();
     for link in links::external(path) {
         let Some(found) = &link.found else {
-            arrays.push(Hdf5Array::dangling(&link.path, &link.file));
+            arrays.push(Hdf5Array::dangling(&link));
             continue;
         };
         if file.dataset_with(&link.path, access()).is_ok() {
@@ -63,10 +63,13 @@ fn linked(file: &H5File, length: u64, path: &Path) -> Vec<Hdf5Array> {
         // A group: its arrays by their paths in this file.
         let Ok(other) = H5File::options().best_effort_locking().open(found) else { continue };
         let group = format!("{}/", plain(&link.target));
-        for name in other.dataset_names().iter().take(MAX_ARRAYS) {
-            if let Some(rest) = plain(name).strip_prefix(group.trim_start_matches('/')) {
-                arrays.push(describe(file, length, &format!("{}/{rest}", link.path)));
-            }
+        let names = other.dataset_names();
+        let below =
+            names.iter().take(MAX_ARRAYS).filter_map(|name| plain(name).strip_prefix(group.trim_start_matches('/')));
+        let before = arrays.len();
+        arrays.extend(below.map(|rest| describe(file, length, &format!("{}/{rest}", link.path))));
+        if arrays.len() == before && other.root_group().group(plain(&link.target)).is_err() {
+            arrays.push(Hdf5Array::dangling(&link));
         }
     }
     arrays

@@ -16,6 +16,19 @@ fn noisy() -> Array3<f32> {
 }
 
 #[test]
+fn types_and_layouts_that_are_not_read_yet_are_named_with_the_way_to_convert_them() {
+    let corpus = ptychoscope_base::testing::repository().join("tests/fuzz/corpus/hdf5");
+    for (name, key, named, remedy) in [
+        ("layout_1.h5", "a", "HDF5 1.4", "h5repack"),
+        ("layout_2.h5", "c", "HDF5 1.4", "h5repack"),
+        ("complex_2.h5", "probe", "complex type of HDF5 2.0", "members r and i"),
+    ] {
+        let error = Hdf5File::open(&corpus.join(name)).unwrap().read_c32(key).unwrap_err().to_string();
+        assert!(error.contains(named) && error.contains(remedy), "{error}");
+    }
+}
+
+#[test]
 fn every_compression_of_the_plugins_is_unpacked_as_by_h5py() {
     let file = Hdf5File::open(&fixture("hdf5_filters.h5")).unwrap();
     let expected = noisy();

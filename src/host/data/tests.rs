@@ -509,6 +509,50 @@ fn a_mask_for_each_pattern_masks_pixels_in_single_patterns_through_cropping_binn
     assert!(error.contains("(2, 64, 64)") && error.contains("one mask for each pattern"), "{error}");
 }
 
+#[test]
+fn a_part_behind_a_link_that_leads_nowhere_is_named_instead_of_left_out() {
+    let data = Synthetic::new(9);
+    let folder = tempfile::tempdir().unwrap();
+    let written = |name: &str, write: &dyn Fn(&Hdf5Writer)| {
+        let writer = Hdf5Writer::create(&folder.path().join(name)).unwrap();
+        ["entry", "entry/data"].iter().for_each(|group| writer.group(group).unwrap());
+        write(&writer);
+        writer.commit().unwrap();
+        folder.path().join(name)
+    };
+    let counts = data.counts.mapv(|v| v as u32);
+    written("part_1.h5", &|writer| {
+        writer.array("entry/data/data", &[9, 64, 64], counts.as_slice().unwrap()).unwrap();
+    });
+    let table: String = data.positions.iter().map(|[x, y]| format!("{x},{y}\n")).collect();
+    let positions = folder.path().join("positions.csv");
+    std::fs::write(&positions, table).unwrap();
+    let mapping = Mapping {
+        positions_file: positions.to_str().unwrap().into(),
+        position_unit: PositionUnit::Px,
+        ..Mapping::default()
+    };
+    let config = DataConfig { mapping, ..DataConfig::default() };
+    let master = |links: &[(&str, &str, &str)]| {
+        written("master.h5", &|writer| {
+            let group = writer.file().root_group().group("entry").unwrap().group("data").unwrap();
+            for (name, file, target) in links {
+                group.create_external_link(name, file, target).unwrap();
+            }
+        })
+    };
+    let first = ("data_1", "part_1.h5", "/entry/data/data");
+    assert_eq!(load(&master(&[first]), &config).diffraction.len_of(Axis(0)), 9);
+    let gone = ("data_2", "gone.h5", "/entry/data/data");
+    let wrong = ("data_2", "part_1.h5", "/entry/frames");
+    for (links, named) in
+        [(vec![first, gone], "gone.h5"), (vec![first, wrong], "/entry/frames"), (vec![gone], "gone.h5")]
+    {
+        let (error, _) = rejected(&master(&links), &config);
+        assert!(error.contains("entry/data/data_2") && error.contains(named), "{error}");
+    }
+}
+
 /// (pattern, row, column) of the pixels that are masked in single patterns.
 fn bad_in_patterns(dataset: &Dataset) -> Vec<(usize, usize, usize)> {
     let masks = dataset.pattern_masks.as_ref();

@@ -249,7 +249,7 @@ fn refined((image, measured): (&Array2<f32>, &Array2<bool>), start: [usize; 2], 
     let part = |middle: usize, length: usize| middle.saturating_sub(RADIUS)..(middle + RADIUS + 1).min(length);
     let (rows, columns) = (part(start[0], image.nrows()), part(start[1], image.ncols()));
     let part = s![rows.clone(), columns.clone()];
-    let view = (image.slice(part.clone()), measured.slice(part));
+    let view = (image.slice(part), measured.slice(part));
     let mut best = (f64::NEG_INFINITY, start);
     for y in near(start[0], image.nrows()) {
         for x in near(start[1], image.ncols()) {

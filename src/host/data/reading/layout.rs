@@ -110,7 +110,11 @@ pub(super) fn frames(reading: &mut Reading, roles: &Roles, count: usize) -> Opti
         }
     }
     let configured = if is_grid { AxisOrder::Auto } else { reading.config.mapping.axis_order };
-    let layout = match layout_of(&info.key, &shape, count, configured) {
+    let name = match infos.len() {
+        1 => info.key.clone(),
+        several => format!("{} and {} more", info.key, several - 1),
+    };
+    let layout = match layout_of(&name, &shape, count, configured) {
         Ok(_) if is_grid => {
             let order = if is_last { "(h, w, ny, nx)" } else { "(ny, nx, h, w)" };
             reading.judge(Verdict::pass(CHECK, format!("{} is {order}", info.shape_text())));

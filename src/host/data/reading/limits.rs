@@ -180,9 +180,9 @@ impl<'a> Limits<'a> {
         }
         let count = common.iter().filter(|&&bad| bad).count();
         if count > 0 {
-            let saturated = if self.saturation.is_finite() { " or saturated" } else { "" };
-            reading
-                .note(format!("{count} pixels masked in all patterns because of negative, invalid{saturated} values"));
+            let kinds =
+                if self.saturation.is_finite() { "negative, invalid or saturated" } else { "negative or invalid" };
+            reading.note(format!("{count} pixels masked in all patterns because of {kinds} values"));
             masks.exclude_finished(&common);
         }
         if scattered > 0 && !are_marks && self.is_counts {

@@ -38,7 +38,12 @@ pub(in crate::data) fn read_images(path: &Path, key: &str, names: &[&str]) -> Re
     if let Some(values) = image(path)? {
         return Ok(values);
     }
-    let mut source = Source::open(path)?;
+    let mut source = Source::open(path).map_err(|error| {
+        Problem::new(error.problem().title.clone())
+            .expected("images (h, w) or (n, h, w), as .npy, .npz, HDF5, PNG, TIFF, EDF or CBF")
+            .hint("Choose another file")
+            .at(path)
+    })?;
     let images: Vec<String> = source
         .keys()
         .into_iter()
@@ -138,7 +143,7 @@ fn has_valid_palettes(bytes: &[u8]) -> bool {
 
 /// The mask of a dataset, or the only array of an archive.
 fn mask_of_dataset(path: &Path) -> Result<(ArrayD<f64>, MaskGood)> {
-    let mut source = Source::open(path)?;
+    let mut source = Source::open(path).map_err(|error| unusable(path, &error.problem().title))?;
     let found = roles::find(&mut source, &Mapping::default());
     let only = |archive: &NpzArchive| match archive.members() {
         [one] => Some((one.key.clone(), MaskGood::Auto)),

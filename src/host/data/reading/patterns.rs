@@ -97,6 +97,9 @@ pub(super) fn read_patterns(
     limits.add_to(&mut masks, reading);
     clipped.report("the dark field is higher there", reading);
     let (mask, mut pattern_masks) = masks.finish(&fit, reading);
+    if mask.as_ref().is_some_and(|mask| mask.iter().all(|good| !good)) {
+        return None;
+    }
     clear(&mut diffraction, GoodPixels { common: mask.as_ref(), each: pattern_masks.as_ref() });
     let interpretation =
         checks::Interpretation { is_counts, reason, unit: config.diffraction_unit, info: &frames.info };

@@ -84,6 +84,14 @@ pub(super) fn parse(text: &str) -> Option<Named> {
     Some(Named::Length(length))
 }
 
+/// Name of a unit of this length in meters.
+pub(super) fn length_name(meters: f64) -> String {
+    const NAMES: [(f64, &str); 7] =
+        [(1.0, "m"), (1e-2, "cm"), (1e-3, "mm"), (1e-6, "µm"), (1e-9, "nm"), (1e-10, "Å"), (1e-12, "pm")];
+    let known = NAMES.iter().find(|(length, _)| (meters / length - 1.0).abs() < 1e-9);
+    known.map_or_else(|| format!("units of {meters:e} m"), |(_, name)| (*name).to_owned())
+}
+
 /// Unit that the file states for an array, as written; `None` if none is stated.
 pub(super) fn stated(file: &Hdf5File, key: &str) -> Option<String> {
     ATTRIBUTES.iter().find_map(|name| file.text_attribute(key, name))
