@@ -3,6 +3,8 @@
 use crate::error::{Problem, Result};
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 
+/// Threads beside those of the pool: the job, and the one that waits for an interruption.
+const OTHERS: usize = 2;
 /// From 0 to 99, where 50 is the default; niceness 9 on Linux.
 const BACKGROUND: u8 = 25;
 
@@ -24,24 +26,25 @@ pub fn lower_pool_priority() {
 
 /// Makes sure that the global pool can start its threads: where a limit of the system (`ulimit -u`) leaves too few, it gets fewer.
 ///
-/// Hazard: the pool starts once, and a start that fails is a panic at its first use. Remedy: another pool is tried first.
+/// Hazard: the pool starts once, and a start that fails is a panic at its first use. Remedy: another pool is tried first, with
+/// room for the other threads of the program.
 ///
 /// # Errors
 /// Not even one thread can be started.
 pub fn check_threads() -> Result<()> {
     let pool = |threads: usize| rayon::ThreadPoolBuilder::new().num_threads(threads);
-    // 0 stands for the default: one thread per processor.
-    let Err(error) = pool(0).build() else { return Ok(()) };
-    let most = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let most = rayon::ThreadPoolBuilder::new().build().map(|pool| pool.current_num_threads());
+    let most = most.unwrap_or_else(|_| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    let Err(error) = pool(most + OTHERS).build() else { return Ok(()) };
     let mut threads = most / 2;
-    while threads > 0 && pool(threads).build().is_err() {
+    while threads > 0 && pool(threads + OTHERS).build().is_err() {
         threads /= 2;
     }
     if threads > 0 && pool(threads).start_handler(|_| lower_thread_priority()).build_global().is_ok() {
         return Ok(());
     }
     Err(Problem::new(format!("The system does not let this program start threads ({error})"))
-        .expected("at least two threads")
+        .expected("at least four threads")
         .hint("Raise the limit on processes (ulimit -u), or end other programs of this user")
         .into())
 }
