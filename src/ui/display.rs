@@ -41,7 +41,9 @@ pub fn event_loop_builder() -> Option<eframe::EventLoopBuilderHook> {
 mod linux {
     use std::os::unix::net::UnixStream;
     use std::path::Path;
+    use std::sync::OnceLock;
     use x11rb::connection::RequestConnection;
+    use x11rb::rust_connection::RustConnection;
 
     /// True if a variable of the environment is set to something.
     pub fn is_set(name: &str) -> bool {
@@ -59,9 +61,13 @@ mod linux {
     }
 
     /// True if the X server answers without the extension that the library of the window takes for granted.
+    ///
+    /// Hazard: a server without other clients (Xvfb) starts anew when the last one leaves, and refuses the next for a moment.
+    /// Remedy: the connection stays open.
     pub fn lacks_randr() -> bool {
-        let Ok((connection, _)) = x11rb::connect(None) else { return false };
-        matches!(connection.extension_information("RANDR"), Ok(None))
+        static CONNECTION: OnceLock<Option<RustConnection>> = OnceLock::new();
+        let connection = CONNECTION.get_or_init(|| x11rb::connect(None).ok().map(|(connection, _)| connection));
+        connection.as_ref().is_some_and(|connection| matches!(connection.extension_information("RANDR"), Ok(None)))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::super::npz::Storage;
 use super::filters::{self, Reader};
 use super::links::ExternalLink;
+use super::old_layouts;
 use rust_hdf5::format::messages::datatype::IeeeFormat;
 use rust_hdf5::{DatasetAccess, DatatypeMessage, H5File};
 
@@ -60,6 +61,8 @@ pub struct Hdf5Array {
     pub(super) remedy: &'static str,
     /// True if it is a link to another file that leads nowhere.
     pub is_dangling: bool,
+    /// True if its layout is of HDF5 1.4 or earlier.
+    pub(super) has_old_layout: bool,
     /// Places of real and imaginary part in a complex element.
     pub(super) parts: Option<Parts>,
     /// Offset and number of the bits used of an integer, unless all are.
@@ -95,6 +98,7 @@ impl Hdf5Array {
             problem: None,
             remedy: "",
             is_dangling: false,
+            has_old_layout: false,
             parts: None,
             bits: None,
             reader: Reader::Library,
@@ -103,13 +107,13 @@ impl Hdf5Array {
 
     /// This array with the error of the library, in the user's words where it is known.
     fn unread(mut self, error: String) -> Self {
-        let has_version = |version: &str| error.contains(&format!("data layout message version {version}"));
         if error.contains("datatype class 11") {
             self.dtype = "complex of HDF5 2.0".into();
             self.problem = Some("it has the complex type of HDF5 2.0, which is not read yet".into());
             self.remedy = "Write it as pairs with the members r and i, as h5py does by default";
-        } else if has_version("1") || has_version("2") {
-            self.problem = Some("it is stored in the way of HDF5 1.4, which is not read yet".into());
+        } else if old_layouts::is_meant(&error) {
+            self.has_old_layout = true;
+            self.problem = Some("it is stored in a way of HDF5 1.4 that is not read".into());
             self.remedy = "Convert the file with a newer HDF5: h5repack IN OUT";
         } else {
             self.problem = Some(error);
