@@ -178,13 +178,12 @@ fn field(
     match mean {
         Ok(mean) => Some(Some(mean)),
         Err(error) if is_asked_for => {
-            let what = format!("The {name} field");
-            reading.judge(Verdict::of_file(CHECK, &what, Path::new(source), &error));
+            reading.judge(Verdict::of_file(CHECK, Path::new(source), &error));
             None
         }
         Err(error) => {
             let mut verdict = Verdict::from_error(CHECK, Status::Warn, &error).advice("The field is ignored");
-            verdict.found = format!("The {name} field {source}: {}", verdict.found);
+            verdict.found = format!("{source}: {}", verdict.found);
             reading.judge(verdict);
             Some(None)
         }

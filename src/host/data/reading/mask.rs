@@ -172,8 +172,7 @@ fn add_mask_file(
     reading: &mut Reading,
 ) -> std::result::Result<Verdict, Verdict> {
     let Target { frames, fit, rows } = target;
-    let (values, own_rule) =
-        mask_file::read(path).map_err(|error| Verdict::of_file(CHECK, "The mask in", path, &error))?;
+    let (values, own_rule) = mask_file::read(path).map_err(|error| Verdict::of_file(CHECK, path, &error))?;
     let rule = if rule == MaskGood::Auto { own_rule } else { rule };
     let name = path.display().to_string();
     let (stored, size) = ((frames.height, frames.width), (fit.size, fit.size));

@@ -33,7 +33,7 @@ pub(super) fn read_probe(
         reading.note(format!("The probe is taken from {}", path.display()));
         let found = of_file(path, &reading.config.mapping.probe);
         let (key, array, is_real) =
-            found.map_err(|error| reading.judge(Verdict::of_file(SHAPE_CHECK, "The probe in", path, &error))).ok()?;
+            found.map_err(|error| reading.judge(Verdict::of_file(SHAPE_CHECK, path, &error))).ok()?;
         return check_probe(reading, &key, array, is_real, patterns, stored);
     }
     if let Some(key) = &roles.probe {

@@ -104,9 +104,9 @@ impl Verdict {
     }
 
     /// Failed verdict on another file than the dataset.
-    pub(crate) fn of_file(check: &str, what: &str, path: &Path, error: &Error) -> Self {
+    pub(crate) fn of_file(check: &str, path: &Path, error: &Error) -> Self {
         let mut verdict = Self::from_error(check, Status::Fail, error);
-        verdict.found = format!("{what} {}: {}", path.display(), verdict.found);
+        verdict.found = format!("{}: {}", path.display(), verdict.found);
         verdict
     }
 
