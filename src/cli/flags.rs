@@ -29,7 +29,8 @@ impl OutputArgs {
 /// Sources of the configuration: preset < file < flags.
 #[derive(Debug, clap::Args)]
 pub(super) struct SettingArgs<const TRAINING: bool> {
-    /// Configuration file (TOML, YAML or JSON, also from PtychoPINN), or name of a shipped set-up; flags override it
+    /// Configuration file (TOML, YAML or JSON, also from PtychoPINN), or name of a shipped set-up (`ptychoscope config setups`
+    /// lists them); flags override it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Set one configuration field; overrides everything else; repeatable

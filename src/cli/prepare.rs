@@ -29,7 +29,8 @@ pub(super) struct PrepareFiles {
 /// How a dataset is read.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct ReadingArgs {
-    /// Configuration file, or name of a shipped set-up, that sets how the dataset is read; --set overrides it
+    /// Configuration file, or name of a shipped set-up (`ptychoscope config setups` lists them), that sets how the dataset is
+    /// read; --set overrides it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Set how the dataset is read: a configuration field of the group data; repeatable

@@ -22,6 +22,18 @@ pub fn one_strip(values: &Array2<u16>) -> Vec<u8> {
     picture(values.dim(), 16, 1, &values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>(), false)
 }
 
+/// A TIFF of several 16-bit images.
+pub fn pages(images: &[Array2<u16>]) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut encoder = tiff::encoder::TiffEncoder::new(&mut bytes).unwrap();
+    for image in images {
+        let (height, width) = (image.nrows() as u32, image.ncols() as u32);
+        let values = image.as_slice().unwrap();
+        encoder.write_image::<tiff::encoder::colortype::Gray16>(width, height, values).unwrap();
+    }
+    bytes.into_inner()
+}
+
 /// A gray TIFF of one strip: shape, bits and sample format of a value, bytes of the values, byte order.
 pub fn picture((height, width): (usize, usize), bits: u32, format: u32, data: &[u8], big: bool) -> Vec<u8> {
     let entries: [(u16, u32); 10] = [

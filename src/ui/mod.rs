@@ -9,8 +9,8 @@
 //!
 //! * `app`: the window, frame by frame; `app_core`: state, worker, reader and effects, without a window.
 //! * `commands`: every user command, declared once for menu, shortcut and palette; `layout`: the tiles.
-//! * `theme`: all colors; `persist`: state stored between sessions; `dialogs`: paths to open and save; `toasts`: transient
-//!   messages; `tour`: first steps; `closer`: requests to close from outside the window.
+//! * `display`: where the window can open; `theme`: all colors; `persist`: state stored between sessions; `dialogs`: paths to open
+//!   and save; `toasts`: transient messages; `tour`: first steps; `closer`: requests to close from outside the window.
 //! * `panels`: one file per tile; `widgets`: parts shared by panels.
 
 mod app;
@@ -18,6 +18,7 @@ mod app_core;
 mod closer;
 mod commands;
 mod dialogs;
+mod display;
 mod frame_times;
 mod layout;
 pub mod panels;
@@ -49,7 +50,7 @@ const APP_ID: &str = "ptychoscope";
 /// # Errors
 /// There is no display, or neither renderer works on it.
 pub fn run(file: Option<PathBuf>, closer: &Closer) -> Result<()> {
-    if let Some(problem) = no_display() {
+    if let Some(problem) = display::problem() {
         return Err(problem);
     }
     let first = open_with(eframe::Renderer::Wgpu, file.clone(), closer.clone());
@@ -65,18 +66,6 @@ pub fn run(file: Option<PathBuf>, closer: &Closer) -> Result<()> {
     }
 }
 
-/// Error if no display is named, where windows need one.
-fn no_display() -> Option<Error> {
-    let named = ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"].iter().any(|name| std::env::var_os(name).is_some());
-    (cfg!(target_os = "linux") && !named).then(|| {
-        Error::Failed(
-            Problem::new("The window cannot open: there is no display")
-                .expected("a desktop session, or a remote one with `ssh -X`")
-                .hint("Without a display, use `ptychoscope run DATASET`; see --help"),
-        )
-    })
-}
-
 /// Icon of the program.
 fn icon() -> eframe::egui::IconData {
     eframe::icon_data::from_png_bytes(include_bytes!("../../assets/icon.png")).unwrap_or_default()
@@ -90,6 +79,7 @@ fn open_with(
     let options = eframe::NativeOptions {
         renderer,
         persist_window: true,
+        event_loop_builder: display::event_loop_builder(),
         viewport: eframe::egui::ViewportBuilder::default()
             .with_app_id(APP_ID)
             .with_title(app::TITLE)

@@ -2,6 +2,8 @@
 
 use super::super::npz::Storage;
 use super::filters::{self, Reader};
+use super::links::ExternalLink;
+use super::old_layouts;
 use rust_hdf5::format::messages::datatype::IeeeFormat;
 use rust_hdf5::{DatasetAccess, DatatypeMessage, H5File};
 
@@ -57,6 +59,10 @@ pub struct Hdf5Array {
     pub problem: Option<String>,
     /// What to do about the problem; may be empty.
     pub(super) remedy: &'static str,
+    /// True if it is a link to another file that leads nowhere.
+    pub is_dangling: bool,
+    /// True if its layout is of HDF5 1.4 or earlier.
+    pub(super) has_old_layout: bool,
     /// Places of real and imaginary part in a complex element.
     pub(super) parts: Option<Parts>,
     /// Offset and number of the bits used of an integer, unless all are.
@@ -91,19 +97,44 @@ impl Hdf5Array {
             chunk: Vec::new(),
             problem: None,
             remedy: "",
+            is_dangling: false,
+            has_old_layout: false,
             parts: None,
             bits: None,
             reader: Reader::Library,
         }
     }
 
-    /// A link to another file, which does not exist.
-    pub(super) fn dangling(path: &str, file: &str) -> Self {
-        Self {
-            problem: Some(format!("it is a link to the file {file:?}, which is missing")),
-            remedy: "Copy that file into the folder of this one",
-            ..Self::unknown(path)
+    /// This array with the error of the library, in the user's words where it is known.
+    fn unread(mut self, error: String) -> Self {
+        if error.contains("datatype class 11") {
+            self.dtype = "complex of HDF5 2.0".into();
+            self.problem = Some("it has the complex type of HDF5 2.0, which is not read yet".into());
+            self.remedy = "Write it as pairs with the members r and i, as h5py does by default";
+        } else if old_layouts::is_meant(&error) {
+            self.has_old_layout = true;
+            self.problem = Some("it is stored in a way of HDF5 1.4 that is not read".into());
+            self.remedy = "Convert the file with a newer HDF5: h5repack IN OUT";
+        } else {
+            self.problem = Some(error);
         }
+        self
+    }
+
+    /// A link to another file that leads nowhere.
+    pub(super) fn dangling(link: &ExternalLink) -> Self {
+        let (problem, remedy) = match &link.found {
+            None => {
+                let problem = format!("it is a link to the file {:?}, which is missing", link.file);
+                (problem, "Copy that file into the folder of this one")
+            }
+            Some(_) => {
+                let problem =
+                    format!("it is a link to {:?} in the file {:?}, which has no such array", link.target, link.file);
+                (problem, "Write the link again, or copy the file that belongs to this one")
+            }
+        };
+        Self { problem: Some(problem), remedy, is_dangling: true, ..Self::unknown(&link.path) }
     }
 }
 
@@ -127,10 +158,7 @@ pub(super) fn describe(file: &H5File, length: u64, path: &str) -> Hdf5Array {
     let mut array = Hdf5Array::unknown(path);
     let dataset = match file.dataset_with(path, access()) {
         Ok(dataset) => dataset,
-        Err(error) => {
-            array.problem = Some(error.to_string());
-            return array;
-        }
+        Err(error) => return array.unread(error.to_string()),
     };
     array.shape = dataset.shape();
     let count = array.shape.iter().fold(1u64, |product, &length| product.saturating_mul(length as u64));
@@ -146,16 +174,7 @@ pub(super) fn describe(file: &H5File, length: u64, path: &str) -> Hdf5Array {
                 array.remedy = "The file is damaged; copy or export it again";
             }
         }
-        Err(error) => {
-            let text = error.to_string();
-            if text.contains("datatype class 11") {
-                array.dtype = "complex of HDF5 2.0".into();
-                array.problem = Some("it has the complex type of HDF5 2.0, which is not read yet".into());
-                array.remedy = "Write it as pairs with the members r and i, as h5py does by default";
-            } else {
-                array.problem = Some(text);
-            }
-        }
+        Err(error) => array = array.unread(error.to_string()),
     }
     match dataset.filters() {
         Ok(filters) => {

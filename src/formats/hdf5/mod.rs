@@ -6,7 +6,7 @@
 //!
 //! * `read`: an open file. * `describe`: its arrays. * `guard`: limits on the cost of opening and reading.
 //! * `objects`, `chunk_index`: headers, groups and the index of chunks, read beside the library.
-//! * `links`: links to other files.
+//! * `links`: links to other files. * `old_layouts`: files of HDF5 1.4.
 //! * `virtual_stack`: blocks of virtual datasets. * `chunks`, `bitshuffle`: chunks that the library does not unpack.
 //! * `filters`: known compressions. * `write`: new files.
 
@@ -18,6 +18,7 @@ mod filters;
 mod guard;
 mod links;
 mod objects;
+mod old_layouts;
 mod read;
 #[cfg(test)]
 mod tests;

@@ -33,13 +33,13 @@ pub(super) const NODE_BYTES: u64 = 1 << 20;
 /// Most soft links followed one after the other.
 const MAX_LINKS: usize = 16;
 // Types of header messages.
-const DATASPACE: u8 = 0x01;
+pub(super) const DATASPACE: u8 = 0x01;
 const LINK_INFO: u8 = 0x02;
-const DATATYPE: u8 = 0x03;
+pub(super) const DATATYPE: u8 = 0x03;
 const LINK: u8 = 0x06;
 const EXTERNAL_FILES: u8 = 0x07;
-const LAYOUT: u8 = 0x08;
-const CONTINUATION: u8 = 0x10;
+pub(super) const LAYOUT: u8 = 0x08;
+pub(super) const CONTINUATION: u8 = 0x10;
 const SYMBOL_TABLE: u8 = 0x11;
 
 /// An open file whose object headers are read.
@@ -86,6 +86,11 @@ impl Objects {
     /// Sizes of addresses and lengths, in bytes.
     pub fn context(&self) -> FormatContext {
         self.context
+    }
+
+    /// Bytes before the superblock, from which addresses count.
+    pub(super) fn base(&self) -> u64 {
+        self.base
     }
 
     /// Address of the root group.

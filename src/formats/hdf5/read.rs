@@ -8,7 +8,7 @@ use super::describe::{Element, Hdf5Array, access, describe, is_almost_empty};
 use super::filters::Reader;
 use super::guard::{self, Cost};
 use super::virtual_stack::Virtual;
-use super::{chunks, links, objects};
+use super::{chunks, links, objects, old_layouts};
 use crate::error::{Error, Problem, Result};
 use ndarray::{ArrayD, IxDyn};
 use num_complex::Complex32;
@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use tempfile::NamedTempFile;
 
 /// Largest array that is read in one piece, in bytes.
 const MAX_WHOLE_BYTES: usize = 1 << 31;
@@ -30,6 +31,8 @@ const MAX_ARRAYS: usize = 100_000;
 /// An open HDF5 file.
 pub struct Hdf5File {
     path: PathBuf,
+    /// The file that is read in place of one of HDF5 1.4.
+    copy: Option<NamedTempFile>,
     file: H5File,
     /// Length of the file, in bytes.
     length: u64,
@@ -48,12 +51,12 @@ impl std::fmt::Debug for Hdf5File {
     }
 }
 
-/// Arrays behind links to other files; a link to a missing file is an array that cannot be read.
+/// Arrays behind links to other files; a link that leads nowhere is an array that cannot be read.
 fn linked(file: &H5File, length: u64, path: &Path) -> Vec<Hdf5Array> {
     let mut arrays = Vec::new();
     for link in links::external(path) {
         let Some(found) = &link.found else {
-            arrays.push(Hdf5Array::dangling(&link.path, &link.file));
+            arrays.push(Hdf5Array::dangling(&link));
             continue;
         };
         if file.dataset_with(&link.path, access()).is_ok() {
@@ -63,10 +66,13 @@ fn linked(file: &H5File, length: u64, path: &Path) -> Vec<Hdf5Array> {
         // A group: its arrays by their paths in this file.
         let Ok(other) = H5File::options().best_effort_locking().open(found) else { continue };
         let group = format!("{}/", plain(&link.target));
-        for name in other.dataset_names().iter().take(MAX_ARRAYS) {
-            if let Some(rest) = plain(name).strip_prefix(group.trim_start_matches('/')) {
-                arrays.push(describe(file, length, &format!("{}/{rest}", link.path)));
-            }
+        let names = other.dataset_names();
+        let below =
+            names.iter().take(MAX_ARRAYS).filter_map(|name| plain(name).strip_prefix(group.trim_start_matches('/')));
+        let before = arrays.len();
+        arrays.extend(below.map(|rest| describe(file, length, &format!("{}/{rest}", link.path))));
+        if arrays.len() == before && other.root_group().group(plain(&link.target)).is_err() {
+            arrays.push(Hdf5Array::dangling(&link));
         }
     }
     arrays
@@ -93,6 +99,16 @@ impl Hdf5File {
     /// # Errors
     /// [`Error::BadInput`] if the file cannot be read as HDF5.
     pub fn open(path: &Path) -> Result<Self> {
+        let mut file = Self::open_plain(path)?;
+        let old = file.arrays.iter().filter(|array| array.has_old_layout).map(|array| array.path.as_str());
+        if let Some(copy) = old_layouts::converted(path, old)? {
+            file = Self { path: path.to_path_buf(), ..Self::open_plain(copy.path())? };
+            file.copy = Some(copy);
+        }
+        Ok(file)
+    }
+
+    fn open_plain(path: &Path) -> Result<Self> {
         crate::open_file(path).map_err(|error| Error::reading(path, &error))?;
         guard::check_file(path).map_err(|reason| {
             Problem::new(format!("The HDF5 file cannot be opened: {reason}"))
@@ -122,6 +138,7 @@ impl Hdf5File {
         arrays.dedup_by(|one, other| one.path == other.path);
         Ok(Self {
             path: path.to_path_buf(),
+            copy: None,
             file,
             length,
             arrays,
@@ -130,6 +147,11 @@ impl Hdf5File {
             costs: Mutex::default(),
             indices: Mutex::default(),
         })
+    }
+
+    /// The file that is read: the file itself, or a copy of one of HDF5 1.4.
+    fn content(&self) -> &Path {
+        self.copy.as_ref().map_or(&self.path, |copy| copy.path())
     }
 
     /// Path of the file.
@@ -315,7 +337,7 @@ impl Hdf5File {
             };
             self.problem(path, format!("cannot be read: {reason}")).expected("a complete array").hint(hint)
         };
-        let cost = match guard::check_dataset(&self.path, path) {
+        let cost = match guard::check_dataset(self.content(), path) {
             Ok(Some(cost)) => cost,
             // Contiguous values and chunks without a tree are safe without a check.
             _ if dataset.chunk_index().is_ok_and(|index| !matches!(index, Some(Tree::BtreeV1 | Tree::BtreeV2)))
@@ -340,7 +362,7 @@ impl Hdf5File {
         if let Some(known) = indices.get(path) {
             return Ok(known.clone());
         }
-        let index = ChunkIndex::read(&self.path, path).map_err(|reason| {
+        let index = ChunkIndex::read(self.content(), path).map_err(|reason| {
             self.problem(path, format!("cannot be read: {reason}"))
                 .expected("a complete array")
                 .hint("The file is damaged; copy or export it again")
@@ -464,7 +486,7 @@ impl Hdf5File {
                 }
                 _ => None,
             };
-            let array = Virtual { path: &self.path, array, mappings: &mappings, fill: fill.unwrap_or(0.0) };
+            let array = Virtual { path: self.content(), array, mappings: &mappings, fill: fill.unwrap_or(0.0) };
             if let Some(values) = array.read(starts, counts) {
                 return values;
             }

@@ -1,5 +1,5 @@
 use super::*;
-use ndarray::{Array3, s};
+use ndarray::{Array2, Array3, s};
 use ptychoscope_base::testing::fixture;
 use rust_hdf5::H5File;
 
@@ -13,6 +13,27 @@ fn noisy() -> Array3<f32> {
         let near = (y as i32 - 25).pow(2) + (x as i32 - 30).pow(2) < 60;
         ((h & 0xff).count_ones() * if near { 77 } else { 1 }) as f32
     })
+}
+
+#[test]
+fn the_complex_type_of_hdf5_2_is_named_with_the_way_to_convert_it() {
+    let path = ptychoscope_base::testing::repository().join("tests/fuzz/corpus/hdf5/complex_2.h5");
+    let error = Hdf5File::open(&path).unwrap().read_c32("probe").unwrap_err().to_string();
+    assert!(error.contains("complex type of HDF5 2.0") && error.contains("members r and i"), "{error}");
+}
+
+#[test]
+fn files_of_hdf5_1_4_are_read_contiguous_and_in_chunks() {
+    let corpus = ptychoscope_base::testing::repository().join("tests/fuzz/corpus/hdf5");
+    for name in ["layout_1.h5", "layout_2.h5"] {
+        let file = Hdf5File::open(&corpus.join(name)).unwrap();
+        assert!(file.path().ends_with(name));
+        let whole = file.read_f64("a").unwrap();
+        assert_eq!(whole, Array2::from_shape_fn((3, 4), |(y, x)| (4 * y + x) as f64).into_dyn(), "{name}");
+        let chunked: Vec<f64> = file.read_f64("c").unwrap().into_iter().collect();
+        assert_eq!(chunked, (0..16).map(f64::from).collect::<Vec<_>>(), "{name}");
+        assert_eq!(file.read_block("a", &[1, 2], &[2, 1]).unwrap().into_iter().collect::<Vec<_>>(), [6.0, 10.0]);
+    }
 }
 
 #[test]

@@ -2,18 +2,19 @@
 //!
 //! No target may panic, allocate without bound, or take long. Results are dropped; the tests of each reader check them.
 
-use super::reading::mask_file;
+use super::reading::{mask_file, units};
 use super::{Canvas, Dataset, Product, Reconstruction, Status, group, group_coordinates, inspect_with, metadata_of};
-use crate::config::{Center, DataConfig, DiffractionUnit, Orientation, ZeroFrequency};
-use crate::formats::hdf5::{Hdf5File, filter_bytes, is_hdf5};
+use crate::config::{Center, DataConfig, DiffractionUnit, Orientation, Unmatched, ZeroFrequency};
+use crate::formats::hdf5::{Hdf5File, Hdf5Writer, filter_bytes, is_hdf5};
 use crate::formats::npz::{NpyArray, NpzArchive, npz_bytes, read_npy};
 use crate::formats::pickle::{self, Pickle};
 use crate::formats::{images, table, tiff};
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{Array3, ArrayD, IxDyn};
 use num_complex::Complex32;
 use ptychoscope_base::testing::Target;
 use std::io::Write;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Name and reader of each target.
 pub const TARGETS: &[Target] = &[
@@ -26,6 +27,9 @@ pub const TARGETS: &[Target] = &[
     ("mask", mask),
     ("table", table_bytes),
     ("images", images_bytes),
+    ("series", series),
+    ("stack", stack),
+    ("settings", settings),
 ];
 
 /// Largest number of values in a generated array.
@@ -52,6 +56,109 @@ fn images_bytes(bytes: &[u8]) {
                 let _last = stack.read(&[stack.shape()[0].min(20) - 1]);
             }
         }
+    });
+}
+
+/// Positions (x, y) of the scan that the targets below read, pixels.
+fn scan() -> impl Iterator<Item = [f64; 2]> {
+    (0..9u8).map(|k| [f64::from(k % 3) * 2.0 + f64::from(k) / 10.0, f64::from(k / 3) * 2.0])
+}
+
+/// Files of one scan, all with these bytes, in a folder of their own.
+fn with_files(bytes: &[u8], extension: &str, reader: impl FnOnce(&Path)) {
+    let Ok(folder) = tempfile::tempdir() else { return };
+    if (1..=3).all(|k| std::fs::write(folder.path().join(format!("part_{k}.{extension}")), bytes).is_ok()) {
+        reader(folder.path());
+    }
+}
+
+/// HDF5 files of a scan, read one after the other, with energy, distance and pixel of the first.
+fn series(bytes: &[u8]) {
+    with_files(bytes, "h5", |folder| {
+        let mut config = DataConfig::default();
+        config.mapping.diffraction = "entry/data/data|data|*/frames".into();
+        (config.mapping.x, config.mapping.y) = ("x|entry/x".into(), "y|entry/y".into());
+        config.mapping.energy = "entry/energy".into();
+        config.mapping.distance = "entry/energy@distance [mm]".into();
+        config.mapping.detector_pixel = "pixel|x [um]".into();
+        config.mapping.unmatched = Unmatched::First;
+        check_consistency(&folder.join("part_*.h5"), &config);
+    });
+}
+
+/// A folder of images as patterns, with a table of positions and one of the images as dark; the first line is the layout of raw
+/// files.
+fn stack(bytes: &[u8]) {
+    let (first, image) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or_default());
+    with_files(image.get(1..).unwrap_or_default(), "raw", |folder| {
+        let table: String = scan().map(|[x, y]| format!("{x},{y}\n")).collect();
+        let positions = folder.join("positions.csv");
+        if std::fs::write(&positions, table).is_err() {
+            return;
+        }
+        let mut config = DataConfig::default();
+        config.mapping.raw_layout = String::from_utf8_lossy(first).into_owned();
+        config.mapping.positions_file = positions.display().to_string();
+        config.mapping.unmatched = Unmatched::First;
+        check_consistency(&folder.join("part_*.raw"), &config);
+        config.mapping.dark_file = folder.join("part_1.raw").display().to_string();
+        config.mapping.mask_file.clone_from(&config.mapping.dark_file);
+        check_consistency(&folder.join("part_*.raw"), &config);
+    });
+}
+
+/// A file of nine patterns, with positions, energy, distance and pixel size.
+fn scan_file() -> &'static Path {
+    static FOLDER: OnceLock<Option<tempfile::TempDir>> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().ok()?;
+        let writer = Hdf5Writer::create(&folder.path().join("scan.h5")).ok()?;
+        let counts = Array3::from_shape_fn((9, 16, 16), |(k, y, x)| {
+            let r2 = (y as f64 - 8.0).powi(2) + (x as f64 - 8.0).powi(2);
+            (1e4 * (-r2 / 8.0).exp() * (1.2 + (0.7 * (k * y) as f64).cos())) as u16
+        });
+        writer.array("data", &[9, 16, 16], &counts.into_raw_vec_and_offset().0).ok()?;
+        for axis in [0, 1] {
+            let values: Vec<f64> = scan().map(|at| 1e-7 * at[axis]).collect();
+            writer.array(["x", "y"][axis], &[9], &values).ok()?;
+        }
+        for (key, value) in [("energy", 8.0), ("distance", 2.0), ("pixel", 75e-6)] {
+            let dataset = writer.array(key, &[], &[value]).ok()?;
+            writer.attribute(&dataset, "here", value).ok()?;
+        }
+        writer.commit().ok()?;
+        Some(folder)
+    });
+    folder.as_ref().map_or(Path::new("none"), tempfile::TempDir::path)
+}
+
+/// Settings in words, one a line, for a good file; what follows is a table of positions.
+fn settings(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.split('\n');
+    let mut config = DataConfig::default();
+    config.mapping.diffraction = "data".into();
+    for setting in [
+        &mut config.mapping.energy,
+        &mut config.mapping.distance,
+        &mut config.mapping.detector_pixel,
+        &mut config.mapping.x,
+        &mut config.mapping.y,
+        &mut config.mapping.position_columns,
+        &mut config.mapping.position_matrix,
+        &mut config.exclude,
+    ] {
+        let line = lines.next().unwrap_or_default();
+        let _number = units::number_and_unit(line);
+        // No other files.
+        *setting = line.replace(['/', '\\'], "_");
+    }
+    let table: Vec<&str> = lines.collect();
+    with_file(table.join("\n").as_bytes(), |path| {
+        if !table.is_empty() {
+            config.mapping.positions_file = path.display().to_string();
+        }
+        check_consistency(&scan_file().join("scan.h5"), &config);
     });
 }
 
@@ -332,6 +439,7 @@ fn tiff_bytes(bytes: &[u8]) {
 fn mask(bytes: &[u8]) {
     with_file(bytes, |path| {
         let _mask = mask_file::read(path);
+        let _images = mask_file::read_images(path, "", &["dark", "data"]);
     });
 }
 

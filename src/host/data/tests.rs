@@ -7,6 +7,7 @@ use crate::config::{
     DataConfig, DiffractionUnit, Geometry, Mapping, MaskGood, Orientation, PositionOrder, PositionUnit, Zingers,
 };
 use crate::formats::hdf5::{Hdf5Writer, complex32};
+use crate::formats::testing::{one_strip, pages};
 use ndarray::{Array2, Array3, Axis, Ix3, s};
 use num_complex::{Complex32, Complex64};
 use rand::{RngExt, SeedableRng};
@@ -488,7 +489,68 @@ fn a_mask_for_each_pattern_masks_pixels_in_single_patterns_through_cropping_binn
     data.write(&plain);
     let mapping = Mapping { mask_file: mask_path.to_str().unwrap().into(), ..Mapping::default() };
     let masked = load(&plain, &DataConfig { mapping, ..DataConfig::default() });
-    assert_eq!((masked.pattern_masks, masked.mask), (dataset.pattern_masks, dataset.mask));
+    assert_eq!((&masked.pattern_masks, &masked.mask), (&dataset.pattern_masks, &dataset.mask));
+    // As images of its own, in one file or several; other numbers of images are refused.
+    let images: Vec<Array2<u16>> = shift.outer_iter().map(|mask| mask.to_owned()).collect();
+    for (k, image) in images.iter().enumerate() {
+        std::fs::write(folder.path().join(format!("mask_{k}.tif")), one_strip(image)).unwrap();
+    }
+    std::fs::write(folder.path().join("nine.tif"), pages(&images)).unwrap();
+    std::fs::write(folder.path().join("two.tif"), pages(&images[..2])).unwrap();
+    let with = |name: &str| {
+        let mapping = Mapping { mask_file: folder.path().join(name).to_str().unwrap().into(), ..Mapping::default() };
+        DataConfig { mapping, ..DataConfig::default() }
+    };
+    for name in ["mask_*.tif", "nine.tif"] {
+        let masked = load(&plain, &with(name));
+        assert_eq!((&masked.pattern_masks, &masked.mask), (&dataset.pattern_masks, &dataset.mask), "{name}");
+    }
+    let (error, _) = rejected(&plain, &with("two.tif"));
+    assert!(error.contains("(2, 64, 64)") && error.contains("one mask for each pattern"), "{error}");
+}
+
+#[test]
+fn a_part_behind_a_link_that_leads_nowhere_is_named_instead_of_left_out() {
+    let data = Synthetic::new(9);
+    let folder = tempfile::tempdir().unwrap();
+    let written = |name: &str, write: &dyn Fn(&Hdf5Writer)| {
+        let writer = Hdf5Writer::create(&folder.path().join(name)).unwrap();
+        ["entry", "entry/data"].iter().for_each(|group| writer.group(group).unwrap());
+        write(&writer);
+        writer.commit().unwrap();
+        folder.path().join(name)
+    };
+    let counts = data.counts.mapv(|v| v as u32);
+    written("part_1.h5", &|writer| {
+        writer.array("entry/data/data", &[9, 64, 64], counts.as_slice().unwrap()).unwrap();
+    });
+    let table: String = data.positions.iter().map(|[x, y]| format!("{x},{y}\n")).collect();
+    let positions = folder.path().join("positions.csv");
+    std::fs::write(&positions, table).unwrap();
+    let mapping = Mapping {
+        positions_file: positions.to_str().unwrap().into(),
+        position_unit: PositionUnit::Px,
+        ..Mapping::default()
+    };
+    let config = DataConfig { mapping, ..DataConfig::default() };
+    let master = |links: &[(&str, &str, &str)]| {
+        written("master.h5", &|writer| {
+            let group = writer.file().root_group().group("entry").unwrap().group("data").unwrap();
+            for (name, file, target) in links {
+                group.create_external_link(name, file, target).unwrap();
+            }
+        })
+    };
+    let first = ("data_1", "part_1.h5", "/entry/data/data");
+    assert_eq!(load(&master(&[first]), &config).diffraction.len_of(Axis(0)), 9);
+    let gone = ("data_2", "gone.h5", "/entry/data/data");
+    let wrong = ("data_2", "part_1.h5", "/entry/frames");
+    for (links, named) in
+        [(vec![first, gone], "gone.h5"), (vec![first, wrong], "/entry/frames"), (vec![gone], "gone.h5")]
+    {
+        let (error, _) = rejected(&master(&links), &config);
+        assert!(error.contains("entry/data/data_2") && error.contains(named), "{error}");
+    }
 }
 
 /// (pattern, row, column) of the pixels that are masked in single patterns.

@@ -4,14 +4,14 @@
 //! point inversion best. The sum over r of a(c + r) a(c - r) is the convolution of the pattern with itself, at twice the center c;
 //! it is divided by the same sum of the squares of the pixels whose counterpart is on the detector, so that a beam near the edge
 //! is found, too. Strong pixels count most; unlike the center of mass, the result ignores a background and needs no complete
-//! pattern.
+//! pattern. Pixels that were not measured (masked, invalid, and the gaps between the modules of a detector) are no counterparts.
 
 use super::context::Reading;
 use super::fit::{Fit, centered_fft};
 use super::layout::Frames;
 use super::verdict::{Fix, Verdict};
 use crate::config::{Center, DataConfig};
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2, Axis, Zip, s};
 use num_complex::Complex32;
 use rustfft::FftDirection;
 
@@ -20,12 +20,15 @@ const CHECK: &str = "centering";
 const LONGEST: usize = 512;
 /// Radius in which the result from binned patterns is refined, pixels.
 const RADIUS: usize = 128;
-/// Share of the signal that must have a counterpart on the detector.
+/// Share of the signal that must have a counterpart on the detector, relative to the largest share with any center: next to gaps
+/// this is well below 1.
 const MIN_SHARE: f64 = 0.5;
 /// Power of that share in the comparison of centers: the more of the pattern agrees, the better.
 const SHARE_POWER: f64 = 0.1;
 /// Symmetry below which a center is not used.
 const MIN_SYMMETRY: f64 = 0.6;
+/// Share of the strongest row or column from which a row or column borders a gap.
+const BESIDE_GAP: f64 = 0.01;
 /// Distance of center and center of mass, as a share of the longest side, from which they contradict each other.
 const MAX_DEVIATION: f64 = 1.0 / 8.0;
 /// Distance from the middle, as a share of the shortest side, from which a center is a warning.
@@ -61,13 +64,14 @@ impl Beam {
     }
 }
 
-/// The fit around the direct beam: as configured, or found in `mean`, the mean intensity (h, w) as stored; and the verdict on
-/// the center, if it is clear where the beam is. `None` with a failed verdict if it was asked for and cannot be found.
+/// The fit around the direct beam: as configured, or found in the mean intensity (h, w) as stored, of which the pixels that are
+/// true were measured; and the verdict on the center, if it is clear where the beam is. `None` with a failed verdict if it was
+/// asked for and cannot be found.
 pub(super) fn fit_around(
     reading: &mut Reading,
     frames: &Frames,
     fit: Fit,
-    mean: &Array2<f64>,
+    (mean, measured): (&Array2<f64>, &Array2<bool>),
 ) -> Option<(Fit, Option<Verdict>)> {
     let config = reading.config;
     if fit.near_field || frames.is_shifted {
@@ -75,7 +79,7 @@ pub(super) fn fit_around(
     }
     let size = [frames.height, frames.width];
     let is_set = config.center_x.is_some() && config.center_y.is_some();
-    let beam = find(mean);
+    let beam = find(mean, measured);
     let (Center::Auto, false) = (config.center, is_set) else {
         let middle = [config.center_y.unwrap_or(size[0] / 2), config.center_x.unwrap_or(size[1] / 2)];
         let verdict = beam.filter(|beam| beam.is_clear(size)).map(|beam| judge(&beam, middle, config, size));
@@ -117,10 +121,14 @@ fn judge(beam: &Beam, used: [usize; 2], config: &DataConfig, [height, width]: [u
         )])
 }
 
-/// The direct beam in a mean intensity (h, w); `None` without signal.
-pub(super) fn find(mean: &Array2<f64>) -> Option<Beam> {
-    let clean = without_hot_pixels(mean);
-    let background = median(clean.iter().copied());
+/// The direct beam in a mean intensity (h, w) of which the pixels that are true were measured; `None` without signal.
+pub(super) fn find(mean: &Array2<f64>, measured: &Array2<bool>) -> Option<Beam> {
+    let mut mean = mean.clone();
+    Zip::from(&mut mean).and(measured).for_each(|value, is_measured| *value *= f64::from(u8::from(*is_measured)));
+    let clean = without_hot_pixels(&mean);
+    let measured = measured & !in_gaps(&clean);
+    let background =
+        median(clean.iter().zip(&measured).filter(|(_, is_measured)| **is_measured).map(|(value, _)| *value));
     let signal = clean.mapv(|value| (value - background).max(0.0));
     let total = signal.sum();
     if total.is_nan() || total <= 0.0 {
@@ -131,11 +139,33 @@ pub(super) fn find(mean: &Array2<f64>) -> Option<Beam> {
         .fold([0.0; 2], |sum, ((y, x), value)| [sum[0] + y as f64 * value / total, sum[1] + x as f64 * value / total]);
     let amplitude = signal.mapv(|value| value.sqrt() as f32);
     let bin = amplitude.nrows().max(amplitude.ncols()).div_ceil(LONGEST);
-    let coarse = if bin == 1 { amplitude.clone() } else { binned(&amplitude, bin) };
-    let twice = twice_the_center(&coarse)?;
+    let (twice, least) = if bin == 1 {
+        twice_the_center(&amplitude, &measured)?
+    } else {
+        let (amplitude, measured) = binned(&amplitude, &measured, bin);
+        twice_the_center(&amplitude, &measured)?
+    };
     // The best whole pixel.
-    let center = refined(&amplitude, twice.map(|twice| (twice * bin + bin - 1) / 2), bin);
-    Some(Beam { center, mass, symmetry: agreement(amplitude.view(), center)[0] })
+    let center = refined((&amplitude, &measured), twice.map(|twice| (twice * bin + bin - 1) / 2), bin, least);
+    Some(Beam { center, mass, symmetry: agreement((amplitude.view(), measured.view()), center)[0] })
+}
+
+/// True in rows and columns without a count between others that have many.
+fn in_gaps(mean: &Array2<f64>) -> Array2<bool> {
+    let mut found = Array2::from_elem(mean.dim(), false);
+    for axis in [Axis(0), Axis(1)] {
+        let sums: Vec<f64> = mean.axis_iter(axis).map(|line| line.sum()).collect();
+        let least = BESIDE_GAP * sums.iter().copied().fold(0.0, f64::max);
+        let mut before = None;
+        for (at, _) in sums.iter().enumerate().filter(|(_, sum)| **sum > 0.0) {
+            let is_gap = before.is_some_and(|before: usize| sums[before].min(sums[at]) > least);
+            for line in before.map_or(at, |before| before + 1)..at {
+                found.index_axis_mut(axis, line).map_inplace(|found| *found |= is_gap);
+            }
+            before = Some(at);
+        }
+    }
+    found
 }
 
 /// Limits every pixel to the second largest value around it.
@@ -164,59 +194,67 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
-fn binned(image: &Array2<f32>, bin: usize) -> Array2<f32> {
+/// Sums of `bin` × `bin` pixels, 0 where one of them was not measured; and where all were.
+fn binned(image: &Array2<f32>, measured: &Array2<bool>, bin: usize) -> (Array2<f32>, Array2<bool>) {
     let shape = (image.nrows().div_ceil(bin), image.ncols().div_ceil(bin));
-    let mut out = Array2::zeros(shape);
+    let (mut out, mut all) = (Array2::zeros(shape), Array2::from_elem(shape, true));
     for ((y, x), value) in image.indexed_iter() {
         out[[y / bin, x / bin]] += value;
+        all[[y / bin, x / bin]] &= measured[[y, x]];
     }
-    out
+    Zip::from(&mut out).and(&all).for_each(|value, all| *value = if *all { *value } else { 0.0 });
+    (out, all)
 }
 
-/// Twice the row and column of the best center.
-fn twice_the_center(image: &Array2<f32>) -> Option<[usize; 2]> {
+/// Twice the row and column of the best center of an image that is 0 where it was not measured, and the least share of the signal
+/// that was compared.
+fn twice_the_center(image: &Array2<f32>, measured: &Array2<bool>) -> Option<([usize; 2], f64)> {
     let (height, width) = image.dim();
     let size = (2 * height, 2 * width);
-    let spectrum = |value: &dyn Fn(f32) -> f32| {
+    let spectrum = |image: &Array2<f32>| {
         let mut padded = Array2::zeros(size);
-        padded.slice_mut(s![..height, ..width]).assign(&image.mapv(|v| Complex32::new(value(v), 0.0)));
+        padded.slice_mut(s![..height, ..width]).assign(&image.mapv(|value| Complex32::new(value, 0.0)));
         centered_fft(&padded, FftDirection::Forward)
     };
     let convolved = |one: &Array2<Complex32>, other: &Array2<Complex32>| {
         let scale = ((size.0 * size.1) as f64).sqrt();
         centered_fft(&(one * other), FftDirection::Inverse).mapv(|value| f64::from(value.re) * scale)
     };
-    let amplitude = spectrum(&|value| value);
+    let amplitude = spectrum(image);
     let products = convolved(&amplitude, &amplitude);
-    let squares = convolved(&spectrum(&|value| value * value), &spectrum(&|_| 1.0));
+    let measured = measured.mapv(|is_measured| f32::from(u8::from(is_measured)));
+    let squares = convolved(&spectrum(&(image * image)), &spectrum(&measured));
     let total = image.iter().map(|v| f64::from(v * v)).sum::<f64>();
+    let least = MIN_SHARE * squares.iter().copied().fold(0.0, f64::max) / total;
     let mut best = (f64::NEG_INFINITY, (0, 0));
     for ((at, product), square) in products.indexed_iter().zip(&squares) {
-        let value = score(product / square, square / total);
+        let value = score(product / square, square / total, least);
         if value > best.0 {
             best = (value, at);
         }
     }
     // The transforms count from the middle, which is added once too often.
-    best.0.is_finite().then(|| [(best.1.0 + height) % size.0, (best.1.1 + width) % size.1])
+    best.0.is_finite().then(|| ([(best.1.0 + height) % size.0, (best.1.1 + width) % size.1], least))
 }
 
-/// How good a center is, from the symmetry about it and the share of the signal that was compared.
-fn score(symmetry: f64, share: f64) -> f64 {
-    if share >= MIN_SHARE { symmetry * share.powf(SHARE_POWER) } else { f64::NEG_INFINITY }
+/// How good a center is, from the symmetry about it and the share of the signal that was compared, at least `least`.
+fn score(symmetry: f64, share: f64, least: f64) -> f64 {
+    if share >= least { symmetry * share.powf(SHARE_POWER) } else { f64::NEG_INFINITY }
 }
 
-/// The best center within `bin` pixels of `start`, by the signal around it; the first of equal ones.
-fn refined(image: &Array2<f32>, start: [usize; 2], bin: usize) -> [usize; 2] {
+/// The best center within `bin` pixels of `start`, by the signal around it, of which a share `least` is compared; the first of
+/// equal ones.
+fn refined((image, measured): (&Array2<f32>, &Array2<bool>), start: [usize; 2], bin: usize, least: f64) -> [usize; 2] {
     let near = |middle: usize, length: usize| middle.saturating_sub(bin)..(middle + bin + 1).min(length);
     let part = |middle: usize, length: usize| middle.saturating_sub(RADIUS)..(middle + RADIUS + 1).min(length);
     let (rows, columns) = (part(start[0], image.nrows()), part(start[1], image.ncols()));
-    let view = image.slice(s![rows.clone(), columns.clone()]);
+    let part = s![rows.clone(), columns.clone()];
+    let view = (image.slice(part), measured.slice(part));
     let mut best = (f64::NEG_INFINITY, start);
     for y in near(start[0], image.nrows()) {
         for x in near(start[1], image.ncols()) {
             let [symmetry, share] = agreement(view, [y - rows.start, x - columns.start]);
-            let value = score(symmetry, share);
+            let value = score(symmetry, share, least);
             if value > best.0 {
                 best = (value, [y, x]);
             }
@@ -225,16 +263,17 @@ fn refined(image: &Array2<f32>, start: [usize; 2], bin: usize) -> [usize; 2] {
     best.1
 }
 
-/// Agreement of an image with its point inversion about `center`, 0 to 1, and the share of its signal that has a counterpart.
-fn agreement(image: ArrayView2<'_, f32>, center: [usize; 2]) -> [f64; 2] {
+/// Agreement of an image with its point inversion about `center`, 0 to 1, and the share of its signal that has a counterpart
+/// that was measured.
+fn agreement((image, measured): (ArrayView2<'_, f32>, ArrayView2<'_, bool>), center: [usize; 2]) -> [f64; 2] {
     let opposite = |at: usize, center: usize| (2 * center).checked_sub(at);
     let (mut products, mut squares, mut total) = (0.0, 0.0, 0.0);
     for ((y, x), &value) in image.indexed_iter() {
         let value = f64::from(value);
         total += value * value;
-        let other = opposite(y, center[0]).zip(opposite(x, center[1])).and_then(|at| image.get(at));
-        if let Some(&other) = other {
-            products += value * f64::from(other);
+        let other = opposite(y, center[0]).zip(opposite(x, center[1])).filter(|at| measured.get(*at) == Some(&true));
+        if let Some(other) = other {
+            products += value * f64::from(image[other]);
             squares += value * value;
         }
     }
@@ -254,6 +293,11 @@ mod tests {
         })
     }
 
+    /// Finds the beam of a detector without bad pixels.
+    fn whole(mean: &Array2<f64>) -> Option<Beam> {
+        find(mean, &Array2::from_elem(mean.dim(), true))
+    }
+
     #[test]
     fn the_beam_is_found_off_center_with_hot_pixels_gaps_and_background() {
         for (shape, center, width) in [
@@ -264,15 +308,25 @@ mod tests {
         ] {
             let mut mean = pattern(shape, center.map(|at| at as f64), width);
             mean[[3, 5]] = 1e9;
-            let beam = find(&mean).unwrap();
+            let all = Array2::from_elem(shape, true);
+            let beam = find(&mean, &all).unwrap();
             let off = |beam: &Beam| [0, 1].map(|axis| beam.center[axis].abs_diff(center[axis]));
             // Near the edge of the detector, a part of the pattern is missing.
             let tolerance = usize::from(shape.0 == 195);
             assert!(off(&beam).iter().all(|off| *off <= tolerance), "{beam:?}");
             assert!(beam.is_clear([shape.0, shape.1]), "{beam:?}");
-            // A gap of the detector beside the beam costs a pixel at most; where a part of the pattern is missing as well, some.
-            mean.column_mut(center[1] + 2).fill(0.0);
-            let (beam, tolerance) = (find(&mean).unwrap(), 1 + 5 * tolerance);
+            // Gaps of the detector beside the beam, and a mask over a part of it.
+            for (at, gap) in [(center[1] + 2, 1), (center[1] - 5, 4), (center[1], 2)] {
+                let mut mean = mean.clone();
+                mean.slice_mut(s![.., at..at + gap]).fill(0.0);
+                mean.slice_mut(s![center[0] + 3..center[0] + 5, ..]).fill(0.0);
+                let beam = find(&mean, &all).unwrap();
+                assert!(off(&beam).iter().all(|off| *off <= 2 * tolerance), "{shape:?}, {at}: {beam:?}");
+            }
+            let mut good = all.clone();
+            good.slice_mut(s![center[0]..center[0] + 9, center[1] + 1..center[1] + 8]).fill(false);
+            mean.zip_mut_with(&good, |value, good| *value = if *good { *value } else { 1e6 });
+            let beam = find(&mean, &good).unwrap();
             assert!(off(&beam).iter().all(|off| *off <= tolerance), "{shape:?}: {beam:?}");
         }
     }
@@ -280,7 +334,7 @@ mod tests {
     #[test]
     fn large_frames_are_searched_binned_and_refined() {
         let mean = pattern((700, 1300), [431.0, 777.0], 40.0);
-        assert_eq!(find(&mean).unwrap().center, [431, 777]);
+        assert_eq!(whole(&mean).unwrap().center, [431, 777]);
     }
 
     #[test]
@@ -289,16 +343,16 @@ mod tests {
             let r = (y as f64 - 70.0).hypot(x as f64 - 59.0);
             if (20.0..40.0).contains(&r) { 100.0 } else { 1.0 }
         });
-        assert_eq!(find(&mean).unwrap().center, [70, 59]);
+        assert_eq!(whole(&mean).unwrap().center, [70, 59]);
     }
 
     #[test]
     fn noise_and_nothing_have_no_clear_center() {
-        assert_eq!(find(&Array2::zeros((32, 32))), None);
+        assert_eq!(whole(&Array2::zeros((32, 32))), None);
         // Two unequal spots far apart.
         let mut mean = Array2::<f64>::zeros((128, 128));
         mean.slice_mut(s![5..9, 5..9]).fill(100.0);
         mean.slice_mut(s![100..103, 90..120]).fill(70.0);
-        assert!(!find(&mean).unwrap().is_clear([128, 128]), "{:?}", find(&mean));
+        assert!(!whole(&mean).unwrap().is_clear([128, 128]), "{:?}", whole(&mean));
     }
 }

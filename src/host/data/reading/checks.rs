@@ -373,6 +373,10 @@ fn saturation(patterns: &Array3<f32>, high: f32, stored: Option<&dyn Fn(f32) -> 
     Verdict::pass(CHECK, format!("{at} pixels reach the largest amplitude {high:.4}"))
 }
 
+/// What to do about positions that do not fit the geometry.
+const ONE_IS_WRONG: &str = "One of these is wrong, or the unit of the positions: check energy, distance and detector pixel \
+                            (--set data.geometry.energy_ev=…, distance_m, detector_pixel_m) and data.mapping.position_unit";
+
 /// Judges the scan: extent, duplicates, overlap. `origin` says where the size of an object pixel comes from, if positions were
 /// converted with it.
 pub(super) fn scan(
@@ -393,10 +397,9 @@ pub(super) fn scan(
     if positions.len() > 1 && (width.max(height) < MIN_EXTENT_PX || (step > 0.0 && step < MIN_STEP_PX)) {
         let small = format!("The scan covers only {width:.3e} × {height:.3e} px (x, y), in steps of {step:.1e} px");
         let verdict = match origin {
-            Some(origin) => Verdict::fail("scan extent", format!("{small}; an object pixel follows from {origin}")).advice(
-                "One of these is wrong, or the unit of the positions: check energy, distance and detector pixel \
-                 (--set data.geometry.energy_ev=…, distance_m, detector_pixel_m) and data.mapping.position_unit",
-            ),
+            Some(origin) => {
+                Verdict::fail("scan extent", format!("{small}; an object pixel follows from {origin}")).advice(ONE_IS_WRONG)
+            }
             None => Verdict::fail("scan extent", small).advice(format!(
                 "They may be in meters or micrometers: state the unit with --set data.mapping.position_unit=m, mm, um or nm, \
                  or {in_pixels}"
@@ -406,11 +409,13 @@ pub(super) fn scan(
         return;
     }
     if width.max(height) > MAX_EXTENT_PX {
-        verdicts.push(
-            Verdict::fail("scan extent", format!("The scan covers {width:.4e} × {height:.4e} px (x, y)"))
-                .expected(format!("at most {MAX_EXTENT_PX} px"))
-                .advice(format!("They may be in nanometers; {in_pixels}")),
-        );
+        let large = format!("The scan covers {width:.4e} × {height:.4e} px (x, y)");
+        let verdict = match origin {
+            Some(origin) => Verdict::fail("scan extent", format!("{large}; an object pixel follows from {origin}"))
+                .advice(ONE_IS_WRONG),
+            None => Verdict::fail("scan extent", large).advice(format!("They may be in nanometers; {in_pixels}")),
+        };
+        verdicts.push(verdict.expected(format!("at most {MAX_EXTENT_PX} px")));
         return;
     }
     let farthest = positions.iter().flatten().fold(0.0, |most: f64, at| most.max(at.abs()));
@@ -462,7 +467,7 @@ fn overlap(positions: &[[f64; 2]], probe: &Array3<Complex32>) -> Option<Verdict>
     Some(if overlap < MIN_LINEAR_OVERLAP {
         Verdict::warn(CHECK, found)
             .expected(format!("at least {:.0} %", MIN_LINEAR_OVERLAP * 100.0))
-            .advice("Expect scan-grid artifacts; check that the positions are in object pixels")
+            .advice("Expect scan-grid artifacts; check the unit of the positions, and the geometry if they are lengths")
     } else {
         Verdict::pass(CHECK, found)
     })

@@ -174,26 +174,28 @@ fn field(
         return Some(None);
     };
     let source = if file.is_empty() { found.unwrap_or_default() } else { file };
-    let mean = values.and_then(|values| mean_of(values, source, name, frames));
+    let mean = values.and_then(|values| mean_of(values, name, frames));
     match mean {
         Ok(mean) => Some(Some(mean)),
         Err(error) if is_asked_for => {
-            reading.judge(Verdict::from_error(CHECK, Status::Fail, &error));
+            reading.judge(Verdict::of_file(CHECK, Path::new(source), &error));
             None
         }
         Err(error) => {
-            reading.judge(Verdict::from_error(CHECK, Status::Warn, &error).advice("The field is ignored"));
+            let mut verdict = Verdict::from_error(CHECK, Status::Warn, &error).advice("The field is ignored");
+            verdict.found = format!("{source}: {}", verdict.found);
+            reading.judge(verdict);
             Some(None)
         }
     }
 }
 
-fn mean_of(values: ArrayD<f32>, source: &str, name: &str, frames: &Frames) -> Result<Array2<f32>> {
+fn mean_of(values: ArrayD<f32>, name: &str, frames: &Frames) -> Result<Array2<f32>> {
     let shape = shape_text(values.shape());
     let mean = if values.ndim() == 3 { values.mean_axis(Axis(0)) } else { Some(values) };
     let mean = mean.and_then(|mean| mean.into_dimensionality::<Ix2>().ok());
     mean.filter(|mean| mean.dim() == (frames.height, frames.width)).ok_or_else(|| {
-        crate::error::Problem::new(format!("The {name} field {source} has shape {shape}"))
+        crate::error::Problem::new(format!("It has shape {shape}"))
             .expected(format!("({0}, {1}) or (n, {0}, {1}), like the stored patterns", frames.height, frames.width))
             .hint(format!("Choose another with --{name}-file"))
             .into()

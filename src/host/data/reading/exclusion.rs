@@ -173,8 +173,7 @@ fn totals(reading: &mut Reading, frames: &Frames, holds_counts: bool) -> Result<
         reading.source.for_blocks(key, frames.axis(), &rows, window, |at, block| {
             for (row, pattern) in block.axis_iter(Axis(0)).enumerate() {
                 let is_constant = pattern.iter().all(|value| Some(value) == pattern.first());
-                let good = |value: f32| value.is_finite() && value > 0.0 && frames.info.invalid != Some(value);
-                let sum = pattern.iter().copied().filter(|value| good(*value)).map(|value| {
+                let sum = pattern.iter().copied().filter(|value| frames.info.is_signal(*value)).map(|value| {
                     let value = f64::from(value);
                     if square { value * value } else { value }
                 });

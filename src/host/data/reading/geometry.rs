@@ -200,7 +200,7 @@ pub(super) fn near_field(geometry: &Geometry, fit: &Fit) -> Option<Verdict> {
 }
 
 /// Ratio of step and window from which a wrong unit is more likely than a near field.
-const FAR_TOO_LARGE: f64 = 50.0;
+const FAR_TOO_LARGE: f64 = 10.0;
 
 /// Checks that the geometry can be a far field: far-field patterns sample a beam of at most half the window λz/p, so
 /// neighboring positions must be closer than that to overlap. Positions in meters.

@@ -110,7 +110,11 @@ pub(super) fn frames(reading: &mut Reading, roles: &Roles, count: usize) -> Opti
         }
     }
     let configured = if is_grid { AxisOrder::Auto } else { reading.config.mapping.axis_order };
-    let layout = match layout_of(&info.key, &shape, count, configured) {
+    let name = match infos.len() {
+        1 => info.key.clone(),
+        several => format!("{} and {} more", info.key, several - 1),
+    };
+    let layout = match layout_of(&name, &shape, count, configured) {
         Ok(_) if is_grid => {
             let order = if is_last { "(h, w, ny, nx)" } else { "(ny, nx, h, w)" };
             reading.judge(Verdict::pass(CHECK, format!("{} is {order}", info.shape_text())));
@@ -155,23 +159,26 @@ fn grid_is_last([a, b, c, d]: [usize; 4], count: usize, configured: AxisOrder) -
     }
 }
 
+/// Layout, and number, height and width of the patterns, by the shape of an array alone: three axes of which only the first two
+/// are equal are (h, w, n). `None` for other numbers of axes.
+pub(super) fn layout_by_shape(shape: &[usize], order: AxisOrder) -> Option<(Layout, [usize; 3])> {
+    match squeezed(shape)[..] {
+        [a, b, c] if order == AxisOrder::Last || (order == AxisOrder::Auto && a == b && b != c) => {
+            Some((Layout::Last, [c, a, b]))
+        }
+        [h, w] => Some((Layout::First, [1, h, w])),
+        [count, h, w] => Some((Layout::First, [count, h, w])),
+        [h, w, ny, nx] if order == AxisOrder::Last => Some((Layout::Last, [ny.saturating_mul(nx), h, w])),
+        [ny, nx, h, w] => Some((Layout::First, [ny.saturating_mul(nx), h, w])),
+        _ => None,
+    }
+}
+
 /// Number of patterns by the shapes of their arrays alone; `None` if they cannot be read.
 pub(super) fn number_of_patterns(reading: &Reading, roles: &Roles) -> Option<usize> {
-    let shapes: Vec<Vec<usize>> = roles
-        .diffraction
-        .iter()
-        .map(|key| reading.source.array(key).map(|info| squeezed(&info.shape)))
-        .collect::<Option<_>>()?;
     let order = reading.config.mapping.axis_order;
-    let of_part = |shape: &Vec<usize>| match shape[..] {
-        [_, _] => Some(1),
-        [a, b, c] if order == AxisOrder::Last || (order == AxisOrder::Auto && a == b && b != c) => Some(c),
-        [a, _, _] => Some(a),
-        [_, _, c, d] if order == AxisOrder::Last => Some(c.saturating_mul(d)),
-        [a, b, _, _] => Some(a.saturating_mul(b)),
-        _ => None,
-    };
-    shapes.iter().map(of_part).sum()
+    let of_part = |key: &String| Some(layout_by_shape(&reading.source.array(key)?.shape, order)?.1[0]);
+    roles.diffraction.iter().map(of_part).sum()
 }
 
 /// Axis of the patterns.

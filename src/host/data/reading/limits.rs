@@ -15,7 +15,7 @@ use ndarray::{Array2, ArrayD, ArrayViewMutD, Axis};
 /// Share of the patterns from which a mark is one of the pixel, not of the pattern: it may be missing in patterns without data.
 const THROUGHOUT: f64 = 0.9;
 /// Negative values that detectors write for pixels without a count.
-const MARKS: [f32; 2] = [-1.0, -2.0];
+pub(super) const MARKS: [f32; 2] = [-1.0, -2.0];
 /// Largest share of the values that are marks if they occur in single patterns.
 const MOST_MARKS: f64 = 0.01;
 /// Share of the counts from which negative values are a warning.
@@ -171,17 +171,18 @@ impl<'a> Limits<'a> {
             each.remove(&common);
             common.zip_mut_with(&each.take_common(THROUGHOUT), |all, one| *all |= *one);
             let kinds = [
-                (self.invalid_count, "invalid"),
-                (self.saturated_count, "saturated"),
-                (if are_marks { scattered } else { 0 }, "negative"),
+                (self.invalid_count > 0, "invalid"),
+                (self.saturated_count > 0, "saturated"),
+                (are_marks && scattered > 0, "negative"),
             ];
-            masks.exclude_in_patterns(each, &kinds, reading);
+            let kinds: Vec<&str> = kinds.iter().filter(|(is_found, _)| *is_found).map(|(_, kind)| *kind).collect();
+            masks.exclude_in_patterns(each, &format!("{} values", kinds.join(" or ")), reading);
         }
         let count = common.iter().filter(|&&bad| bad).count();
         if count > 0 {
-            let saturated = if self.saturation.is_finite() { " or saturated" } else { "" };
-            reading
-                .note(format!("{count} pixels masked in all patterns because of negative, invalid{saturated} values"));
+            let kinds =
+                if self.saturation.is_finite() { "negative, invalid or saturated" } else { "negative or invalid" };
+            reading.note(format!("{count} pixels masked in all patterns because of {kinds} values"));
             masks.exclude_finished(&common);
         }
         if scattered > 0 && !are_marks && self.is_counts {

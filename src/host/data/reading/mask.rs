@@ -41,16 +41,14 @@ impl Masks {
         restrict(&mut self.finished, bad.mapv(|bad| !bad));
     }
 
-    /// Excludes pixels in single finished patterns, and reports how many were found of each kind.
-    pub fn exclude_in_patterns(&mut self, masks: PatternMasks, kinds: &[(usize, &str)], reading: &mut Reading) {
+    /// Excludes pixels in single finished patterns, and reports their number and the reason.
+    pub fn exclude_in_patterns(&mut self, masks: PatternMasks, reason: &str, reading: &mut Reading) {
         let (total, patterns) = (masks.total(), (0..masks.len()).filter(|&at| masks.bad_in(at) > 0).count());
         if total == 0 {
             return;
         }
-        let kinds: Vec<&str> = kinds.iter().filter(|(number, _)| *number > 0).map(|(_, kind)| *kind).collect();
-        let kinds = kinds.join(" or ");
         reading.note(format!(
-            "{kinds} values: {total} pixels are masked in single patterns, {patterns} of {}",
+            "{total} pixels are masked in single patterns, in {patterns} of {}, because of {reason}",
             masks.len()
         ));
         self.each = PatternMasks::union(self.each.take(), Some(masks));
@@ -174,11 +172,7 @@ fn add_mask_file(
     reading: &mut Reading,
 ) -> std::result::Result<Verdict, Verdict> {
     let Target { frames, fit, rows } = target;
-    let (values, own_rule) = mask_file::read(path).map_err(|error| {
-        let mut verdict = Verdict::from_error(CHECK, Status::Fail, &error);
-        verdict.found = format!("The mask in {}: {}", path.display(), verdict.found);
-        verdict
-    })?;
+    let (values, own_rule) = mask_file::read(path).map_err(|error| Verdict::of_file(CHECK, path, &error))?;
     let rule = if rule == MaskGood::Auto { own_rule } else { rule };
     let name = path.display().to_string();
     let (stored, size) = ((frames.height, frames.width), (fit.size, fit.size));
@@ -193,6 +187,7 @@ fn add_mask_file(
         }
         &[h, w] if (h, w) == stored || (h, w) == size => {}
         shape => {
+            let several = if shape.len() == 3 { " (several images are one mask for each pattern)" } else { "" };
             let mut expected = format!(
                 "({0}, {1}) like the stored patterns, or ({2}, {0}, {1}) for one mask per pattern",
                 stored.0,
@@ -204,7 +199,7 @@ fn add_mask_file(
             }
             let advice =
                 "Choose the mask of this detector with --set data.mapping.mask_file=FILE, or remove the setting";
-            let found = format!("The mask in {name} has shape {}", shape_text(shape));
+            let found = format!("The mask in {name} has shape {}{several}", shape_text(shape));
             return Err(Verdict::fail(CHECK, found).expected(expected).advice(advice));
         }
     }
@@ -223,8 +218,7 @@ fn add_mask_file(
 fn add_each(mut each: PatternMasks, name: &str, rule: Rule, masks: &mut Masks, reading: &mut Reading) -> Verdict {
     let common = each.take_common(1.0);
     let good = common.mapv(|bad| !bad);
-    reading.note(format!("The mask {name} has one image for each pattern"));
-    masks.exclude_in_patterns(each, &[(1, "masked")], reading);
+    masks.exclude_in_patterns(each, &format!("the mask {name}, which has one image for each pattern"), reading);
     if common.iter().any(|bad| *bad) {
         masks.exclude_finished(&common);
     }
@@ -322,6 +316,31 @@ fn masks_of_patterns(
         }
         Ok(())
     })
+}
+
+/// Good pixels (h, w) of the stored patterns by the masks that apply to all of them; `None` without such a mask. Masks that
+/// cannot be used are judged by [`read`].
+pub(super) fn common(reading: &mut Reading, roles: &Roles, frames: &Frames) -> Option<Array2<bool>> {
+    let mapping = &reading.config.mapping;
+    let size = (frames.height, frames.width);
+    let mut all = None;
+    let mut add = |values: Result<ArrayD<f64>>, rule: MaskGood, is_cxi: bool| {
+        let values = values.ok().and_then(|values| values.into_dimensionality::<Ix2>().ok());
+        if let Some(values) = values.filter(|values| values.dim() == size) {
+            restrict(&mut all, good_pixels(&values, rule, is_cxi).0);
+        }
+    };
+    if !mapping.mask_file.is_empty()
+        && let Ok((values, own_rule)) = mask_file::read(Path::new(&mapping.mask_file))
+    {
+        add(Ok(values), if mapping.mask_good == MaskGood::Auto { own_rule } else { mapping.mask_good }, false);
+    }
+    if let Some((key, rule)) = &roles.mask
+        && reading.source.array(key).is_some_and(|info| info.shape == [size.0, size.1])
+    {
+        add(reading.source.read_f64(key), *rule, roles.cxi_mask);
+    }
+    all
 }
 
 /// The window of an image of the stored patterns, which is shifted as they are.

@@ -4,6 +4,7 @@ use super::source::{IMAGES, Source};
 use super::{cxi, roles};
 use crate::config::{Mapping, MaskGood};
 use crate::error::{Error, Problem, Result};
+use crate::formats::images::ImageStack;
 use crate::formats::npz::{NpyArray, NpzArchive, npy_bytes, read_npy, shape_text};
 use crate::formats::tiff;
 use ndarray::{Array2, ArrayD};
@@ -13,7 +14,8 @@ use std::path::Path;
 /// Largest image read.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// (h, w) or (n, h, w) values as stored, and which of them are good, if the file specifies it.
+/// (h, w) or (n, h, w) values as stored, and which of them are good, if the file specifies it. Several images (the pages of a
+/// TIFF file, a folder, a name with `*`) are one mask for each pattern.
 ///
 /// # Errors
 /// [`Error::BadInput`] if the file cannot be read or does not hold exactly one mask.
@@ -33,11 +35,15 @@ pub(in crate::data) fn read(path: &Path) -> Result<(ArrayD<f64>, MaskGood)> {
 /// # Errors
 /// [`Error::BadInput`] if the file cannot be read, or it is not clear which of its arrays is meant.
 pub(in crate::data) fn read_images(path: &Path, key: &str, names: &[&str]) -> Result<ArrayD<f64>> {
-    let is_stack = path.is_dir() || !path.exists() || tiff::pages(path) > 1;
-    if let Some(values) = if is_stack { None } else { image(path)? } {
+    if let Some(values) = image(path)? {
         return Ok(values);
     }
-    let mut source = Source::open(path)?;
+    let mut source = Source::open(path).map_err(|error| {
+        Problem::new(error.problem().title.clone())
+            .expected("images (h, w) or (n, h, w), as .npy, .npz, HDF5, PNG, TIFF, EDF or CBF")
+            .hint("Choose another file")
+            .at(path)
+    })?;
     let images: Vec<String> = source
         .keys()
         .into_iter()
@@ -47,7 +53,7 @@ pub(in crate::data) fn read_images(path: &Path, key: &str, names: &[&str]) -> Re
     let chosen = match (&images[..], key) {
         ([only], "") => Some(only.clone()),
         (_, "") => named.cloned(),
-        (_, key) => Some(key.to_owned()),
+        (_, key) => Some(source.chosen(key).to_owned()),
     };
     let Some(chosen) = chosen else {
         let what = format!("It is not clear which array holds the images; the file has {}", source.keys_text());
@@ -60,13 +66,14 @@ pub(in crate::data) fn read_images(path: &Path, key: &str, names: &[&str]) -> Re
     source.read_f64(&chosen)
 }
 
-/// Values of an image or NPY file; `None` for another kind of file.
+/// Values of an image or NPY file; `None` for several images and for another kind of file.
 fn image(path: &Path) -> Result<Option<ArrayD<f64>>> {
-    let mut start = Vec::new();
-    let file = crate::formats::open_file(path).map_err(|error| Error::reading(path, &error))?;
-    if path.is_dir() {
+    let is_stack = path.is_dir() || tiff::pages(path) > 1 || !ImageStack::files(path).is_empty() && !path.exists();
+    if is_stack {
         return Ok(None);
     }
+    let mut start = Vec::new();
+    let file = crate::formats::open_file(path).map_err(|error| Error::reading(path, &error))?;
     file.take(16).read_to_end(&mut start).map_err(|error| Error::reading(path, &error))?;
     let starts = |magic: &[u8]| start.starts_with(magic);
     if starts(b"\x93NUMPY") {
@@ -136,7 +143,7 @@ fn has_valid_palettes(bytes: &[u8]) -> bool {
 
 /// The mask of a dataset, or the only array of an archive.
 fn mask_of_dataset(path: &Path) -> Result<(ArrayD<f64>, MaskGood)> {
-    let mut source = Source::open(path)?;
+    let mut source = Source::open(path).map_err(|error| unusable(path, &error.problem().title))?;
     let found = roles::find(&mut source, &Mapping::default());
     let only = |archive: &NpzArchive| match archive.members() {
         [one] => Some((one.key.clone(), MaskGood::Auto)),

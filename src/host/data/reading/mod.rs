@@ -43,6 +43,6 @@ mod roles;
 mod setups_tests;
 pub(super) mod source;
 pub(super) mod training_folder;
-mod units;
+pub(super) mod units;
 pub(super) mod verdict;
 mod zingers;

@@ -52,11 +52,12 @@ fn frame_of(shape: &[usize]) -> [usize; 2] {
 }
 
 /// The stack of patterns, in its parts, if there is only one: arrays of frames with numbered names in one group belong
-/// together, and so do arrays of one frame each.
+/// together, and so do arrays of one frame each. Links that lead nowhere are parts, too, so that reading them says what is missing.
 fn patterns(file: &Hdf5File) -> Vec<String> {
     if file.is_matlab() {
         return Vec::new();
     }
+    let stem = |key: &str| key.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
     let mut stacks: BTreeMap<(String, [usize; 2], bool), Vec<String>> = BTreeMap::new();
     for array in file.arrays() {
         let frame = frame_of(&array.shape);
@@ -64,7 +65,7 @@ fn patterns(file: &Hdf5File) -> Vec<String> {
         if !is_real || array.problem.is_some() || frame.iter().any(|side| *side < MIN_SIDE) {
             continue;
         }
-        let stem = array.path.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+        let stem = stem(&array.path);
         match array.shape.len() {
             3 | 4 if array.shape[0] > 1 => stacks.entry((stem, frame, false)).or_default().push(array.path.clone()),
             2 if stem != array.path => stacks.entry((stem, frame, true)).or_default().push(array.path.clone()),
@@ -80,6 +81,9 @@ fn patterns(file: &Hdf5File) -> Vec<String> {
         stacks = default.map(|at| vec![stacks.swap_remove(at)]).unwrap_or_default();
     }
     let mut keys = stacks.pop().unwrap_or_default();
+    let of_stack = keys.first().map(|key| stem(key));
+    let missing = file.arrays().iter().filter(|array| array.is_dangling).map(|array| array.path.clone());
+    keys.extend(missing.filter(|key| of_stack.as_ref().is_none_or(|of_stack| stem(key) == *of_stack)));
     keys.sort_by_key(|key| (key.len(), key.clone()));
     keys
 }

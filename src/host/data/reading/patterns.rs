@@ -4,7 +4,7 @@ use super::context::{Reading, Selection};
 use super::correction::{Correction, judge_background};
 use super::fit::{Fit, LARGEST_USUAL, SMALLEST, options_text, size_options};
 use super::layout::{Frames, Layout, cube_verdict, layout_of_cube};
-use super::limits::{Clipped, Limits};
+use super::limits::{Clipped, Limits, MARKS};
 use super::read::fit_of;
 use super::role_keys::Roles;
 use super::source::Source;
@@ -64,10 +64,11 @@ pub(super) fn read_patterns(
     let stored_rows = frames.stored_rows(&rows);
     let sample = sample(reading, frames, axis, &stored_rows)?;
     let meaning = meaning_of(reading, roles, frames, &sample)?;
-    let mean = mean_intensity(frames, &sample, meaning.is_counts);
+    let (mean, measured) = mean_intensity(frames, &sample, meaning.is_counts);
     frames.is_shifted = !fit.near_field && is_shifted(reading, &mean);
     let frames = &*frames;
-    let (fit, centering) = center::fit_around(reading, frames, fit, &mean)?;
+    let measured = mask::common(reading, roles, frames).map_or(measured.clone(), |good| good & measured);
+    let (fit, centering) = center::fit_around(reading, frames, fit, (&mean, &measured))?;
     let is_plain = fit.is_plain(frames.height, frames.width);
     judge_size(reading, &fit, frames, is_plain);
     let mut masks = mask::read(reading, roles, frames, &fit, &stored_rows);
@@ -96,6 +97,9 @@ pub(super) fn read_patterns(
     limits.add_to(&mut masks, reading);
     clipped.report("the dark field is higher there", reading);
     let (mask, mut pattern_masks) = masks.finish(&fit, reading);
+    if mask.as_ref().is_some_and(|mask| mask.iter().all(|good| !good)) {
+        return None;
+    }
     clear(&mut diffraction, GoodPixels { common: mask.as_ref(), each: pattern_masks.as_ref() });
     let interpretation =
         checks::Interpretation { is_counts, reason, unit: config.diffraction_unit, info: &frames.info };
@@ -206,17 +210,19 @@ fn meaning_of(reading: &mut Reading, roles: &Roles, frames: &Frames, sample: &Ar
     }
 }
 
-/// Mean intensity (h, w) of some patterns as stored, without invalid values.
-fn mean_intensity(frames: &Frames, sample: &Array3<f32>, is_counts: bool) -> Array2<f64> {
-    let mut mean = Array2::<f64>::zeros((frames.height, frames.width));
+/// Mean intensity (h, w) of some patterns as stored, without invalid values, and the pixels that have a valid value in any.
+fn mean_intensity(frames: &Frames, sample: &Array3<f32>, is_counts: bool) -> (Array2<f64>, Array2<bool>) {
+    let size = (frames.height, frames.width);
+    let (mut mean, mut measured) = (Array2::<f64>::zeros(size), Array2::from_elem(size, false));
     for pattern in sample.axis_iter(Axis(0)) {
-        Zip::from(&mut mean).and(pattern).for_each(|mean, &value| {
-            if value.is_finite() && value > 0.0 && frames.info.invalid != Some(value) {
+        Zip::from(&mut mean).and(&mut measured).and(pattern).for_each(|mean, measured, &value| {
+            *measured |= value.is_finite() && frames.info.invalid != Some(value) && !MARKS.contains(&value);
+            if frames.info.is_signal(value) {
                 *mean += if is_counts { f64::from(value) } else { f64::from(value) * f64::from(value) };
             }
         });
     }
-    mean
+    (mean, measured)
 }
 
 /// True if the patterns have their zero frequency at the corner: as configured, or judged from their mean.

@@ -7,7 +7,7 @@ use super::geometry::Geometry;
 use super::role_keys::{PositionKeys, Roles, Unit};
 use super::source::Source;
 use super::verdict::Verdict;
-use super::{columns, exclusion, position_file};
+use super::{columns, exclusion, position_file, units};
 use crate::config::{AxisOrder, DataConfig, Mapping, Orientation, PositionOrder};
 use crate::formats::npz::shape_text;
 use ndarray::ArrayD;
@@ -224,7 +224,8 @@ pub(super) fn place(
     }
     let mut positions = match (in_meters(roles, stored), pixel_m) {
         (Some(meters), Some(pixel)) => {
-            reading.note(format!("Positions converted from meters to object pixels of {} (x)", nm(pixel[0])));
+            let unit = if let Unit::Meters(meters) = roles.unit { units::length_name(meters) } else { "meters".into() };
+            reading.note(format!("Positions converted from {unit} to object pixels of {} (x)", nm(pixel[0])));
             let center = roles.object_center_m.unwrap_or_default();
             let half = roles.object_half_px.unwrap_or_default();
             meters.iter().map(|&position| to_pixels(position, center, pixel, half)).collect()

@@ -209,7 +209,14 @@ pub(super) fn find_unit(
 ) -> Option<Unit> {
     let mut distances = NeighborIndex::new(positions).nearest_distances();
     distances.retain(|distance| *distance > 0.0 && distance.is_finite());
-    let step = median(&distances)?;
+    let Some(step) = median(&distances) else {
+        reading.judge(
+            Verdict::fail(CHECK, "All positions are the same")
+                .expected("positions that differ")
+                .advice("Check the columns (--set data.mapping.position_columns=X,Y) and data.mapping.position_matrix"),
+        );
+        return None;
+    };
     let is_plausible = |pixels: f64| (STEPS[0]..=STEPS[1] * side as f64).contains(&pixels);
     let lengths = [("m", 1.0), ("mm", 1e-3), ("um", 1e-6), ("nm", 1e-9)];
     let mut found: Vec<(&str, Unit)> = lengths

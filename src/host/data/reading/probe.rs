@@ -32,7 +32,8 @@ pub(super) fn read_probe(
         let path = Path::new(probe_file);
         reading.note(format!("The probe is taken from {}", path.display()));
         let found = of_file(path, &reading.config.mapping.probe);
-        let (key, array, is_real) = reading.or_fail(SHAPE_CHECK, found)?;
+        let (key, array, is_real) =
+            found.map_err(|error| reading.judge(Verdict::of_file(SHAPE_CHECK, path, &error))).ok()?;
         return check_probe(reading, &key, array, is_real, patterns, stored);
     }
     if let Some(key) = &roles.probe {
@@ -91,7 +92,13 @@ fn of_file(path: &Path, key: &str) -> Result<(String, ArrayD<Complex32>, bool)> 
         let is_real = array.iter().all(|value| value.im == 0.0);
         return Ok((path.display().to_string(), array, is_real));
     }
-    let mut source = Source::open(path)?;
+    let without = |what: &str| {
+        Problem::new(what)
+            .expected("a product, a dataset or a result with a probe, or an array (N, N) or (modes, N, N)")
+            .hint("Name the array with --set data.mapping.probe=KEY, or choose another file with --probe-file")
+            .at(path)
+    };
+    let mut source = Source::open(path).map_err(|error| without(&error.problem().title))?;
     let named = |source: &Source| {
         let complex: Vec<String> = source
             .keys()
@@ -107,14 +114,10 @@ fn of_file(path: &Path, key: &str) -> Result<(String, ArrayD<Complex32>, bool)> 
     let key = if key.is_empty() {
         roles::find(&mut source, &Mapping::default()).probe.or_else(|| named(&source))
     } else {
-        Some(key.to_owned())
+        Some(source.chosen(key).to_owned())
     };
     let Some(key) = key else {
-        return Err(Problem::new(format!("There is no probe in the file; it has {}", source.keys_text()))
-            .expected("a product, a dataset or a result with a probe")
-            .hint("Name the array with --set data.mapping.probe=KEY, or choose another file with --probe-file")
-            .at(path)
-            .into());
+        return Err(without(&format!("There is no probe in the file; it has {}", source.keys_text())).into());
     };
     let array = source.read_c32(&key)?;
     let is_real = source.array(&key).is_some_and(|info| info.real);

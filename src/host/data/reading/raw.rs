@@ -4,7 +4,7 @@
 
 use super::blocks::squeezed;
 use super::context::Reading;
-use super::layout::{Frames, Layout};
+use super::layout::{Frames, layout_by_shape};
 use super::source::{ArrayInfo, Source};
 use super::{placing, position_file, roles};
 use crate::config::{AxisOrder, DataConfig};
@@ -92,22 +92,12 @@ fn largest_stack(source: &Source) -> Option<String> {
 fn frames(source: &Source, keys: &[String], order: AxisOrder) -> Option<Frames> {
     let infos: Vec<ArrayInfo> = keys.iter().filter_map(|key| source.array(key)).collect();
     let info = infos.first().filter(|info| info.numeric && info.real)?.clone();
-    let of = |shape: &[usize]| match *shape {
-        [a, b, c] if order == AxisOrder::Last || (order == AxisOrder::Auto && a == b && b != c) => {
-            Some((Layout::Last, c, a, b))
-        }
-        [h, w] => Some((Layout::First, 1, h, w)),
-        [count, h, w] => Some((Layout::First, count, h, w)),
-        [h, w, ny, nx] if order == AxisOrder::Last => Some((Layout::Last, ny.saturating_mul(nx), h, w)),
-        [ny, nx, h, w] => Some((Layout::First, ny.saturating_mul(nx), h, w)),
-        _ => None,
-    };
-    let (layout, _, height, width) = of(&squeezed(&info.shape))?;
+    let (layout, [_, height, width]) = layout_by_shape(&info.shape, order)?;
     // A damaged header may state any size.
     height.checked_mul(width).filter(|pixels| (1..=VALUES).contains(pixels))?;
     let (mut parts, mut count) = (Vec::new(), 0);
     for part in &infos {
-        let (_, length, h, w) = of(&squeezed(&part.shape))?;
+        let (_, [length, h, w]) = layout_by_shape(&part.shape, order)?;
         if (h, w) == (height, width) {
             parts.push((part.key.clone(), count, length));
             count = length.saturating_add(count);
@@ -132,8 +122,7 @@ fn mean(source: &mut Source, frames: &Frames) -> Result<(Array2<f32>, usize)> {
             for pattern in block.axis_iter(Axis(0)) {
                 count += 1;
                 for (sum, &value) in sum.iter_mut().zip(pattern) {
-                    let is_good = value.is_finite() && value > 0.0 && frames.info.invalid != Some(value);
-                    *sum += if is_good { value } else { 0.0 };
+                    *sum += if frames.info.is_signal(value) { value } else { 0.0 };
                 }
             }
             Ok(())

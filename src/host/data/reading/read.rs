@@ -153,8 +153,10 @@ fn positions(reading: &mut Reading, roles: &mut Roles) -> Option<Vec<[f64; 2]>> 
     let mut stored = if file.is_empty() {
         placing::read(reading, roles)?
     } else {
-        let listed = position_file::read(Path::new(file), &config.mapping);
-        let listed = reading.or_fail(position_file::CHECK, listed)?;
+        let path = Path::new(file);
+        let listed = position_file::read(path, &config.mapping);
+        let listed =
+            listed.map_err(|error| reading.judge(Verdict::of_file(position_file::CHECK, path, &error))).ok()?;
         reading.note(format!("The positions are taken from {file}: {}", listed.note));
         position_file::use_unit(roles, &listed, config.mapping.position_unit);
         let count = layout::number_of_patterns(reading, roles).unwrap_or(listed.xy.len());

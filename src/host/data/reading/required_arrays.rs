@@ -7,6 +7,7 @@ use super::source::Source;
 use super::units::Quantity;
 use super::verdict::Verdict;
 use crate::config::PositionUnit;
+use crate::formats::hdf5::Hdf5File;
 
 const CHECK: &str = "required keys";
 
@@ -42,6 +43,7 @@ pub(super) fn find_roles(reading: &mut Reading) -> Roles {
             if roles.probe.is_some() { "diffraction, positions and probe" } else { "diffraction and positions" };
         Verdict::pass(CHECK, format!("{arrays} are present"))
     } else {
+        judge_dangling(reading, &roles);
         missing_verdict(reading, &roles, is_hdf5, &missing)
     };
     reading.judge(verdict);
@@ -49,6 +51,17 @@ pub(super) fn find_roles(reading: &mut Reading) -> Roles {
         judge_duplicate_diffraction(reading);
     }
     roles
+}
+
+/// Judges patterns behind links that lead nowhere, which would be found only once nothing else is missing.
+fn judge_dangling(reading: &mut Reading, roles: &Roles) {
+    for key in &roles.diffraction {
+        let is_dangling = |file: &Hdf5File| file.array(key).is_some_and(|array| array.is_dangling);
+        if matches!(&*reading.source, Source::Hdf5(file) if is_dangling(file)) {
+            let verdict = reading.source.unreadable_verdict(key);
+            reading.judge(verdict);
+        }
+    }
 }
 
 /// Names of the required arrays that the file lacks.

@@ -2,7 +2,7 @@
 
 use super::geometry::{Geometry, wavelength_of_ev};
 use super::role_keys::{PositionKeys, Problems, Roles, Unit};
-use super::source::{IMAGES, Source};
+use super::source::{IMAGES, Source, first_key};
 use super::units::{self, Named, Quantity};
 use super::verdict::Verdict;
 use super::{cxi, nexus, product};
@@ -99,9 +99,7 @@ fn first_present(source: &Source, mapping: &Mapping) -> Mapping {
         &mut chosen.background,
     ] {
         if text.contains('|') {
-            let keys: Vec<&str> = text.split('|').map(str::trim).collect();
-            let found = keys.iter().find(|key| exists(key)).or(keys.last());
-            *text = found.map(|key| (*key).to_owned()).unwrap_or_default();
+            *text = first_key(text, &exists).to_owned();
         }
     }
     chosen

@@ -44,6 +44,11 @@ pub(in crate::data) struct ArrayInfo {
 }
 
 impl ArrayInfo {
+    /// True if a stored value is more than zero, and not the mark of an invalid pixel.
+    pub fn is_signal(&self, value: f32) -> bool {
+        value.is_finite() && value > 0.0 && self.invalid != Some(value)
+    }
+
     /// Shape as a Python tuple.
     pub fn shape_text(&self) -> String {
         shape_text(&self.shape)
@@ -171,6 +176,11 @@ impl Source {
                 info
             }
         }
+    }
+
+    /// The first of several keys separated by `|` that the file has, or else the last.
+    pub fn chosen<'a>(&self, text: &'a str) -> &'a str {
+        first_key(text, &|key| self.array(key).is_some())
     }
 
     /// Keys of all arrays.
@@ -339,6 +349,12 @@ impl Source {
             Self::Hdf5(_) | Self::Images(_) => false,
         }
     }
+}
+
+/// The first of several keys separated by `|` that exists, or else the last.
+pub(super) fn first_key<'a>(text: &'a str, exists: &dyn Fn(&str) -> bool) -> &'a str {
+    let keys = || text.split('|').map(str::trim);
+    keys().find(|key| exists(key)).or(keys().next_back()).unwrap_or_default()
 }
 
 /// The only image or stack of images of a file.

@@ -84,6 +84,14 @@ pub(super) fn parse(text: &str) -> Option<Named> {
     Some(Named::Length(length))
 }
 
+/// Name of a unit of this length in meters.
+pub(super) fn length_name(meters: f64) -> String {
+    const NAMES: [(f64, &str); 7] =
+        [(1.0, "m"), (1e-2, "cm"), (1e-3, "mm"), (1e-6, "µm"), (1e-9, "nm"), (1e-10, "Å"), (1e-12, "pm")];
+    let known = NAMES.iter().find(|(length, _)| (meters / length - 1.0).abs() < 1e-9);
+    known.map_or_else(|| format!("units of {meters:e} m"), |(_, name)| (*name).to_owned())
+}
+
 /// Unit that the file states for an array, as written; `None` if none is stated.
 pub(super) fn stated(file: &Hdf5File, key: &str) -> Option<String> {
     ATTRIBUTES.iter().find_map(|name| file.text_attribute(key, name))
@@ -111,14 +119,22 @@ pub(super) fn measure(
     quantity: Quantity,
     default: impl Fn(f64) -> f64,
 ) -> Result<Option<Measured>, Verdict> {
-    let (number, unit) = match file.number(key) {
-        Some(number) => (number, stated(file, key)),
-        None => match file.text(key).as_deref().and_then(number_and_unit) {
-            Some((number, unit)) => (number, unit.or_else(|| stated(file, key))),
-            None => return Ok(None),
-        },
-    };
-    converted(key, number, unit, quantity, default)
+    match number_of(file, key) {
+        Some((number, unit)) => converted(key, number, unit, quantity, default),
+        None => Ok(None),
+    }
+}
+
+/// A number, or a text that begins with one, and the unit that the file states for it.
+fn number_of(file: &Hdf5File, key: &str) -> Option<(f64, Option<String>)> {
+    let (number, unit) = file.number(key).map(|number| (number, None)).or_else(|| number_and_unit(&file.text(key)?))?;
+    Some((number, unit.or_else(|| stated(file, key))))
+}
+
+/// The same of an attribute of an array.
+fn number_of_attribute(file: &Hdf5File, key: &str, name: &str) -> Option<(f64, Option<String>)> {
+    let number = file.attribute(key, name).map(|number| (number, None));
+    number.or_else(|| number_and_unit(&file.text_attribute(key, name)?))
 }
 
 /// As [`measure`], of the number that a setting names as `KEY`, `KEY [unit]` or `KEY@ATTRIBUTE [unit]`.
@@ -131,24 +147,14 @@ pub(super) fn measure_named(source: &mut Source, text: &str, quantity: Quantity)
         None => (text.trim(), None),
     };
     let (key, attribute) = name.split_once('@').map_or((name, None), |(key, attribute)| (key, Some(attribute)));
-    let found = match (&mut *source, attribute) {
-        (Source::Hdf5(file), Some(attribute)) => file.attribute(key, attribute).map(|number| (number, None)),
-        (Source::Hdf5(file), None) if file.number(key).is_none() && file.text(key).is_some() => {
-            file.text(key).as_deref().and_then(number_and_unit)
-        }
-        (Source::Images(stack), attribute) => stack.first_hdf5().and_then(|path| {
-            let file = Hdf5File::open(path).ok()?;
-            match attribute {
-                Some(attribute) => file.attribute(key, attribute).map(|number| (number, None)),
-                None => file.number(key).map(|number| (number, stated(&file, key))),
-            }
-        }),
-        (source, None) => {
-            let number = source.read_f64(key).ok().and_then(|values| values.first().copied());
-            let stated = if let Source::Hdf5(file) = &*source { stated(file, key) } else { None };
-            number.map(|number| (number, stated))
-        }
-        _ => None,
+    let of_file = |file: &Hdf5File| match attribute {
+        Some(attribute) => number_of_attribute(file, key, attribute),
+        None => number_of(file, key),
+    };
+    let found = match source {
+        Source::Hdf5(file) => of_file(file),
+        Source::Images(stack) => stack.first_hdf5().and_then(|path| of_file(&Hdf5File::open(path).ok()?)),
+        Source::Npz(archive) => archive.read_f64(key).ok().and_then(|values| Some((*values.first()?, None))),
     };
     let Some((number, stated)) = found.filter(|(number, _)| number.is_finite()) else {
         return Err(Verdict::fail("geometry", format!("There is no number {name:?} in the file"))
@@ -208,7 +214,7 @@ fn converted(
 }
 
 /// Number and unit in a text such as `10.0 keV`.
-fn number_and_unit(text: &str) -> Option<(f64, Option<String>)> {
+pub(in crate::data) fn number_and_unit(text: &str) -> Option<(f64, Option<String>)> {
     let text = text.trim().trim_matches('\0').trim();
     let end =
         text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-' | 'e' | 'E'))).unwrap_or(text.len());
@@ -239,6 +245,38 @@ mod tests {
         }
         assert_eq!(parse("mrad"), None);
         assert!(matches!(parse("J"), Some(Named::Energy(ev)) if (ev * 1.602_176_634e-19 - 1.0).abs() < 1e-12));
+    }
+
+    #[test]
+    fn named_numbers_and_texts_are_read_with_their_units_from_a_file_and_from_a_series_of_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = ptychoscope_base::testing::repository().join("tests/fuzz/corpus/series/texts.h5");
+        for k in 1..3 {
+            std::fs::copy(&file, folder.path().join(format!("part_{k}.h5"))).unwrap();
+        }
+        for path in [file, folder.path().join("part_*.h5")] {
+            let mut source = Source::open(&path).unwrap();
+            let mut named = |text: &str, quantity: Quantity| {
+                let found = measure_named(&mut source, text, quantity).map_err(|verdict| verdict.found);
+                found.map(|found| found.unwrap().value)
+            };
+            for (text, quantity, value) in [
+                ("energy", Quantity::Energy, 8500.0),
+                ("energy@lambda", Quantity::Energy, super::super::geometry::wavelength_of_ev(1.5e-10)),
+                ("distance", Quantity::Distance, 2.1),
+                ("distance [m]", Quantity::Distance, 2100.0),
+                ("pixel", Quantity::DetectorPixel, 75e-6),
+                ("pixel@binned", Quantity::DetectorPixel, 150e-6),
+            ] {
+                if text == "distance [m]" {
+                    assert!(named(text, quantity).unwrap_err().contains("2100 m"), "{}", path.display());
+                    continue;
+                }
+                let found = named(text, quantity).unwrap();
+                assert!((found / value - 1.0).abs() < 1e-9, "{text} in {}: {found}", path.display());
+            }
+            assert!(named("none", Quantity::Energy).unwrap_err().contains("no number \"none\""));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::error::{Error, Problem};
 use crate::formats::npz::Storage;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Outcome of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -101,6 +101,13 @@ impl Verdict {
     /// What was found, expected and recommended, in one paragraph.
     pub fn sentence(&self) -> String {
         Problem::new(self.found.clone()).expected(self.expected.clone()).hint(self.advice.clone()).to_string()
+    }
+
+    /// Failed verdict on another file than the dataset.
+    pub(crate) fn of_file(check: &str, path: &Path, error: &Error) -> Self {
+        let mut verdict = Self::from_error(check, Status::Fail, error);
+        verdict.found = format!("{}: {}", path.display(), verdict.found);
+        verdict
     }
 
     /// Verdict with the texts of an error.
