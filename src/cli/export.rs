@@ -1,12 +1,12 @@
 //! `export`: reconstructions in common formats.
 
 use super::console::print_line;
-use super::paths::file_stem;
 use super::prepare::ReadingArgs;
 use crate::checkpoint::write_atomic;
 use crate::data::{Dataset, NpyArray, Reconstruction, Refined, npy_bytes};
 use crate::error::{Error, Problem, Result};
 use crate::imaging;
+use crate::system::file_stem;
 use std::path::{Path, PathBuf};
 
 /// An output format of `export`.

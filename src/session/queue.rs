@@ -4,6 +4,7 @@ use super::action::{Effect, Level, QueueAction};
 use super::file_settings;
 use super::state::State;
 use crate::config::Config;
+use crate::system::file_stem;
 use crate::worker::message::{Control, Destination, Job, JobOutcome, Summary};
 use std::path::{Path, PathBuf};
 
@@ -178,8 +179,7 @@ impl State {
 
 /// The path of a file that belongs to one scan, as it is named for another: the name or number of the scan is replaced.
 fn of_other_scan(file: &str, from: &Path, to: &Path) -> String {
-    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let (from, to) = (stem(from), stem(to));
+    let (from, to) = (file_stem(from), file_stem(to));
     if !from.is_empty() && file.contains(&from) {
         return file.replace(&from, &to);
     }

@@ -193,7 +193,11 @@ impl App {
             state.draft = draft;
         }
         let repaint = context.clone();
-        let delay = if is_software(creation) { SOFTWARE_REPAINT_DELAY } else { REPAINT_DELAY };
+        let software = is_software(creation);
+        if software {
+            super::widgets::mark_as_software(&context);
+        }
+        let delay = if software { SOFTWARE_REPAINT_DELAY } else { REPAINT_DELAY };
         let mut core = AppCore::new(state, move || repaint.request_repaint_after(delay))?;
         // The panel that was in front last time has no content yet; the first step does.
         core.dispatch(Action::Go(Step::Data));

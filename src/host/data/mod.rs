@@ -38,11 +38,12 @@ pub use crate::formats::npz::{Member, NpyArray, NpzArchive, NpzWriter, Storage, 
 pub use crate::metrics::{GoodPixels, PatternMasks};
 pub use canvas::{Canvas, crop_to_frame, extract_patch};
 pub use dataset::{Dataset, fingerprint};
-pub use modes::{orthogonalize, with_modes};
+pub use modes::{mode_shares, orthogonalize, with_modes};
 pub use normalize::{count_unit, mean_counts, normalization_factor};
 pub use prepare::{metadata_of, record};
 pub use probe_mask::probe_mask;
 pub use reading::exclusion::{extended as excluding, outliers as outlying_totals, without as including};
+pub use reading::geometry::wavelength_of_ev;
 pub use reading::inspect::{inspect, inspect_with, list};
 pub use reading::mask_file::mask_file_bytes;
 pub use reading::placing::reorient;

@@ -28,7 +28,6 @@ impl State {
     pub(super) fn reload(&mut self, path: PathBuf) -> Vec<Effect> {
         if let Some(dataset) = &mut self.dataset {
             dataset.loading = true;
-            dataset.failure = None;
         }
         vec![Effect::Library(self.dataset_request(path))]
     }

@@ -17,7 +17,7 @@ impl State {
             return Some("A job is running".to_owned());
         }
         let Some(dataset) = &self.dataset else { return Some("Open a dataset first".to_owned()) };
-        if let Some(failure) = &dataset.failure {
+        if let Some(failure) = dataset.failure.as_ref().filter(|_| !dataset.loading) {
             return Some(format!("The dataset cannot be used. {}", failure.problem().title));
         }
         if dataset.patterns.is_none() {

@@ -8,7 +8,7 @@ use crate::ui::commands::Command;
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
 use crate::ui::widgets::numbers::{grouped, short};
-use crate::ui::widgets::primary_button;
+use crate::ui::widgets::{primary_button, spinner};
 use crate::worker::message::JobKind;
 use crate::worker::message::{Control, FileStatus, Stage, WatchedFile};
 use eframe::egui::{self, Align, Button, DragValue, Label, Layout, Panel, RichText, ScrollArea, TextEdit, Ui, vec2};
@@ -316,7 +316,7 @@ fn start(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
                     }
                     (_, None) => "Waiting for files".to_owned(),
                 };
-                ui.spinner();
+                spinner(ui);
                 ui.add(Label::new(text).truncate());
             } else if let Some(reason) = &reason {
                 ui.add(Label::new(RichText::new(reason).color(palette.warning)).truncate());

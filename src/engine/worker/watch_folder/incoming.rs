@@ -7,6 +7,7 @@
 use crate::checkpoint;
 use crate::data;
 use crate::error::{Error, Result};
+use crate::system::file_stem;
 use crate::worker::summary::JobOutcome;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -106,11 +107,13 @@ impl Incoming {
 
     /// Stem of the file name, with the extension if another file has the same stem.
     fn name_for(&self, path: &Path) -> String {
-        let part =
-            |part: Option<&std::ffi::OsStr>| part.map_or_else(String::new, |part| part.to_string_lossy().into_owned());
-        let stem = part(path.file_stem());
+        let stem = file_stem(path);
         let taken = |name: &str| self.files.iter().any(|(other, known)| other != path && known.name == name);
-        if taken(&stem) { format!("{stem}-{}", part(path.extension())) } else { stem }
+        if !taken(&stem) {
+            return stem;
+        }
+        let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
+        format!("{stem}-{}", extension.unwrap_or_default())
     }
 }
 

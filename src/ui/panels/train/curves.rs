@@ -4,7 +4,7 @@ use crate::session::{CurvePoint, JobProgress};
 use crate::ui::theme;
 use crate::ui::widgets::decimate::decimate;
 use crate::ui::widgets::loss_plot::{Curve, CurvePlot, nearest, short, smooth};
-use crate::worker::message::EpochPoint;
+use crate::worker::message::{EpochPoint, Stage};
 use eframe::egui::{Slider, Ui};
 
 /// Display state of the curves.
@@ -50,8 +50,9 @@ impl Curves {
         let top = ui.cursor().top();
         self.options(ui, job);
         let rest = height - (ui.cursor().top() - top);
-        // The direct solver has neither a learning rate nor a gradient norm.
-        if job.curve.is_empty() && !job.history.is_empty() {
+        // The direct solver, and what precedes it, have neither a learning rate nor a gradient norm.
+        let before = [Stage::ProbeSearch, Stage::ScanCorrection, Stage::BackgroundTrial].map(Some).contains(&job.stage);
+        if job.curve.is_empty() && (before || !job.history.is_empty()) {
             self.loss(ui, job, (rest - 16.0).max(170.0));
             return;
         }

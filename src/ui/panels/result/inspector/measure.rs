@@ -5,13 +5,29 @@ use super::super::pane::Marks;
 use super::super::rendering::{Layer, Plane, Quantity, Rendering};
 use crate::imaging::{self, Statistics, short_number};
 use crate::ui::theme;
+use crate::ui::widgets::background::key_of;
 use crate::ui::widgets::elided;
 use crate::ui::widgets::numbers::signed;
 use eframe::egui::{self, Color32, DragValue, FontId, Grid, RichText, Ui, vec2};
 use egui_plot::{AxisHints, Line, Plot, PlotPoints};
 
-/// Values along the line.
-pub(super) fn profile(ui: &mut Ui, controls: &mut Controls, rendering: &Rendering, marks: &mut Marks) {
+/// The curves along the line, kept until line, width or images change.
+#[derive(Debug, Default)]
+pub(in crate::ui::panels::result) struct Profile {
+    of: u64,
+    curves: Vec<Vec<[f64; 2]>>,
+    /// 10–90 % width of the edge along the first curve, if there is one.
+    edge: Option<f64>,
+}
+
+/// Values along the line; `key` names the rendering.
+pub(super) fn profile(
+    ui: &mut Ui,
+    controls: &Controls,
+    (key, rendering): (u64, &Rendering),
+    marks: &mut Marks,
+    profile: &mut Profile,
+) {
     let palette = theme::palette(ui);
     let quantity = controls.active;
     let Some(mut ends) = marks.profile else {
@@ -25,16 +41,27 @@ pub(super) fn profile(ui: &mut Ui, controls: &mut Controls, rendering: &Renderin
     let per_pixel = rendering.pixel_size_m.filter(|size| *size > 0.0);
     let factor = per_pixel.map_or(1.0, |size| size * 1e6);
     let ends64 = ends.map(|end| [f64::from(end.x), f64::from(end.y)]);
-    let mut lines = Vec::new();
-    let mut curves: Vec<Vec<[f64; 2]>> = Vec::new();
     let sources = [Some(&rendering.result), rendering.other.as_ref().filter(|_| controls.compare != Compare::Off)];
-    for (layer, color) in sources.into_iter().flatten().zip(palette.lines) {
-        let Some(plane) = layer.plane(quantity) else { continue };
-        let points: Vec<[f64; 2]> =
-            wide_profile(plane, layer, ends64, marks.width).into_iter().map(|[d, v]| [d * factor, v]).collect();
-        curves.push(points.clone());
-        lines.push(Line::new(layer.name.clone(), PlotPoints::from(points)).color(color).width(1.5));
+    let layers: Vec<(&Layer, &Plane, Color32)> = sources
+        .into_iter()
+        .flatten()
+        .zip(palette.lines)
+        .filter_map(|(layer, color)| Some((layer, layer.plane(quantity)?, color)))
+        .collect();
+    let key = key_of((key, quantity, ends64.map(|end| end.map(f64::to_bits)), marks.width, layers.len()));
+    if profile.of != key {
+        let along = |(layer, plane, _): &(&Layer, &Plane, Color32)| -> Vec<[f64; 2]> {
+            wide_profile(plane, layer, ends64, marks.width).into_iter().map(|[d, v]| [d * factor, v]).collect()
+        };
+        let curves: Vec<_> = layers.iter().map(along).collect();
+        let edge = curves.first().and_then(|curve| edge_width(curve));
+        *profile = Profile { of: key, curves, edge };
     }
+    let curves = &profile.curves;
+    let line = |((layer, _, color), points): (&(&Layer, &Plane, Color32), &Vec<[f64; 2]>)| {
+        Line::new(layer.name.clone(), PlotPoints::from(points.clone())).color(*color).width(1.5)
+    };
+    let lines: Vec<Line<'_>> = layers.iter().zip(curves).map(line).collect();
     let plot = Plot::new("profile")
         .height(150.0)
         .allow_scroll(false)
@@ -88,10 +115,10 @@ pub(super) fn profile(ui: &mut Ui, controls: &mut Controls, rendering: &Renderin
         }
         if ui.small_button("Copy CSV").on_hover_text("Copy distances and values as a table").clicked() {
             let unit = if per_pixel.is_some() { "um" } else { "px" };
-            ui.ctx().copy_text(csv(unit, quantity.label(), &curves));
+            ui.ctx().copy_text(csv(unit, quantity.label(), curves));
         }
     });
-    edge(ui, &curves, per_pixel.is_some());
+    edge(ui, profile.edge, per_pixel.is_some());
 }
 
 /// Mean over parallel lines, one pixel apart and symmetric about the line; pixels that are not covered do not count.
@@ -115,9 +142,9 @@ fn wide_profile(plane: &Plane, layer: &Layer, [from, to]: [[f64; 2]; 2], width: 
     sum.into_iter().map(|[distance, value, count]| [distance, value / count]).collect()
 }
 
-/// The 10–90 % width of an edge along the first curve, if there is one.
-fn edge(ui: &mut Ui, curves: &[Vec<[f64; 2]>], in_um: bool) {
-    let Some(width) = curves.first().and_then(|curve| edge_width(curve)) else { return };
+/// The width of the edge along the first curve, if there is one.
+fn edge(ui: &mut Ui, width: Option<f64>, in_um: bool) {
+    let Some(width) = width else { return };
     let text = if in_um { imaging::length_text(width * 1e-6) } else { format!("{width:.1} px") };
     let help = "Distance over which the first curve goes from 10 % to 90 % between the means of its two ends";
     ui.label(format!("Edge 10–90 %: {text}")).on_hover_text(help);
