@@ -47,6 +47,12 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// Number of jobs that have ended, and of those that are waiting or running.
+    pub fn ended_and_open(&self) -> [usize; 2] {
+        let open = self.waiting() + usize::from(self.is_running());
+        [self.jobs.len() - open, open]
+    }
+
     /// Number of waiting jobs.
     pub fn waiting(&self) -> usize {
         self.jobs.iter().filter(|job| job.state == JobState::Waiting).count()
@@ -81,8 +87,7 @@ impl State {
             file_settings::replace(&mut draft, settings);
         } else if let Some(open) = self.dataset.as_ref().map(|open| &open.path).filter(|open| *open != dataset) {
             let data = &self.draft.config().data;
-            let automatic = data.exclude.split([',', ';']).any(|part| part.trim().eq_ignore_ascii_case("auto"));
-            draft.set("data.exclude", if automatic { "auto" } else { "" });
+            draft.set("data.exclude", excluded_of_others(&data.exclude));
             draft.set("data.mapping.positions_file", &of_other_scan(&data.mapping.positions_file, open, dataset));
         }
         draft.config().clone()
@@ -110,6 +115,12 @@ impl State {
                     job.state = JobState::Waiting;
                 }
             }
+            QueueAction::UseSettings => {
+                let configs: Vec<Config> = self.queue.jobs.iter().map(|job| self.config_for(&job.dataset)).collect();
+                let waiting = self.queue.jobs.iter_mut().zip(configs).filter(|(job, _)| job.state == JobState::Waiting);
+                waiting.for_each(|(job, config)| *job.config = config);
+            }
+            QueueAction::RemoveWaiting => self.queue.jobs.retain(|job| job.state != JobState::Waiting),
             QueueAction::ClearDone => self.queue.jobs.retain(|job| !matches!(job.state, JobState::Done(..))),
         }
         self.start_queued()
@@ -175,6 +186,12 @@ impl State {
         }
         self.start_queued()
     }
+}
+
+/// What is left out of other scans than the one for which this was set: patterns named by their index are of that one only.
+pub(super) fn excluded_of_others(exclude: &str) -> &'static str {
+    let automatic = exclude.split([',', ';']).any(|part| part.trim().eq_ignore_ascii_case("auto"));
+    if automatic { "auto" } else { "" }
 }
 
 /// The path of a file that belongs to one scan, as it is named for another: the name or number of the scan is replaced.
@@ -263,6 +280,20 @@ mod tests {
         assert_eq!(data(1).mapping.positions_file, "/d/pos/positions_0043.txt");
         assert_eq!(data(1).mapping.mask_file, "/d/mask_0042.tif", "a mask belongs to the detector");
         assert_eq!(of_other_scan("a_1_x.csv", "a_1.h5".as_ref(), "b_2.h5".as_ref()), "b_2_x.csv");
+    }
+
+    #[test]
+    fn waiting_jobs_take_over_changed_settings_and_are_removed_at_once() {
+        let mut state = State::default();
+        act(&mut state, QueueAction::Add(vec!["a.npz".into(), "b.npz".into()]));
+        act(&mut state, QueueAction::Start);
+        state.dispatch(Action::SetField { path: "training.batch_size".into(), text: "3".into() });
+        act(&mut state, QueueAction::UseSettings);
+        let sizes: Vec<usize> = state.queue.jobs.iter().map(|job| job.config.training.batch_size).collect();
+        assert_eq!(sizes, [Config::default().training.batch_size, 3], "the running one stays as it is");
+        assert_eq!(state.queue.ended_and_open(), [0, 2]);
+        act(&mut state, QueueAction::RemoveWaiting);
+        assert_eq!(state.queue.jobs.len(), 1);
     }
 
     #[test]

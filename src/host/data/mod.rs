@@ -34,6 +34,15 @@ mod test_support;
 mod tests;
 mod truth;
 
+/// Endings of the files in which datasets arrive, without the images of single patterns.
+pub const DATASET_ENDINGS: [&str; 8] = ["npz", "h5", "hdf5", "hdf", "cxi", "nxs", "mat", "ptyd"];
+
+/// True for a name with an ending of a dataset, in any case.
+pub fn is_dataset_name(path: &std::path::Path) -> bool {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    ending.is_some_and(|ending| DATASET_ENDINGS.contains(&ending.as_str()))
+}
+
 pub use crate::formats::npz::{Member, NpyArray, NpzArchive, NpzWriter, Storage, npy_bytes, write_npz};
 pub use crate::metrics::{GoodPixels, PatternMasks};
 pub use canvas::{Canvas, crop_to_frame, extract_patch};

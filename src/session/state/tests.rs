@@ -1,10 +1,12 @@
 //! Situations of the window, replayed from actions, events and replies.
 
 use super::*;
-use crate::config::{DiffractionUnit, Preset};
+use crate::config::{DiffractionUnit, Method, Preset};
 use crate::library::Reply;
 use crate::session::action::Level;
-use crate::worker::message::{Destination, Event, EventKind, FileStatus, JobKind, JobOutcome, Summary, WatchedFile};
+use crate::worker::message::{
+    Destination, Event, EventKind, FileStatus, JobKind, JobOutcome, Summary, WatchMethod, WatchedFile,
+};
 use std::path::Path;
 
 fn set(state: &mut State, path: &str, text: &str) -> Vec<Effect> {
@@ -70,6 +72,7 @@ fn a_preview_can_be_cancelled_and_turned_off() {
 #[test]
 fn a_folder_is_watched_with_the_loaded_model_and_each_file_is_reported() {
     let mut state = State::default();
+    state.dispatch(Action::SetWatchDirect(false));
     assert!(state.why_not_watch().unwrap().contains("model"));
     state.bundle = Some(OpenBundle {
         path: "model.ptycho".into(),
@@ -82,7 +85,7 @@ fn a_folder_is_watched_with_the_loaded_model_and_each_file_is_reported() {
     let effects = state.dispatch(Action::Watch);
     let settings = vec![("inference.polish_epochs".to_owned(), "7".to_owned())];
     let asks = |effect: &Effect| {
-        matches!(effect, Effect::Submit(Job::Watch { folder, settings: s, .. })
+        matches!(effect, Effect::Submit(Job::Watch { folder, method: WatchMethod::Model { settings: s, .. }, .. })
             if folder == Path::new("/arriving") && *s == settings)
     };
     assert!(effects.iter().any(asks), "{effects:?}");
@@ -97,6 +100,24 @@ fn a_folder_is_watched_with_the_loaded_model_and_each_file_is_reported() {
     let effects = state.on_event(&event(1, EventKind::Finished(Box::default())));
     assert!(!effects.iter().any(|e| matches!(e, Effect::Show(_) | Effect::Library(_))), "{effects:?}");
     assert_eq!(state.log.last().unwrap().text, "Watching ended: 0 reconstructed, 1 not usable");
+}
+
+#[test]
+fn a_folder_is_watched_with_the_direct_solver_unless_a_model_is_loaded() {
+    let mut state = State::default();
+    state.dispatch(Action::ChooseWatchFolder("/arriving".into()));
+    state.dispatch(Action::SetField { path: "data.crop".into(), text: "64".into() });
+    let field = |text: &str| Action::SetField { path: "data.mapping.positions_file".into(), text: text.into() };
+    state.dispatch(field("/one/scan.csv"));
+    assert!(state.why_not_watch().unwrap().contains("positions of one scan"));
+    state.dispatch(field(""));
+    let effects = state.dispatch(Action::Watch);
+    let config = effects.iter().find_map(|effect| match effect {
+        Effect::Submit(Job::Watch { method: WatchMethod::Direct(config), .. }) => Some(config),
+        _ => None,
+    });
+    let config = config.expect("the direct solver");
+    assert_eq!((config.training.method, config.data.crop), (Method::Direct, Some(64)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Queue of reconstructions, one card per dataset.
 
-use super::method::Way;
+use super::method::{self, Way};
 use super::{Outbox, train};
 use crate::config::Config;
 use crate::session::{Action, JobState, Level, QueueAction, QueuedJob, State, settings_of};
@@ -61,13 +61,30 @@ impl View {
             if clear.clicked() {
                 actions.push(Action::Queue(QueueAction::ClearDone));
             }
+            let remove = ui.add_enabled(queue.waiting() > 0, Button::new("Remove waiting"));
+            if remove.on_disabled_hover_text("No job is waiting").clicked() {
+                actions.push(Action::Queue(QueueAction::RemoveWaiting));
+            }
+            let [ended, open] = queue.ended_and_open();
+            if ended > 0 {
+                ui.label(RichText::new(format!("{ended} of {} ended", ended + open)).color(palette.weak));
+            }
         });
+        method::choose(ui, state, actions);
         let config = state.draft.config();
         if self.set_up.as_ref().is_none_or(|(of, _)| of != config) {
             self.set_up = Some((config.clone(), set_up(config)));
         }
         let set_up = self.set_up.as_ref().map_or("", |(_, text)| text.as_str());
-        ui.label(RichText::new(set_up).small().color(palette.weak));
+        ui.horizontal_wrapped(|ui| {
+            ui.label(RichText::new(set_up).small().color(palette.weak));
+            let waiting = queue.waiting();
+            let help = "Give the waiting jobs the method and the settings of now";
+            let text = format!("Use for {}", count_of(waiting, "waiting job"));
+            if waiting > 0 && ui.small_button(text).on_hover_text(help).clicked() {
+                actions.push(Action::Queue(QueueAction::UseSettings));
+            }
+        });
         ui.separator();
         if queue.jobs.is_empty() {
             let text = "Datasets added here are reconstructed one after the other, all with one set-up. Files dropped \
@@ -86,11 +103,6 @@ impl View {
 
 /// What jobs added now will use.
 fn set_up(config: &Config) -> String {
-    let way = match Way::of(config) {
-        Way::Direct => "direct solver",
-        Way::Network => "network",
-        Way::Polished => "network, then polish",
-    };
     let data: Vec<String> = settings_of(config)
         .iter()
         .map(|(path, text)| {
@@ -99,7 +111,9 @@ fn set_up(config: &Config) -> String {
         })
         .collect();
     let data = if data.is_empty() { "no data settings".to_owned() } else { data.join(", ") };
-    format!("Added with the settings of now: {way}; {data}. A file with settings of its own keeps them.")
+    format!(
+        "Datasets are added with this method and the settings of now; {data}. A file with data settings of its own keeps them."
+    )
 }
 
 /// One job.

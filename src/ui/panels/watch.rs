@@ -1,8 +1,11 @@
-//! Watched folder: datasets that arrive in it are reconstructed with the loaded model and listed with their status.
+//! Watched folder: datasets that arrive in it are reconstructed, with the direct solver or the loaded model, and listed with their
+//! status.
 
 use super::Outbox;
+use super::configure::editor::value_text;
 use super::train::Latest;
-use crate::session::{Action, Level, State};
+use crate::config::{Config, Method};
+use crate::session::{Action, Level, State, Step, settings_of};
 use crate::system::file_name;
 use crate::ui::commands::Command;
 use crate::ui::theme;
@@ -47,7 +50,7 @@ impl View {
         let palette = theme::palette(ui);
         ui.horizontal_wrapped(|ui| {
             ui.label(RichText::new("Watch a folder").heading());
-            let text = "Reconstructs datasets with a trained model as they arrive";
+            let text = "Reconstructs datasets as they arrive";
             ui.label(RichText::new(text).color(palette.weak));
         });
         ui.separator();
@@ -109,7 +112,7 @@ impl View {
 /// Settings: model, folder and polish.
 fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
-    let indent = 52.0;
+    let indent = 64.0;
     let row = |ui: &mut Ui, name: &str, add: &mut dyn FnMut(&mut Ui, egui::Id)| {
         ui.horizontal(|ui| {
             let height = ui.spacing().interact_size.y;
@@ -120,7 +123,36 @@ fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Act
             add(ui, label.inner.id);
         });
     };
-    row(ui, "Model", &mut |ui, _| {
+    let direct = state.watches_directly();
+    row(ui, "Method", &mut |ui, _| {
+        for (name, value, help) in [
+            ("Direct solver", true, "Every dataset by itself, without a model"),
+            ("Trained model", false, "Faster, for datasets like the one that the model was trained on"),
+        ] {
+            if ui.selectable_label(direct == value, name).on_hover_text(help).clicked() {
+                actions.push(Action::SetWatchDirect(value));
+            }
+        }
+    });
+    if direct {
+        row(ui, "Settings", &mut |ui, _| {
+            if ui.button("Configure…").on_hover_text("Settings of the direct solver").clicked() {
+                actions.push(Action::SetMethod { method: Method::Direct, polish_epochs: 0 });
+                actions.push(Action::Go(Step::Configure));
+            }
+            let data: Vec<String> = settings_of(state.draft.config())
+                .iter()
+                .map(|(path, text)| {
+                    let label = Config::field(path).map_or(path.as_str(), |field| field.label);
+                    format!("{label}: {}", value_text(path, text))
+                })
+                .collect();
+            let data = if data.is_empty() { "as stated in each file".to_owned() } else { data.join(", ") };
+            let text = format!("{} epochs · data settings {data}", state.draft.config().direct.epochs);
+            ui.add(Label::new(RichText::new(text).color(palette.weak)).truncate());
+        });
+    }
+    let mut model = |ui: &mut Ui, _: egui::Id| {
         let button = ui.button("Open model…").on_hover_text("Trained model to reconstruct with (model.ptycho)");
         if button.clicked() {
             outbox.command = Some(Command::Open);
@@ -139,7 +171,10 @@ fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Act
         if let Some(bundle) = &state.bundle {
             label.on_hover_text(bundle.path.display().to_string());
         }
-    });
+    };
+    if !direct {
+        row(ui, "Model", &mut model);
+    }
     row(ui, "Folder", &mut |ui, label| {
         let browse = ui.button("Browse…");
         browse.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Browse for the folder"));
@@ -155,7 +190,7 @@ fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Act
             actions.push(Action::ChooseWatchFolder(text.trim().into()));
         }
     });
-    row(ui, "Polish", &mut |ui, label| {
+    let mut polish = |ui: &mut Ui, label: egui::Id| {
         let mut epochs = state.watch.polish_epochs;
         let field = DragValue::new(&mut epochs).range(0..=MAX_POLISH_EPOCHS).suffix(" epochs");
         let help = "Epochs of the direct solver, starting from the network's object: slower, but a lower misfit";
@@ -164,7 +199,10 @@ fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Act
         }
         let text = if epochs == 0 { "off (network output only)" } else { "of the direct solver" };
         ui.add(Label::new(RichText::new(text).color(palette.weak)).truncate());
-    });
+    };
+    if !direct {
+        row(ui, "Polish", &mut polish);
+    }
     if let Some(folder) = &state.watch.folder {
         row(ui, "Results", &mut |ui, _| {
             let text = folder.join("reconstructed").display().to_string();
@@ -330,7 +368,7 @@ mod tests {
     use super::super::harness::{TestPanel, harness, looks_as_accepted, photograph};
     use super::*;
     use crate::session::{Effect, OpenBundle};
-    use crate::worker::message::{Event, EventKind, Job, Picture};
+    use crate::worker::message::{Event, EventKind, Job, Picture, WatchMethod};
     use egui_kittest::Harness;
     use egui_kittest::kittest::{NodeT, Queryable};
     use std::time::Duration;
@@ -394,6 +432,9 @@ mod tests {
     #[test]
     fn the_panel_names_missing_settings_and_starts_with_the_chosen_folder_and_polish() {
         let mut panel = open(State::default(), [1000.0, 600.0], egui::Theme::Dark);
+        panel.get_by_label("40 epochs · data settings as stated in each file");
+        panel.get_by_label("Trained model").click();
+        panel.run_ok();
         assert!(panel.get_by_label("Start watching").accesskit_node().is_disabled());
         panel.get_by_label("Open a model first, or train one");
         panel.get_by_label("Open model…").click();
@@ -407,7 +448,9 @@ mod tests {
         panel.get_by_label("Start watching").click();
         panel.run_ok();
         let submitted = panel.state().effects.iter().find_map(|effect| match effect {
-            Effect::Submit(Job::Watch { folder, settings, .. }) => Some((folder.clone(), settings.clone())),
+            Effect::Submit(Job::Watch { folder, method: WatchMethod::Model { settings, .. }, .. }) => {
+                Some((folder.clone(), settings.clone()))
+            }
             _ => None,
         });
         let polish = vec![("inference.polish_epochs".to_owned(), "5".to_owned())];

@@ -60,6 +60,12 @@ pub fn show(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut
                 "Simulate patterns of a known object, for comparison with the reconstruction",
                 Command::ShowSimulate,
             );
+            if !state.last_session.is_empty() {
+                let names = [&state.last_session.dataset, &state.last_session.result];
+                let names: Vec<String> = names.into_iter().flatten().map(|path| file_name(path)).collect();
+                let help = format!("Open again what was open last time: {}", names.join(", "));
+                open(ui, "Reopen last session", &help, Command::ReopenSession);
+            }
             let drop = if hovering { "Drop to open" } else { "or drop a file on this window" };
             let drop = RichText::new(drop).small();
             ui.label(if hovering { drop.color(palette.accent) } else { drop.color(palette.weak) });
@@ -125,6 +131,7 @@ fn recent(ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
 mod tests {
     use super::super::harness::{TestPanel, harness, looks_as_accepted, photograph};
     use super::*;
+    use crate::session::LastSession;
     use egui_kittest::Harness;
     use egui_kittest::kittest::Queryable;
 
@@ -133,7 +140,12 @@ mod tests {
     }
 
     fn used() -> State {
-        State { recent: vec!["/data/2026/scan_012.npz".into(), "/data/scan_007.h5".into()], ..State::default() }
+        let last_session = LastSession { dataset: Some("/data/2026/scan_012.npz".into()), result: None };
+        State {
+            last_session,
+            recent: vec!["/data/2026/scan_012.npz".into(), "/data/scan_007.h5".into()],
+            ..State::default()
+        }
     }
 
     #[test]
@@ -149,6 +161,7 @@ mod tests {
             ("Open dataset…", Command::Open),
             ("Open model…", Command::Open),
             ("Open run folder…", Command::OpenRun),
+            ("Reopen last session", Command::ReopenSession),
             ("Simulate a dataset…", Command::ShowSimulate),
         ] {
             panel.get_by_label(label).click();

@@ -22,6 +22,8 @@ pub enum Export {
     Shown,
     /// The images as displayed, with vector annotations and a caption, as SVG.
     Figure,
+    /// The same figure as PDF.
+    FigurePdf,
     /// The images as displayed, to the clipboard.
     Copy,
     /// The stored object, coverage and origin, as NPZ.
@@ -35,6 +37,8 @@ pub enum Export {
 }
 
 impl Export {
+    /// Exports of the images as displayed, in menu order.
+    pub const DISPLAYED: [Self; 4] = [Self::Shown, Self::Figure, Self::FigurePdf, Self::Copy];
     /// Exports of values, in menu order.
     pub const NUMBERS: [Self; 7] = [
         Self::Npz,
@@ -51,6 +55,7 @@ impl Export {
         match self {
             Self::Shown => "Image as shown (PNG)…".to_owned(),
             Self::Figure => "Figure with caption (SVG)…".to_owned(),
+            Self::FigurePdf => "Figure with caption (PDF)…".to_owned(),
             Self::Copy => "Copy image".to_owned(),
             Self::Npz => "Object as stored (NPZ)…".to_owned(),
             Self::Npy(quantity) => format!("{} values (NPY)…", quantity.label()),
@@ -67,6 +72,7 @@ impl Export {
                 "For a paper: the visible part of all images with titles, color bars, scale bars and a caption, editable in \
                  Inkscape or Illustrator"
             }
+            Self::FigurePdf => "The same figure as PDF, for LaTeX or a word processor",
             Self::Copy => "Copies the visible part of all images to the clipboard",
             Self::Npz => {
                 "object (complex64), coverage, origin_xy and pixel_size_m, as in reconstruction.npz; the phase as stored, without \
@@ -107,10 +113,13 @@ pub fn make(
     let stem = data.folder.file_name().map_or_else(|| "result".into(), |name| name.to_string_lossy().into_owned());
     let made: Result<Output> = match export {
         Export::Shown => encode_rgba(imaging::sheet(sheets, columns)).map(|b| Output::File(format!("{stem}.png"), b)),
-        Export::Figure => {
+        Export::Figure | Export::FigurePdf => {
             let panels: Vec<(String, Sheet)> = titles.iter().cloned().zip(sheets.iter().cloned()).collect();
-            imaging::figure_svg(&panels, columns, caption)
-                .map(|svg| Output::File(format!("{stem}.svg"), svg.into_bytes()))
+            match export {
+                Export::Figure => imaging::figure_svg(&panels, columns, caption)
+                    .map(|svg| Output::File(format!("{stem}.svg"), svg.into_bytes())),
+                _ => imaging::figure_pdf(&panels, columns, caption).map(|pdf| Output::File(format!("{stem}.pdf"), pdf)),
+            }
         }
         Export::Copy => {
             let image = imaging::sheet(sheets, columns);
@@ -187,7 +196,8 @@ impl View {
         let columns = self.columns;
         let titles =
             self.controls.tiles(&rendering).into_iter().map(|tile| title(&rendering, tile)).collect::<Vec<_>>();
-        let text = if export == Export::Figure { caption(state, &data, &rendering) } else { String::new() };
+        let is_figure = matches!(export, Export::Figure | Export::FigurePdf);
+        let text = if is_figure { caption(state, &data, &rendering) } else { String::new() };
         let made = self
             .output
             .get(ui.ctx(), number, || move || make(export, &data, &rendering, (&titles, &sheets), columns, &text));
@@ -212,7 +222,7 @@ impl View {
 
     /// Visible parts of the images, for an export.
     fn sheets(&self, ui: &Ui, rendering: &Rendering, export: Export) -> Vec<Sheet> {
-        if !matches!(export, Export::Shown | Export::Copy | Export::Figure) {
+        if !Export::DISPLAYED.contains(&export) {
             return Vec::new();
         }
         let mut sheets = Vec::new();
