@@ -5,7 +5,7 @@ use super::file_settings;
 use super::state::State;
 use crate::config::Config;
 use crate::system::file_stem;
-use crate::worker::message::{Control, Destination, Job, JobOutcome, Summary};
+use crate::worker::message::{Control, Destination, Job, JobOutcome, Summary, Trust};
 use std::path::{Path, PathBuf};
 
 /// State of a queued job.
@@ -15,8 +15,8 @@ pub enum JobState {
     Waiting,
     /// Running now.
     Running,
-    /// Done: run folder and misfit.
-    Done(PathBuf, Option<f64>),
+    /// Done: run folder, misfit, and verdict on the result.
+    Done(PathBuf, Option<f64>, Option<Trust>),
     /// Failed: reason.
     Failed(String),
     /// Stopped by the user.
@@ -153,7 +153,7 @@ impl State {
         let folder = self.job.output_dir.clone();
         let state = match (summary.outcome, folder) {
             (JobOutcome::Completed | JobOutcome::RestoredAfterNan, Some(folder)) => {
-                JobState::Done(folder, summary.consistency_r)
+                JobState::Done(folder, summary.consistency_r, summary.reliability.as_ref().map(|found| found.verdict))
             }
             _ => JobState::Stopped,
         };
@@ -250,7 +250,7 @@ mod tests {
         let effects = tell(&mut state, 1, EventKind::Finished(Box::new(summary)));
         assert_eq!(submitted(&effects).map(|(dataset, _)| dataset), Some("b.npz".into()));
         assert!(!effects.iter().any(|effect| matches!(effect, Effect::Show(_))));
-        assert_eq!(state.queue.jobs[0].state, JobState::Done("runs/a".into(), Some(0.02)));
+        assert_eq!(state.queue.jobs[0].state, JobState::Done("runs/a".into(), Some(0.02), None));
         tell(&mut state, 2, EventKind::Started { kind: JobKind::Run });
         let effects = tell(&mut state, 2, EventKind::Failed(Error::bad_input("No probe").into()));
         assert_eq!(state.queue.jobs[1].state, JobState::Failed("No probe".into()));

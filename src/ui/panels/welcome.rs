@@ -60,12 +60,6 @@ pub fn show(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut
                 "Simulate patterns of a known object, for comparison with the reconstruction",
                 Command::ShowSimulate,
             );
-            if !state.last_session.is_empty() {
-                let names = [&state.last_session.dataset, &state.last_session.result];
-                let names: Vec<String> = names.into_iter().flatten().map(|path| file_name(path)).collect();
-                let help = format!("Open again what was open last time: {}", names.join(", "));
-                open(ui, "Reopen last session", &help, Command::ReopenSession);
-            }
             let drop = if hovering { "Drop to open" } else { "or drop a file on this window" };
             let drop = RichText::new(drop).small();
             ui.label(if hovering { drop.color(palette.accent) } else { drop.color(palette.weak) });
@@ -73,7 +67,7 @@ pub fn show(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut
             steps(ui, actions);
             if !state.recent.is_empty() {
                 ui.add_space(22.0);
-                recent(ui, state, actions);
+                recent(ui, state, outbox, actions);
             }
         });
     });
@@ -105,13 +99,21 @@ fn steps(ui: &mut egui::Ui, actions: &mut Vec<Action>) {
     });
 }
 
-fn recent(ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
+fn recent(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
     ui.horizontal(|ui| {
         ui.label(RichText::new("Recent").strong());
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if ui.small_button("Clear list").on_hover_text("Clear the list; the files are not deleted").clicked() {
                 actions.push(Action::ClearRecent);
+            }
+            if !state.last_session.is_empty() {
+                let names = [&state.last_session.dataset, &state.last_session.result];
+                let names: Vec<String> = names.into_iter().flatten().map(|path| file_name(path)).collect();
+                let help = format!("Open again what was open last time: {}", names.join(", "));
+                if ui.small_button("Reopen last session").on_hover_text(help).clicked() {
+                    outbox.command = Some(Command::ReopenSession);
+                }
             }
         });
     });

@@ -81,7 +81,7 @@ const LIST: f32 = 360.0;
 /// Widths of columns and of the gap between them, in points.
 const SHAPE: f32 = 100.0;
 const TYPE: f32 = 64.0;
-const ROLE: f32 = 104.0;
+const ROLE: f32 = 92.0;
 const GAP: f32 = 8.0;
 
 /// The last letters of a key.
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(with_unit("setup/energy_keV"), "setup/energy_keV [keV]");
         assert_eq!([with_unit("setup/distance"), with_unit("m")], ["setup/distance", "m"]);
         let array = ArraySummary { range: Some((0.04, 0.04)), ..number("z") };
-        assert_eq!((shape_or_value(&array), shape_or_value(&number("z"))), ("= 0.0400".into(), "scalar".into()));
+        assert_eq!((shape_or_value(&array), shape_or_value(&number("z"))), ("= 0.04".into(), "scalar".into()));
     }
 
     #[test]
@@ -262,7 +262,7 @@ mod tests {
             key: key.to_owned(),
             shape: Vec::new(),
             dtype: "<f8".to_owned(),
-            storage: crate::data::Storage::Contiguous,
+            storage: crate::data::Storage::Stored,
             bytes: 8,
             range: None,
             problem: None,

@@ -12,6 +12,7 @@ use crate::imaging::{self, Bar, Sheet, encode_gray16, encode_rgba};
 use crate::library::ResultData;
 use crate::session::{Action, Level, State};
 use crate::ui::panels::Outbox;
+use crate::ui::theme;
 use eframe::egui::{ColorImage, Ui};
 use ndarray::Array2;
 
@@ -230,9 +231,14 @@ impl View {
             let Some(tone) = self.tone(rendering, quantity, source) else { continue };
             let over = self.overlay(ui, rendering, quantity, source).map(|(.., whole)| whole);
             let pane = self.panes.get(&(quantity, source));
-            let Some((size, pixels)) = pane.and_then(|pane| pane.visible_pixels(over, self.marks.curtain)) else {
+            let Some((size, mut pixels)) = pane.and_then(|pane| pane.visible_pixels(over, self.marks.curtain)) else {
                 continue;
             };
+            if matches!(export, Export::Figure | Export::FigurePdf) {
+                // On paper, what was not measured is as white as the page.
+                let uncovered = theme::palette(ui).unseen.to_array();
+                pixels.iter_mut().filter(|pixel| **pixel == uncovered).for_each(|pixel| *pixel = [255, 255, 255, 0]);
+            }
             let bar = if quantity == Quantity::Complex { Bar::Wheel } else { Bar::Tone(tone, quantity.unit()) };
             let scale_bar = imaging::scale_bar(0.3 * size[0] as f64, rendering.pixel_size_m);
             sheets.push(Sheet { size, pixels, bar, scale_bar });

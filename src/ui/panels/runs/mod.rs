@@ -63,6 +63,8 @@ fn export_menu(ui: &mut Ui, selected: &[&RunInfo], outbox: &mut Outbox) {
                     ResultFormat::Tiff => {
                         ("TIFF images…", "Amplitude and phase as stored, 32 bit, with the size of a pixel")
                     }
+                    ResultFormat::Png => ("PNG images…", "Amplitude and phase as 16-bit grayscale images"),
+                    ResultFormat::Npy => ("NumPy arrays…", "The complex objects"),
                 };
                 if ui.button(name).on_hover_text(help).clicked() {
                     outbox.export_runs = Some((folders.clone(), format));
