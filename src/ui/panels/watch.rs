@@ -109,22 +109,24 @@ impl View {
     }
 }
 
-/// Settings: model, folder and polish.
+/// A row of the settings: its name, and what `add` draws with the label's id.
+fn row(ui: &mut Ui, name: &str, add: impl FnOnce(&mut Ui, egui::Id)) {
+    const INDENT: f32 = 64.0;
+    ui.horizontal(|ui| {
+        let height = ui.spacing().interact_size.y;
+        let label = ui.allocate_ui_with_layout(vec2(INDENT, height), Layout::left_to_right(Align::Center), |ui| {
+            ui.set_min_width(INDENT);
+            ui.label(name)
+        });
+        add(ui, label.inner.id);
+    });
+}
+
+/// Settings: method, folder, and what belongs to the method.
 fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
-    let indent = 64.0;
-    let row = |ui: &mut Ui, name: &str, add: &mut dyn FnMut(&mut Ui, egui::Id)| {
-        ui.horizontal(|ui| {
-            let height = ui.spacing().interact_size.y;
-            let label = ui.allocate_ui_with_layout(vec2(indent, height), Layout::left_to_right(Align::Center), |ui| {
-                ui.set_min_width(indent);
-                ui.label(name)
-            });
-            add(ui, label.inner.id);
-        });
-    };
     let direct = state.watches_directly();
-    row(ui, "Method", &mut |ui, _| {
+    row(ui, "Method", |ui, _| {
         for (name, value, help) in [
             ("Direct solver", true, "Every dataset by itself, without a model"),
             ("Trained model", false, "Faster, for datasets like the one that the model was trained on"),
@@ -135,47 +137,11 @@ fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Act
         }
     });
     if direct {
-        row(ui, "Settings", &mut |ui, _| {
-            if ui.button("Configure…").on_hover_text("Settings of the direct solver").clicked() {
-                actions.push(Action::SetMethod { method: Method::Direct, polish_epochs: 0 });
-                actions.push(Action::Go(Step::Configure));
-            }
-            let data: Vec<String> = settings_of(state.draft.config())
-                .iter()
-                .map(|(path, text)| {
-                    let label = Config::field(path).map_or(path.as_str(), |field| field.label);
-                    format!("{label}: {}", value_text(path, text))
-                })
-                .collect();
-            let data = if data.is_empty() { "as stated in each file".to_owned() } else { data.join(", ") };
-            let text = format!("{} epochs · data settings {data}", state.draft.config().direct.epochs);
-            ui.add(Label::new(RichText::new(text).color(palette.weak)).truncate());
-        });
+        row(ui, "Settings", |ui, _| solver(ui, state, actions));
+    } else {
+        row(ui, "Model", |ui, _| model(ui, state, outbox));
     }
-    let mut model = |ui: &mut Ui, _: egui::Id| {
-        let button = ui.button("Open model…").on_hover_text("Trained model to reconstruct with (model.ptycho)");
-        if button.clicked() {
-            outbox.command = Some(Command::Open);
-        }
-        let text = match &state.bundle {
-            Some(bundle) => {
-                let folder = bundle.path.parent().map(file_name).unwrap_or_default();
-                let side = bundle.manifest.dataset.patch_size;
-                let on = file_name(Path::new(&bundle.manifest.dataset.path));
-                let from = if folder.is_empty() { String::new() } else { format!(" from {folder}") };
-                RichText::new(format!("{}{from}: {side} × {side} pixels, trained on {on}", file_name(&bundle.path)))
-            }
-            None => RichText::new("No model loaded").color(palette.warning),
-        };
-        let label = ui.add(Label::new(text).truncate());
-        if let Some(bundle) = &state.bundle {
-            label.on_hover_text(bundle.path.display().to_string());
-        }
-    };
-    if !direct {
-        row(ui, "Model", &mut model);
-    }
-    row(ui, "Folder", &mut |ui, label| {
+    row(ui, "Folder", |ui, label| {
         let browse = ui.button("Browse…");
         browse.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Browse for the folder"));
         if browse.clicked() {
@@ -190,25 +156,65 @@ fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Act
             actions.push(Action::ChooseWatchFolder(text.trim().into()));
         }
     });
-    let mut polish = |ui: &mut Ui, label: egui::Id| {
-        let mut epochs = state.watch.polish_epochs;
-        let field = DragValue::new(&mut epochs).range(0..=MAX_POLISH_EPOCHS).suffix(" epochs");
-        let help = "Epochs of the direct solver, starting from the network's object: slower, but a lower misfit";
-        if ui.add(field).labelled_by(label).on_hover_text(help).changed() {
-            actions.push(Action::SetWatchPolish(epochs));
-        }
-        let text = if epochs == 0 { "off (network output only)" } else { "of the direct solver" };
-        ui.add(Label::new(RichText::new(text).color(palette.weak)).truncate());
-    };
     if !direct {
-        row(ui, "Polish", &mut polish);
+        row(ui, "Polish", |ui, label| polish(ui, state, label, actions));
     }
     if let Some(folder) = &state.watch.folder {
-        row(ui, "Results", &mut |ui, _| {
+        row(ui, "Results", |ui, _| {
             let text = folder.join("reconstructed").display().to_string();
             ui.add(Label::new(RichText::new(text).monospace().color(palette.weak)).truncate());
         });
     }
+}
+
+/// Settings of the direct solver and of reading the files, in words.
+fn solver(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    if ui.button("Configure…").on_hover_text("Settings of the direct solver").clicked() {
+        actions.push(Action::SetMethod { method: Method::Direct, polish_epochs: 0 });
+        actions.push(Action::Go(Step::Configure));
+    }
+    let named = |(path, text): &(String, String)| {
+        let label = Config::field(path).map_or(path.as_str(), |field| field.label);
+        format!("{label}: {}", value_text(path, text))
+    };
+    let data: Vec<String> = settings_of(state.draft.config()).iter().map(named).collect();
+    let data = if data.is_empty() { "as stated in each file".to_owned() } else { data.join(", ") };
+    let text = format!("{} epochs · data settings {data}", state.draft.config().direct.epochs);
+    ui.add(Label::new(RichText::new(text).color(theme::palette(ui).weak)).truncate());
+}
+
+/// The loaded model.
+fn model(ui: &mut Ui, state: &State, outbox: &mut Outbox) {
+    let button = ui.button("Open model…").on_hover_text("Trained model to reconstruct with (model.ptycho)");
+    if button.clicked() {
+        outbox.command = Some(Command::Open);
+    }
+    let text = match &state.bundle {
+        Some(bundle) => {
+            let folder = bundle.path.parent().map(file_name).unwrap_or_default();
+            let side = bundle.manifest.dataset.patch_size;
+            let on = file_name(Path::new(&bundle.manifest.dataset.path));
+            let from = if folder.is_empty() { String::new() } else { format!(" from {folder}") };
+            RichText::new(format!("{}{from}: {side} × {side} pixels, trained on {on}", file_name(&bundle.path)))
+        }
+        None => RichText::new("No model loaded").color(theme::palette(ui).warning),
+    };
+    let label = ui.add(Label::new(text).truncate());
+    if let Some(bundle) = &state.bundle {
+        label.on_hover_text(bundle.path.display().to_string());
+    }
+}
+
+/// Number of epochs by which the object of the model is refined.
+fn polish(ui: &mut Ui, state: &State, label: egui::Id, actions: &mut Vec<Action>) {
+    let mut epochs = state.watch.polish_epochs;
+    let field = DragValue::new(&mut epochs).range(0..=MAX_POLISH_EPOCHS).suffix(" epochs");
+    let help = "Epochs of the direct solver, starting from the network's object: slower, but a lower misfit";
+    if ui.add(field).labelled_by(label).on_hover_text(help).changed() {
+        actions.push(Action::SetWatchPolish(epochs));
+    }
+    let text = if epochs == 0 { "off (network output only)" } else { "of the direct solver" };
+    ui.add(Label::new(RichText::new(text).color(theme::palette(ui).weak)).truncate());
 }
 
 /// List of the files with their status, newest first.

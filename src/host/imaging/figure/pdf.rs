@@ -11,11 +11,11 @@ use pdf_writer::types::TextRenderingMode;
 use pdf_writer::{Content, Filter, Finish, Name, Pdf, Rect, Ref, Str, TextStr};
 use std::io::Write;
 
-/// Fonts: name in the page, name in PDF, encoding.
-const FONTS: [(&[u8], &[u8], Option<&[u8]>); 3] = [
-    (b"F0", b"Helvetica", Some(b"WinAnsiEncoding")),
-    (b"F1", b"Helvetica-Bold", Some(b"WinAnsiEncoding")),
-    (b"F2", b"Symbol", None),
+/// Fonts: name in the page, name in PDF, and encoding unless it is the font's own.
+const FONTS: [[&[u8]; 3]; 3] = [
+    [b"F0", b"Helvetica", b"WinAnsiEncoding"],
+    [b"F1", b"Helvetica-Bold", b"WinAnsiEncoding"],
+    [b"F2", b"Symbol", b""],
 ];
 /// Number of the font Symbol.
 const SYMBOL: usize = 2;
@@ -105,11 +105,11 @@ pub(super) fn write(figure: &Figure) -> Result<Vec<u8>> {
         }
     }
     pdf.stream(content_id, &compressed(&content.finish())?).filter(Filter::FlateDecode);
-    let fonts = FONTS.map(|(name, font, encoding)| {
+    let fonts = FONTS.map(|[name, font, encoding]| {
         let id = ids.next();
         let mut written = pdf.type1_font(id);
         written.base_font(Name(font));
-        if let Some(encoding) = encoding {
+        if !encoding.is_empty() {
             written.encoding_predefined(Name(encoding));
         }
         (name, id)
@@ -225,7 +225,7 @@ fn draw_text(content: &mut Content, text: &Text, page: f32) {
         content.set_fill_gray(*gray).set_stroke_gray(0.0).set_line_width(2.0);
         content.next_line(left, page - text.at[1] as f32);
         for (font, codes, _) in &pieces {
-            let (name, ..) = FONTS[*font];
+            let [name, ..] = FONTS[*font];
             content.set_font(Name(name), size).show(Str(codes));
         }
         content.end_text();

@@ -29,10 +29,13 @@ pub(super) fn headline(dataset: &OpenDataset) -> Headline {
         let problem = failure.problem();
         let verdicts = dataset.inspection.as_ref().map(|inspection| inspection.verdicts.as_slice()).unwrap_or_default();
         let failed: Vec<_> = verdicts.iter().filter(|verdict| verdict.status == Status::Fail).collect();
-        if failed.iter().any(|verdict| verdict.found.eq_ignore_ascii_case(&problem.title)) {
+        if dataset.loading || failed.iter().any(|verdict| verdict.found.eq_ignore_ascii_case(&problem.title)) {
             // The checks below say it in full.
             let text = format!("{} cannot be used yet", file_name(&dataset.path));
-            let detail = format!("{} to solve; each change reads the file again", count_of(failed.len(), "problem"));
+            let detail = match dataset.loading {
+                true => "Reading the file again".to_owned(),
+                false => format!("{} to solve; each change reads the file again", count_of(failed.len(), "problem")),
+            };
             return Headline { level: Level::Error, text, detail };
         }
         let mut detail = Vec::new();
