@@ -473,3 +473,18 @@ fn a_model_reconstructs_the_open_dataset_as_it_is_read_in_the_window() {
     assert!(has("data.orientation", "swap") && has("data.mapping.mask_file", ""), "{settings:?}");
     assert!(settings.iter().all(|(path, _)| Config::check_settable_in_inference(path).is_ok()));
 }
+
+#[test]
+fn dataset_and_result_are_opened_again_and_an_empty_session_keeps_the_one_before() {
+    let last = LastSession { dataset: Some("/data/a.npz".into()), result: Some("/runs/a".into()) };
+    let mut state = State { last_session: last.clone(), ..State::default() };
+    assert_eq!(state.session(), last);
+    let effects = state.dispatch(Action::ReopenSession);
+    let reads = |wanted: &dyn Fn(&Request) -> bool| {
+        effects.iter().any(|effect| matches!(effect, Effect::Library(request) if wanted(request)))
+    };
+    assert!(reads(&|request| matches!(request, Request::Dataset { path, .. } if path.ends_with("a.npz"))));
+    assert!(reads(&|request| matches!(request, Request::Result { folder, .. } if folder.ends_with("a"))));
+    state.last_session = LastSession::default();
+    assert_eq!(state.session(), LastSession { dataset: Some("/data/a.npz".into()), result: None });
+}

@@ -1,6 +1,5 @@
 //! The job of a run as code for other places: a command, Python, a notebook.
 
-use super::Single;
 use crate::library::RunInfo;
 use crate::session::{Action, script};
 use crate::ui::widgets::background::key_of;
@@ -21,8 +20,8 @@ struct Texts {
 }
 
 impl Code {
-    /// The menu.
-    pub(super) fn menu(&mut self, ui: &mut Ui, single: Single<'_>, actions: &mut Vec<Action>) {
+    /// The menu for the selected run; otherwise the reason why there is none.
+    pub(super) fn menu(&mut self, ui: &mut Ui, single: Result<&RunInfo, &'static str>, actions: &mut Vec<Action>) {
         let texts = single.and_then(|run| Ok((run, self.of(run).ok_or("The inputs of this run are not known")?)));
         let menu = ui.add_enabled_ui(texts.is_ok(), |ui| {
             ui.menu_button("As code ▾", |ui| {
