@@ -196,6 +196,82 @@ mod tests {
         assert!(read(&[&["infer", "m", "d"], &flags[..], &contract[..]].concat()).is_ok());
     }
 
+    /// Splits a command as a POSIX shell does, as far as single quotes are concerned.
+    fn shell_words(command: &str) -> Vec<String> {
+        let (mut words, mut is_quoted, mut letters) = (vec![String::new()], false, command.chars());
+        while let Some(letter) = letters.next() {
+            match (letter, words.last_mut()) {
+                ('\'', _) => is_quoted = !is_quoted,
+                ('\\', Some(word)) if !is_quoted => word.extend(letters.next()),
+                (' ', _) if !is_quoted => words.push(String::new()),
+                (letter, Some(word)) => word.push(letter),
+                (_, None) => {}
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn the_command_of_every_job_is_understood_and_sets_the_same_configuration() {
+        use crate::config::{Config, Method};
+        use crate::session::script;
+        use crate::simulate::Sources;
+        use crate::worker::message::{Job, WatchMethod};
+        let mut config = Box::<Config>::default();
+        for (path, value) in
+            [("data.mapping.x", "motors/o'clock x"), ("training.epochs", "7"), ("training.time_budget_s", "none")]
+        {
+            config.set(path, value).unwrap();
+        }
+        let mut direct = config.clone();
+        direct.training.method = Method::Direct;
+        let (dataset, model): (PathBuf, PathBuf) = ("/data/it's a scan.npz".into(), "/runs/a/model.ptycho".into());
+        let folder: PathBuf = "/runs/a".into();
+        let settings = vec![("inference.polish_epochs".to_owned(), "3".to_owned())];
+        let watch = |method| {
+            let (once, settle) = (false, std::time::Duration::ZERO);
+            Job::Watch { method, folder: "/arriving".into(), output_dir: None, once, settle }
+        };
+        let with_model = WatchMethod::Model { model: model.clone(), settings: settings.clone() };
+        let (of, validation, output_dir) = (dataset.clone(), Some("/v.npz".into()), None.into());
+        let resume = |reconstruct| {
+            let settings = vec![("training.epochs".to_owned(), "9".to_owned())];
+            Job::Resume { folder: "/runs/a".into(), dataset: None, reconstruct, settings }
+        };
+        let sources = Box::new(Sources { probe: Some("/p.npz".into()), ..Sources::default() });
+        let jobs = [
+            Job::Run { dataset: of, validation: None, output_dir, config: config.clone() },
+            Job::Train { dataset: dataset.clone(), validation, output_dir: None.into(), config: config.clone() },
+            Job::Infer { model, dataset: dataset.clone(), output_dir: None.into(), settings: settings.clone() },
+            Job::Polish { run: folder, output_dir: None.into(), settings },
+            resume(Some(false)),
+            resume(None),
+            watch(with_model),
+            watch(WatchMethod::Direct(direct.clone())),
+            Job::Diagnose { dataset: dataset.clone(), output_dir: None, config: config.clone() },
+            Job::Simulate { output: "/s.npz".into(), sources, config: Box::default() },
+        ];
+        for job in &jobs {
+            let command = script::command(job);
+            let read = Args::read(shell_words(&command).into_iter().map(OsString::from));
+            let task = read.unwrap_or_else(|error| panic!("{command}: {error}")).command;
+            let expected = match job {
+                Job::Run { config, .. } | Job::Train { config, .. } => config,
+                Job::Watch { method: WatchMethod::Direct(config), .. } => config,
+                _ => continue,
+            };
+            let Some(Task::Run(args) | Task::Train(args)) = task else { panic!("{command}: {task:?}") };
+            let (config, _) = super::super::settings::effective(args.preset.as_deref(), &args.settings).unwrap();
+            assert_eq!(config, **expected, "{command}");
+            let is_watch = matches!(job, Job::Watch { .. });
+            assert_eq!(
+                (args.dataset == Some(dataset.clone()), args.watch.is_some()),
+                (!is_watch, is_watch),
+                "{command}"
+            );
+        }
+    }
+
     #[test]
     fn completions_and_manual_pages_name_every_subcommand() {
         let folder = tempfile::tempdir().unwrap();

@@ -2,10 +2,11 @@
 
 use super::evaluate::{EvaluationArgs, check_outputs, request, write_results};
 use super::jobs::Jobs;
-use super::paths::{file_stem, model_file};
+use super::paths::model_file;
 use crate::checkpoint::{Destination, RunFolder};
 use crate::error::{Error, Problem, Result};
 use crate::report;
+use crate::system::file_stem;
 use crate::worker::message::Job;
 use std::path::PathBuf;
 

@@ -2,13 +2,14 @@
 
 use super::console::{print_json, print_line, print_message};
 use super::jobs::Jobs;
-use super::paths::{check_extension, file_stem, refuse_inputs};
+use super::paths::{check_extension, refuse_inputs};
 use super::prepare::ReadingArgs;
 use super::split_half;
 use crate::checkpoint;
 use crate::error::{Error, Problem, Result};
 use crate::metrics::Placement;
 use crate::report::{self, Comparison, ComparisonRequest};
+use crate::system::file_stem;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `evaluate`.

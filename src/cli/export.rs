@@ -1,12 +1,11 @@
 //! `export`: reconstructions in common formats.
 
 use super::console::print_line;
-use super::paths::file_stem;
 use super::prepare::ReadingArgs;
-use crate::checkpoint::write_atomic;
-use crate::data::{Dataset, NpyArray, Reconstruction, Refined, npy_bytes};
+use crate::data::{Dataset, Reconstruction};
 use crate::error::{Error, Problem, Result};
-use crate::imaging;
+use crate::library::{ResultFormat, write_result};
+use crate::system::file_stem;
 use std::path::{Path, PathBuf};
 
 /// An output format of `export`.
@@ -46,9 +45,6 @@ pub(super) struct ExportArgs {
     #[command(flatten)]
     pub reading: ReadingArgs,
 }
-
-/// Fraction of the covered values outside the limits of a 16-bit image, at each end.
-const TAIL: f64 = 0.0005;
 
 /// Exports every reconstruction in every format; returns the exit code.
 pub(super) fn export(args: &ExportArgs) -> Result<u8> {
@@ -106,61 +102,31 @@ fn write(
     file: &Path,
     args: &ExportArgs,
 ) -> Result<Vec<PathBuf>> {
+    let format = match format {
+        ExportFormat::Tiff => ResultFormat::Tiff,
+        ExportFormat::Png => ResultFormat::Png,
+        ExportFormat::Npy => ResultFormat::Npy,
+        ExportFormat::Cxi => ResultFormat::Cxi,
+        ExportFormat::Product => ResultFormat::Product,
+    };
+    let for_product = || {
+        let Some(dataset) = dataset else {
+            return Err(Problem::new("A product needs the positions and the probe of the dataset")
+                .hint("Specify the reconstructed dataset with --dataset")
+                .at(file)
+                .into());
+        };
+        let Some(pixel) = reconstruction.pixel_size_m.filter(|size| size.is_finite() && *size > 0.0) else {
+            return Err(Problem::new("A product needs the size of an object pixel, which neither file contains")
+                .expected("a length in meters")
+                .hint("Specify it with --pixel-size, for example --pixel-size 1.6e-8")
+                .at(file)
+                .into());
+        };
+        Ok((dataset.clone(), pixel))
+    };
     let target = |quantity: &str, extension: &str| target(file, args, quantity, extension);
-    let object = &reconstruction.object;
-    let covered = imaging::covered_mask(reconstruction.coverage.view(), imaging::COVERED_FRACTION);
-    let images = || [("amplitude", object.mapv(|v| v.norm())), ("phase", object.mapv(|v| v.arg()))];
-    match format {
-        ExportFormat::Tiff => {
-            let mut written = Vec::new();
-            for (quantity, image) in images() {
-                let path = target(quantity, "tif");
-                write_atomic(&path, &imaging::encode_tiff_f32(image.view(), reconstruction.pixel_size_m)?)?;
-                written.push(path);
-            }
-            Ok(written)
-        }
-        ExportFormat::Png => {
-            let mut written = Vec::new();
-            for (quantity, image) in images() {
-                let path = target(quantity, "png");
-                let limits = imaging::robust_limits(image.view(), covered.view(), TAIL, 1.0 - TAIL);
-                write_atomic(&path, &imaging::encode_gray16(image.view(), covered.view(), limits)?)?;
-                written.push(path);
-            }
-            Ok(written)
-        }
-        ExportFormat::Npy => {
-            let path = target("object", "npy");
-            write_atomic(&path, &npy_bytes(&NpyArray::C32(object.view().into_dyn()))?)?;
-            Ok(vec![path])
-        }
-        ExportFormat::Cxi => {
-            let path = target("object", "cxi");
-            reconstruction.save_cxi(&path)?;
-            Ok(vec![path])
-        }
-        ExportFormat::Product => {
-            let path = target("product", "h5");
-            let Some(dataset) = dataset else {
-                return Err(Problem::new("A product needs the positions and the probe of the dataset")
-                    .hint("Specify the reconstructed dataset with --dataset")
-                    .at(file)
-                    .into());
-            };
-            let Some(pixel) = reconstruction.pixel_size_m.filter(|size| size.is_finite() && *size > 0.0) else {
-                return Err(Problem::new("A product needs the size of an object pixel, which neither file contains")
-                    .expected("a length in meters")
-                    .hint("Specify it with --pixel-size, for example --pixel-size 1.6e-8")
-                    .at(file)
-                    .into());
-            };
-            let mut dataset = dataset.clone();
-            Refined::load(file)?.apply(&mut dataset);
-            reconstruction.to_product(&dataset, pixel, &file_stem(&dataset.path)).save(&path)?;
-            Ok(vec![path])
-        }
-    }
+    write_result(format, reconstruction, file, &target, &for_product)
 }
 
 /// Output path: `STEM_QUANTITY.EXTENSION` beside the reconstruction or in the output folder, there preceded by the name of

@@ -3,12 +3,11 @@
 use super::flags::{OutputArgs, SettingArgs};
 use super::paths::model_file;
 use super::settings::{Settings, inference_settings, required};
-use super::watch::Watch;
+use super::watch::{self, Watch};
 use super::{console, jobs};
-use crate::error::{Problem, Result};
-use crate::worker::message::Job;
+use crate::error::Result;
+use crate::worker::message::{Job, WatchMethod};
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Arguments of `infer`.
 #[derive(Debug, clap::Args)]
@@ -60,11 +59,9 @@ pub(super) fn infer(args: InferArgs) -> Result<u8> {
         if !args.output.is_silent() {
             notes.iter().for_each(|note| console::print_message(note));
         }
-        if !(args.settle >= 0.0 && args.settle <= 3600.0) {
-            return Err(Problem::new(format!("--settle {}", args.settle)).expected("seconds, 0 to 3600").into());
-        }
-        let (once, settle) = (args.once, Duration::from_secs_f64(args.settle));
-        return Watch { model, folder, output_dir: args.output_dir, settings: values, once, settle, json, quiet }.run();
+        let (once, settle) = (args.once, watch::settle(args.settle)?);
+        let method = WatchMethod::Model { model, settings: values };
+        return Watch { method, folder, output_dir: args.output_dir, once, settle, json, quiet }.run();
     }
     let dataset = required(dataset, "DATASET")?;
     let output_dir = args.output_dir.into();

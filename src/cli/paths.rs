@@ -45,8 +45,3 @@ pub(super) fn refuse_inputs<'a>(output: &Path, inputs: impl IntoIterator<Item = 
         .at(output)
         .into())
 }
-
-/// File name without extension; empty if the path has none.
-pub(super) fn file_stem(path: &Path) -> String {
-    path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
-}

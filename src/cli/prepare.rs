@@ -2,12 +2,13 @@
 
 use super::console::{print_json, print_line, print_message};
 use super::flags::DataFlags;
-use super::paths::{check_extension, file_stem, refuse_inputs};
+use super::paths::{check_extension, refuse_inputs};
 use super::settings;
 use crate::checkpoint::Utc;
 use crate::config::Config;
 use crate::data::{self, Dataset, PatternMasks};
 use crate::error::{Problem, Result};
+use crate::system::file_stem;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

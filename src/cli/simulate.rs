@@ -3,12 +3,12 @@
 use super::console::print_line;
 use super::flags::{OutputArgs, add_field_flags, field_values};
 use super::jobs;
-use super::paths::file_stem;
 use crate::checkpoint::write_atomic;
 use crate::config::{Config, Field, Preset};
 use crate::data::Dataset;
 use crate::error::{Error, Problem, Result};
 use crate::imaging::{self, Colormap, Labels, Limits};
+use crate::system::file_stem;
 use crate::worker::message::{Job, Sources};
 use clap::{ArgMatches, Command, FromArgMatches};
 use image::RgbaImage;

@@ -1,18 +1,29 @@
 //! `train` and `run`: training, and for `run` also the reconstruction of the same dataset.
 
 use super::flags::{OutputArgs, SettingArgs};
-use super::{jobs, settings};
+use super::watch::{self, Watch};
+use super::{console, jobs, settings};
 use crate::config::ConfigPaths;
 use crate::error::{Error, Problem, Result};
-use crate::worker::message::Job;
+use crate::worker::message::{Job, WatchMethod};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `train` and `run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct TrainArgs {
     /// Dataset: NPZ, CXI, PtyPy .ptyd, other HDF5, MATLAB 7.3 .mat, or a folder with train_data.npz
-    #[arg(value_name = "DATASET", required_unless_present_any = ["train_data_file", "ptycho_dir", "resume", "config"])]
+    #[arg(value_name = "DATASET")]
+    #[arg(required_unless_present_any = ["train_data_file", "ptycho_dir", "resume", "config", "watch"])]
     pub dataset: Option<PathBuf>,
+    /// For `run` with the direct solver: reconstruct the datasets in this folder and those that arrive later, until Ctrl-C
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dataset", "train_data_file", "ptycho_dir", "resume", "validation"])]
+    pub watch: Option<PathBuf>,
+    /// With --watch: exit once all files present have been processed
+    #[arg(long, requires = "watch")]
+    pub once: bool,
+    /// With --watch: time for which a file must remain unchanged before it is read
+    #[arg(long, value_name = "SECONDS", requires = "watch", default_value_t = 2.0)]
+    pub settle: f64,
     /// Resume the interrupted or stopped training in this run folder; only --accelerator, --epochs and --time-budget can be
     /// changed, and DATASET is needed only if the dataset has moved
     #[arg(long, value_name = "RUN_FOLDER", conflicts_with_all = ["output_dir", "validation", "preset", "config", "seed"])]
@@ -54,6 +65,21 @@ pub(super) fn train(args: TrainArgs, reconstruct: bool) -> Result<u8> {
         return jobs::run_one(job, &gathered.notes, args.output);
     }
     let (mut config, settings) = settings::effective(args.preset.as_deref(), &args.settings)?;
+    if let Some(folder) = args.watch {
+        if !reconstruct {
+            return Err(Problem::new("`train` watches no folder")
+                .hint(
+                    "Use `ptychoscope run --watch FOLDER --method direct`, or `ptychoscope infer MODEL --watch FOLDER`",
+                )
+                .into());
+        }
+        if !args.output.is_silent() {
+            settings.notes.iter().for_each(|note| console::print_message(note));
+        }
+        let (once, settle) = (args.once, watch::settle(args.settle)?);
+        let (method, OutputArgs { quiet, json }) = (WatchMethod::Direct(Box::new(config)), args.output);
+        return Watch { method, folder, output_dir: args.output_dir, once, settle, json, quiet }.run();
+    }
     let mut listed = args.ptycho_dir.as_deref().map(archives).transpose()?.unwrap_or_default().into_iter();
     let first = listed.next();
     if listed.len() > 0 {

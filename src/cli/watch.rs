@@ -1,25 +1,23 @@
-//! `infer --watch`: datasets reconstructed as they arrive in a folder, with one line of output per file.
+//! `infer --watch` and `run --watch`: datasets reconstructed as they arrive in a folder, with one line of output per file.
 
 use super::console::{print_line, print_message};
 use super::jobs::Jobs;
-use crate::error::Result;
+use crate::error::{Problem, Result};
 use crate::system::file_name;
 use crate::system::path_text::to_text;
-use crate::worker::message::{EventKind, FileStatus, Job, Stage, WatchedFile};
+use crate::worker::message::{EventKind, FileStatus, Job, Stage, WatchMethod, WatchedFile};
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Options of a watched folder.
 pub(super) struct Watch {
-    /// Path of the model.
-    pub model: PathBuf,
+    /// How the datasets are reconstructed.
+    pub method: WatchMethod,
     /// Folder in which datasets arrive.
     pub folder: PathBuf,
     /// Parent of one run folder per file; `None` for `reconstructed` in the watched folder.
     pub output_dir: Option<PathBuf>,
-    /// Path and value of each inference setting.
-    pub settings: Vec<(String, String)>,
     /// Exit once all files present have been processed.
     pub once: bool,
     /// Time for which a file must remain unchanged before it is read.
@@ -30,6 +28,17 @@ pub(super) struct Watch {
     pub quiet: bool,
 }
 
+/// Time for which a file must remain unchanged, from `--settle`.
+///
+/// # Errors
+/// A time that is not from 0 to 3600 s.
+pub(super) fn settle(seconds: f64) -> Result<Duration> {
+    if !(0.0..=3600.0).contains(&seconds) {
+        return Err(Problem::new(format!("--settle {seconds}")).expected("seconds, 0 to 3600").into());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
 impl Watch {
     /// Watches until Ctrl-C, or with `once` until all files are processed. Returns the exit code: 1 if a file failed.
     ///
@@ -38,10 +47,9 @@ impl Watch {
     pub(super) fn run(self) -> Result<u8> {
         let mut jobs = Jobs::start(self.quiet || self.json)?;
         let job = Job::Watch {
-            model: self.model.clone(),
+            method: self.method.clone(),
             folder: self.folder.clone(),
             output_dir: self.output_dir.clone(),
-            settings: self.settings.clone(),
             once: self.once,
             settle: self.settle,
         };

@@ -86,6 +86,10 @@ pub enum QueueAction {
     Remove(u64),
     /// Let a failed, stopped or finished job wait again.
     Retry(u64),
+    /// Give all waiting jobs the current configuration.
+    UseSettings,
+    /// Remove all waiting jobs.
+    RemoveWaiting,
     /// Remove all jobs that are done.
     ClearDone,
 }
@@ -176,6 +180,8 @@ pub enum Action {
     ChooseWatchFolder(PathBuf),
     /// Set the number of polish epochs for watched files; 0 for none.
     SetWatchPolish(usize),
+    /// Watch with the direct solver if true, else with the loaded model.
+    SetWatchDirect(bool),
     /// Start watching the folder with the loaded bundle.
     Watch,
     /// Turn the preview on opening a dataset on or off.
@@ -209,6 +215,8 @@ pub enum Action {
     },
     /// Close the result on the side.
     ClearBeside,
+    /// Open dataset and result of the last session.
+    ReopenSession,
     /// Refresh the list of runs.
     RefreshRuns,
     /// Choose the folder that holds the run folders.

@@ -4,7 +4,8 @@ use super::action::{Effect, Level, QueueAction};
 use super::file_settings;
 use super::state::State;
 use crate::config::Config;
-use crate::worker::message::{Control, Destination, Job, JobOutcome, Summary};
+use crate::system::file_stem;
+use crate::worker::message::{Control, Destination, Job, JobOutcome, Summary, Trust};
 use std::path::{Path, PathBuf};
 
 /// State of a queued job.
@@ -14,8 +15,8 @@ pub enum JobState {
     Waiting,
     /// Running now.
     Running,
-    /// Done: run folder and misfit.
-    Done(PathBuf, Option<f64>),
+    /// Done: run folder, misfit, and verdict on the result.
+    Done(PathBuf, Option<f64>, Option<Trust>),
     /// Failed: reason.
     Failed(String),
     /// Stopped by the user.
@@ -46,6 +47,12 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// Number of jobs that have ended, and of those that are waiting or running.
+    pub fn ended_and_open(&self) -> [usize; 2] {
+        let open = self.waiting() + usize::from(self.is_running());
+        [self.jobs.len() - open, open]
+    }
+
     /// Number of waiting jobs.
     pub fn waiting(&self) -> usize {
         self.jobs.iter().filter(|job| job.state == JobState::Waiting).count()
@@ -80,8 +87,7 @@ impl State {
             file_settings::replace(&mut draft, settings);
         } else if let Some(open) = self.dataset.as_ref().map(|open| &open.path).filter(|open| *open != dataset) {
             let data = &self.draft.config().data;
-            let automatic = data.exclude.split([',', ';']).any(|part| part.trim().eq_ignore_ascii_case("auto"));
-            draft.set("data.exclude", if automatic { "auto" } else { "" });
+            draft.set("data.exclude", excluded_of_others(&data.exclude));
             draft.set("data.mapping.positions_file", &of_other_scan(&data.mapping.positions_file, open, dataset));
         }
         draft.config().clone()
@@ -109,6 +115,12 @@ impl State {
                     job.state = JobState::Waiting;
                 }
             }
+            QueueAction::UseSettings => {
+                let configs: Vec<Config> = self.queue.jobs.iter().map(|job| self.config_for(&job.dataset)).collect();
+                let waiting = self.queue.jobs.iter_mut().zip(configs).filter(|(job, _)| job.state == JobState::Waiting);
+                waiting.for_each(|(job, config)| *job.config = config);
+            }
+            QueueAction::RemoveWaiting => self.queue.jobs.retain(|job| job.state != JobState::Waiting),
             QueueAction::ClearDone => self.queue.jobs.retain(|job| !matches!(job.state, JobState::Done(..))),
         }
         self.start_queued()
@@ -141,7 +153,7 @@ impl State {
         let folder = self.job.output_dir.clone();
         let state = match (summary.outcome, folder) {
             (JobOutcome::Completed | JobOutcome::RestoredAfterNan, Some(folder)) => {
-                JobState::Done(folder, summary.consistency_r)
+                JobState::Done(folder, summary.consistency_r, summary.reliability.as_ref().map(|found| found.verdict))
             }
             _ => JobState::Stopped,
         };
@@ -176,10 +188,15 @@ impl State {
     }
 }
 
+/// What is left out of other scans than the one for which this was set: patterns named by their index are of that one only.
+pub(super) fn excluded_of_others(exclude: &str) -> &'static str {
+    let automatic = exclude.split([',', ';']).any(|part| part.trim().eq_ignore_ascii_case("auto"));
+    if automatic { "auto" } else { "" }
+}
+
 /// The path of a file that belongs to one scan, as it is named for another: the name or number of the scan is replaced.
 fn of_other_scan(file: &str, from: &Path, to: &Path) -> String {
-    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let (from, to) = (stem(from), stem(to));
+    let (from, to) = (file_stem(from), file_stem(to));
     if !from.is_empty() && file.contains(&from) {
         return file.replace(&from, &to);
     }
@@ -233,7 +250,7 @@ mod tests {
         let effects = tell(&mut state, 1, EventKind::Finished(Box::new(summary)));
         assert_eq!(submitted(&effects).map(|(dataset, _)| dataset), Some("b.npz".into()));
         assert!(!effects.iter().any(|effect| matches!(effect, Effect::Show(_))));
-        assert_eq!(state.queue.jobs[0].state, JobState::Done("runs/a".into(), Some(0.02)));
+        assert_eq!(state.queue.jobs[0].state, JobState::Done("runs/a".into(), Some(0.02), None));
         tell(&mut state, 2, EventKind::Started { kind: JobKind::Run });
         let effects = tell(&mut state, 2, EventKind::Failed(Error::bad_input("No probe").into()));
         assert_eq!(state.queue.jobs[1].state, JobState::Failed("No probe".into()));
@@ -263,6 +280,20 @@ mod tests {
         assert_eq!(data(1).mapping.positions_file, "/d/pos/positions_0043.txt");
         assert_eq!(data(1).mapping.mask_file, "/d/mask_0042.tif", "a mask belongs to the detector");
         assert_eq!(of_other_scan("a_1_x.csv", "a_1.h5".as_ref(), "b_2.h5".as_ref()), "b_2_x.csv");
+    }
+
+    #[test]
+    fn waiting_jobs_take_over_changed_settings_and_are_removed_at_once() {
+        let mut state = State::default();
+        act(&mut state, QueueAction::Add(vec!["a.npz".into(), "b.npz".into()]));
+        act(&mut state, QueueAction::Start);
+        state.dispatch(Action::SetField { path: "training.batch_size".into(), text: "3".into() });
+        act(&mut state, QueueAction::UseSettings);
+        let sizes: Vec<usize> = state.queue.jobs.iter().map(|job| job.config.training.batch_size).collect();
+        assert_eq!(sizes, [Config::default().training.batch_size, 3], "the running one stays as it is");
+        assert_eq!(state.queue.ended_and_open(), [0, 2]);
+        act(&mut state, QueueAction::RemoveWaiting);
+        assert_eq!(state.queue.jobs.len(), 1);
     }
 
     #[test]

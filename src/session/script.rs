@@ -5,7 +5,7 @@ use super::file_settings::Settings;
 use super::state::State;
 use crate::config::Config;
 use crate::library::RunInfo;
-use crate::worker::message::{Job, JobKind, Sources};
+use crate::worker::message::{Job, JobKind, Sources, WatchMethod};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -122,8 +122,11 @@ fn words(job: &Job) -> Vec<String> {
             let name = if *reconstruct == Some(false) { "train" } else { "run" };
             (vec![name.to_owned(), "--resume".to_owned(), absolute(folder)], settings.clone())
         }
-        Job::Watch { model, folder, settings, .. } => {
+        Job::Watch { method: WatchMethod::Model { model, settings }, folder, .. } => {
             (vec!["infer".to_owned(), absolute(model), "--watch".to_owned(), absolute(folder)], settings.clone())
+        }
+        Job::Watch { method: WatchMethod::Direct(config), folder, .. } => {
+            (vec!["run".to_owned(), "--watch".to_owned(), absolute(folder)], changed(config, false))
         }
         Job::Diagnose { dataset, config, .. } => {
             (vec!["diagnose".to_owned(), absolute(dataset)], changed(config, false))
@@ -239,10 +242,12 @@ mod tests {
     #[test]
     fn watching_and_simulating_are_commands_with_their_files() {
         let watch = Job::Watch {
-            model: "/m.ptycho".into(),
+            method: WatchMethod::Model {
+                model: "/m.ptycho".into(),
+                settings: vec![("inference.polish_epochs".into(), "3".into())],
+            },
             folder: "/in".into(),
             output_dir: None,
-            settings: vec![("inference.polish_epochs".into(), "3".into())],
             once: false,
             settle: std::time::Duration::ZERO,
         };

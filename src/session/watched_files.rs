@@ -6,13 +6,15 @@ use std::path::PathBuf;
 /// Maximum number of files listed; the oldest are dropped.
 const MOST: usize = 1000;
 
-/// Settings for watching a folder with the loaded model.
+/// Settings for watching a folder.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct WatchSetup {
     /// Path of the folder to watch.
     pub folder: Option<PathBuf>,
-    /// Number of polish epochs; 0 for none.
+    /// Number of polish epochs after the model; 0 for none.
     pub polish_epochs: usize,
+    /// True to use the direct solver, false for the loaded model; `None` for the model if one is loaded.
+    pub direct: Option<bool>,
 }
 
 /// Files of a watched folder, in order of arrival, with totals.

@@ -31,10 +31,23 @@ pub fn in_window(text: &str) -> String {
             continue;
         }
         let known = reworded(word);
+        // A field named by its flag is not named a second time by its path.
+        if let (Some((label, after)), Some(last)) =
+            (known.as_ref().and_then(|known| in_parentheses(known)), words.last_mut())
+            && last.trim_end_matches([',', '.']).ends_with(label)
+        {
+            last.push_str(after);
+            continue;
+        }
         after_flag = known.is_some() && word.trim_start_matches('(').starts_with("--");
         words.push(known.unwrap_or_else(|| word.to_owned()));
     }
     words.join(" ")
+}
+
+/// Text in parentheses, and what follows them.
+fn in_parentheses(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix('(')?.split_once(')')
 }
 
 /// A word that names a setting; `None` if it does not.
@@ -79,6 +92,7 @@ mod tests {
             ),
             ("correct it (--diffraction-unit counts)", "correct it (“Diffraction unit” counts)"),
             ("`ptychoscope inspect` lists them", "the table of arrays lists them"),
+            ("name it: --probe-file FILE (data.mapping.probe_file). More", "name it: “Probe file”. More"),
             ("given with --positions-file FILE. More", "given with “Position file”. More"),
             ("Nothing - to do here: 3 of 4", "Nothing - to do here: 3 of 4"),
         ] {

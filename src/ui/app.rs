@@ -11,6 +11,7 @@ use super::toasts::Toasts;
 use super::tour::Tour;
 use super::{persist, theme};
 use crate::config::Config;
+use crate::data::is_dataset_name;
 use crate::error::Result;
 use crate::library::ResultFormat;
 use crate::session::{
@@ -87,13 +88,8 @@ fn absolute(path: PathBuf) -> PathBuf {
 
 /// Datasets in a folder, by name: the files with the endings of datasets.
 fn datasets_in(folder: &std::path::Path) -> Vec<PathBuf> {
-    const ENDINGS: [&str; 6] = ["npz", "h5", "hdf5", "cxi", "mat", "ptyd"];
-    let is_dataset = |path: &PathBuf| {
-        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-        ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
-    };
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_dataset).collect();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_dataset_name(path)).collect();
     files.sort();
     files
 }
@@ -176,7 +172,12 @@ impl App {
             runs_folder: settings.runs_folder.clone(),
             pace: settings.pace,
             preview_off: !settings.first_look,
-            watch: WatchSetup { folder: settings.watch_folder.clone(), polish_epochs: settings.watch_polish },
+            watch: WatchSetup {
+                folder: settings.watch_folder.clone(),
+                polish_epochs: settings.watch_polish,
+                direct: settings.watch_direct,
+            },
+            last_session: settings.session.clone(),
             presets_folder: folders.presets,
             file_settings: stored.files,
             may_choose_method: stored.config.is_none(),
@@ -193,7 +194,11 @@ impl App {
             state.draft = draft;
         }
         let repaint = context.clone();
-        let delay = if is_software(creation) { SOFTWARE_REPAINT_DELAY } else { REPAINT_DELAY };
+        let software = is_software(creation);
+        if software {
+            super::widgets::mark_as_software(&context);
+        }
+        let delay = if software { SOFTWARE_REPAINT_DELAY } else { REPAINT_DELAY };
         let mut core = AppCore::new(state, move || repaint.request_repaint_after(delay))?;
         // The panel that was in front last time has no content yet; the first step does.
         core.dispatch(Action::Go(Step::Data));
@@ -294,6 +299,7 @@ impl App {
                 Action::Go(Step::Result)
             }
             Command::OpenExample => Action::OpenExample,
+            Command::ReopenSession => Action::ReopenSession,
             Command::QuickPreview => Action::SetAutoPreview(self.core.state.preview_off),
             Command::Undo => Action::Undo,
             Command::Redo => Action::Redo,
@@ -330,6 +336,7 @@ impl App {
             Command::Undo if state.changes.last().is_none() => Some("Nothing to undo".to_owned()),
             Command::Redo if state.changes.last_undone().is_none() => Some("Nothing to redo".to_owned()),
             Command::ExportPicture if state.result.is_none() => Some("No result yet".to_owned()),
+            Command::ReopenSession if state.last_session.is_empty() => Some("Nothing was open last time".to_owned()),
             _ => None,
         }
     }
@@ -478,7 +485,14 @@ impl App {
     }
 
     fn file_menu(&self, ui: &mut egui::Ui, choice: &mut MenuChoice) {
-        let open = [Command::Open, Command::OpenRun, Command::OpenExample, Command::ShowSimulate, Command::ShowWatch];
+        let open = [
+            Command::Open,
+            Command::OpenRun,
+            Command::OpenExample,
+            Command::ReopenSession,
+            Command::ShowSimulate,
+            Command::ShowWatch,
+        ];
         self.menu_items(ui, &[&open], choice);
         ui.menu_button("Recent", |ui| {
             if self.core.state.recent.is_empty() {
@@ -786,6 +800,8 @@ impl eframe::App for App {
         self.settings.first_look = !self.core.state.preview_off;
         self.settings.watch_folder.clone_from(&self.core.state.watch.folder);
         self.settings.watch_polish = self.core.state.watch.polish_epochs;
+        self.settings.watch_direct = self.core.state.watch.direct;
+        self.settings.session = self.core.state.session();
         persist::save(storage, &self.settings, &self.tree, &self.core.state);
     }
 }

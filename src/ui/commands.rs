@@ -11,6 +11,8 @@ pub enum Command {
     OpenRun,
     /// Open the dataset shipped with the program.
     OpenExample,
+    /// Open what was open when the window was closed last time.
+    ReopenSession,
     /// Save the configuration.
     SaveConfig,
     /// Export the current image of the result panel.
@@ -87,6 +89,7 @@ impl Command {
         Self::Open,
         Self::OpenRun,
         Self::OpenExample,
+        Self::ReopenSession,
         Self::SaveConfig,
         Self::ExportPicture,
         Self::Start,
@@ -129,6 +132,7 @@ impl Command {
             Self::Open => "Open…",
             Self::OpenRun => "Open run folder…",
             Self::OpenExample => "Open example",
+            Self::ReopenSession => "Reopen last session",
             Self::SaveConfig => "Save configuration…",
             Self::ExportPicture => "Export current image…",
             Self::Quit => "Quit",
@@ -174,6 +178,7 @@ impl Command {
             Self::Open => ctrl(Key::O),
             Self::OpenRun => ctrl_shift(Key::O),
             Self::OpenExample => ctrl(Key::E),
+            Self::ReopenSession => ctrl_shift(Key::T),
             Self::SaveConfig => ctrl(Key::S),
             Self::ExportPicture => ctrl_shift(Key::E),
             Self::Quit => ctrl(Key::Q),

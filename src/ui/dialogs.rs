@@ -50,6 +50,8 @@ pub(super) struct Dialog<T> {
     question: Question,
     purpose: T,
     text: String,
+    /// What the names listed contain: the name as typed. One that is chosen from the list stays where it is.
+    typed: String,
     /// Number that makes the state of the path field, such as its cursor, this dialog's own.
     number: u64,
     places: Vec<PathBuf>,
@@ -96,6 +98,7 @@ impl<T> Dialog<T> {
             all_files: question != Question::OpenFile,
             question,
             purpose,
+            typed: parts(&text).1,
             text,
             number: OPENED.fetch_add(1, Ordering::Relaxed),
             places,
@@ -153,7 +156,7 @@ impl<T> Dialog<T> {
 
     /// Entries of the folder that match the typed name, folders first.
     fn matching(&self) -> Vec<Entry> {
-        let (_, name) = parts(&self.text);
+        let name = &self.typed;
         let saving = matches!(self.question, Question::SaveFile { .. });
         let wanted = |entry: &&Entry| {
             let hidden = entry.name.starts_with('.') && !name.starts_with('.');
@@ -174,6 +177,7 @@ impl<T> Dialog<T> {
             let keys = |key| ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key));
             if let Some(text) = completion.as_ref().filter(|_| keys(Key::Tab)) {
                 self.text.clone_from(text);
+                self.typed = parts(text).1;
                 cursor_to_end(ui, id, &self.text);
             }
             let last = entries.len().saturating_sub(1);
@@ -198,6 +202,7 @@ impl<T> Dialog<T> {
             ui.memory_mut(|memory| memory.set_focus_lock_filter(id, filter));
             if field.changed() {
                 self.row = None;
+                self.typed = parts(&self.text).1;
             }
             if field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) {
                 match self.row.and_then(|row| entries.get(row)) {
@@ -209,6 +214,7 @@ impl<T> Dialog<T> {
                     }
                     None if self.goes_into_folder() => {
                         self.text.push('/');
+                        self.typed.clear();
                         self.focused = false;
                     }
                     None => choice.accepted = true,
@@ -267,6 +273,7 @@ impl<T> Dialog<T> {
         let folder = folder.display().to_string();
         let end = if folder.ends_with('/') { "" } else { "/" };
         self.text = format!("{folder}{end}{name}");
+        self.typed.clear();
         self.row = None;
     }
 
@@ -505,6 +512,7 @@ mod tests {
             std::fs::write(folder.path().join(name), b"x").unwrap();
         }
         std::fs::copy(fixture("siemens_star_n64.npz"), folder.path().join("scans/star.npz")).unwrap();
+        std::fs::write(folder.path().join("scans/zone_plate.npz"), b"x").unwrap();
         folder
     }
 
@@ -521,6 +529,7 @@ mod tests {
         listed(&mut dialog);
         dialog.get_by_label("star.npz").click();
         dialog.run_ok();
+        dialog.get_by_label("zone_plate.npz");
         for _ in 0..500 {
             if dialog.query_by_label_contains("516 × 64 × 64").is_some() {
                 break;

@@ -2,7 +2,7 @@
 //! defaults.
 
 use super::layout::{self, Pane};
-use crate::session::{FileSettings, Settings as DataSettings, State};
+use crate::session::{FileSettings, LastSession, Settings as DataSettings, State};
 use crate::worker::message::LivePace;
 use eframe::Storage;
 use eframe::egui::ThemePreference;
@@ -30,6 +30,9 @@ pub(super) struct Settings {
     #[serde(with = "crate::system::path_text::option")]
     pub watch_folder: Option<PathBuf>,
     pub watch_polish: usize,
+    pub watch_direct: Option<bool>,
+    /// What was open when the window was closed.
+    pub session: LastSession,
 }
 
 impl Default for Settings {
@@ -43,6 +46,8 @@ impl Default for Settings {
             first_look: true,
             watch_folder: None,
             watch_polish: 0,
+            watch_direct: None,
+            session: LastSession::default(),
         }
     }
 }

@@ -106,3 +106,28 @@ fn files_are_reconstructed_as_they_arrive_and_a_bad_one_is_reported_and_skipped(
     let list = std::fs::read_to_string(arriving.join("reconstructed/watch.csv")).unwrap();
     assert_eq!(list.lines().count(), 5, "{list}");
 }
+
+#[test]
+fn a_folder_is_watched_with_the_direct_solver_and_again_after_a_change_of_its_settings() {
+    let place = tempfile::tempdir().unwrap();
+    let arriving = place.path().join("arriving");
+    std::fs::create_dir(&arriving).unwrap();
+    let star = common::fixture("siemens_star_n64.npz");
+    succeed(program().args(["prepare", "subset", "40"]).arg(star).arg("--output").arg(arriving.join("first.npz")));
+    let watch = |more: &[&str]| {
+        let mut command = program();
+        command.args(["run", "--once", "--settle", "0.2", "--accelerator", "cpu", "--watch"]).arg(&arriving).args(more);
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        (output.status.code(), text.into_owned())
+    };
+    let direct = |epochs: &str| watch(&["--method", "direct", "--set", &format!("direct.epochs={epochs}")]);
+    let (code, text) = direct("3");
+    assert!(code == Some(0) && text.contains("first.npz: 40 patterns"), "{text}");
+    let (code, text) = direct("3");
+    assert!(code == Some(0) && text.contains("0 reconstructed") && text.contains("1 done before"), "{text}");
+    let (code, text) = direct("4");
+    assert!(code == Some(0) && text.contains("1 reconstructed"), "{text}");
+    let (code, text) = watch(&[]);
+    assert!(code == Some(2) && text.contains("--method direct"), "{text}");
+}

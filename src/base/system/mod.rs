@@ -10,7 +10,7 @@ mod process;
 mod temporary;
 
 pub use memory::{file_size_limit, resident_memory, total_memory};
-pub use name::file_name;
+pub use name::{file_name, file_stem};
 pub use priority::{check_threads, lower_pool_priority, lower_thread_priority};
 pub use process::{Process, host_name};
 pub use temporary::{Temporary, clear_leftovers, folder_of};

@@ -10,7 +10,7 @@ mod variant;
 use super::console::{print_line, print_message};
 use super::flags::{OutputArgs, SettingArgs};
 use super::jobs::Jobs;
-use super::{paths, settings};
+use super::settings;
 use crate::checkpoint::{self, Destination, JobRecord, RunFolder};
 use crate::config::DataConfig;
 use crate::data::Dataset;
@@ -56,7 +56,7 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<u8> {
     // The dataset is checked before anything is written.
     let reading = DataConfig { n_subsample: None, ..config.data.clone() };
     let dataset = Dataset::load(&args.dataset, &reading, 0)?;
-    let default = || Path::new("runs").join(format!("sweep-{}", paths::file_stem(&args.dataset)));
+    let default = || Path::new("runs").join(format!("sweep-{}", crate::system::file_stem(&args.dataset)));
     let folder = args.output_dir.clone().unwrap_or_else(default);
     let folder = RunFolder::open_or_create(&folder)?.path().to_path_buf();
 

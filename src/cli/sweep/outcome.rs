@@ -1,11 +1,11 @@
 //! Results of the runs of a sweep as table, CSV, JSON and HTML page.
 
-use super::super::paths::file_stem;
 use super::plan::{Plan, Point};
 use crate::checkpoint::RunFolder;
 use crate::error::{Error, Problem, Result};
 use crate::metrics::Placement;
 use crate::report::{self, Best, Chart, Comparison, ComparisonRequest, Line, Page, Scale, Table, significant};
+use crate::system::file_stem;
 use crate::worker::message::JobOutcome;
 use std::path::Path;
 

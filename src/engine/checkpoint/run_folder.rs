@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::utc::Utc;
 use crate::error::{Error, Problem, Result};
-use crate::system::Temporary;
+use crate::system::{Temporary, file_stem};
 
 /// Output folder of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,9 +93,8 @@ impl RunFolder {
     /// As [`RunFolder::create`].
     pub fn create_new(parent: &Path, dataset: &Path, at: Utc) -> Result<Self> {
         std::fs::create_dir_all(parent).map_err(|error| Error::writing(parent, &error))?;
-        let stem = dataset.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy());
         // A pattern of names is a dataset, too.
-        let stem = stem.replace('*', "");
+        let stem = file_stem(dataset).replace('*', "");
         let stem = if stem.is_empty() { "run" } else { &stem };
         let name = format!("{stem}-{}", at.compact());
         let mut path = parent.join(&name);

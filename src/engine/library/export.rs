@@ -2,10 +2,10 @@
 
 use crate::checkpoint::{RunFolder, write_atomic};
 use crate::config::Config;
-use crate::data::{Dataset, Reconstruction, Refined};
+use crate::data::{Dataset, NpyArray, Reconstruction, Refined, npy_bytes};
 use crate::error::{Error, Problem, Result};
 use crate::imaging;
-use crate::system::file_name;
+use crate::system::file_stem;
 use std::path::{Path, PathBuf};
 
 /// Format of an exported result.
@@ -15,13 +15,20 @@ pub enum ResultFormat {
     Product,
     /// The complex object as image 1 of a CXI file.
     Cxi,
-    /// Amplitude and phase as 32-bit TIFF files.
+    /// Amplitude and phase as 32-bit floating-point TIFF files, with the pixel size.
     Tiff,
+    /// Amplitude and phase as 16-bit grayscale PNG files.
+    Png,
+    /// The complex object as one NumPy array.
+    Npy,
 }
+
+/// Fraction of the covered values outside the limits of a 16-bit image, at each end.
+const TAIL: f64 = 0.0005;
 
 impl ResultFormat {
     /// All, in the order of the menus.
-    pub const ALL: [Self; 3] = [Self::Product, Self::Cxi, Self::Tiff];
+    pub const ALL: [Self; 5] = [Self::Product, Self::Cxi, Self::Tiff, Self::Png, Self::Npy];
 
     /// Name of the file for a run of this name.
     pub fn file_name(self, run: &str) -> String {
@@ -29,44 +36,91 @@ impl ResultFormat {
             Self::Product => format!("{run}_product.h5"),
             Self::Cxi => format!("{run}_object.cxi"),
             Self::Tiff => format!("{run}.tif"),
+            Self::Png => format!("{run}.png"),
+            Self::Npy => format!("{run}.npy"),
         }
     }
 }
 
-/// Writes the result in a run folder; returns the files written. TIFF files get `_amplitude` and `_phase` in their names.
+/// Writes a result, read from `file`, in one format; returns the files written. `target` gives the path for a quantity and an
+/// ending, `for_product` the dataset and the side of an object pixel in meters, which only a product needs.
+///
+/// # Errors
+/// Refined parameters that cannot be read, an error of `for_product`, or a file that cannot be written.
+pub fn write_result(
+    format: ResultFormat,
+    reconstruction: &Reconstruction,
+    file: &Path,
+    target: &dyn Fn(&str, &str) -> PathBuf,
+    for_product: &dyn Fn() -> Result<(Dataset, f64)>,
+) -> Result<Vec<PathBuf>> {
+    let object = &reconstruction.object;
+    let images = |ending: &str, encode: &dyn Fn(&ndarray::Array2<f32>) -> Result<Vec<u8>>| {
+        let images = [("amplitude", object.mapv(|v| v.norm())), ("phase", object.mapv(|v| v.arg()))];
+        let write = |(quantity, image): (&str, ndarray::Array2<f32>)| {
+            let path = target(quantity, ending);
+            write_atomic(&path, &encode(&image)?)?;
+            Ok(path)
+        };
+        images.into_iter().map(write).collect::<Result<Vec<PathBuf>>>()
+    };
+    let path = match format {
+        ResultFormat::Tiff => {
+            return images("tif", &|image| imaging::encode_tiff_f32(image.view(), reconstruction.pixel_size_m));
+        }
+        ResultFormat::Png => {
+            let covered = imaging::covered_mask(reconstruction.coverage.view(), imaging::COVERED_FRACTION);
+            return images("png", &|image| {
+                let limits = imaging::robust_limits(image.view(), covered.view(), TAIL, 1.0 - TAIL);
+                imaging::encode_gray16(image.view(), covered.view(), limits)
+            });
+        }
+        ResultFormat::Npy => {
+            let path = target("object", "npy");
+            write_atomic(&path, &npy_bytes(&NpyArray::C32(object.view().into_dyn()))?)?;
+            path
+        }
+        ResultFormat::Cxi => {
+            let path = target("object", "cxi");
+            reconstruction.save_cxi(&path)?;
+            path
+        }
+        ResultFormat::Product => {
+            let (mut dataset, pixel) = for_product()?;
+            let path = target("product", "h5");
+            Refined::load(file)?.apply(&mut dataset);
+            reconstruction.to_product(&dataset, pixel, &file_stem(&dataset.path)).save(&path)?;
+            path
+        }
+    };
+    Ok(vec![path])
+}
+
+/// Writes the result in a run folder; returns the files written. Those of amplitude and phase get these words in their names.
 ///
 /// # Errors
 /// The result cannot be read, or its product lacks the dataset or the size of a pixel, or a file cannot be written.
 pub(super) fn export(folder: &Path, path: &Path, format: ResultFormat) -> Result<Vec<PathBuf>> {
-    let names = RunFolder::at(folder);
-    let reconstruction = Reconstruction::load(&names.reconstruction())?;
-    match format {
-        ResultFormat::Cxi => reconstruction.save_cxi(path)?,
-        ResultFormat::Product => product(folder, &reconstruction, path)?,
-        ResultFormat::Tiff => {
-            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let object = &reconstruction.object;
-            let images = [("amplitude", object.mapv(|v| v.norm())), ("phase", object.mapv(|v| v.arg()))];
-            let mut written = Vec::new();
-            for (quantity, image) in images {
-                let path = path.with_file_name(format!("{stem}_{quantity}.tif"));
-                write_atomic(&path, &imaging::encode_tiff_f32(image.view(), reconstruction.pixel_size_m)?)?;
-                written.push(path);
-            }
-            return Ok(written);
+    let file = RunFolder::at(folder).reconstruction();
+    let reconstruction = Reconstruction::load(&file)?;
+    let target = |quantity: &str, ending: &str| match format {
+        ResultFormat::Tiff | ResultFormat::Png => {
+            path.with_file_name(format!("{}_{quantity}.{ending}", file_stem(path)))
         }
-    }
-    Ok(vec![path.to_path_buf()])
+        ResultFormat::Product | ResultFormat::Cxi | ResultFormat::Npy => path.to_path_buf(),
+    };
+    write_result(format, &reconstruction, &file, &target, &|| for_product(folder, &reconstruction))
 }
 
-fn product(folder: &Path, reconstruction: &Reconstruction, path: &Path) -> Result<()> {
+/// Dataset and pixel size of a run.
+fn for_product(folder: &Path, reconstruction: &Reconstruction) -> Result<(Dataset, f64)> {
     let names = RunFolder::at(folder);
     let summary = super::result::read_json(&names.summary());
     let named = summary.as_ref().and_then(|summary| summary.pointer("/dataset/path")?.as_str()).map(PathBuf::from);
     let missing = || Error::from(Problem::new("The summary of the run does not name its dataset").at(folder));
     let dataset_path = named.ok_or_else(missing)?;
     let config = Config::load(names.config()).unwrap_or_default();
-    let mut dataset = Dataset::load(&dataset_path, &config.data, config.execution.seeds.subsample)?;
+    let dataset = Dataset::load(&dataset_path, &config.data, config.execution.seeds.subsample)?;
     let Some(pixel) = reconstruction.pixel_size_m.or(dataset.pixel_size_m).filter(|size| *size > 0.0) else {
         return Err(Problem::new("A product needs the size of an object pixel, which the dataset does not state")
             .expected("energy, distance and detector pixel, or the object pixel, among the reading settings")
@@ -74,6 +128,5 @@ fn product(folder: &Path, reconstruction: &Reconstruction, path: &Path) -> Resul
             .at(folder)
             .into());
     };
-    Refined::load(&names.reconstruction())?.apply(&mut dataset);
-    reconstruction.to_product(&dataset, pixel, &file_name(&dataset.path)).save(path)
+    Ok((dataset, pixel))
 }

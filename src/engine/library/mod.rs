@@ -19,7 +19,7 @@ mod tests;
 mod thread;
 
 pub use dataset::{LeftOut, Patterns};
-pub use export::ResultFormat;
+pub use export::{ResultFormat, write_result};
 pub use presets::{UserPreset, preset_name_error};
 pub use preview::PREVIEW_EPOCHS;
 pub use reply::{PreviewStage, Reply};

@@ -3,6 +3,7 @@
 use crate::checkpoint::write_atomic;
 use crate::config::Config;
 use crate::error::{Error, Problem, Result};
+use crate::system::file_stem;
 use std::path::{Path, PathBuf};
 
 /// Maximum length of a preset name, in characters.
@@ -47,7 +48,7 @@ pub(super) fn list(folder: &Path) -> Vec<UserPreset> {
     files
         .into_iter()
         .map(|path| {
-            let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let name = file_stem(&path);
             match Config::load(&path) {
                 Ok(config) => UserPreset { name, config: Some(Box::new(config)), problem: None },
                 Err(error) => UserPreset { name, config: None, problem: Some(error.to_string()) },

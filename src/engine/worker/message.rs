@@ -87,16 +87,14 @@ pub enum Job {
         /// Dotted settings that override the original ones; only device, epochs and time budget.
         settings: Vec<(String, String)>,
     },
-    /// Reconstruct datasets with a trained bundle as they arrive in a folder.
+    /// Reconstruct datasets as they arrive in a folder.
     Watch {
-        /// Path of the bundle.
-        model: PathBuf,
+        /// How they are reconstructed.
+        method: WatchMethod,
         /// Path of the folder that receives datasets.
         folder: PathBuf,
         /// Parent of the run folders, one for each file; `None` for `reconstructed` in the watched folder.
         output_dir: Option<PathBuf>,
-        /// Dotted settings that override those of the bundle; see [`Field::settable_in_inference`](crate::config::Field).
-        settings: Vec<(String, String)>,
         /// True to end once all files present have been processed.
         once: bool,
         /// Time for which a file must be unchanged before it is read.
@@ -120,6 +118,20 @@ pub enum Job {
         /// Effective configuration.
         config: Box<Config>,
     },
+}
+
+/// How the datasets of a watched folder are reconstructed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WatchMethod {
+    /// With a trained bundle, as by [`Job::Infer`].
+    Model {
+        /// Path of the bundle.
+        model: PathBuf,
+        /// Dotted settings that override those of the bundle; see [`Field::settable_in_inference`](crate::config::Field).
+        settings: Vec<(String, String)>,
+    },
+    /// With the direct solver, as by [`Job::Run`] with this configuration.
+    Direct(Box<Config>),
 }
 
 impl Job {

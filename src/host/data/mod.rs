@@ -34,15 +34,25 @@ mod test_support;
 mod tests;
 mod truth;
 
+/// Endings of the files in which datasets arrive, without the images of single patterns.
+pub const DATASET_ENDINGS: [&str; 8] = ["npz", "h5", "hdf5", "hdf", "cxi", "nxs", "mat", "ptyd"];
+
+/// True for a name with an ending of a dataset, in any case.
+pub fn is_dataset_name(path: &std::path::Path) -> bool {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    ending.is_some_and(|ending| DATASET_ENDINGS.contains(&ending.as_str()))
+}
+
 pub use crate::formats::npz::{Member, NpyArray, NpzArchive, NpzWriter, Storage, npy_bytes, write_npz};
 pub use crate::metrics::{GoodPixels, PatternMasks};
 pub use canvas::{Canvas, crop_to_frame, extract_patch};
 pub use dataset::{Dataset, fingerprint};
-pub use modes::{orthogonalize, with_modes};
+pub use modes::{mode_shares, orthogonalize, with_modes};
 pub use normalize::{count_unit, mean_counts, normalization_factor};
 pub use prepare::{metadata_of, record};
 pub use probe_mask::probe_mask;
 pub use reading::exclusion::{extended as excluding, outliers as outlying_totals, without as including};
+pub use reading::geometry::wavelength_of_ev;
 pub use reading::inspect::{inspect, inspect_with, list};
 pub use reading::mask_file::mask_file_bytes;
 pub use reading::placing::reorient;

@@ -1,6 +1,6 @@
 //! Incoherent probe modes: initialization and orthogonalization.
 
-use ndarray::{Array2, Array3, ArrayView3, Axis};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 use num_complex::{Complex32, Complex64};
 
 /// Initial share of each added mode in the total power.
@@ -43,6 +43,14 @@ pub fn with_modes(probe: ArrayView3<'_, Complex32>, count: usize) -> Array3<Comp
     let scale = (total / power(modes.view()).max(f32::MIN_POSITIVE)).sqrt();
     modes.mapv_inplace(|value| value * scale);
     modes
+}
+
+/// Share of each mode of a probe (modes, N, N) in its power.
+pub fn mode_shares(probe: ArrayView3<'_, Complex32>) -> Vec<f64> {
+    let power = |mode: ArrayView2<'_, Complex32>| mode.iter().map(|value| f64::from(value.norm_sqr())).sum::<f64>();
+    let powers: Vec<f64> = probe.outer_iter().map(power).collect();
+    let total = powers.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+    powers.into_iter().map(|power| power / total).collect()
 }
 
 /// Center of mass (row, column) and root mean square radius of an intensity.

@@ -22,7 +22,7 @@ mod unwrap;
 
 pub use colormap::Colormap;
 pub use complex::ComplexColors;
-pub use figure::figure_svg;
+pub use figure::{figure_pdf, figure_svg};
 pub use histogram::{Histogram, Percentiles, Statistics, statistics};
 pub use limits::{COVERED_FRACTION, Limits, covered_box, covered_mask, largest_box, robust_limits};
 pub use movie::movie_gif;

@@ -3,9 +3,10 @@
 use super::{OpenDataset, State};
 use crate::config::Config;
 use crate::library::Request;
-use crate::session::action::{Effect, Step};
+use crate::session::action::{Action, Effect, Step};
 use crate::session::draft::Draft;
 use crate::session::file_settings::{self, LeftBehind, settings_of};
+use crate::session::last_session::LastSession;
 use std::path::{Path, PathBuf};
 
 impl State {
@@ -28,7 +29,6 @@ impl State {
     pub(super) fn reload(&mut self, path: PathBuf) -> Vec<Effect> {
         if let Some(dataset) = &mut self.dataset {
             dataset.loading = true;
-            dataset.failure = None;
         }
         vec![Effect::Library(self.dataset_request(path))]
     }
@@ -111,5 +111,25 @@ impl State {
                 file_settings::replace(draft, &ours);
             }
         })
+    }
+
+    /// What is open now, as absolute paths; what was open last time if nothing is.
+    pub fn session(&self) -> LastSession {
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let now = LastSession {
+            dataset: self.dataset.as_ref().map(|dataset| absolute(&dataset.path)),
+            result: self.result.as_ref().map(|result| absolute(&result.folder)),
+        };
+        if now.is_empty() { self.last_session.clone() } else { now }
+    }
+
+    /// Opens the dataset of the last session, with its data settings, and its result.
+    pub(super) fn reopen_session(&mut self) -> Vec<Effect> {
+        let LastSession { dataset, result } = self.last_session.clone();
+        let mut effects: Vec<Effect> = dataset.into_iter().flat_map(|path| self.dispatch(Action::Open(path))).collect();
+        if let Some(folder) = result {
+            effects.extend(self.dispatch(Action::ShowResult { folder, beside: false }));
+        }
+        effects
     }
 }

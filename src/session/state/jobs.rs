@@ -1,10 +1,11 @@
 //! Submission of jobs.
 
 use super::State;
-use crate::config::Config;
+use crate::config::{Config, Method};
 use crate::session::action::{Effect, Level, Step};
 use crate::session::file_settings;
-use crate::worker::message::{Control, Destination, Job};
+use crate::session::queue::excluded_of_others;
+use crate::worker::message::{Control, Destination, Job, WatchMethod};
 use std::time::Duration;
 
 /// Time for which a file of a watched folder must be unchanged before it is read.
@@ -76,13 +77,23 @@ impl State {
         if let Some(reason) = self.why_not_watch() {
             return self.notify(Level::Warning, reason);
         }
-        let (Some(bundle), Some(folder)) = (&self.bundle, self.watch.folder.clone()) else { return Vec::new() };
-        let epochs = self.watch.polish_epochs;
-        let settings = vec![("inference.polish_epochs".to_owned(), epochs.to_string())];
-        let model = bundle.path.clone();
+        let Some(folder) = self.watch.folder.clone() else { return Vec::new() };
+        let method = match &self.bundle {
+            Some(bundle) if !self.watches_directly() => {
+                let epochs = self.watch.polish_epochs.to_string();
+                let settings = vec![("inference.polish_epochs".to_owned(), epochs)];
+                WatchMethod::Model { model: bundle.path.clone(), settings }
+            }
+            _ => {
+                let mut config = Box::new(self.draft.config().clone());
+                config.training.method = Method::Direct;
+                config.data.exclude = excluded_of_others(&config.data.exclude).to_owned();
+                WatchMethod::Direct(config)
+            }
+        };
         self.starting = true;
         self.control = Control::Run;
-        let job = Job::Watch { model, folder, output_dir: None, settings, once: false, settle: SETTLE };
+        let job = Job::Watch { method, folder, output_dir: None, once: false, settle: SETTLE };
         vec![Effect::Control(Control::Run), Effect::Submit(job)]
     }
 

@@ -15,6 +15,7 @@ use super::changes::Changes;
 use super::draft::Draft;
 use super::file_settings::{FileSettings, LeftBehind, Settings};
 use super::job_progress::JobProgress;
+use super::last_session::LastSession;
 use super::live_pictures::LivePictures;
 use super::queue::Queue;
 use super::simulation::SimulationSetup;
@@ -158,6 +159,8 @@ pub struct State {
     pub log: Vec<LogEntry>,
     /// Recent files, newest first.
     pub recent: Vec<PathBuf>,
+    /// What was open when the window was closed last time.
+    pub last_session: LastSession,
     /// Displayed step.
     pub step: Step,
 }
@@ -169,6 +172,7 @@ impl State {
         match action {
             Action::Open(path) => self.open(path),
             Action::OpenExample => vec![Effect::UnpackExample],
+            Action::ReopenSession => self.reopen_session(),
             Action::Reload => match self.dataset.as_ref().map(|dataset| dataset.path.clone()) {
                 Some(path) => self.reload(path),
                 None => Vec::new(),
@@ -256,6 +260,10 @@ impl State {
             }
             Action::SetWatchPolish(epochs) => {
                 self.watch.polish_epochs = epochs;
+                Vec::new()
+            }
+            Action::SetWatchDirect(direct) => {
+                self.watch.direct = Some(direct);
                 Vec::new()
             }
             Action::Watch => self.start_watch(),

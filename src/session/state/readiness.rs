@@ -17,7 +17,7 @@ impl State {
             return Some("A job is running".to_owned());
         }
         let Some(dataset) = &self.dataset else { return Some("Open a dataset first".to_owned()) };
-        if let Some(failure) = &dataset.failure {
+        if let Some(failure) = dataset.failure.as_ref().filter(|_| !dataset.loading) {
             return Some(format!("The dataset cannot be used. {}", failure.problem().title));
         }
         if dataset.patterns.is_none() {
@@ -64,10 +64,26 @@ impl State {
         if self.is_busy() {
             return Some("A job is running".to_owned());
         }
-        if self.bundle.is_none() {
+        if self.watches_directly() {
+            // Patterns and positions of different scans must not be mixed.
+            let mapping = &self.draft.config().data.mapping;
+            if !mapping.positions_file.is_empty() {
+                let text =
+                    "“Position file” names the positions of one scan: remove it, or use the queue for these scans";
+                return Some(text.to_owned());
+            }
+            if let Some(problem) = self.draft.problems().into_iter().next() {
+                return Some(problem);
+            }
+        } else if self.bundle.is_none() {
             return Some("Open a model first, or train one".to_owned());
         }
         self.watch.folder.is_none().then(|| "Choose the folder to watch".to_owned())
+    }
+
+    /// True if a watched folder is reconstructed with the direct solver.
+    pub fn watches_directly(&self) -> bool {
+        self.watch.direct.unwrap_or(self.bundle.is_none())
     }
 
     /// True while a folder is being watched.

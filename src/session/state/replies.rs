@@ -2,7 +2,7 @@
 
 use super::{OpenBundle, OpenDataset, State};
 use crate::config::Method;
-use crate::library::{Reply, RunInfo};
+use crate::library::{ArraySummary, Reply, RunInfo};
 use crate::session::action::{Action, Effect, Level, Step};
 use crate::session::file_settings::is_setup;
 use crate::session::wording::in_window;
@@ -16,7 +16,11 @@ impl State {
     pub fn on_reply(&mut self, reply: Reply) -> Vec<Effect> {
         match reply {
             Reply::Headers { path, arrays } => {
-                if let Some(dataset) = self.dataset_at(&path) {
+                // Read again, the values known from the last time stay until the new ones are there.
+                let same = |a: &[ArraySummary], b: &[ArraySummary]| {
+                    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.key == b.key && a.shape == b.shape)
+                };
+                if let Some(dataset) = self.dataset_at(&path).filter(|dataset| !same(&dataset.arrays, &arrays)) {
                     dataset.arrays = arrays;
                 }
             }
@@ -35,6 +39,7 @@ impl State {
             Reply::Opened(patterns) => {
                 if let Some(dataset) = self.dataset_at(&patterns.dataset.path) {
                     dataset.loading = false;
+                    dataset.failure = None;
                     dataset.selected = dataset.selected.min(patterns.dataset.len().saturating_sub(1));
                     dataset.patterns = Some(patterns);
                     dataset.orientations = None;

@@ -1,10 +1,12 @@
 //! Situations of the window, replayed from actions, events and replies.
 
 use super::*;
-use crate::config::{DiffractionUnit, Preset};
+use crate::config::{DiffractionUnit, Method, Preset};
 use crate::library::Reply;
 use crate::session::action::Level;
-use crate::worker::message::{Destination, Event, EventKind, FileStatus, JobKind, JobOutcome, Summary, WatchedFile};
+use crate::worker::message::{
+    Destination, Event, EventKind, FileStatus, JobKind, JobOutcome, Summary, WatchMethod, WatchedFile,
+};
 use std::path::Path;
 
 fn set(state: &mut State, path: &str, text: &str) -> Vec<Effect> {
@@ -70,6 +72,7 @@ fn a_preview_can_be_cancelled_and_turned_off() {
 #[test]
 fn a_folder_is_watched_with_the_loaded_model_and_each_file_is_reported() {
     let mut state = State::default();
+    state.dispatch(Action::SetWatchDirect(false));
     assert!(state.why_not_watch().unwrap().contains("model"));
     state.bundle = Some(OpenBundle {
         path: "model.ptycho".into(),
@@ -82,7 +85,7 @@ fn a_folder_is_watched_with_the_loaded_model_and_each_file_is_reported() {
     let effects = state.dispatch(Action::Watch);
     let settings = vec![("inference.polish_epochs".to_owned(), "7".to_owned())];
     let asks = |effect: &Effect| {
-        matches!(effect, Effect::Submit(Job::Watch { folder, settings: s, .. })
+        matches!(effect, Effect::Submit(Job::Watch { folder, method: WatchMethod::Model { settings: s, .. }, .. })
             if folder == Path::new("/arriving") && *s == settings)
     };
     assert!(effects.iter().any(asks), "{effects:?}");
@@ -97,6 +100,24 @@ fn a_folder_is_watched_with_the_loaded_model_and_each_file_is_reported() {
     let effects = state.on_event(&event(1, EventKind::Finished(Box::default())));
     assert!(!effects.iter().any(|e| matches!(e, Effect::Show(_) | Effect::Library(_))), "{effects:?}");
     assert_eq!(state.log.last().unwrap().text, "Watching ended: 0 reconstructed, 1 not usable");
+}
+
+#[test]
+fn a_folder_is_watched_with_the_direct_solver_unless_a_model_is_loaded() {
+    let mut state = State::default();
+    state.dispatch(Action::ChooseWatchFolder("/arriving".into()));
+    state.dispatch(Action::SetField { path: "data.crop".into(), text: "64".into() });
+    let field = |text: &str| Action::SetField { path: "data.mapping.positions_file".into(), text: text.into() };
+    state.dispatch(field("/one/scan.csv"));
+    assert!(state.why_not_watch().unwrap().contains("positions of one scan"));
+    state.dispatch(field(""));
+    let effects = state.dispatch(Action::Watch);
+    let config = effects.iter().find_map(|effect| match effect {
+        Effect::Submit(Job::Watch { method: WatchMethod::Direct(config), .. }) => Some(config),
+        _ => None,
+    });
+    let config = config.expect("the direct solver");
+    assert_eq!((config.training.method, config.data.crop), (Method::Direct, Some(64)));
 }
 
 #[test]
@@ -451,4 +472,19 @@ fn a_model_reconstructs_the_open_dataset_as_it_is_read_in_the_window() {
     let has = |path: &str, text: &str| settings.contains(&(path.to_owned(), text.to_owned()));
     assert!(has("data.orientation", "swap") && has("data.mapping.mask_file", ""), "{settings:?}");
     assert!(settings.iter().all(|(path, _)| Config::check_settable_in_inference(path).is_ok()));
+}
+
+#[test]
+fn dataset_and_result_are_opened_again_and_an_empty_session_keeps_the_one_before() {
+    let last = LastSession { dataset: Some("/data/a.npz".into()), result: Some("/runs/a".into()) };
+    let mut state = State { last_session: last.clone(), ..State::default() };
+    assert_eq!(state.session(), last);
+    let effects = state.dispatch(Action::ReopenSession);
+    let reads = |wanted: &dyn Fn(&Request) -> bool| {
+        effects.iter().any(|effect| matches!(effect, Effect::Library(request) if wanted(request)))
+    };
+    assert!(reads(&|request| matches!(request, Request::Dataset { path, .. } if path.ends_with("a.npz"))));
+    assert!(reads(&|request| matches!(request, Request::Result { folder, .. } if folder.ends_with("a"))));
+    state.last_session = LastSession::default();
+    assert_eq!(state.session(), LastSession { dataset: Some("/data/a.npz".into()), result: None });
 }

@@ -138,7 +138,7 @@ fn content(path: &Path) -> String {
         "toml" | "yaml" | "yml" | "json" => return "configuration".to_owned(),
         _ => {}
     }
-    let Ok(mut arrays) = data::list(path) else { return "no dataset that can be read".to_owned() };
+    let Ok(mut arrays) = data::list(path) else { return beginning(path) };
     // The largest array, the patterns, is what identifies a file.
     arrays.sort_by_key(|array| std::cmp::Reverse(array.bytes));
     let lengths = |shape: &[usize]| shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ");
@@ -146,4 +146,21 @@ fn content(path: &Path) -> String {
     let named = arrays.iter().take(MAX_ARRAYS).filter(|array| !array.shape.is_empty());
     let named: Vec<String> = named.map(|array| format!("{} {}", name(&array.key), lengths(&array.shape))).collect();
     if named.is_empty() { "no arrays".to_owned() } else { named.join(", ") }
+}
+
+/// The first line of a text, such as a list of positions.
+fn beginning(path: &Path) -> String {
+    use std::io::Read;
+    const LETTERS: usize = 80;
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(4096).read_to_end(&mut bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    if read.is_err()
+        || line.is_empty()
+        || line.chars().take(LETTERS).any(|c| c.is_control() && c != '\t' || c == '\u{fffd}')
+    {
+        return "no dataset that can be read".to_owned();
+    }
+    format!("text: {}", line.chars().take(LETTERS).collect::<String>())
 }

@@ -1,6 +1,6 @@
 //! Queue of reconstructions, one card per dataset.
 
-use super::method::Way;
+use super::method::{self, Way};
 use super::{Outbox, train};
 use crate::config::Config;
 use crate::session::{Action, JobState, Level, QueueAction, QueuedJob, State, settings_of};
@@ -9,6 +9,7 @@ use crate::ui::panels::configure::editor::value_text;
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
 use crate::ui::widgets::numbers::{count_of, short};
+use crate::worker::message::Trust;
 use eframe::egui::{self, Button, Frame, ProgressBar, RichText, ScrollArea, Ui};
 
 /// Display state of the panel.
@@ -61,13 +62,31 @@ impl View {
             if clear.clicked() {
                 actions.push(Action::Queue(QueueAction::ClearDone));
             }
+            let remove = ui.add_enabled(queue.waiting() > 0, Button::new("Remove waiting"));
+            if remove.on_disabled_hover_text("No job is waiting").clicked() {
+                actions.push(Action::Queue(QueueAction::RemoveWaiting));
+            }
+            let [ended, open] = queue.ended_and_open();
+            if ended > 0 {
+                let text = RichText::new(format!("{ended} of {} ended", ended + open)).color(palette.weak);
+                ui.add(egui::Label::new(text).extend());
+            }
         });
+        method::choose(ui, state, actions);
         let config = state.draft.config();
         if self.set_up.as_ref().is_none_or(|(of, _)| of != config) {
             self.set_up = Some((config.clone(), set_up(config)));
         }
         let set_up = self.set_up.as_ref().map_or("", |(_, text)| text.as_str());
-        ui.label(RichText::new(set_up).small().color(palette.weak));
+        ui.horizontal_wrapped(|ui| {
+            ui.label(RichText::new(set_up).small().color(palette.weak));
+            let waiting = queue.waiting();
+            let help = "Give the waiting jobs the method and the settings of now";
+            let text = format!("Use for {}", count_of(waiting, "waiting job"));
+            if waiting > 0 && ui.small_button(text).on_hover_text(help).clicked() {
+                actions.push(Action::Queue(QueueAction::UseSettings));
+            }
+        });
         ui.separator();
         if queue.jobs.is_empty() {
             let text = "Datasets added here are reconstructed one after the other, all with one set-up. Files dropped \
@@ -86,11 +105,6 @@ impl View {
 
 /// What jobs added now will use.
 fn set_up(config: &Config) -> String {
-    let way = match Way::of(config) {
-        Way::Direct => "direct solver",
-        Way::Network => "network",
-        Way::Polished => "network, then polish",
-    };
     let data: Vec<String> = settings_of(config)
         .iter()
         .map(|(path, text)| {
@@ -99,7 +113,9 @@ fn set_up(config: &Config) -> String {
         })
         .collect();
     let data = if data.is_empty() { "no data settings".to_owned() } else { data.join(", ") };
-    format!("Added with the settings of now: {way}; {data}. A file with settings of its own keeps them.")
+    format!(
+        "Datasets are added with this method and the settings of now; {data}. A file with data settings of its own keeps them."
+    )
 }
 
 /// One job.
@@ -113,6 +129,8 @@ fn card(ui: &mut Ui, state: &State, job: &QueuedJob, [up, down]: [bool; 2], acti
         ui.horizontal(|ui| {
             let level = match job.state {
                 JobState::Waiting | JobState::Running => Level::Info,
+                JobState::Done(_, _, Some(Trust::Failed)) => Level::Error,
+                JobState::Done(_, _, Some(Trust::Doubtful)) => Level::Warning,
                 JobState::Done(..) => Level::Success,
                 JobState::Failed(_) => Level::Error,
                 JobState::Stopped => Level::Warning,
@@ -134,9 +152,10 @@ fn card(ui: &mut Ui, state: &State, job: &QueuedJob, [up, down]: [bool; 2], acti
                         let text = format!("{} {:.0} %", train::activity(state), 100.0 * fraction);
                         ui.add(ProgressBar::new(fraction).desired_width(220.0).text(text))
                     }
-                    JobState::Done(_, misfit) => {
+                    JobState::Done(_, misfit, trust) => {
                         let misfit = misfit.map_or_else(String::new, |misfit| format!(", misfit {}", short(misfit)));
-                        ui.label(RichText::new(format!("done{misfit}")).color(palette.good))
+                        let verdict = trust.map_or("done", Trust::name);
+                        ui.label(RichText::new(format!("{verdict}{misfit}")).color(palette.level(level)))
                     }
                     JobState::Failed(reason) => {
                         ui.add(egui::Label::new(RichText::new(reason).color(palette.bad)).truncate())
@@ -170,7 +189,7 @@ fn buttons(ui: &mut Ui, job: &QueuedJob, name: &str, [up, down]: [bool; 2], acti
     if matches!(job.state, JobState::Failed(_) | JobState::Stopped) && button(ui, "Retry", "Retry", true) {
         push(QueueAction::Retry(job.number));
     }
-    if let JobState::Done(folder, _) = &job.state
+    if let JobState::Done(folder, ..) = &job.state
         && button(ui, "Show result", "Show result", true)
     {
         actions.push(Action::ShowResult { folder: folder.clone(), beside: false });
@@ -196,7 +215,7 @@ mod tests {
         let mut state = State::default();
         let files = ["scan_301.npz", "scan_302.npz", "scan_303.npz", "scan_304.npz"];
         state.dispatch(Action::Queue(QueueAction::Add(files.map(|name| format!("/data/{name}").into()).to_vec())));
-        state.queue.jobs[0].state = JobState::Done("runs/scan_301".into(), Some(0.0213));
+        state.queue.jobs[0].state = JobState::Done("runs/scan_301".into(), Some(0.0213), Some(Trust::Reliable));
         state.queue.jobs[1].state = JobState::Running;
         state.queue.jobs[2].state = JobState::Failed("The file has no probe".into());
         state.queue.on = true;
@@ -207,7 +226,7 @@ mod tests {
     #[test]
     fn jobs_are_steered_by_their_buttons() {
         let mut panel = harness(filled(), View::show, [900.0, 420.0], egui::Theme::Dark);
-        panel.get_by_label("done, misfit 0.0213");
+        panel.get_by_label("reliable, misfit 0.0213");
         panel.get_by_label("The file has no probe");
         panel.get_by_label("Retry: scan_303.npz").click();
         panel.run_ok();

@@ -101,6 +101,9 @@ pub fn show(ui: &mut egui::Ui, state: &State, renderer: &str, aside: Option<&str
             Status::Idle if state.starting => {
                 ui.label("Starting");
             }
+            Status::Idle if state.reading_result => {
+                ui.weak("Reading a result");
+            }
             Status::Idle => {
                 ui.weak("Ready");
             }

@@ -1,14 +1,17 @@
-//! Watched folder: datasets that arrive in it are reconstructed with the loaded model and listed with their status.
+//! Watched folder: datasets that arrive in it are reconstructed, with the direct solver or the loaded model, and listed with their
+//! status.
 
 use super::Outbox;
+use super::configure::editor::value_text;
 use super::train::Latest;
-use crate::session::{Action, Level, State};
+use crate::config::{Config, Method};
+use crate::session::{Action, Level, State, Step, settings_of};
 use crate::system::file_name;
 use crate::ui::commands::Command;
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
 use crate::ui::widgets::numbers::{grouped, short};
-use crate::ui::widgets::primary_button;
+use crate::ui::widgets::{primary_button, spinner};
 use crate::worker::message::JobKind;
 use crate::worker::message::{Control, FileStatus, Stage, WatchedFile};
 use eframe::egui::{self, Align, Button, DragValue, Label, Layout, Panel, RichText, ScrollArea, TextEdit, Ui, vec2};
@@ -47,7 +50,7 @@ impl View {
         let palette = theme::palette(ui);
         ui.horizontal_wrapped(|ui| {
             ui.label(RichText::new("Watch a folder").heading());
-            let text = "Reconstructs datasets with a trained model as they arrive";
+            let text = "Reconstructs datasets as they arrive";
             ui.label(RichText::new(text).color(palette.weak));
         });
         ui.separator();
@@ -106,41 +109,39 @@ impl View {
     }
 }
 
-/// Settings: model, folder and polish.
+/// A row of the settings: its name, and what `add` draws with the label's id.
+fn row(ui: &mut Ui, name: &str, add: impl FnOnce(&mut Ui, egui::Id)) {
+    const INDENT: f32 = 64.0;
+    ui.horizontal(|ui| {
+        let height = ui.spacing().interact_size.y;
+        let label = ui.allocate_ui_with_layout(vec2(INDENT, height), Layout::left_to_right(Align::Center), |ui| {
+            ui.set_min_width(INDENT);
+            ui.label(name)
+        });
+        add(ui, label.inner.id);
+    });
+}
+
+/// Settings: method, folder, and what belongs to the method.
 fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
-    let indent = 52.0;
-    let row = |ui: &mut Ui, name: &str, add: &mut dyn FnMut(&mut Ui, egui::Id)| {
-        ui.horizontal(|ui| {
-            let height = ui.spacing().interact_size.y;
-            let label = ui.allocate_ui_with_layout(vec2(indent, height), Layout::left_to_right(Align::Center), |ui| {
-                ui.set_min_width(indent);
-                ui.label(name)
-            });
-            add(ui, label.inner.id);
-        });
-    };
-    row(ui, "Model", &mut |ui, _| {
-        let button = ui.button("Open model…").on_hover_text("Trained model to reconstruct with (model.ptycho)");
-        if button.clicked() {
-            outbox.command = Some(Command::Open);
-        }
-        let text = match &state.bundle {
-            Some(bundle) => {
-                let folder = bundle.path.parent().map(file_name).unwrap_or_default();
-                let side = bundle.manifest.dataset.patch_size;
-                let on = file_name(Path::new(&bundle.manifest.dataset.path));
-                let from = if folder.is_empty() { String::new() } else { format!(" from {folder}") };
-                RichText::new(format!("{}{from}: {side} × {side} pixels, trained on {on}", file_name(&bundle.path)))
+    let direct = state.watches_directly();
+    row(ui, "Method", |ui, _| {
+        for (name, value, help) in [
+            ("Direct solver", true, "Every dataset by itself, without a model"),
+            ("Trained model", false, "Faster, for datasets like the one that the model was trained on"),
+        ] {
+            if ui.selectable_label(direct == value, name).on_hover_text(help).clicked() {
+                actions.push(Action::SetWatchDirect(value));
             }
-            None => RichText::new("No model loaded").color(palette.warning),
-        };
-        let label = ui.add(Label::new(text).truncate());
-        if let Some(bundle) = &state.bundle {
-            label.on_hover_text(bundle.path.display().to_string());
         }
     });
-    row(ui, "Folder", &mut |ui, label| {
+    if direct {
+        row(ui, "Settings", |ui, _| solver(ui, state, actions));
+    } else {
+        row(ui, "Model", |ui, _| model(ui, state, outbox));
+    }
+    row(ui, "Folder", |ui, label| {
         let browse = ui.button("Browse…");
         browse.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Browse for the folder"));
         if browse.clicked() {
@@ -155,22 +156,65 @@ fn set_up(ui: &mut Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Act
             actions.push(Action::ChooseWatchFolder(text.trim().into()));
         }
     });
-    row(ui, "Polish", &mut |ui, label| {
-        let mut epochs = state.watch.polish_epochs;
-        let field = DragValue::new(&mut epochs).range(0..=MAX_POLISH_EPOCHS).suffix(" epochs");
-        let help = "Epochs of the direct solver, starting from the network's object: slower, but a lower misfit";
-        if ui.add(field).labelled_by(label).on_hover_text(help).changed() {
-            actions.push(Action::SetWatchPolish(epochs));
-        }
-        let text = if epochs == 0 { "off (network output only)" } else { "of the direct solver" };
-        ui.add(Label::new(RichText::new(text).color(palette.weak)).truncate());
-    });
+    if !direct {
+        row(ui, "Polish", |ui, label| polish(ui, state, label, actions));
+    }
     if let Some(folder) = &state.watch.folder {
-        row(ui, "Results", &mut |ui, _| {
+        row(ui, "Results", |ui, _| {
             let text = folder.join("reconstructed").display().to_string();
             ui.add(Label::new(RichText::new(text).monospace().color(palette.weak)).truncate());
         });
     }
+}
+
+/// Settings of the direct solver and of reading the files, in words.
+fn solver(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    if ui.button("Configure…").on_hover_text("Settings of the direct solver").clicked() {
+        actions.push(Action::SetMethod { method: Method::Direct, polish_epochs: 0 });
+        actions.push(Action::Go(Step::Configure));
+    }
+    let named = |(path, text): &(String, String)| {
+        let label = Config::field(path).map_or(path.as_str(), |field| field.label);
+        format!("{label}: {}", value_text(path, text))
+    };
+    let data: Vec<String> = settings_of(state.draft.config()).iter().map(named).collect();
+    let data = if data.is_empty() { "as stated in each file".to_owned() } else { data.join(", ") };
+    let text = format!("{} epochs · data settings {data}", state.draft.config().direct.epochs);
+    ui.add(Label::new(RichText::new(text).color(theme::palette(ui).weak)).truncate());
+}
+
+/// The loaded model.
+fn model(ui: &mut Ui, state: &State, outbox: &mut Outbox) {
+    let button = ui.button("Open model…").on_hover_text("Trained model to reconstruct with (model.ptycho)");
+    if button.clicked() {
+        outbox.command = Some(Command::Open);
+    }
+    let text = match &state.bundle {
+        Some(bundle) => {
+            let folder = bundle.path.parent().map(file_name).unwrap_or_default();
+            let side = bundle.manifest.dataset.patch_size;
+            let on = file_name(Path::new(&bundle.manifest.dataset.path));
+            let from = if folder.is_empty() { String::new() } else { format!(" from {folder}") };
+            RichText::new(format!("{}{from}: {side} × {side} pixels, trained on {on}", file_name(&bundle.path)))
+        }
+        None => RichText::new("No model loaded").color(theme::palette(ui).warning),
+    };
+    let label = ui.add(Label::new(text).truncate());
+    if let Some(bundle) = &state.bundle {
+        label.on_hover_text(bundle.path.display().to_string());
+    }
+}
+
+/// Number of epochs by which the object of the model is refined.
+fn polish(ui: &mut Ui, state: &State, label: egui::Id, actions: &mut Vec<Action>) {
+    let mut epochs = state.watch.polish_epochs;
+    let field = DragValue::new(&mut epochs).range(0..=MAX_POLISH_EPOCHS).suffix(" epochs");
+    let help = "Epochs of the direct solver, starting from the network's object: slower, but a lower misfit";
+    if ui.add(field).labelled_by(label).on_hover_text(help).changed() {
+        actions.push(Action::SetWatchPolish(epochs));
+    }
+    let text = if epochs == 0 { "off (network output only)" } else { "of the direct solver" };
+    ui.add(Label::new(RichText::new(text).color(theme::palette(ui).weak)).truncate());
 }
 
 /// List of the files with their status, newest first.
@@ -316,7 +360,7 @@ fn start(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
                     }
                     (_, None) => "Waiting for files".to_owned(),
                 };
-                ui.spinner();
+                spinner(ui);
                 ui.add(Label::new(text).truncate());
             } else if let Some(reason) = &reason {
                 ui.add(Label::new(RichText::new(reason).color(palette.warning)).truncate());
@@ -330,7 +374,7 @@ mod tests {
     use super::super::harness::{TestPanel, harness, looks_as_accepted, photograph};
     use super::*;
     use crate::session::{Effect, OpenBundle};
-    use crate::worker::message::{Event, EventKind, Job, Picture};
+    use crate::worker::message::{Event, EventKind, Job, Picture, WatchMethod};
     use egui_kittest::Harness;
     use egui_kittest::kittest::{NodeT, Queryable};
     use std::time::Duration;
@@ -394,6 +438,9 @@ mod tests {
     #[test]
     fn the_panel_names_missing_settings_and_starts_with_the_chosen_folder_and_polish() {
         let mut panel = open(State::default(), [1000.0, 600.0], egui::Theme::Dark);
+        panel.get_by_label("40 epochs · data settings as stated in each file");
+        panel.get_by_label("Trained model").click();
+        panel.run_ok();
         assert!(panel.get_by_label("Start watching").accesskit_node().is_disabled());
         panel.get_by_label("Open a model first, or train one");
         panel.get_by_label("Open model…").click();
@@ -407,7 +454,9 @@ mod tests {
         panel.get_by_label("Start watching").click();
         panel.run_ok();
         let submitted = panel.state().effects.iter().find_map(|effect| match effect {
-            Effect::Submit(Job::Watch { folder, settings, .. }) => Some((folder.clone(), settings.clone())),
+            Effect::Submit(Job::Watch { folder, method: WatchMethod::Model { settings, .. }, .. }) => {
+                Some((folder.clone(), settings.clone()))
+            }
             _ => None,
         });
         let polish = vec![("inference.polish_epochs".to_owned(), "5".to_owned())];

@@ -67,7 +67,7 @@ pub fn show(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut
             steps(ui, actions);
             if !state.recent.is_empty() {
                 ui.add_space(22.0);
-                recent(ui, state, actions);
+                recent(ui, state, outbox, actions);
             }
         });
     });
@@ -99,13 +99,21 @@ fn steps(ui: &mut egui::Ui, actions: &mut Vec<Action>) {
     });
 }
 
-fn recent(ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
+fn recent(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut Vec<Action>) {
     let palette = theme::palette(ui);
     ui.horizontal(|ui| {
         ui.label(RichText::new("Recent").strong());
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if ui.small_button("Clear list").on_hover_text("Clear the list; the files are not deleted").clicked() {
                 actions.push(Action::ClearRecent);
+            }
+            if !state.last_session.is_empty() {
+                let names = [&state.last_session.dataset, &state.last_session.result];
+                let names: Vec<String> = names.into_iter().flatten().map(|path| file_name(path)).collect();
+                let help = format!("Open again what was open last time: {}", names.join(", "));
+                if ui.small_button("Reopen last session").on_hover_text(help).clicked() {
+                    outbox.command = Some(Command::ReopenSession);
+                }
             }
         });
     });
@@ -125,6 +133,7 @@ fn recent(ui: &mut egui::Ui, state: &State, actions: &mut Vec<Action>) {
 mod tests {
     use super::super::harness::{TestPanel, harness, looks_as_accepted, photograph};
     use super::*;
+    use crate::session::LastSession;
     use egui_kittest::Harness;
     use egui_kittest::kittest::Queryable;
 
@@ -133,7 +142,12 @@ mod tests {
     }
 
     fn used() -> State {
-        State { recent: vec!["/data/2026/scan_012.npz".into(), "/data/scan_007.h5".into()], ..State::default() }
+        let last_session = LastSession { dataset: Some("/data/2026/scan_012.npz".into()), result: None };
+        State {
+            last_session,
+            recent: vec!["/data/2026/scan_012.npz".into(), "/data/scan_007.h5".into()],
+            ..State::default()
+        }
     }
 
     #[test]
@@ -149,6 +163,7 @@ mod tests {
             ("Open dataset…", Command::Open),
             ("Open model…", Command::Open),
             ("Open run folder…", Command::OpenRun),
+            ("Reopen last session", Command::ReopenSession),
             ("Simulate a dataset…", Command::ShowSimulate),
         ] {
             panel.get_by_label(label).click();

@@ -32,6 +32,37 @@ pub fn primary_button(ui: &mut egui::Ui, text: &str, reason: Option<&str>) -> eg
     }
 }
 
+/// Marks a context whose frames are drawn by the CPU, on which nothing should move without need.
+pub fn mark_as_software(context: &egui::Context) {
+    context.data_mut(|data| data.insert_temp(software_id(), true));
+}
+
+fn software_id() -> egui::Id {
+    egui::Id::unique("drawn by the CPU")
+}
+
+/// A mark for work in progress. It turns in few steps: one that moves in every frame keeps the whole window drawing, which
+/// without a GPU takes the processor from the work that is waited for.
+pub fn spinner(ui: &mut egui::Ui) -> egui::Response {
+    const DOTS: usize = 8;
+    let steps_per_s = if ui.data(|data| data.get_temp::<bool>(software_id())).unwrap_or(false) { 2.0 } else { 8.0 };
+    let size = ui.spacing().interact_size.y;
+    let (rect, response) = ui.allocate_exact_size(egui::Vec2::splat(size), egui::Sense::hover());
+    if ui.is_rect_visible(rect) {
+        let color = ui.visuals().strong_text_color();
+        let step = (ui.input(|input| input.time) * steps_per_s) as usize;
+        for dot in 0..DOTS {
+            let age = (step + DOTS - dot) % DOTS;
+            let direction = egui::Vec2::angled(std::f32::consts::TAU * dot as f32 / DOTS as f32);
+            let color = color.gamma_multiply(1.0 - age as f32 / (DOTS + 1) as f32);
+            ui.painter().circle_filled(rect.center() + 0.36 * size * direction, 0.09 * size, color);
+        }
+        ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(1.0 / steps_per_s));
+    }
+    response.widget_info(|| egui::WidgetInfo::new(egui::Role::ProgressIndicator));
+    response
+}
+
 /// True if Escape was pressed and no modal dialog is open to handle it.
 pub fn escape_pressed(context: &egui::Context) -> bool {
     context.memory(|memory| memory.top_modal_layer().is_none())

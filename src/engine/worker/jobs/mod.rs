@@ -47,9 +47,9 @@ pub(super) fn perform(job: &Job, context: &Context<'_>) -> Result<Summary> {
                 .and_then(|unfinished| TrainingJob::run(&recorder, &unfinished.job, Some(&unfinished)))
         }
         Job::Polish { run, output_dir, settings } => direct::polish_run(&recorder, job, run, output_dir, settings),
-        Job::Watch { model, folder, output_dir, settings, once, settle } => {
+        Job::Watch { method, folder, output_dir, once, settle } => {
             let output_dir = output_dir.as_deref();
-            WatchFolder { model, folder, output_dir, settings, once: *once, settle: *settle }.run(&recorder)
+            WatchFolder { method, folder, output_dir, once: *once, settle: *settle }.run(&recorder)
         }
         Job::Diagnose { dataset, output_dir, config } => {
             diagnose::diagnose(&recorder, job, dataset, output_dir.as_ref(), config)

@@ -4,17 +4,17 @@
 //! been unchanged for a while; one that cannot be opened then gets more time. If it still fails, it is reported and ignored
 //! until it changes again.
 
-use crate::checkpoint;
+use crate::checkpoint::{self, RunFolder};
 use crate::data;
 use crate::error::{Error, Result};
+use crate::system::file_stem;
+use crate::worker::message::WatchMethod;
 use crate::worker::summary::JobOutcome;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-/// File extensions of datasets.
-const EXTENSIONS: [&str; 8] = ["npz", "h5", "hdf5", "hdf", "cxi", "nxs", "mat", "ptyd"];
 /// Multiple of the settling time after which a file that cannot be opened is reported.
 const RETRY_FACTOR: u32 = 4;
 /// Name of the list of results in the output folder.
@@ -106,37 +106,45 @@ impl Incoming {
 
     /// Stem of the file name, with the extension if another file has the same stem.
     fn name_for(&self, path: &Path) -> String {
-        let part =
-            |part: Option<&std::ffi::OsStr>| part.map_or_else(String::new, |part| part.to_string_lossy().into_owned());
-        let stem = part(path.file_stem());
+        let stem = file_stem(path);
         let taken = |name: &str| self.files.iter().any(|(other, known)| other != path && known.name == name);
-        if taken(&stem) { format!("{stem}-{}", part(path.extension())) } else { stem }
+        if !taken(&stem) {
+            return stem;
+        }
+        let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
+        format!("{stem}-{}", extension.unwrap_or_default())
     }
 }
 
 /// True for a file that is not hidden and has the extension of a dataset.
 fn is_dataset_file(path: &Path) -> bool {
     let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    !hidden && extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str())) && path.is_file()
+    !hidden && data::is_dataset_name(path) && path.is_file()
 }
 
-/// True if the run folder contains a completed result of the current version of this file with this bundle.
-pub(super) fn already_done(path: &Path, folder: &Path, model: &Path) -> bool {
-    let summary = folder.join("summary.json");
+/// True if the run folder contains a completed result of the current version of this file with this bundle or configuration.
+pub(super) fn already_done(path: &Path, folder: &Path, method: &WatchMethod) -> bool {
+    let names = RunFolder::at(folder);
+    let summary = names.summary();
     let changed = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
-    let (Some(file), Some(bundle), Some(result)) = (changed(path), changed(model), changed(&summary)) else {
-        return false;
-    };
+    let (Some(file), Some(result)) = (changed(path), changed(&summary)) else { return false };
     let read = std::fs::read(&summary).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let Some(summary): Option<Value> = read else { return false };
     let is = |pointer: &str, expected: &Path| {
         summary.pointer(pointer).and_then(Value::as_str).is_some_and(|found| Path::new(found) == expected)
     };
+    let same_method = match method {
+        WatchMethod::Model { model, .. } => {
+            changed(model).is_some_and(|bundle| result >= bundle) && is("/model", model)
+        }
+        WatchMethod::Direct(config) => {
+            let written = std::fs::read_to_string(names.config()).ok();
+            written.is_some_and(|text| config.to_toml().is_ok_and(|own| own == text))
+        }
+    };
     result >= file
-        && result >= bundle
+        && same_method
         && is("/dataset/path", path)
-        && is("/model", model)
         && JobOutcome::of_summary(&summary) == Some(JobOutcome::Completed)
 }
 

@@ -3,11 +3,12 @@
 mod incoming;
 
 use super::jobs::perform;
-use super::message::{Control, EventKind, Job, Stage};
+use super::message::{Control, EventKind, Job, Stage, WatchMethod};
 use super::recorder::Recorder;
 use super::summary::{JobKind, JobOutcome, Summary};
 use super::watched_file::{FileStatus, WatchedFile};
 use crate::checkpoint::{Bundle, Destination};
+use crate::config::Method;
 use crate::error::{Error, Problem, Result};
 use crate::system::file_name;
 use incoming::{Arrived, Incoming, LIST, add_to_list, already_done};
@@ -22,11 +23,10 @@ const SWITCH_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A job that watches a folder.
 pub(super) struct WatchFolder<'a> {
-    pub model: &'a Path,
+    pub method: &'a WatchMethod,
     pub folder: &'a Path,
     /// Parent of the run folders; `None` for `reconstructed` in the watched folder.
     pub output_dir: Option<&'a Path>,
-    pub settings: &'a [(String, String)],
     /// True to end once all files present have been processed.
     pub once: bool,
     /// Time for which a file must be unchanged before it is read.
@@ -39,7 +39,18 @@ impl WatchFolder<'_> {
     /// # Errors
     /// An unusable bundle or folder, or a missing device: failures that do not depend on a file.
     pub(super) fn run(&self, recorder: &Recorder<'_>) -> Result<Summary> {
-        let bundle = Bundle::load(self.model)?;
+        let (model, side) = match self.method {
+            WatchMethod::Model { model, .. } => (Some(model.clone()), Bundle::load(model)?.manifest.dataset.patch_size),
+            WatchMethod::Direct(config) => {
+                config.validate()?;
+                if config.training.method != Method::Direct {
+                    return Err(Problem::new("A folder is watched with a trained model, or with the direct solver")
+                        .hint("Add --method direct, or watch with `ptychoscope infer MODEL --watch FOLDER`")
+                        .into());
+                }
+                (None, 0)
+            }
+        };
         if !self.folder.is_dir() {
             return Err(Error::BadInput(
                 Problem::new("The folder to watch does not exist").hint("Choose an existing folder").at(self.folder),
@@ -51,11 +62,10 @@ impl WatchFolder<'_> {
         let mut summary = Summary {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             command: JobKind::Watch,
-            model: Some(self.model.to_path_buf()),
+            model,
             ..Summary::default()
         };
-        summary.dataset.side = bundle.manifest.dataset.patch_size;
-        drop(bundle);
+        summary.dataset.side = side;
         let mut incoming = Incoming::new(self.folder, self.settle);
         let mut waiting = BTreeSet::new();
         context.emit(EventKind::Stage { stage: Stage::Watching });
@@ -85,16 +95,15 @@ impl WatchFolder<'_> {
     fn process(&self, recorder: &Recorder<'_>, file: &Arrived, output: &Path, summary: &mut Summary) -> Result<()> {
         let context = recorder.context();
         let folder = output.join(&file.name);
-        if already_done(&file.path, &folder, self.model) {
+        if already_done(&file.path, &folder, self.method) {
             context.emit(status_event(file, output, FileStatus::Skipped));
             return Ok(());
         }
         context.emit(status_event(file, output, FileStatus::Working));
-        let job = Job::Infer {
-            model: self.model.to_path_buf(),
-            dataset: file.path.clone(),
-            output_dir: Destination::Folder(folder),
-            settings: self.settings.to_vec(),
+        let (dataset, output_dir) = (file.path.clone(), Destination::Folder(folder));
+        let job = match self.method.clone() {
+            WatchMethod::Model { model, settings } => Job::Infer { model, dataset, output_dir, settings },
+            WatchMethod::Direct(config) => Job::Run { dataset, validation: None, output_dir, config },
         };
         let began = Instant::now();
         let status = match perform(&job, context) {
@@ -108,7 +117,7 @@ impl WatchFolder<'_> {
                 FileStatus::Done {
                     patterns: done.dataset.n,
                     whole_seconds: began.elapsed().as_secs_f64(),
-                    infer_seconds: done.infer_seconds.unwrap_or_default(),
+                    infer_seconds: done.infer_seconds.or(done.train_seconds).unwrap_or_default(),
                     consistency_r: done.consistency_r,
                 }
             }

@@ -31,7 +31,7 @@ pub(super) struct Geometry {
 const MAX_DEVIATION: f64 = 0.01;
 
 /// Wavelength (m) of photons of this energy.
-pub(super) fn wavelength_of_ev(energy_ev: f64) -> f64 {
+pub fn wavelength_of_ev(energy_ev: f64) -> f64 {
     HC_J_M / (energy_ev * J_PER_EV)
 }
 

@@ -6,7 +6,7 @@ use super::blocks::squeezed;
 use super::context::Reading;
 use super::layout::{Frames, layout_by_shape};
 use super::source::{ArrayInfo, Source};
-use super::{placing, position_file, roles};
+use super::{center, placing, position_file, roles};
 use crate::config::{AxisOrder, DataConfig};
 use crate::error::Result;
 use ndarray::{Array2, Axis};
@@ -28,6 +28,8 @@ pub struct RawPreview {
     pub is_guess: bool,
     /// (h, w) mean of the patterns read; invalid and negative values count as 0. Empty if none was found.
     pub mean: Array2<f32>,
+    /// (x, y) of the direct beam in the mean, as `data.center = auto` finds it.
+    pub center: Option<[usize; 2]>,
     /// Number of patterns in the file, and of those in the mean.
     pub patterns: [usize; 2],
     /// (x, y) of each position in the unit of the file; empty if they are not found.
@@ -66,6 +68,7 @@ pub fn raw_preview(path: &Path, config: &DataConfig) -> Result<RawPreview> {
         preview.key.clone_from(&frames.info.key);
         // An array that cannot be read has no mean; its verdict says why.
         if let Ok((mean, count)) = mean(reading.source, &frames) {
+            preview.center = center::find(&mean.mapv(f64::from)).map(|beam| [beam.center[1], beam.center[0]]);
             (preview.mean, preview.patterns) = (mean, [frames.count, count]);
         }
     }

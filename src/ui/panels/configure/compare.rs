@@ -83,13 +83,15 @@ impl Compare {
         egui::Grid::new("differences").num_columns(2).spacing([12.0, 4.0]).striped(true).show(ui, |ui| {
             for difference in &self.differences {
                 ui.label(difference.label).on_hover_text(difference.path);
-                ui.horizontal_wrapped(|ui| {
+                // In one line: the rows of a grid are as high as their first column.
+                ui.horizontal(|ui| {
                     ui.spacing_mut().item_spacing.x = 4.0;
                     let shown = |text: &str| elided(&value_text(difference.path, text), MAX_LETTERS);
                     let theirs = RichText::new(shown(&difference.theirs)).color(palette.weak);
                     ui.label(theirs).on_hover_text(&difference.theirs);
                     ui.label(RichText::new("→").monospace().color(palette.weak));
-                    ui.label(RichText::new(shown(&difference.ours)).strong()).on_hover_text(&difference.ours);
+                    let ours = egui::Label::new(RichText::new(shown(&difference.ours)).strong()).truncate();
+                    ui.add(ours).on_hover_text(&difference.ours);
                 });
                 ui.end_row();
             }

@@ -125,12 +125,8 @@ fn optional(
     let text = if none { String::new() } else { in_unit(path, row.text.strip_suffix(".0").unwrap_or(&row.text)) };
     // A value that no default can stand for is typed first: "automatic" ends when it has been entered.
     let asked = none && suggestion.is_empty();
-    let open = typing.is(path);
-    let typed = ui
-        .add_enabled_ui(!none || open, |ui| line(ui, row, label, (width - CHECKBOX).max(60.0), "–", text, typing))
-        .inner;
-    if let Some(text) = typed {
-        new = (!asked || !text.trim().is_empty()).then(|| from_unit(path, text.trim()));
+    if let Some(text) = line(ui, row, label, (width - CHECKBOX).max(60.0), "–", text, typing) {
+        new = Some(if text.trim().is_empty() { "none".to_owned() } else { from_unit(path, text.trim()) });
     }
     none &= !typing.is(path);
     ui.set_min_height(height);
@@ -230,6 +226,8 @@ pub(in crate::ui::panels) fn value_text(path: &str, text: &str) -> String {
     match field.kind {
         Kind::Text if text.is_empty() => empty_label(path).to_owned(),
         Kind::Text if path.ends_with("_file") => file_name(std::path::Path::new(text)),
+        // The end of a path tells the arrays apart.
+        Kind::Text if path.starts_with("data.mapping.") => text.rsplit('/').next().unwrap_or(text).to_owned(),
         Kind::Text => text.to_owned(),
         Kind::Integer { optional: true, .. } | Kind::Real { optional: true, .. } if text == "none" => {
             none_label(path).to_owned()
@@ -326,6 +324,7 @@ mod tests {
         assert_eq!(value_text("data.geometry.energy_ev", "8333.0"), "8.333 keV");
         assert_eq!(value_text("data.mapping.mask_file", "/data/masks/bad.npy"), "bad.npy");
         assert_eq!(value_text("data.mapping.x", "Xpos"), "Xpos");
+        assert_eq!(value_text("data.mapping.energy", "setup/mono/energy [keV]"), "energy [keV]");
         assert_eq!((value_text("data.crop", "128"), value_text("data.crop", "none")), ("128 px".into(), "off".into()));
         assert_eq!(in_unit(pixel, "1.5996e-8"), "15.996");
         let back = from_unit(pixel, "15,996").parse::<f64>().unwrap();

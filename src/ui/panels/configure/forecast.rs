@@ -109,7 +109,7 @@ impl Forecast {
             line("Parameters", grouped(estimate.network.parameters as u64), "Exact number of trainable parameters");
             line(
                 "Work",
-                format!("{} multiplications per group", in_words(estimate.network.multiply_adds as f64)),
+                format!("{} multiplications", in_words(estimate.network.multiply_adds as f64)),
                 "Multiplications of the convolutions per prediction",
             );
             line(

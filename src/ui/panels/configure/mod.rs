@@ -242,7 +242,8 @@ pub(super) fn field(
                 }
             }
             let mut about = editor::unit_of(path).map_or(row.field.unit, |(unit, _)| unit).to_owned();
-            if !narrow && row.text != row.default {
+            // A checkbox names the default of an optional field.
+            if !narrow && row.text != row.default && row.default != "none" {
                 let default = format!("default {}", editor::value_text(path, &row.default));
                 about = if about.is_empty() { default } else { format!("{about} · {default}") };
             }

@@ -2,7 +2,7 @@
 
 use crate::session::{Action, OpenDataset, State};
 use crate::ui::theme;
-use crate::ui::widgets::elided;
+use crate::ui::widgets::{elided, spinner};
 use crate::worker::message::{Control, Diagnosis, JobKind, Thumbnail, Trial};
 use eframe::egui::{self, Color32, ColorImage, Frame, RichText, ScrollArea, Stroke, TextureHandle, Ui, vec2};
 
@@ -26,7 +26,7 @@ impl Strip {
             state.job.is(JobKind::Diagnose) && state.job.dataset.as_ref().is_none_or(|of| of.path == dataset.path);
         ui.horizontal_wrapped(|ui| {
             if running && own {
-                ui.spinner();
+                spinner(ui);
                 let percent = 100.0 * state.job.progress.fraction;
                 ui.label(format!("Diagnosing, {} trials so far, {percent:.0} %", state.job.trials.len()));
                 if ui.button("Stop").on_hover_text("End the trials; those done so far stay").clicked() {

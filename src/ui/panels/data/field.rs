@@ -1,5 +1,6 @@
 //! Images of complex fields: probe and object.
 
+use crate::data::mode_shares;
 use crate::imaging::{Colormap, ComplexColors, robust_limits};
 use crate::library::{Patterns, PreviewStage};
 use crate::session::{Action, OpenDataset};
@@ -7,8 +8,9 @@ use crate::ui::theme;
 use crate::ui::widgets::background::Background;
 use crate::ui::widgets::image_view::{ImageResponse, ImageView};
 use crate::ui::widgets::numbers::{short, signed};
+use crate::ui::widgets::spinner;
 use eframe::egui::{self, Color32, ColorImage, RichText, vec2};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, Axis};
 use num_complex::Complex32;
 use std::f32::consts::PI;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -63,10 +65,7 @@ impl ProbeView {
         let probe = &patterns.dataset.probe;
         let modes = probe.len_of(Axis(0));
         if self.shares.as_ref().map(|(of, _)| *of) != Some(of) {
-            let energy = |mode: ArrayView2<'_, Complex32>| mode.iter().map(|v| f64::from(v.norm_sqr())).sum::<f64>();
-            let energies: Vec<f64> = probe.outer_iter().map(energy).collect();
-            let total = energies.iter().sum::<f64>().max(f64::MIN_POSITIVE);
-            self.shares = Some((of, energies.into_iter().map(|energy| energy / total).collect()));
+            self.shares = Some((of, mode_shares(probe.view())));
         }
         if modes < 2 || matches!(self.mode, Mode::One(at) if at >= modes) {
             self.mode = if modes < 2 { Mode::One(0) } else { Mode::All };
@@ -226,12 +225,23 @@ impl ObjectView {
     }
 }
 
+/// Buttons that choose a mode, each with its share of the power.
+pub(in crate::ui::panels) fn modes(ui: &mut egui::Ui, mode: &mut usize, shares: &[f64]) {
+    for (number, share) in shares.iter().enumerate() {
+        let text = format!("{}: {:.0} %", number + 1, 100.0 * share);
+        ui.selectable_value(mode, number, text).on_hover_text("Mode and its share of the power");
+    }
+}
+
 /// Controls of the quick preview in the title line: progress, cancel, start.
 fn preview_controls(ui: &mut egui::Ui, dataset: &OpenDataset, on_open: bool, actions: &mut Vec<Action>) {
     let about = "Compute a quick reconstruction without a network, to detect a wrong orientation, positions or probe \
                  before training";
     if let Some(look) = dataset.preview_stage {
-        ui.add(egui::Spinner::new().size(12.0));
+        ui.scope(|ui| {
+            ui.spacing_mut().interact_size.y = 12.0;
+            spinner(ui);
+        });
         let (text, meaning) = match look {
             PreviewStage::Object => ("Computing", "Computing a quick preview of the object"),
             PreviewStage::Orientations => ("Orientations", "Comparing the eight scan orientations"),

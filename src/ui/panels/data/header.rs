@@ -6,6 +6,7 @@ use crate::session::{Action, Level, OpenDataset};
 use crate::ui::commands::Command;
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
+use crate::ui::widgets::spinner;
 use eframe::egui::{self, RichText, vec2};
 
 /// Draws the header.
@@ -29,13 +30,15 @@ pub(super) fn show(ui: &mut egui::Ui, dataset: &OpenDataset, outbox: &mut Outbox
         ui.set_min_width(width);
         ui.spacing_mut().item_spacing.y = 2.0;
         ui.horizontal_wrapped(|ui| {
+            // A file that could not be used keeps its headline while it is read again, so that what is below stays in place.
             match head.level {
-                Level::Info => ui.spinner(),
+                Level::Info => spinner(ui),
+                Level::Error if dataset.loading => spinner(ui).on_hover_text("Reading the file again"),
                 level => mark(ui, level, 18.0),
             };
             ui.label(RichText::new(&head.text).heading());
             if dataset.loading && dataset.patterns.is_some() {
-                ui.spinner();
+                spinner(ui);
                 ui.label(RichText::new("Reloading").color(palette.weak));
             }
         });

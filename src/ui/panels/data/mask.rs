@@ -188,7 +188,7 @@ impl Editor {
         let count = self.bad.as_ref().unwrap_or(known).iter().filter(|bad| **bad).count();
         let name = std::path::Path::new(file).file_name().map(|name| name.to_string_lossy().into_owned());
         let in_use = name.map_or_else(String::new, |name| format!(" · in use: {name}"));
-        let text = format!("{} masked{in_use}", count_of(count, "pixel"));
+        let text = format!("{} drawn{in_use}", count_of(count, "pixel"));
         let help = "Masked pixels do not count in the misfit; in photon numbers they are replaced by their neighbors";
         ui.add(egui::Label::new(RichText::new(text).color(palette.weak)).extend()).on_hover_text(help);
         request

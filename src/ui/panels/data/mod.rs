@@ -29,7 +29,9 @@ use super::Outbox;
 use crate::data::mask_file_bytes;
 use crate::library::Patterns;
 use crate::session::{Action, Level, OpenDataset, State};
+use crate::system::file_stem;
 use crate::ui::theme;
+use crate::ui::widgets::spinner;
 use eframe::egui::{self, Panel, RichText, ScrollArea, vec2};
 use mask::MaskRequest;
 use std::path::PathBuf;
@@ -88,8 +90,7 @@ impl View {
             Some(MaskRequest::Remove) => actions.push(Action::UseMask(PathBuf::new())),
             Some(MaskRequest::Save(bad)) => match mask_file_bytes(&bad) {
                 Ok(bytes) => {
-                    let stem = dataset.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-                    outbox.mask = Some((format!("{}_mask.npy", stem.unwrap_or_default()), bytes));
+                    outbox.mask = Some((format!("{}_mask.npy", file_stem(&dataset.path)), bytes));
                 }
                 Err(error) => actions.push(Action::Notify { level: Level::Error, text: error.to_string() }),
             },
@@ -193,7 +194,7 @@ impl View {
             }
             Some(raw) => self.raw.show(ui, state, raw, actions),
             None => {
-                ui.spinner();
+                spinner(ui);
             }
         }
     }
@@ -245,13 +246,8 @@ impl View {
         actions: &mut Vec<Action>,
     ) {
         let width = ui.available_width();
-        verdicts::last_fix(ui, state, actions);
-        orientation::show(ui, state, dataset, actions);
-        verdicts::preview(ui, dataset);
-        if let Some(inspection) = &dataset.inspection {
-            verdicts::show(ui, state, inspection, &mut self.reading, outbox, actions);
-            ui.add_space(8.0);
-        }
+        self.checks(ui, state, dataset, outbox, actions);
+        ui.add_space(8.0);
         let tall = (0.9 * width).clamp(320.0, 520.0);
         for section in [Section::Patterns, Section::Scan, Section::Probe, Section::Object, Section::Photons] {
             let height = match section {
@@ -262,10 +258,7 @@ impl View {
             self.section(ui, section, [width, height], state, dataset, patterns, actions);
             ui.add_space(8.0);
         }
-        ui.label(RichText::new("Arrays in the file").strong());
-        arrays::show(ui, state, &dataset.arrays, actions);
-        ui.add_space(8.0);
-        self.reading.form(ui, state, dataset, outbox, actions);
+        self.contents(ui, state, dataset, outbox, actions);
     }
 
     #[expect(clippy::too_many_arguments, reason = "section and size, and the arguments of every section")]
@@ -331,7 +324,50 @@ impl View {
         });
     }
 
-    /// Checks and table of arrays.
+    /// What was found in the file, worst first.
+    fn checks(
+        &mut self,
+        ui: &mut egui::Ui,
+        state: &State,
+        dataset: &OpenDataset,
+        outbox: &mut Outbox,
+        actions: &mut Vec<Action>,
+    ) {
+        if dataset.failure.is_none() {
+            verdicts::last_fix(ui, state, actions);
+        }
+        orientation::show(ui, state, dataset, actions);
+        verdicts::preview(ui, dataset);
+        match &dataset.inspection {
+            Some(inspection) => verdicts::show(ui, state, inspection, &mut self.reading, outbox, actions),
+            None if dataset.loading => {
+                ui.horizontal(|ui| {
+                    spinner(ui);
+                    ui.label("Checking values");
+                });
+            }
+            None => {}
+        }
+    }
+
+    /// Table of arrays, and the settings with which they are read.
+    fn contents(
+        &mut self,
+        ui: &mut egui::Ui,
+        state: &State,
+        dataset: &OpenDataset,
+        outbox: &mut Outbox,
+        actions: &mut Vec<Action>,
+    ) {
+        if !dataset.arrays.is_empty() {
+            ui.label(RichText::new("Arrays in the file").strong());
+            arrays::show(ui, state, &dataset.arrays, actions);
+            ui.add_space(8.0);
+        }
+        self.reading.form(ui, state, dataset, outbox, actions);
+    }
+
+    /// Checks, contents and path of the file.
     fn facts(
         &mut self,
         ui: &mut egui::Ui,
@@ -340,26 +376,9 @@ impl View {
         outbox: &mut Outbox,
         actions: &mut Vec<Action>,
     ) {
-        verdicts::last_fix(ui, state, actions);
-        orientation::show(ui, state, dataset, actions);
-        verdicts::preview(ui, dataset);
-        match &dataset.inspection {
-            Some(inspection) => verdicts::show(ui, state, inspection, &mut self.reading, outbox, actions),
-            None if dataset.loading => {
-                ui.horizontal(|ui| {
-                    ui.spinner();
-                    ui.label("Checking values");
-                });
-            }
-            None => {}
-        }
+        self.checks(ui, state, dataset, outbox, actions);
         ui.add_space(8.0);
-        if !dataset.arrays.is_empty() {
-            ui.label(RichText::new("Arrays in the file").strong());
-            arrays::show(ui, state, &dataset.arrays, actions);
-            ui.add_space(8.0);
-        }
-        self.reading.form(ui, state, dataset, outbox, actions);
+        self.contents(ui, state, dataset, outbox, actions);
         ui.add_space(4.0);
         let path = dataset.path.display().to_string();
         let text = RichText::new(&path).small().color(theme::palette(ui).weak);

@@ -2,15 +2,17 @@
 
 use super::super::Outbox;
 use super::field::{self, Aspect, FieldImage};
-use crate::data::{NpyArray, npy_bytes};
+use crate::data::{NpyArray, mode_shares, npy_bytes, wavelength_of_ev};
 use crate::imaging::{Colormap, length_text};
 use crate::library::Patterns;
 use crate::metrics::{Caustic, caustic, propagated};
 use crate::session::{Action, Level, State};
+use crate::system::file_stem;
 use crate::ui::theme;
 use crate::ui::widgets::background::{Background, key_of};
 use crate::ui::widgets::image_view::{Drag, ImageView, Viewport};
 use crate::ui::widgets::numbers::{short, signed};
+use crate::ui::widgets::spinner;
 use eframe::egui::{self, Button, Color32, ColorImage, DragValue, PointerButton, RichText, Stroke, Ui, vec2};
 use ndarray::{Array2, Array3, Axis};
 use num_complex::Complex32;
@@ -20,8 +22,6 @@ use std::sync::Arc;
 const PLANES: usize = 161;
 /// Setting that names the file of the probe.
 const PROBE_FILE: &str = "data.mapping.probe_file";
-/// Product of Planck's constant and the speed of light, eV m.
-const ENERGY_TIMES_WAVELENGTH: f64 = 1.239_841_984e-6;
 
 /// A caustic and its two images, with the key of its inputs.
 type Around = Option<(u64, Arc<(Caustic, [ColorImage; 2])>)>;
@@ -37,6 +37,8 @@ pub(super) struct ProbeTool {
     /// Photon energy, keV; 0 if it is not known.
     energy_kev: f64,
     mode: usize,
+    /// Shares of the modes in the power, and the dataset they belong to.
+    shares: Option<(usize, Vec<f64>)>,
     aspect: Aspect,
     moved: Background<Array3<Complex32>>,
     caustic: Background<(Caustic, [ColorImage; 2])>,
@@ -88,7 +90,7 @@ impl ProbeTool {
     /// Meters of a distance of 1, if pixel size and energy are known.
     fn unit(&self, pixel_m: Option<f64>) -> Option<f64> {
         let pixel = pixel_m?;
-        (self.energy_kev > 0.0).then(|| pixel * pixel * 1e3 * self.energy_kev / ENERGY_TIMES_WAVELENGTH)
+        (self.energy_kev > 0.0).then(|| pixel * pixel / wavelength_of_ev(1e3 * self.energy_kev))
     }
 
     fn moved(&mut self, ui: &Ui, patterns: &Arc<Patterns>) -> Option<(u64, Arc<Array3<Complex32>>)> {
@@ -162,10 +164,7 @@ impl ProbeTool {
             if ui.button("Probe from a file…").on_hover_text(help).clicked() {
                 outbox.choose_file_of = Some(PROBE_FILE);
             }
-            let name = || {
-                let stem = patterns.dataset.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-                format!("{}_probe.npy", stem.unwrap_or_default())
-            };
+            let name = || format!("{}_probe.npy", file_stem(&patterns.dataset.path));
             let bytes = || moved.map(|probe| npy_bytes(&NpyArray::C32(probe.view().into_dyn())));
             let mut give = |uses: bool| match bytes() {
                 Some(Ok(bytes)) if uses => outbox.save_and_set = Some((PROBE_FILE, name(), bytes)),
@@ -191,21 +190,20 @@ impl ProbeTool {
     /// The wave in the chosen plane.
     fn wave(&mut self, ui: &mut Ui, moved: Option<(u64, Arc<Array3<Complex32>>)>, around: Option<&Caustic>) {
         let Some((key, probe)) = moved else {
-            ui.spinner();
+            spinner(ui);
             return;
         };
-        let energies: Vec<f64> =
-            probe.outer_iter().map(|mode| mode.iter().map(|v| f64::from(v.norm_sqr())).sum()).collect();
-        let total = energies.iter().sum::<f64>().max(f64::MIN_POSITIVE);
-        self.mode = self.mode.min(energies.len().saturating_sub(1));
+        if self.shares.as_ref().is_none_or(|(of, _)| *of != self.of) {
+            // Propagation keeps the power of each mode.
+            self.shares = Some((self.of, mode_shares(probe.view())));
+        }
+        let shares = self.shares.as_ref().map(|(_, shares)| shares.as_slice()).unwrap_or_default();
+        self.mode = self.mode.min(shares.len().saturating_sub(1));
         ui.horizontal_wrapped(|ui| {
             field::aspects(ui, &mut self.aspect, true);
-            if energies.len() > 1 {
+            if shares.len() > 1 {
                 ui.separator();
-                for (mode, energy) in energies.iter().enumerate() {
-                    let text = format!("{}: {:.0} %", mode + 1, 100.0 * energy / total);
-                    ui.selectable_value(&mut self.mode, mode, text).on_hover_text("Mode and its share of the power");
-                }
+                field::modes(ui, &mut self.mode, shares);
             }
         });
         let shown = probe.index_axis(Axis(0), self.mode);
@@ -226,7 +224,7 @@ impl ProbeTool {
     fn sections(&mut self, ui: &mut Ui, around: Around, unit: Option<f64>) {
         let palette = theme::palette(ui);
         let Some((key, around)) = around else {
-            ui.spinner();
+            spinner(ui);
             return;
         };
         let space = ui.available_size();

@@ -7,6 +7,7 @@ use crate::ui::theme;
 use crate::ui::widgets::background::Background;
 use crate::ui::widgets::image_view::{Drag, ImageResponse, ImageView, Viewport};
 use crate::ui::widgets::numbers::{count_of, grouped, short};
+use crate::ui::widgets::spinner;
 use eframe::egui::{self, Button, ColorImage, PointerButton, Rect, RichText, Stroke, StrokeKind, Ui, Vec2, vec2};
 use egui_plot::{Plot, PlotPoints, Points};
 use ndarray::Array2;
@@ -129,18 +130,24 @@ impl RawView {
             ui.label("Crop");
             for side in SIDES.into_iter().filter(|side| *side <= width.min(height) && side % step == 0) {
                 if ui.selectable_label(now.side == Some(side), side.to_string()).clicked() {
-                    let center = vec2(now.center[0] as f32, now.center[1] as f32);
-                    wanted = Some(Crop::fitted(center, side as f32, size, step));
+                    // The first crop goes to the beam.
+                    let data = &state.draft.config().data;
+                    let beam = raw.center.filter(|_| data.center_x.is_none() && data.center_y.is_none());
+                    let [x, y] = beam.unwrap_or(now.center);
+                    wanted = Some(Crop::fitted(vec2(x as f32, y as f32), side as f32, size, step));
                 }
             }
             if ui.selectable_label(now.side.is_none(), "All").on_hover_text("Use the whole pattern").clicked() {
                 wanted = Some(Crop { side: None, ..now });
             }
-            let help = "Move the center of the crop to the center of mass of the beam";
-            let button = ui.add_enabled(now.side.is_some(), Button::new("Center on the beam"));
-            if button.on_hover_text(help).on_disabled_hover_text("Choose a crop first").clicked() {
+            let help = "Move the center of the crop to the direct beam, about which the mean pattern is most symmetric";
+            let why_not = if now.side.is_none() { "Choose a crop first" } else { "The direct beam is not found" };
+            let button = ui.add_enabled(now.side.is_some() && raw.center.is_some(), Button::new("Center on the beam"));
+            if let (true, Some([x, y])) =
+                (button.on_hover_text(help).on_disabled_hover_text(why_not).clicked(), raw.center)
+            {
                 let side = now.side.unwrap_or(SMALLEST) as f32;
-                wanted = Some(Crop::fitted(beam_center(&raw.mean), side, size, step));
+                wanted = Some(Crop::fitted(vec2(x as f32, y as f32), side, size, step));
             }
         });
         let below = ui.spacing().interact_size.y + ui.spacing().item_spacing.y;
@@ -153,7 +160,7 @@ impl RawView {
             }
         });
         let Some((key, image)) = image else {
-            ui.spinner();
+            spinner(ui);
             return;
         };
         let shown = ui
@@ -223,23 +230,6 @@ fn without_hot_pixels(mean: &Array2<f32>) -> Array2<f32> {
         let brightest = brightest.into_iter().fold(0.0, f32::max);
         if at(y, x) > HOT * brightest { brightest } else { at(y, x) }
     })
-}
-
-/// Center of mass (x, y) of the mean pattern, without its faint parts and hot pixels.
-fn beam_center(mean: &Array2<f32>) -> Vec2 {
-    let mean = without_hot_pixels(mean);
-    let top = f64::from(mean.iter().copied().fold(0.0, f32::max));
-    let (mut sum, mut first) = (0.0_f64, [0.0_f64; 2]);
-    for ((y, x), value) in mean.indexed_iter() {
-        let value = f64::from(*value);
-        if value >= 0.05 * top {
-            sum += value;
-            first[0] += value * x as f64;
-            first[1] += value * y as f64;
-        }
-    }
-    let center = first.map(|first| (first / sum.max(f64::MIN_POSITIVE)) as f32);
-    vec2(center[0], center[1])
 }
 
 /// The square of the crop, its center, and the rest of the pattern darkened.
@@ -319,14 +309,5 @@ mod tests {
         assert_eq!(texts(crop), ["64", "168", "32"]);
         assert_eq!(texts(Crop { side: None, ..crop }), ["none"; 3]);
         assert_eq!(texts(Crop { center: [100, 50], side: Some(32) }), ["32", "none", "none"]);
-    }
-
-    #[test]
-    fn the_center_of_the_beam_is_found_beside_a_hot_pixel() {
-        let beam = |y: usize, x: usize| (-((x as f32 - 70.0).powi(2) + (y as f32 - 40.0).powi(2)) / 50.0).exp();
-        let mut mean = Array2::from_shape_fn((100, 120), |(y, x)| 100.0 * beam(y, x));
-        mean[[5, 5]] = 1e6;
-        let center = beam_center(&mean);
-        assert!((center - vec2(70.0, 40.0)).length() < 1.0, "{center:?}");
     }
 }

@@ -4,9 +4,11 @@ use super::super::Outbox;
 use super::super::configure::editor::{Typing, value_text};
 use super::super::configure::field;
 use super::super::configure::rows::{Row, Rows};
+use super::arrays;
 use crate::config::Config;
+use crate::data::ArraySummary;
 use crate::session::{Action, Level, OpenDataset, Settings, State, belongs_to_dataset, settings_of, setup_toml};
-use crate::system::file_name;
+use crate::system::{file_name, file_stem};
 use crate::ui::commands::Command;
 use crate::ui::theme;
 use crate::ui::widgets::elided;
@@ -115,7 +117,8 @@ impl Reading {
         let contradicts = dataset.inspection.as_ref().is_some_and(|inspection| {
             inspection.verdict("geometry").is_some_and(|verdict| verdict.status != crate::data::Status::Pass)
         });
-        if !settings.is_empty() {
+        // A file that cannot be used yet has the strip from the start: a first setting moves nothing.
+        if !settings.is_empty() || dataset.failure.is_some() {
             in_force(ui, state, settings, contradicts, actions);
         }
         if let Some(left) = &state.left_behind {
@@ -126,6 +129,17 @@ impl Reading {
     /// The fields of the geometry that an advice names, to be filled in where it is read.
     pub(super) fn named_fields(&mut self, ui: &mut Ui, state: &State, advice: &str, actions: &mut Vec<Action>) {
         self.rows.follow(&state.draft);
+        let arrays = state.dataset.as_ref().map(|dataset| dataset.arrays.as_slice()).unwrap_or_default();
+        if let Some(found) = arrays::geometry(arrays).filter(|_| advice.contains("data.geometry.energy_ev")) {
+            let text = found.iter().map(|(_, array)| arrays::with_value(array)).collect::<Vec<_>>().join(", ");
+            let help = "Take energy, distance and detector pixel from these numbers of the file";
+            let button = ui.add(egui::Button::new(format!("Use {text}")).wrap()).on_hover_text(help);
+            if button.clicked() {
+                let key = |(path, array): &(&str, &ArraySummary)| ((*path).to_owned(), arrays::with_unit(&array.key));
+                let fields = found.iter().map(key).collect();
+                actions.push(Action::SetFields { label: "geometry from the file".to_owned(), fields });
+            }
+        }
         let rows = self.rows.groups.iter().flat_map(|group| &group.rows);
         for row in rows.filter(|row| row.field.path.starts_with("data.geometry.") && advice.contains(row.field.path)) {
             field(ui, row, state, &mut self.inline, actions);
@@ -188,8 +202,8 @@ fn set_up(
         if save.on_disabled_hover_text("No setting differs from the default").clicked() {
             match setup_toml(state.draft.config()) {
                 Ok(text) => {
-                    let stem = dataset.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-                    outbox.save_beside = Some((format!("{}_setup.toml", stem.unwrap_or_default()), text.into_bytes()));
+                    let name = format!("{}_setup.toml", file_stem(&dataset.path));
+                    outbox.save_beside = Some((name, text.into_bytes()));
                 }
                 Err(error) => actions.push(Action::Notify { level: Level::Error, text: error.to_string() }),
             }
@@ -237,6 +251,10 @@ fn in_force(ui: &mut Ui, state: &State, settings: &[(String, String)], contradic
             Some((name, _)) => ui.label(format!("Data settings from {name}:")),
             None => ui.label("Data settings of this file:"),
         };
+        if settings.is_empty() {
+            ui.label(RichText::new("none yet").color(palette.weak));
+            return;
+        }
         for (path, text) in settings {
             ui.label(RichText::new(named(path, text)).strong()).on_hover_text(format!("{path} = {text}"));
             let label = Config::field(path).map_or(path.as_str(), |field| field.label);
@@ -254,6 +272,14 @@ fn in_force(ui: &mut Ui, state: &State, settings: &[(String, String)], contradic
         let reset = ui.small_button("Reset").on_hover_text("Read the file without any of these settings");
         if reset.clicked() {
             actions.push(Action::ResetDataSettings);
+        }
+        // For a file in use, the undo is beside the checks.
+        let failed = state.dataset.as_ref().is_some_and(|dataset| dataset.failure.is_some());
+        if let Some(change) = state.changes.last().filter(|_| failed) {
+            let undo = ui.small_button("Undo").on_hover_text(format!("Undo: {}", change.label));
+            if undo.clicked() {
+                actions.push(Action::Undo);
+            }
         }
     });
 }

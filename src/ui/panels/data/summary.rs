@@ -5,7 +5,7 @@ use crate::library::{PREVIEW_EPOCHS, Patterns};
 use crate::metrics::MIN_LINEAR_OVERLAP;
 use crate::session::{Level, OpenDataset, in_window};
 use crate::system::file_name;
-use crate::ui::widgets::numbers::{grouped, short};
+use crate::ui::widgets::numbers::{count_of, grouped, short};
 
 /// Misfit of a quick preview without counting noise from which on it is poor: real scans read correctly stay below half of it.
 const POOR: f64 = 0.025;
@@ -27,6 +27,17 @@ pub(super) struct Headline {
 pub(super) fn headline(dataset: &OpenDataset) -> Headline {
     if let Some(failure) = &dataset.failure {
         let problem = failure.problem();
+        let verdicts = dataset.inspection.as_ref().map(|inspection| inspection.verdicts.as_slice()).unwrap_or_default();
+        let failed: Vec<_> = verdicts.iter().filter(|verdict| verdict.status == Status::Fail).collect();
+        if dataset.loading || failed.iter().any(|verdict| verdict.found.eq_ignore_ascii_case(&problem.title)) {
+            // The checks below say it in full.
+            let text = format!("{} cannot be used yet", file_name(&dataset.path));
+            let detail = match dataset.loading {
+                true => "Reading the file again".to_owned(),
+                false => format!("{} to solve; each change reads the file again", count_of(failed.len(), "problem")),
+            };
+            return Headline { level: Level::Error, text, detail };
+        }
         let mut detail = Vec::new();
         if !problem.expected.is_empty() {
             detail.push(format!("Expected {}", in_window(&problem.expected)));

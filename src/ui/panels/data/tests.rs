@@ -398,7 +398,7 @@ fn a_mask_is_drawn_undone_and_exported_as_a_file() {
     let mut panel = small(opened(&fixture("siemens_star_n64.npz")));
     panel.get_by_label("Edit mask").click();
     panel.run_ok();
-    panel.get_by_label_contains("0 pixels masked");
+    panel.get_by_label_contains("0 pixels drawn");
     let picture = panel.get_by_label("Diffraction pattern").rect();
     let drag = |panel: &mut Harness<'static, TestPanel<View>>, from: egui::Pos2, to: egui::Pos2| {
         panel.drag_at(from);
@@ -411,10 +411,10 @@ fn a_mask_is_drawn_undone_and_exported_as_a_file() {
         panel.run_ok();
     };
     drag(&mut panel, picture.center(), picture.center() + vec2(30.0, 20.0));
-    assert!(panel.query_by_label_contains(" 0 pixels masked").is_none());
+    assert!(panel.query_by_label_contains(" 0 pixels drawn").is_none());
     panel.get_by_label("Undo").click();
     panel.run_ok();
-    panel.get_by_label_contains("0 pixels masked");
+    panel.get_by_label_contains("0 pixels drawn");
     panel.get_by_label("Redo").click();
     panel.run_ok();
     panel.get_by_label("Save and apply…").click();

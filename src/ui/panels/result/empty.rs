@@ -5,6 +5,7 @@ use crate::config::Method;
 use crate::session::{Action, State, Step};
 use crate::ui::commands::Command;
 use crate::ui::theme;
+use crate::ui::widgets::spinner;
 use eframe::egui::{self, RichText, vec2};
 
 /// Draws the panel.
@@ -15,7 +16,7 @@ pub fn show(ui: &mut egui::Ui, state: &State, outbox: &mut Outbox, actions: &mut
     ui.vertical_centered(|ui| {
         ui.set_max_width(460.0);
         if state.reading_result {
-            ui.add(egui::Spinner::new().size(28.0));
+            spinner(ui);
             ui.label("Loading the result");
             return;
         }

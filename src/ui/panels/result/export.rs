@@ -12,6 +12,7 @@ use crate::imaging::{self, Bar, Sheet, encode_gray16, encode_rgba};
 use crate::library::ResultData;
 use crate::session::{Action, Level, State};
 use crate::ui::panels::Outbox;
+use crate::ui::theme;
 use eframe::egui::{ColorImage, Ui};
 use ndarray::Array2;
 
@@ -22,6 +23,8 @@ pub enum Export {
     Shown,
     /// The images as displayed, with vector annotations and a caption, as SVG.
     Figure,
+    /// The same figure as PDF.
+    FigurePdf,
     /// The images as displayed, to the clipboard.
     Copy,
     /// The stored object, coverage and origin, as NPZ.
@@ -35,6 +38,8 @@ pub enum Export {
 }
 
 impl Export {
+    /// Exports of the images as displayed, in menu order.
+    pub const DISPLAYED: [Self; 4] = [Self::Shown, Self::Figure, Self::FigurePdf, Self::Copy];
     /// Exports of values, in menu order.
     pub const NUMBERS: [Self; 7] = [
         Self::Npz,
@@ -51,6 +56,7 @@ impl Export {
         match self {
             Self::Shown => "Image as shown (PNG)…".to_owned(),
             Self::Figure => "Figure with caption (SVG)…".to_owned(),
+            Self::FigurePdf => "Figure with caption (PDF)…".to_owned(),
             Self::Copy => "Copy image".to_owned(),
             Self::Npz => "Object as stored (NPZ)…".to_owned(),
             Self::Npy(quantity) => format!("{} values (NPY)…", quantity.label()),
@@ -67,6 +73,7 @@ impl Export {
                 "For a paper: the visible part of all images with titles, color bars, scale bars and a caption, editable in \
                  Inkscape or Illustrator"
             }
+            Self::FigurePdf => "The same figure as PDF, for LaTeX or a word processor",
             Self::Copy => "Copies the visible part of all images to the clipboard",
             Self::Npz => {
                 "object (complex64), coverage, origin_xy and pixel_size_m, as in reconstruction.npz; the phase as stored, without \
@@ -107,10 +114,13 @@ pub fn make(
     let stem = data.folder.file_name().map_or_else(|| "result".into(), |name| name.to_string_lossy().into_owned());
     let made: Result<Output> = match export {
         Export::Shown => encode_rgba(imaging::sheet(sheets, columns)).map(|b| Output::File(format!("{stem}.png"), b)),
-        Export::Figure => {
+        Export::Figure | Export::FigurePdf => {
             let panels: Vec<(String, Sheet)> = titles.iter().cloned().zip(sheets.iter().cloned()).collect();
-            imaging::figure_svg(&panels, columns, caption)
-                .map(|svg| Output::File(format!("{stem}.svg"), svg.into_bytes()))
+            match export {
+                Export::Figure => imaging::figure_svg(&panels, columns, caption)
+                    .map(|svg| Output::File(format!("{stem}.svg"), svg.into_bytes())),
+                _ => imaging::figure_pdf(&panels, columns, caption).map(|pdf| Output::File(format!("{stem}.pdf"), pdf)),
+            }
         }
         Export::Copy => {
             let image = imaging::sheet(sheets, columns);
@@ -187,7 +197,8 @@ impl View {
         let columns = self.columns;
         let titles =
             self.controls.tiles(&rendering).into_iter().map(|tile| title(&rendering, tile)).collect::<Vec<_>>();
-        let text = if export == Export::Figure { caption(state, &data, &rendering) } else { String::new() };
+        let is_figure = matches!(export, Export::Figure | Export::FigurePdf);
+        let text = if is_figure { caption(state, &data, &rendering) } else { String::new() };
         let made = self
             .output
             .get(ui.ctx(), number, || move || make(export, &data, &rendering, (&titles, &sheets), columns, &text));
@@ -212,7 +223,7 @@ impl View {
 
     /// Visible parts of the images, for an export.
     fn sheets(&self, ui: &Ui, rendering: &Rendering, export: Export) -> Vec<Sheet> {
-        if !matches!(export, Export::Shown | Export::Copy | Export::Figure) {
+        if !Export::DISPLAYED.contains(&export) {
             return Vec::new();
         }
         let mut sheets = Vec::new();
@@ -220,9 +231,14 @@ impl View {
             let Some(tone) = self.tone(rendering, quantity, source) else { continue };
             let over = self.overlay(ui, rendering, quantity, source).map(|(.., whole)| whole);
             let pane = self.panes.get(&(quantity, source));
-            let Some((size, pixels)) = pane.and_then(|pane| pane.visible_pixels(over, self.marks.curtain)) else {
+            let Some((size, mut pixels)) = pane.and_then(|pane| pane.visible_pixels(over, self.marks.curtain)) else {
                 continue;
             };
+            if matches!(export, Export::Figure | Export::FigurePdf) {
+                // On paper, what was not measured is as white as the page.
+                let uncovered = theme::palette(ui).unseen.to_array();
+                pixels.iter_mut().filter(|pixel| **pixel == uncovered).for_each(|pixel| *pixel = [255, 255, 255, 0]);
+            }
             let bar = if quantity == Quantity::Complex { Bar::Wheel } else { Bar::Tone(tone, quantity.unit()) };
             let scale_bar = imaging::scale_bar(0.3 * size[0] as f64, rendering.pixel_size_m);
             sheets.push(Sheet { size, pixels, bar, scale_bar });

@@ -32,6 +32,7 @@ use crate::library::ResultData;
 use crate::session::{Action, State};
 use crate::ui::widgets::background::{Background, key_of};
 use crate::ui::widgets::image_view::Viewport;
+use crate::ui::widgets::spinner;
 use controls::{Compare, Controls};
 use eframe::egui::{self, Ui, vec2};
 use export::{Export, Output};
@@ -58,6 +59,7 @@ pub struct View {
     pattern: inspector::PatternView,
     /// Tool for which the inspector was scrolled to the top.
     scrolled_for: pane::Tool,
+    profile: inspector::Profile,
     fourier: inspector::FourierView,
     statistics: Background<Vec<(String, Option<Statistics>)>>,
     kept: Background<Vec<Option<Statistics>>>,
@@ -93,7 +95,7 @@ impl View {
                 if self.rendering.has_failed(key) {
                     ui.label("Rendering failed. Try other phase settings, or open another run.");
                 } else {
-                    ui.spinner();
+                    spinner(ui);
                 }
             });
             return;

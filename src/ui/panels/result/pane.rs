@@ -9,7 +9,7 @@ use crate::ui::widgets::background::{Background, key_of};
 use crate::ui::widgets::histogram::color_bar;
 use crate::ui::widgets::image_view::{Drag, ImageResponse, ImageView, Viewport};
 use crate::ui::widgets::numbers::signed;
-use crate::ui::widgets::{elided, letters_in};
+use crate::ui::widgets::{elided, letters_in, spinner};
 use eframe::egui::{
     self, Align, Align2, Color32, ColorImage, CursorIcon, FontId, Layout, PointerButton, Pos2, Rect, RichText, Sense,
     Stroke, StrokeKind, Vec2, WidgetInfo, pos2, vec2,
@@ -162,7 +162,7 @@ fn menu(response: &egui::Response) -> Option<MenuChoice> {
                 ui.close();
             }
         };
-        for export in [Export::Copy, Export::Shown, Export::Figure] {
+        for export in Export::DISPLAYED {
             item(ui, &export.label(), MenuChoice::Export(export));
         }
         ui.separator();
@@ -201,7 +201,7 @@ impl Pane {
         let blanks = blanks(palette);
         let Some((key, pixels)) = painted(&mut self.painted, ui, shown, shown.source, shown.tone, blanks) else {
             ui.centered_and_justified(|ui| {
-                ui.spinner();
+                spinner(ui);
             });
             return outcome;
         };

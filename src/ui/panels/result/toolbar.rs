@@ -8,7 +8,7 @@ use super::rendering::{Quantity, Reference, Rendering};
 use crate::library::{ResultData, ResultFormat};
 use crate::session::{Action, State};
 use crate::ui::panels::Outbox;
-use crate::ui::widgets::elided;
+use crate::ui::widgets::{elided, spinner};
 use eframe::egui::{self, ComboBox, Ui, vec2};
 use std::path::PathBuf;
 
@@ -102,10 +102,8 @@ impl View {
             ui.add_enabled(false, egui::Button::new("Export")).on_disabled_hover_text("Preparing the export");
         } else {
             ui.menu_button("Export", |ui| {
-                for (i, export) in
-                    [Export::Shown, Export::Figure, Export::Copy].into_iter().chain(Export::NUMBERS).enumerate()
-                {
-                    if i == 3 {
+                for (i, export) in Export::DISPLAYED.into_iter().chain(Export::NUMBERS).enumerate() {
+                    if i == Export::DISPLAYED.len() {
                         ui.separator();
                     }
                     if ui.button(export.label()).on_hover_text(export.help()).clicked() {
@@ -205,6 +203,6 @@ fn compare(ui: &mut Ui, controls: &mut Controls, state: &State, actions: &mut Ve
     });
     combo.response.labelled_by(with.id).on_hover_text(chosen);
     if state.reading_result {
-        ui.spinner();
+        spinner(ui);
     }
 }

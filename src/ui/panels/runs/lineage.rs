@@ -29,6 +29,8 @@ enum Line {
 pub(super) struct Lineage {
     of: u64,
     lines: Vec<Line>,
+    /// Folder of the selected run, and its methods paragraph.
+    methods: Option<(PathBuf, String)>,
 }
 
 impl Lineage {
@@ -36,7 +38,7 @@ impl Lineage {
     pub(super) fn show(&mut self, ui: &mut Ui, runs: &[RunInfo], selected: &mut Vec<PathBuf>, height: f32) {
         let key = key_of(runs.iter().map(|run| (&run.folder, run.changed)).collect::<Vec<_>>());
         if self.of != key {
-            (self.of, self.lines) = (key, tree(runs));
+            (self.of, self.lines, self.methods) = (key, tree(runs), None);
         }
         let palette = theme::palette(ui);
         let single = match selected.as_slice() {
@@ -77,17 +79,20 @@ impl Lineage {
             *selected = vec![folder];
         }
         if let Some(run) = single {
-            let text = methods(run, runs);
+            if self.methods.as_ref().is_none_or(|(of, _)| *of != run.folder) {
+                self.methods = Some((run.folder.clone(), methods(run, runs)));
+            }
+            let text = self.methods.as_ref().map(|(_, text)| text.as_str()).unwrap_or_default();
             Frame::group(ui.style()).inner_margin(8).show(ui, |ui| {
                 ui.set_width(ui.available_width());
                 ui.horizontal(|ui| {
                     ui.label(RichText::new("Methods").strong());
                     if ui.button("Copy").on_hover_text("Copy the paragraph for a paper or a logbook").clicked() {
-                        ui.ctx().copy_text(text.clone());
+                        ui.ctx().copy_text(text.to_owned());
                     }
                 });
                 ScrollArea::vertical().id_salt("methods").max_height(56.0).show(ui, |ui| {
-                    ui.add(egui::Label::new(&text).wrap().selectable(true));
+                    ui.add(egui::Label::new(text).wrap().selectable(true));
                 });
             });
         }

@@ -3,6 +3,7 @@
 //! Any number of runs can be compared. `overlay`: loss curves; `scores`: settings that differ, and quality scores;
 //! `pictures`: objects in linked views; `lineage`: which run goes on from which.
 
+mod code;
 mod lineage;
 mod overlay;
 mod pictures;
@@ -12,10 +13,10 @@ mod table;
 use super::Outbox;
 use crate::checkpoint::RunFolder;
 use crate::library::{ResultFormat, RunInfo};
-use crate::session::{Action, Level, State, script};
+use crate::session::{Action, Level, State};
 use crate::ui::theme;
 use crate::ui::widgets::mark::mark;
-use crate::worker::message::{Job, JobOutcome};
+use crate::worker::message::JobOutcome;
 use eframe::egui::{self, Button, Color32, Frame, Label, Layout, RichText, ScrollArea, TextEdit, Ui, vec2};
 use egui_extras::{TableBuilder, TableRow};
 use std::collections::BTreeSet;
@@ -62,6 +63,8 @@ fn export_menu(ui: &mut Ui, selected: &[&RunInfo], outbox: &mut Outbox) {
                     ResultFormat::Tiff => {
                         ("TIFF images…", "Amplitude and phase as stored, 32 bit, with the size of a pixel")
                     }
+                    ResultFormat::Png => ("PNG images…", "Amplitude and phase as 16-bit grayscale images"),
+                    ResultFormat::Npy => ("NumPy arrays…", "The complex objects"),
                 };
                 if ui.button(name).on_hover_text(help).clicked() {
                     outbox.export_runs = Some((folders.clone(), format));
@@ -92,6 +95,7 @@ pub struct View {
     scores: scores::Scores,
     pictures: pictures::Pictures,
     lineage: lineage::Lineage,
+    code: code::Code,
 }
 
 impl Default for View {
@@ -107,6 +111,7 @@ impl Default for View {
             scores: scores::Scores::default(),
             pictures: pictures::Pictures::default(),
             lineage: lineage::Lineage::default(),
+            code: code::Code::default(),
         }
     }
 }
@@ -372,7 +377,7 @@ impl View {
         };
         ui.horizontal_wrapped(|ui| {
             self.result_buttons(ui, state, &selected, single, actions);
-            reuse_buttons(ui, state, single, actions);
+            self.reuse_buttons(ui, state, single, actions);
             export_menu(ui, &selected, outbox);
             ui.add_space(8.0);
             let running = selected.iter().any(|run| Outcome::of(run, &state.job) == Outcome::Running);
@@ -459,55 +464,34 @@ impl View {
             self.trash.clear();
         }
     }
-}
 
-/// Buttons to use the model, the training or the configuration of a run.
-fn reuse_buttons(ui: &mut Ui, state: &State, single: Single<'_>, actions: &mut Vec<Action>) {
-    let with_model = single.and_then(|run| run.model.as_ref().ok_or("This run has no model"));
-    if button(ui, "Load model", "Load the model to reconstruct a dataset", with_model.err())
-        && let Ok(model) = with_model
-    {
-        actions.push(Action::Open(model.clone()));
-    }
-    let to_resume = match single {
-        Ok(_) if state.is_busy() => Err("A job is running; stop it first"),
-        Ok(run) if run.resumable => Ok(run),
-        Ok(_) => Err("This run cannot be resumed"),
-        Err(reason) => Err(reason),
-    };
-    let help = "Resume a stopped or interrupted training from its last saved epoch";
-    if button(ui, "Resume", help, to_resume.err())
-        && let Ok(run) = to_resume
-    {
-        actions.push(Action::Resume(run.folder.clone()));
-    }
-    let help = "Replace the current configuration with the one of this run";
-    if button(ui, "Use configuration", help, single.err())
-        && let Ok(run) = single
-    {
-        actions.push(Action::Open(RunFolder::at(&run.folder).config()));
-    }
-    let job = single.and_then(|run| Ok((run, script::job_of(run).ok_or("The inputs of this run are not known")?)));
-    let menu = ui.add_enabled_ui(job.is_ok(), |ui| ui.menu_button("As code ▾", |ui| code_menu(ui, &job, actions)));
-    if let Err(reason) = job {
-        menu.inner.response.on_disabled_hover_text(reason);
-    }
-}
-
-/// The job of a run as code for other places.
-fn code_menu(ui: &mut Ui, job: &Result<(&RunInfo, Job), &str>, actions: &mut Vec<Action>) {
-    let Ok((run, job)) = job else { return };
-    for (text, code) in [("Copy as command", script::command(job)), ("Copy as Python", script::python(job))] {
-        if ui.button(text).on_hover_text(&code).clicked() {
-            ui.ctx().copy_text(code);
-            ui.close();
+    /// Buttons to use the model, the training or the configuration of a run.
+    fn reuse_buttons(&mut self, ui: &mut Ui, state: &State, single: Single<'_>, actions: &mut Vec<Action>) {
+        let with_model = single.and_then(|run| run.model.as_ref().ok_or("This run has no model"));
+        if button(ui, "Load model", "Load the model to reconstruct a dataset", with_model.err())
+            && let Ok(model) = with_model
+        {
+            actions.push(Action::Open(model.clone()));
         }
-    }
-    let help = "Write a Jupyter notebook that opens this run and makes it again to its folder";
-    if ui.button("Save as notebook").on_hover_text(help).clicked() {
-        let (path, bytes) = (run.folder.join("notebook.ipynb"), script::notebook(run, job).into_bytes());
-        actions.push(Action::Export { path, bytes });
-        ui.close();
+        let to_resume = match single {
+            Ok(_) if state.is_busy() => Err("A job is running; stop it first"),
+            Ok(run) if run.resumable => Ok(run),
+            Ok(_) => Err("This run cannot be resumed"),
+            Err(reason) => Err(reason),
+        };
+        let help = "Resume a stopped or interrupted training from its last saved epoch";
+        if button(ui, "Resume", help, to_resume.err())
+            && let Ok(run) = to_resume
+        {
+            actions.push(Action::Resume(run.folder.clone()));
+        }
+        let help = "Replace the current configuration with the one of this run";
+        if button(ui, "Use configuration", help, single.err())
+            && let Ok(run) = single
+        {
+            actions.push(Action::Open(RunFolder::at(&run.folder).config()));
+        }
+        self.code.menu(ui, single, actions);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::ui::theme;
 use crate::ui::widgets::background::{Background, key_of};
 use crate::ui::widgets::image_view::{Drag, ImageView, Viewport};
 use crate::ui::widgets::numbers::signed;
-use crate::ui::widgets::{elided, letters_in};
+use crate::ui::widgets::{elided, letters_in, spinner};
 use eframe::egui::{self, Align, Color32, ColorImage, Label, Layout, RichText, Ui, vec2};
 use ndarray::{Array2, s};
 use num_complex::Complex32;
@@ -127,7 +127,7 @@ impl Pictures {
                     ui.label(RichText::new(&failure.message).color(palette.bad));
                 }
                 _ => {
-                    ui.spinner();
+                    spinner(&mut ui);
                 }
             }
         }
@@ -148,7 +148,7 @@ impl Pictures {
         let blanks = Blanks { not_a_number: palette.nan.to_array(), uncovered: palette.unseen.to_array() };
         let pane = self.panes.entry(run.folder.clone()).or_default();
         let Some((key, rendered)) = pane.render(ui, own, reference, self.same_limits, blanks) else {
-            ui.spinner();
+            spinner(ui);
             return None;
         };
         let quantity = self.quantity;

@@ -4,6 +4,7 @@ use crate::checkpoint::Utc;
 use crate::config::Config;
 use crate::library::RunInfo;
 use crate::session::{JobProgress, Status};
+use crate::system::file_stem;
 use crate::ui::panels::configure::editor::value_text;
 use crate::ui::widgets::numbers::signed;
 use crate::ui::widgets::{duration, loss_plot::short};
@@ -236,17 +237,16 @@ pub(super) fn date(seconds: u64) -> String {
 
 /// Name of the dataset without extension; taken from the name of the folder if there is no summary.
 pub(super) fn dataset(run: &RunInfo) -> String {
-    match run.dataset.file_stem() {
-        Some(stem) => stem.to_string_lossy().into_owned(),
-        None => {
-            // Run folders are named `<dataset>-<date>-<time>`.
-            let mut parts: Vec<&str> = run.name.split('-').collect();
-            while parts.len() > 1 && parts.last().is_some_and(|part| part.chars().all(|c| c.is_ascii_digit())) {
-                parts.pop();
-            }
-            parts.join("-")
-        }
+    let stem = file_stem(&run.dataset);
+    if !stem.is_empty() {
+        return stem;
     }
+    // Run folders are named `<dataset>-<date>-<time>`.
+    let mut parts: Vec<&str> = run.name.split('-').collect();
+    while parts.len() > 1 && parts.last().is_some_and(|part| part.chars().all(|c| c.is_ascii_digit())) {
+        parts.pop();
+    }
+    parts.join("-")
 }
 
 /// `data.n_subsample = 64` as `Patterns kept 64`, with the label of the field if there is one.

@@ -6,6 +6,7 @@ use crate::session::State;
 use crate::ui::theme;
 use crate::ui::widgets::image_view::ImageView;
 use crate::ui::widgets::numbers::{count_of, quantity, short};
+use crate::ui::widgets::spinner;
 use eframe::egui::{self, Layout, RichText, Stroke, vec2};
 use field::{Aspect, FieldImage};
 use ndarray::Axis;
@@ -45,7 +46,7 @@ impl Preview {
                 }
                 None if scene.is_waiting() => {
                     ui.horizontal(|ui| {
-                        ui.spinner();
+                        spinner(ui);
                         ui.label("Computing preview");
                     });
                 }
@@ -91,7 +92,7 @@ impl Preview {
             ui.label(RichText::new("Preview").strong());
             ui.label(RichText::new(parts.join(" · ")).color(palette.weak));
             if state.simulation.is_waiting() {
-                ui.spinner();
+                spinner(ui);
             }
         });
         let notes = preview.scene.notes.join(" ");

@@ -4,7 +4,7 @@ use crate::session::{CurvePoint, JobProgress};
 use crate::ui::theme;
 use crate::ui::widgets::decimate::decimate;
 use crate::ui::widgets::loss_plot::{Curve, CurvePlot, nearest, short, smooth};
-use crate::worker::message::EpochPoint;
+use crate::worker::message::{EpochPoint, Stage};
 use eframe::egui::{Slider, Ui};
 
 /// Display state of the curves.
@@ -44,14 +44,20 @@ impl Default for Curves {
     }
 }
 
+/// True for a curve of the direct solver, whose steps are epochs.
+fn is_solved(job: &JobProgress) -> bool {
+    job.curve.is_empty() && !job.history.is_empty()
+}
+
 impl Curves {
     /// Draws the options and the plots into this height in points.
     pub(super) fn show(&mut self, ui: &mut Ui, job: &JobProgress, height: f32) {
         let top = ui.cursor().top();
         self.options(ui, job);
         let rest = height - (ui.cursor().top() - top);
-        // The direct solver has neither a learning rate nor a gradient norm.
-        if job.curve.is_empty() && !job.history.is_empty() {
+        // The direct solver, and what precedes it, have neither a learning rate nor a gradient norm.
+        let before = [Stage::ProbeSearch, Stage::ScanCorrection, Stage::BackgroundTrial].map(Some).contains(&job.stage);
+        if (before && job.curve.is_empty()) || is_solved(job) {
             self.loss(ui, job, (rest - 16.0).max(170.0));
             return;
         }
@@ -77,7 +83,7 @@ impl Curves {
 
     fn options(&mut self, ui: &mut Ui, job: &JobProgress) {
         ui.horizontal_wrapped(|ui| {
-            ui.strong("Loss");
+            ui.strong(if is_solved(job) { "Misfit" } else { "Loss" });
             ui.add_space(6.0);
             ui.selectable_value(&mut self.recent, false, "All").on_hover_text("Show the whole training");
             ui.selectable_value(&mut self.recent, true, "Recent").on_hover_text("Show the last quarter of the steps");
@@ -131,7 +137,7 @@ impl Curves {
         }
         let mut plot = CurvePlot::new("Loss curve", height)
             .log(self.log)
-            .x_label("Step")
+            .x_label(if is_solved(job) { "Epoch" } else { "Step" })
             .x_range(self.view(job))
             .legend(!job.curve.is_empty())
             .empty("The curve starts with the first report")

@@ -230,11 +230,17 @@ pub(super) fn has_object(job: &JobProgress) -> bool {
 fn figures(ui: &mut Ui, job: &JobProgress) {
     let Some(summary) = &job.summary else { return };
     let correlation = |value: f64| signed(format!("{value:.3}"));
+    // The direct solver makes no training steps.
+    let solved = summary.steps.is_none();
     let figures: Vec<(&str, String, &str)> = [
-        ("Training time", summary.train_seconds.map(duration), "Excluding pauses"),
+        (
+            if solved { "Solving time" } else { "Training time" },
+            summary.train_seconds.map(duration),
+            "Excluding pauses",
+        ),
         ("Stitching time", summary.infer_seconds.map(duration), "Prediction of all patterns and stitching"),
         ("Epochs", summary.epochs.map(|epochs| grouped(epochs as u64)), "Completed epochs"),
-        ("Training loss", summary.final_train_loss.map(short), "Mean of the last epoch"),
+        ("Training loss", summary.final_train_loss.filter(|_| !solved).map(short), "Mean of the last epoch"),
         ("Validation loss", summary.val_loss.map(short), "After the last epoch"),
         ("Simulation time", summary.simulate_seconds.map(duration), "Simulation and writing"),
         ("Misfit R", summary.consistency_r.map(short), "Σ(|F| − √I)² / ΣI of the object; lower is better"),

@@ -10,6 +10,7 @@ use crate::ui::theme;
 use crate::ui::widgets::background::Background;
 use crate::ui::widgets::image_view::ImageView;
 use crate::ui::widgets::numbers::signed;
+use crate::ui::widgets::spinner;
 use crate::worker::message::{LivePace, Picture};
 use eframe::egui::{self, Color32, ColorImage, RichText, Slider, Ui, vec2};
 use ndarray::{Array2, ArrayView2};
@@ -253,7 +254,7 @@ impl LivePictures {
         let made = rendered(cache, ui.ctx(), frame);
         let rest = height - (ui.cursor().top() - top);
         let Some((key, made)) = made else {
-            ui.spinner();
+            spinner(ui);
             return;
         };
         let Some(rendered) = made.as_ref() else {
@@ -342,7 +343,7 @@ impl Latest {
     /// Draws amplitude and phase of an image into this height in points; `of` is part of their accessible names.
     pub(in crate::ui::panels) fn show(&mut self, ui: &mut Ui, picture: &Arc<Picture>, height: f32, of: &str) {
         let Some((key, made)) = rendered(&mut self.cache, ui.ctx(), picture) else {
-            ui.spinner();
+            spinner(ui);
             return;
         };
         match made.as_ref() {

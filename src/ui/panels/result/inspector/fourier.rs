@@ -8,6 +8,7 @@ use crate::imaging::{self, Colormap};
 use crate::ui::theme;
 use crate::ui::widgets::background::Background;
 use crate::ui::widgets::image_view::ImageView;
+use crate::ui::widgets::spinner;
 use eframe::egui::{Color32, ColorImage, RichText, Ui, vec2};
 use ndarray::{Array2, ArrayView2};
 use num_complex::Complex32;
@@ -43,7 +44,7 @@ impl View {
                 move || spectrum(rendering.result.object.view(), rendering.result.covered.view())
             });
             let Some((key, spectrum)) = spectrum else {
-                ui.spinner();
+                spinner(ui);
                 return;
             };
             let side = ui.available_width();

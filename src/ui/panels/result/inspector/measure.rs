@@ -5,13 +5,32 @@ use super::super::pane::Marks;
 use super::super::rendering::{Layer, Plane, Quantity, Rendering};
 use crate::imaging::{self, Statistics, short_number};
 use crate::ui::theme;
+use crate::ui::widgets::background::key_of;
 use crate::ui::widgets::elided;
 use crate::ui::widgets::numbers::signed;
 use eframe::egui::{self, Color32, DragValue, FontId, Grid, RichText, Ui, vec2};
 use egui_plot::{AxisHints, Line, Plot, PlotPoints};
 
-/// Values along the line.
-pub(super) fn profile(ui: &mut Ui, controls: &mut Controls, rendering: &Rendering, marks: &mut Marks) {
+/// The curves along the line, kept until line, width or images change.
+#[derive(Debug, Default)]
+pub(in crate::ui::panels::result) struct Profile {
+    of: u64,
+    curves: Vec<Vec<[f64; 2]>>,
+    /// 10–90 % width of the edge along the first curve, if there is one.
+    edge: Option<f64>,
+}
+
+/// A layer with the plane of the quantity and the color of its curve.
+type Shown<'a> = (&'a Layer, &'a Plane, Color32);
+
+/// Values along the line; `key` names the rendering.
+pub(super) fn profile(
+    ui: &mut Ui,
+    controls: &Controls,
+    (key, rendering): (u64, &Rendering),
+    marks: &mut Marks,
+    profile: &mut Profile,
+) {
     let palette = theme::palette(ui);
     let quantity = controls.active;
     let Some(mut ends) = marks.profile else {
@@ -25,57 +44,19 @@ pub(super) fn profile(ui: &mut Ui, controls: &mut Controls, rendering: &Renderin
     let per_pixel = rendering.pixel_size_m.filter(|size| *size > 0.0);
     let factor = per_pixel.map_or(1.0, |size| size * 1e6);
     let ends64 = ends.map(|end| [f64::from(end.x), f64::from(end.y)]);
-    let mut lines = Vec::new();
-    let mut curves: Vec<Vec<[f64; 2]>> = Vec::new();
     let sources = [Some(&rendering.result), rendering.other.as_ref().filter(|_| controls.compare != Compare::Off)];
-    for (layer, color) in sources.into_iter().flatten().zip(palette.lines) {
-        let Some(plane) = layer.plane(quantity) else { continue };
-        let points: Vec<[f64; 2]> =
-            wide_profile(plane, layer, ends64, marks.width).into_iter().map(|[d, v]| [d * factor, v]).collect();
-        curves.push(points.clone());
-        lines.push(Line::new(layer.name.clone(), PlotPoints::from(points)).color(color).width(1.5));
-    }
-    let plot = Plot::new("profile")
-        .height(150.0)
-        .allow_scroll(false)
-        .allow_zoom(false)
-        .allow_drag(false)
-        .allow_boxed_zoom(false)
-        .x_axis_label(if per_pixel.is_some() { "Distance (µm)" } else { "Distance (px)" })
-        .custom_y_axes(vec![
-            AxisHints::new_y()
-                .formatter(|mark, _| signed(short_number(mark.value)))
-                .label_spacing(14.0..=26.0)
-                .tick_label_font(FontId::proportional(11.0)),
-        ]);
-    let names: Vec<(String, Color32)> =
-        sources.into_iter().flatten().map(|layer| layer.name.clone()).zip(palette.lines).collect();
-    let shown = plot.show(ui, |ui| lines.into_iter().for_each(|line| ui.line(line)));
-    if names.len() > 1 {
-        // Below the curves, which a legend inside the plot would cover.
-        ui.horizontal_wrapped(|ui| {
-            for (name, color) in names {
-                ui.label(RichText::new(elided(&name, 24)).color(color)).on_hover_text(name);
-            }
-        });
-    }
-    shown.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Line profile"));
-    let [width, height] = rendering.size.map(|side| side as f32);
-    ui.horizontal_wrapped(|ui| {
-        for (name, end) in ["From", "to"].into_iter().zip(&mut ends) {
-            ui.label(name);
-            for (axis, value, most) in [("x", &mut end.x, width), ("y", &mut end.y, height)] {
-                let label = ui.label(RichText::new(axis).weak());
-                ui.add(DragValue::new(value).range(0.0..=most).speed(0.5).max_decimals(1)).labelled_by(label.id);
-            }
-        }
-    });
+    let layers: Vec<Shown<'_>> = sources
+        .into_iter()
+        .flatten()
+        .zip(palette.lines)
+        .filter_map(|(layer, color)| Some((layer, layer.plane(quantity)?, color)))
+        .collect();
+    let key = key_of((key, quantity, ends64.map(|end| end.map(f64::to_bits)), marks.width, layers.len()));
+    profile.follow(key, &layers, ends64, (marks.width, factor));
+    draw(ui, &layers, &profile.curves, per_pixel.is_some());
+    let curves = &profile.curves;
+    ends_and_width(ui, rendering, &mut ends, marks);
     marks.profile = Some(ends);
-    ui.horizontal(|ui| {
-        let label = ui.label("Width");
-        let field = DragValue::new(&mut marks.width).range(1..=200).speed(0.1).suffix(" px");
-        ui.add(field).labelled_by(label.id).on_hover_text("Mean over this many lines side by side, one pixel apart");
-    });
     let length = f64::from((ends[1] - ends[0]).length());
     let mut text = format!("Length {length:.1} px");
     if let Some(size) = per_pixel {
@@ -88,10 +69,76 @@ pub(super) fn profile(ui: &mut Ui, controls: &mut Controls, rendering: &Renderin
         }
         if ui.small_button("Copy CSV").on_hover_text("Copy distances and values as a table").clicked() {
             let unit = if per_pixel.is_some() { "um" } else { "px" };
-            ui.ctx().copy_text(csv(unit, quantity.label(), &curves));
+            ui.ctx().copy_text(csv(unit, quantity.label(), curves));
         }
     });
-    edge(ui, &curves, per_pixel.is_some());
+    edge(ui, profile.edge, per_pixel.is_some());
+}
+
+impl Profile {
+    /// Computes the curves anew if `key` has changed; distances are multiplied by `factor`.
+    fn follow(&mut self, key: u64, layers: &[Shown<'_>], ends: [[f64; 2]; 2], (width, factor): (usize, f64)) {
+        if self.of == key {
+            return;
+        }
+        let along = |(layer, plane, _): &Shown<'_>| -> Vec<[f64; 2]> {
+            wide_profile(plane, layer, ends, width).into_iter().map(|[d, v]| [d * factor, v]).collect()
+        };
+        let curves: Vec<_> = layers.iter().map(along).collect();
+        let edge = curves.first().and_then(|curve| edge_width(curve));
+        *self = Self { of: key, curves, edge };
+    }
+}
+
+/// The plot of the curves, with their names below if there are several.
+fn draw(ui: &mut Ui, layers: &[Shown<'_>], curves: &[Vec<[f64; 2]>], in_um: bool) {
+    let line = |((layer, _, color), points): (&Shown<'_>, &Vec<[f64; 2]>)| {
+        Line::new(layer.name.clone(), PlotPoints::from(points.clone())).color(*color).width(1.5)
+    };
+    let lines: Vec<Line<'_>> = layers.iter().zip(curves).map(line).collect();
+    let plot = Plot::new("profile")
+        .height(150.0)
+        .allow_scroll(false)
+        .allow_zoom(false)
+        .allow_drag(false)
+        .allow_boxed_zoom(false)
+        .x_axis_label(if in_um { "Distance (µm)" } else { "Distance (px)" })
+        .custom_y_axes(vec![
+            AxisHints::new_y()
+                .formatter(|mark, _| signed(short_number(mark.value)))
+                .label_spacing(14.0..=26.0)
+                .tick_label_font(FontId::proportional(11.0)),
+        ]);
+    let shown = plot.show(ui, |ui| lines.into_iter().for_each(|line| ui.line(line)));
+    if layers.len() > 1 {
+        // Below the curves, which a legend inside the plot would cover.
+        ui.horizontal_wrapped(|ui| {
+            for (layer, _, color) in layers {
+                let name = RichText::new(elided(&layer.name, 24)).color(*color);
+                ui.label(name).on_hover_text(layer.name.as_str());
+            }
+        });
+    }
+    shown.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Line profile"));
+}
+
+/// Fields for the end points and the width.
+fn ends_and_width(ui: &mut Ui, rendering: &Rendering, ends: &mut [egui::Vec2; 2], marks: &mut Marks) {
+    let [width, height] = rendering.size.map(|side| side as f32);
+    ui.horizontal_wrapped(|ui| {
+        for (name, end) in ["From", "to"].into_iter().zip(ends) {
+            ui.label(name);
+            for (axis, value, most) in [("x", &mut end.x, width), ("y", &mut end.y, height)] {
+                let label = ui.label(RichText::new(axis).weak());
+                ui.add(DragValue::new(value).range(0.0..=most).speed(0.5).max_decimals(1)).labelled_by(label.id);
+            }
+        }
+    });
+    ui.horizontal(|ui| {
+        let label = ui.label("Width");
+        let field = DragValue::new(&mut marks.width).range(1..=200).speed(0.1).suffix(" px");
+        ui.add(field).labelled_by(label.id).on_hover_text("Mean over this many lines side by side, one pixel apart");
+    });
 }
 
 /// Mean over parallel lines, one pixel apart and symmetric about the line; pixels that are not covered do not count.
@@ -115,9 +162,9 @@ fn wide_profile(plane: &Plane, layer: &Layer, [from, to]: [[f64; 2]; 2], width: 
     sum.into_iter().map(|[distance, value, count]| [distance, value / count]).collect()
 }
 
-/// The 10–90 % width of an edge along the first curve, if there is one.
-fn edge(ui: &mut Ui, curves: &[Vec<[f64; 2]>], in_um: bool) {
-    let Some(width) = curves.first().and_then(|curve| edge_width(curve)) else { return };
+/// The width of the edge along the first curve, if there is one.
+fn edge(ui: &mut Ui, width: Option<f64>, in_um: bool) {
+    let Some(width) = width else { return };
     let text = if in_um { imaging::length_text(width * 1e-6) } else { format!("{width:.1} px") };
     let help = "Distance over which the first curve goes from 10 % to 90 % between the means of its two ends";
     ui.label(format!("Edge 10–90 %: {text}")).on_hover_text(help);

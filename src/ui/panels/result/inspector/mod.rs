@@ -7,6 +7,7 @@ mod measure;
 mod pattern;
 
 pub(super) use fourier::FourierView;
+pub(super) use measure::Profile;
 pub(super) use pattern::PatternView;
 
 use super::View;
@@ -36,7 +37,7 @@ impl View {
         let tool = self.controls.tool;
         match tool {
             Tool::Pan => {}
-            Tool::Profile => self.profile(ui, rendering),
+            Tool::Profile => self.profile(ui, key, rendering),
             Tool::Region => self.region(ui, key, rendering),
             Tool::Pattern => self.pattern(ui, state, rendering, actions),
         }
@@ -64,7 +65,7 @@ impl View {
             self.comparison(ui, rendering);
         }
         if tool != Tool::Profile {
-            self.profile(ui, rendering);
+            self.profile(ui, key, rendering);
         }
         if tool != Tool::Region {
             self.region(ui, key, rendering);
@@ -79,9 +80,9 @@ impl View {
         self.fourier(ui, key, rendering);
     }
 
-    fn profile(&mut self, ui: &mut Ui, rendering: &Rendering) {
+    fn profile(&mut self, ui: &mut Ui, key: u64, rendering: &Rendering) {
         section(ui, "Line profile", |ui| {
-            measure::profile(ui, &mut self.controls, rendering, &mut self.marks);
+            measure::profile(ui, &self.controls, (key, rendering), &mut self.marks, &mut self.profile);
         });
     }
 

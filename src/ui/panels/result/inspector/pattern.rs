@@ -4,9 +4,10 @@
 use super::super::View;
 use super::super::rendering::Rendering;
 use super::section;
+use crate::data::{Refined, mode_shares, nearest_distances};
 use crate::imaging::{Colormap, short_number};
 use crate::library::{Patterns, ResultData};
-use crate::metrics::{affine_fit, calculated_pattern};
+use crate::metrics::{AffineFit, affine_fit, calculated_pattern, median};
 use crate::session::{Action, Level, State, Step};
 use crate::system::file_name;
 use crate::ui::panels::data::{browser, field};
@@ -15,6 +16,7 @@ use crate::ui::widgets::background::{Background, key_of};
 use crate::ui::widgets::image_view::{Drag, ImageView, Viewport};
 use crate::ui::widgets::mark::mark;
 use crate::ui::widgets::numbers::{count_of, short, signed};
+use crate::ui::widgets::spinner;
 use eframe::egui::{self, Button, Color32, ColorImage, RichText, Ui, vec2};
 use ndarray::{Array2, Axis};
 use std::sync::Arc;
@@ -102,6 +104,63 @@ pub(in crate::ui::panels::result) struct PatternView {
     probe: field::FieldImage,
     aspect: field::Aspect,
     mode: usize,
+    summary: Option<Summary>,
+}
+
+/// What was refined besides the object, in numbers that are computed once for each result.
+#[derive(Debug, Clone)]
+struct Summary {
+    /// Number of the result.
+    of: u64,
+    shifts: Option<Shifts>,
+    /// Root mean square deviation of the intensities from their mean, relative to it.
+    intensity_spread: Option<f64>,
+    /// Share of each probe mode in the power.
+    shares: Vec<f64>,
+}
+
+/// Shifts of the positions, in pixels.
+#[derive(Debug, Clone)]
+struct Shifts {
+    rms: f64,
+    most: f64,
+    /// Number of positions at the limit.
+    stuck: usize,
+    /// Median distance of neighboring nominal positions.
+    step: f64,
+    fit: Option<AffineFit>,
+}
+
+impl Summary {
+    fn new(result: &ResultData, refined: &Refined, of: u64) -> Self {
+        let spread = |list: &Vec<f64>| {
+            let mean = list.iter().sum::<f64>() / list.len().max(1) as f64;
+            let square = list.iter().map(|value| (value / mean - 1.0).powi(2)).sum::<f64>();
+            (square / list.len().max(1) as f64).sqrt()
+        };
+        let shifts = refined.positions.as_ref().and_then(|positions| Shifts::new(result, positions));
+        let shares = refined.probe.as_ref().map(|probe| mode_shares(probe.view())).unwrap_or_default();
+        Self { of, shifts, intensity_spread: refined.intensities.as_ref().map(spread), shares }
+    }
+}
+
+impl Shifts {
+    fn new(result: &ResultData, positions: &[[f64; 2]]) -> Option<Self> {
+        let lengths: Vec<f64> =
+            positions.iter().zip(&result.nominal).map(|(to, from)| (to[0] - from[0]).hypot(to[1] - from[1])).collect();
+        if lengths.is_empty() {
+            return None;
+        }
+        let rms = (lengths.iter().map(|length| length * length).sum::<f64>() / lengths.len() as f64).sqrt();
+        let limit = result.max_shift;
+        Some(Self {
+            rms,
+            most: lengths.iter().copied().fold(0.0, f64::max),
+            stuck: lengths.iter().filter(|length| limit > 0.0 && **length >= AT_LIMIT * limit).count(),
+            step: median(&nearest_distances(&result.nominal)).unwrap_or(1.0),
+            fit: affine_fit(&result.nominal, positions).filter(|_| rms > 0.0),
+        })
+    }
 }
 
 impl View {
@@ -169,7 +228,7 @@ impl View {
             }
         });
         let Some((key, compared)) = compared else {
-            ui.spinner();
+            spinner(ui);
             return;
         };
         let Some((compared, colored)) = compared.as_ref() else {
@@ -192,34 +251,28 @@ impl View {
     pub(super) fn refined(&mut self, ui: &mut Ui) {
         let Some(result) = self.inputs.0.clone() else { return };
         let Some(refined) = result.refined.as_ref().filter(|refined| !refined.is_empty()) else { return };
+        if self.pattern.summary.as_ref().is_none_or(|summary| summary.of != self.generation) {
+            self.pattern.summary = Some(Summary::new(&result, refined, self.generation));
+        }
+        let Some(summary) = self.pattern.summary.clone() else { return };
         section(ui, "Refined with the object", |ui| {
-            if let Some(positions) = &refined.positions {
-                self.shifts(ui, &result, positions);
+            if let Some(shifts) = &summary.shifts {
+                self.shifts(ui, result.max_shift, shifts);
             }
-            if let Some(list) = &refined.intensities {
-                let mean = list.iter().sum::<f64>() / list.len().max(1) as f64;
-                let square = list.iter().map(|value| (value / mean - 1.0).powi(2)).sum::<f64>();
-                let spread = 100.0 * (square / list.len().max(1) as f64).sqrt();
-                ui.label(format!("Beam intensity varies by {} % (rms)", short(spread)));
+            if let Some(spread) = summary.intensity_spread {
+                ui.label(format!("Beam intensity varies by {} % (rms)", short(100.0 * spread)));
             }
             let Some(probe) = &refined.probe else { return };
             let modes = probe.len_of(Axis(0));
             let view = &mut self.pattern;
             view.mode = view.mode.min(modes.saturating_sub(1));
-            let powers: Vec<f64> =
-                probe.outer_iter().map(|mode| mode.iter().map(|v| f64::from(v.norm_sqr())).sum()).collect();
-            let total = powers.iter().sum::<f64>().max(f64::MIN_POSITIVE);
             ui.horizontal_wrapped(|ui| {
                 ui.label("Probe");
                 field::aspects(ui, &mut view.aspect, true);
             });
             if modes > 1 {
                 ui.horizontal_wrapped(|ui| {
-                    for (mode, power) in powers.iter().enumerate() {
-                        let text = format!("{}: {:.0} %", mode + 1, 100.0 * power / total);
-                        ui.selectable_value(&mut view.mode, mode, text)
-                            .on_hover_text("Mode and its share of the power");
-                    }
+                    field::modes(ui, &mut view.mode, &summary.shares);
                 });
             }
             let mode = probe.index_axis(Axis(0), view.mode);
@@ -233,18 +286,10 @@ impl View {
         });
     }
 
-    fn shifts(&mut self, ui: &mut Ui, result: &ResultData, positions: &[[f64; 2]]) {
-        let lengths: Vec<f64> =
-            positions.iter().zip(&result.nominal).map(|(to, from)| (to[0] - from[0]).hypot(to[1] - from[1])).collect();
-        if lengths.is_empty() {
-            return;
-        }
-        let rms = (lengths.iter().map(|length| length * length).sum::<f64>() / lengths.len() as f64).sqrt();
-        let most = lengths.iter().copied().fold(0.0, f64::max);
+    fn shifts(&mut self, ui: &mut Ui, limit: f64, shifts: &Shifts) {
+        let (rms, most, stuck) = (shifts.rms, shifts.most, shifts.stuck);
         ui.label(format!("Positions moved by {} px (rms), at most {} px", short(rms), short(most)));
-        let limit = result.max_shift;
-        let stuck = lengths.iter().filter(|length| **length >= AT_LIMIT * limit).count();
-        if limit > 0.0 && stuck > 0 {
+        if stuck > 0 {
             ui.horizontal_wrapped(|ui| {
                 mark(ui, Level::Warning, 14.0);
                 ui.label(format!(
@@ -254,7 +299,7 @@ impl View {
                 ));
             });
         }
-        if let Some(fit) = affine_fit(&result.nominal, positions).filter(|_| rms > 0.0) {
+        if let Some(fit) = &shifts.fit {
             let text = format!(
                 "As a whole: scale x {:+.2} %, y {:+.2} %, rotation {:+.2}°, shear {:+.2}°",
                 fit.scale_percent[0], fit.scale_percent[1], fit.rotation_degrees, fit.shear_degrees
@@ -268,8 +313,7 @@ impl View {
             let help = "Arrows from the nominal positions, on the images";
             if ui.checkbox(&mut on, "Show the shifts").on_hover_text(help).changed() {
                 // The longest arrow becomes about as long as a scan step.
-                let step = crate::metrics::median(&crate::data::nearest_distances(&result.nominal));
-                let times = (step.unwrap_or(1.0) / most.max(1e-9)).clamp(1.0, 100.0) as f32;
+                let times = (shifts.step / most.max(1e-9)).clamp(1.0, 100.0) as f32;
                 self.marks.shifts = on.then_some(times);
             }
             if let Some(times) = &mut self.marks.shifts {
@@ -340,7 +384,7 @@ impl PatternView {
 mod tests {
     use super::super::super::rendering::tests::example;
     use super::*;
-    use crate::data::{Dataset, Refined};
+    use crate::data::Dataset;
     use ndarray::Array3;
     use num_complex::Complex32;
 
