@@ -7,6 +7,7 @@
 
 use super::solver::{Solver, Start, solve};
 use super::trial::{held_out_misfit, split};
+use super::wave::Excess;
 use crate::config::DirectConfig;
 use crate::data::Dataset;
 use crate::error::Result;
@@ -16,8 +17,6 @@ use ndarray::{Array2, Axis};
 const SMOOTHING: f64 = 1.0 / 32.0;
 /// Fraction of a step that is made, since the object changes with it.
 const DAMPING: f32 = 0.7;
-/// The constant c as a fraction of the mean intensity of a pixel.
-pub(super) const FAINT: f32 = 0.01;
 /// Patterns of the trial, their pixels, and the fewest; one of `HELD_OUT` inner patterns is left out of the fit.
 const PATTERNS: usize = 120;
 const PIXELS: usize = 1_200_000;
@@ -27,21 +26,6 @@ const HELD_OUT: usize = 4;
 const EPOCHS: usize = 40;
 /// A background is kept if it lowers the misfit of the patterns left out to this share.
 const CLEARLY_BETTER: f64 = 0.98;
-
-/// Sums over the patterns at each pixel of the detector, (N, N), in units of the normalized counts.
-pub(super) struct Excess {
-    /// Σ (k − i) / (i + c) over the patterns in which the pixel is good.
-    pub excess: Array2<f32>,
-    /// Σ 1 / (i + c) over the same patterns.
-    pub weight: Array2<f32>,
-}
-
-impl Excess {
-    /// No pattern yet.
-    pub fn new(side: usize) -> Self {
-        Self { excess: Array2::zeros((side, side)), weight: Array2::zeros((side, side)) }
-    }
-}
 
 /// Result of the trial whether the patterns have a background.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,9 +4,8 @@
 //! from it, and gradients scattered into it, by products with matrices of zeros and ones, in a fixed order. Per epoch
 //! only the object is uploaded and its gradient downloaded.
 
-use super::background::{Excess, FAINT};
 use super::solver::{Evaluation, Solver};
-use super::wave::{INTENSITY_FLOOR, Requested, ShiftNormalEquations};
+use super::wave::{Excess, FAINT, INTENSITY_FLOOR, Requested, ShiftNormalEquations};
 use crate::config::DirectLoss;
 use crate::data::Dataset;
 use crate::error::{Error, Problem, Result};

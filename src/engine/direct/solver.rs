@@ -1,9 +1,8 @@
 //! Gradient solver for the object, with optional refinement of probe, positions and intensities.
 
-use super::background::Excess;
 use super::on_device::OnDevice;
 use super::variation::variation;
-use super::wave::{ForwardModel, PatternGradient, Requested};
+use super::wave::{Excess, ForwardModel, PatternGradient, Requested};
 use crate::config::DirectConfig;
 use crate::data::{self, Canvas, Dataset, Reconstruction, Refined};
 use crate::error::{Error, Problem, Result};

@@ -6,14 +6,17 @@
 //! A fraction of a pixel by which the object is moved is applied to the probe instead. In a far field the whole exit wave may
 //! move; in a near field, where the shadow moves with it, the wave is moved back on its way to the detector.
 
-use super::background::{Excess, FAINT};
 use crate::config::DirectLoss;
 use crate::fourier::{Fft2, Propagation, Propagator, Scratch};
-use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 use num_complex::Complex32;
 
 /// Floor added to the predicted intensity, in normalized units: darker pixels have no defined phase.
 pub(super) const INTENSITY_FLOOR: f32 = 1e-8;
+
+/// Intensity that keeps dark pixels from deciding about a background, as a fraction of the mean intensity of a pixel; see
+/// `background`.
+pub(super) const FAINT: f32 = 0.01;
 
 /// Diffraction of N × N exit waves.
 pub(super) struct ForwardModel {
@@ -46,6 +49,21 @@ pub(super) struct PatternGradient {
 pub(super) struct Requested {
     pub probe: bool,
     pub background: bool,
+}
+
+/// Sums over the patterns at each pixel of the detector, (N, N), in units of the normalized counts.
+pub(super) struct Excess {
+    /// Σ (k − i) / (i + c) over the patterns in which the pixel is good.
+    pub excess: Array2<f32>,
+    /// Σ 1 / (i + c) over the same patterns.
+    pub weight: Array2<f32>,
+}
+
+impl Excess {
+    /// No pattern yet.
+    pub fn new(side: usize) -> Self {
+        Self { excess: Array2::zeros((side, side)), weight: Array2::zeros((side, side)) }
+    }
 }
 
 /// Gauss–Newton normal equations of one pattern for the shift `(dy, dx)` of its probe: `yy·dy + xy·dx = y`,
