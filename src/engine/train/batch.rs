@@ -241,3 +241,41 @@ impl ResidentPatterns {
         self.coordinates.centers.outer_iter().map(|row| [row[0], row[1]]).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::PatternMasks;
+    use ndarray::{Array2, Array3};
+
+    #[test]
+    fn pixels_masked_in_single_patterns_keep_their_estimate_and_have_no_weight() {
+        let (count, side) = (5, 16);
+        let diffraction = Array3::from_shape_fn((count, side, side), |(n, y, x)| (n + y * x) as f32 % 7.0);
+        let positions: Vec<[f64; 2]> = (0..count).map(|n| [n as f64, 0.0]).collect();
+        let groups = crate::data::group(&positions, 1, &crate::config::DataConfig::default(), 1).unwrap();
+        let coordinates = crate::data::group_coordinates(&positions, &groups);
+        let mut common = Array2::from_elem((side, side), true);
+        common[[1, 2]] = false;
+        let mut masks = PatternMasks::new(count, side);
+        // An estimate of zero among them.
+        masks.exclude(3, (0, 4));
+        masks.exclude(0, (0, 0));
+        let batch = |good: GoodPixels<'_>| {
+            let (groups, coordinates) = (groups.clone(), coordinates.clone());
+            let resident = ResidentPatterns::new(diffraction.view(), good, 2.0, groups, coordinates, &Device::flex());
+            resident.batch(&[0, 3])
+        };
+        let found = batch(GoodPixels { common: Some(&common), each: Some(&masks) });
+        let plain = batch(GoodPixels::default());
+        let values = |tensor: Tensor<4>| tensor.into_data().try_to_vec::<f32>().unwrap();
+        assert!(plain.pixel_weight.is_none());
+        let (amplitude, expected) = (values(found.amplitude), values(plain.amplitude));
+        assert!(amplitude.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-30));
+        let weight = found.pixel_weight.unwrap();
+        let weight: Vec<f32> = weight.into_data().try_to_vec().unwrap();
+        let zero: Vec<usize> = weight.iter().enumerate().filter(|(_, w)| **w == 0.0).map(|(at, _)| at).collect();
+        assert_eq!(zero, [0, side + 2, side * side + 4, side * side + side + 2]);
+        assert!((weight.iter().sum::<f32>() / weight.len() as f32 - 1.0).abs() < 1e-5);
+    }
+}
