@@ -68,7 +68,8 @@ pub fn raw_preview(path: &Path, config: &DataConfig) -> Result<RawPreview> {
         preview.key.clone_from(&frames.info.key);
         // An array that cannot be read has no mean; its verdict says why.
         if let Ok((mean, count)) = mean(reading.source, &frames) {
-            preview.center = center::find(&mean.mapv(f64::from)).map(|beam| [beam.center[1], beam.center[0]]);
+            let beam = center::find(&mean.mapv(f64::from), &mean.mapv(f32::is_finite));
+            preview.center = beam.map(|beam| [beam.center[1], beam.center[0]]);
             (preview.mean, preview.patterns) = (mean, [frames.count, count]);
         }
     }
