@@ -125,8 +125,8 @@ pub(super) const FIELDS: &[Field] = &[
         "direct.auto_refine",
         "Automatic refinement",
         Kind::Flag,
-        "Refine the probe, correct the positions or smooth the object where a short trial predicts patterns left out of the fit \
-         clearly better with it. With the direct method only.",
+        "Refine the probe, fit a background, correct the positions or smooth the object where a short trial predicts patterns left \
+         out of the fit clearly better with it. With the direct method only.",
     )
     .flag("--auto-refine"),
     field(

@@ -2,8 +2,8 @@
 //!
 //! Refinement always lowers the misfit of the fitted patterns, and often makes the object worse. So each is tried on neighboring
 //! patterns from the center of the scan, and used only if others among them are predicted clearly better. The limits are above
-//! the gain on scans whose objects got no better: up to 8 % with a refined probe, and up to 7 % with refined positions or total
-//! variation.
+//! the gain on scans whose objects got no better: up to 8 % with a refined probe, 15 % with a background, and 7 % with refined
+//! positions or total variation.
 
 use super::diagnosis::{Attempt, attempt};
 use super::reliability::noise_misfit;
@@ -19,12 +19,15 @@ use serde::Serialize;
 const EPOCHS: usize = 20;
 /// Share of the misfit of patterns left out to which a refinement must lower it.
 const PROBE: f64 = 0.9;
+const BACKGROUND: f64 = 0.6;
 const POSITIONS: f64 = 0.8;
 const SMOOTH: f64 = 0.92;
 /// Tried weights of the total variation.
 const VARIATIONS: [f64; 2] = [0.003, 0.01];
 /// Share of what distinguishes the patterns above which they are not predicted at all.
 const UNEXPLAINED: f64 = 0.85;
+/// Largest number of trials.
+const MOST_TRIALS: f64 = 7.0;
 /// Nothing is tried if the misfit is below this multiple of what counting noise causes.
 const NOISE: f64 = 1.6;
 
@@ -34,6 +37,8 @@ const NOISE: f64 = 1.6;
 pub enum Refinement {
     /// Refine the probe.
     Probe,
+    /// Fit a background that all patterns have in common.
+    Background,
     /// Refine the positions.
     Positions,
     /// Smooth the object, with this weight.
@@ -45,6 +50,7 @@ impl Refinement {
     fn limit(self) -> f64 {
         match self {
             Self::Probe => PROBE,
+            Self::Background => BACKGROUND,
             Self::Positions => POSITIONS,
             Self::TotalVariation(_) => SMOOTH,
         }
@@ -54,6 +60,7 @@ impl Refinement {
     fn is_open(self, settings: &DirectConfig) -> bool {
         match self {
             Self::Probe => !settings.refine_probe,
+            Self::Background => !settings.refine_background,
             Self::Positions => !settings.refine_positions,
             Self::TotalVariation(_) => settings.total_variation <= 0.0,
         }
@@ -63,6 +70,7 @@ impl Refinement {
         let mut settings = settings.clone();
         match self {
             Self::Probe => settings.refine_probe = true,
+            Self::Background => settings.refine_background = true,
             Self::Positions => settings.refine_positions = true,
             Self::TotalVariation(weight) => settings.total_variation = weight,
         }
@@ -112,10 +120,8 @@ pub fn choose_refinements(
 ) -> Result<Option<Choice>> {
     let mut done = 0.0;
     let mut tried = |settings: &DirectConfig| -> Result<Option<Attempt>> {
-        // Of parameters of single patterns, only positions predict others.
-        let short =
-            DirectConfig { epochs: EPOCHS, refine_intensity: false, refine_background: false, ..settings.clone() };
-        let found = attempt(dataset, &short, &mut |share| go_on((done + share) / (3.0 + VARIATIONS.len() as f64)));
+        let short = DirectConfig { epochs: EPOCHS, refine_intensity: false, ..settings.clone() };
+        let found = attempt(dataset, &short, &mut |share| go_on((done + share) / MOST_TRIALS));
         done += 1.0;
         found
     };
@@ -126,10 +132,14 @@ pub fn choose_refinements(
     if misfit <= NOISE * noise_of_trial(dataset) {
         return Ok(Some(choice));
     }
-    let alternatives =
-        [vec![Refinement::Probe], vec![Refinement::Positions], VARIATIONS.map(Refinement::TotalVariation).to_vec()];
-    for (step, alternatives) in alternatives.into_iter().enumerate() {
-        if step > 0 && choice.predicts_nothing() {
+    // A wrong probe and a background can hide each other.
+    let common = vec![Refinement::Probe, Refinement::Background];
+    let smooth = VARIATIONS.map(Refinement::TotalVariation).to_vec();
+    for (step, alternatives) in [common.clone(), common, vec![Refinement::Positions], smooth].into_iter().enumerate() {
+        if step == 1 && choice.chosen.is_empty() {
+            continue;
+        }
+        if step > 1 && choice.predicts_nothing() {
             break;
         }
         let mut best: Option<(Refinement, Attempt)> = None;
@@ -193,6 +203,15 @@ mod tests {
         };
         let (plain, chosen) = (score(&DirectConfig::default()), score(&found.settings));
         assert!(chosen > plain + 0.02, "{plain} {chosen}");
+    }
+
+    #[test]
+    fn a_strong_background_is_fitted() {
+        let mut dataset = star();
+        let added = 0.2 * dataset.diffraction.mapv(|value| value * value).mean().unwrap();
+        dataset.diffraction.mapv_inplace(|value| (value * value + added).sqrt());
+        let found = choice(&dataset);
+        assert_eq!(found.chosen[0].refinement, Refinement::Background, "{:?}", found.chosen);
     }
 
     #[test]

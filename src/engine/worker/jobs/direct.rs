@@ -47,10 +47,12 @@ pub(super) fn solve(
     let found = probe::search(recorder, &mut dataset, &config.direct)?;
     let positions = dataset.positions.clone();
     let settings = probe::settings(&config.direct, &dataset, found.as_ref());
-    let (settings, added_refinements) = refinement::settle(recorder, &mut dataset, config, settings)?;
-    let (settings, background) = background::settle(recorder, &dataset, settings, Stage::Training)?;
+    let choice = refinement::choose(recorder, &dataset, settings)?;
+    let (settings, background) = background::settle(recorder, &dataset, choice.settings.clone(), Stage::Training)?;
     fail_if_stopped(recorder)?;
     dataset.background = background.or(dataset.background);
+    let refine_positions = refinement::correct_positions(recorder, &mut dataset, config, &choice)?;
+    let settings = DirectConfig { refine_positions, ..settings };
     let folder = RunFolder::create(output_dir, path)?;
     recorder.open_folder(&folder)?;
     recorder.write(&folder.config(), config.to_toml()?.as_bytes())?;
@@ -63,7 +65,7 @@ pub(super) fn solve(
     dataset.positions = positions;
     let mut summary = new_summary(job, &dataset, path, fallback.as_ref().unwrap_or(&selected), &folder);
     summary.probe_search = found.map(|found| found.best);
-    summary.added_refinements = added_refinements;
+    summary.added_refinements = choice.chosen;
     let seconds = began.elapsed().as_secs_f64();
     summary.outcome = if solved.stopped { JobOutcome::Stopped } else { JobOutcome::Completed };
     summary.epochs = Some(solved.misfits.len());

@@ -9,50 +9,21 @@ use crate::worker::message::{EventKind, Stage};
 use crate::worker::recorder::Recorder;
 use std::time::Instant;
 
-/// The settings with the refinements that trials ask for, and these refinements. Positions of the dataset that are far off are
-/// corrected, if the settings or the trials ask for it.
-pub(super) fn settle(
-    recorder: &Recorder<'_>,
-    dataset: &mut Dataset,
-    config: &Config,
-    settings: DirectConfig,
-) -> Result<(DirectConfig, Vec<ChosenRefinement>)> {
-    let Some(choice) = choose(recorder, dataset, &settings)? else {
-        if config.direct.refine_positions {
-            correct_scan(recorder, dataset, &config.direct)?;
-        }
-        return Ok((settings, Vec::new()));
-    };
-    let is_asked =
-        config.direct.refine_positions || choice.chosen.iter().any(|added| added.refinement == Refinement::Positions);
-    let is_tried =
-        !choice.settings.refine_positions && !is_asked && positions_are_suspect(recorder, dataset, config, &choice)?;
-    let Choice { mut settings, chosen, probe, .. } = choice;
-    if is_asked || is_tried {
-        // With the probe of the trials: the right places show only with the right probe.
-        let given = probe.map(|probe| std::mem::replace(&mut dataset.probe, probe));
-        let corrected = correct_scan(recorder, dataset, &config.direct);
-        if let Some(given) = given {
-            dataset.probe = given;
-        }
-        settings.refine_positions |= corrected?;
-    }
-    Ok((settings, chosen))
-}
-
-/// Makes the trials and reports what they found; `None` if they are switched off or there are too few patterns.
-fn choose(recorder: &Recorder<'_>, dataset: &Dataset, settings: &DirectConfig) -> Result<Option<Choice>> {
-    if !settings.auto_refine {
-        return Ok(None);
+/// The settings with the refinements that trials ask for; as they are if trials are switched off or there are too few patterns.
+pub(super) fn choose(recorder: &Recorder<'_>, dataset: &Dataset, settings: DirectConfig) -> Result<Choice> {
+    let unchanged = Choice { settings, chosen: Vec::new(), probe: None, unexplained: 0.0 };
+    if !unchanged.settings.auto_refine {
+        return Ok(unchanged);
     }
     recorder.emit(EventKind::Stage { stage: Stage::RefinementTrials });
-    let choice = direct::choose_refinements(dataset, settings, &mut progress_of_stage(recorder))?;
+    let choice = direct::choose_refinements(dataset, &unchanged.settings, &mut progress_of_stage(recorder))?;
     fail_if_stopped(recorder)?;
     for ChosenRefinement { refinement, held_out_misfits: [without, with] } in
         choice.iter().flat_map(|found| &found.chosen)
     {
         let what = match refinement {
             Refinement::Probe => "The probe is refined".to_owned(),
+            Refinement::Background => "A background is fitted".to_owned(),
             Refinement::Positions => "The positions are refined".to_owned(),
             Refinement::TotalVariation(weight) => format!("The object is smoothed with a total variation of {weight}"),
         };
@@ -60,7 +31,31 @@ fn choose(recorder: &Recorder<'_>, dataset: &Dataset, settings: &DirectConfig) -
             "{what}: misfit of patterns left out of a trial {without:.4} without, {with:.4} with it (--auto-refine false leaves it out)."
         ));
     }
-    Ok(choice)
+    Ok(choice.unwrap_or(unchanged))
+}
+
+/// Corrects positions of the dataset that are far off, if the settings or the trials ask for it. True if the positions are to be
+/// refined.
+pub(super) fn correct_positions(
+    recorder: &Recorder<'_>,
+    dataset: &mut Dataset,
+    config: &Config,
+    choice: &Choice,
+) -> Result<bool> {
+    let is_set = choice.settings.refine_positions;
+    // Near-field patterns have their positions refined, but not corrected, unless the user asks for it.
+    let is_asked =
+        config.direct.refine_positions || choice.chosen.iter().any(|added| added.refinement == Refinement::Positions);
+    if !is_asked && (is_set || !positions_are_suspect(recorder, dataset, config, choice)?) {
+        return Ok(is_set);
+    }
+    // With the probe of the trials: the right places show only with the right probe.
+    let given = choice.probe.clone().map(|probe| std::mem::replace(&mut dataset.probe, probe));
+    let corrected = correct_scan(recorder, dataset, &config.direct);
+    if let Some(given) = given {
+        dataset.probe = given;
+    }
+    Ok(corrected? || is_set)
 }
 
 /// True if the patterns do not predict each other, and no other orientation of the scan explains why: then positions may be far off.
