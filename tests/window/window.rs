@@ -14,7 +14,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Places in a window of 1280 × 800: the field for the folder and the button that starts, in the panel of the watch.
-const WATCH_FOLDER: (u32, u32) = (420, 158);
+const WATCH_FOLDER: (u32, u32) = (420, 187);
 const WATCH_START: (u32, u32) = (1180, 738);
 
 /// The program in its window.
