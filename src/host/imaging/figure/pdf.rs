@@ -197,7 +197,7 @@ fn pieces(text: &str, is_bold: bool) -> Vec<(usize, Vec<u8>, u32)> {
             (Some(code), _) => (SYMBOL, code),
             (None, code) => (usize::from(is_bold), code.unwrap_or(b'?')),
         };
-        let index = usize::from(code).checked_sub(0x20);
+        let index = usize::from(code).checked_sub(0x20).filter(|_| font != SYMBOL);
         let width = index.and_then(|index| WIDTHS.get(index)).copied().unwrap_or(OTHER_WIDTH);
         match pieces.last_mut().filter(|(known, ..)| *known == font) {
             Some((_, codes, sum)) => {
