@@ -24,7 +24,7 @@ const POSITIONS: f64 = 0.8;
 const SMOOTH: f64 = 0.92;
 /// Tried weights of the total variation.
 const VARIATIONS: [f64; 2] = [0.003, 0.01];
-/// Share of what distinguishes the patterns above which they are not predicted at all.
+/// Unexplained share above which patterns count as not predicted at all.
 const UNEXPLAINED: f64 = 0.85;
 /// Largest number of trials.
 const MOST_TRIALS: f64 = 7.0;
@@ -145,8 +145,8 @@ pub fn choose_refinements(
         let mut best: Option<(Refinement, Attempt)> = None;
         for refinement in alternatives.into_iter().filter(|refinement| refinement.is_open(&choice.settings)) {
             let Some(with) = tried(&refinement.added_to(&choice.settings))? else { return Ok(None) };
-            let least = best.as_ref().map_or(refinement.limit() * misfit, |(_, best)| best.held_out_misfit);
-            if with.held_out_misfit < least {
+            let least = best.as_ref().map_or(f64::INFINITY, |(_, best)| best.held_out_misfit);
+            if with.held_out_misfit < least.min(refinement.limit() * misfit) {
                 best = Some((refinement, with));
             }
         }
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_wrong_probe_is_refined() {
         let mut dataset = star();
-        // The fourth power keeps the shape of the probe, but makes it too narrow.
+        // The phase stays, but the probe becomes too narrow.
         dataset.probe.mapv_inplace(|value| value * value.norm_sqr());
         let found = choice(&dataset);
         assert!(matches!(found.chosen[0].refinement, Refinement::Probe), "{:?}", found.chosen);

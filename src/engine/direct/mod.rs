@@ -17,8 +17,8 @@
 //!   pattern as tensors on a GPU.
 //! * `affine`: wrong scale, rotation and shear of the scan. * `placement`: positions that are far off. * `orientation`: test of
 //!   the eight scan orientations. * `probe_search`: the probe of a scan that has none.
-//! * `choice`: refinements that a scan needs. * `diagnosis`: trials that find a fault of a scan. * `reliability`: how far a result can be trusted. * `central`, `trial`:
-//!   the patterns of a trial, and its judgment by those left out.
+//! * `choice`: refinements that a scan needs. * `diagnosis`: trials that find a fault of a scan. * `reliability`: how far a
+//!   result can be trusted. * `central`, `trial`: the patterns of a trial, and its judgment by those left out.
 
 mod affine;
 mod background;

@@ -23,12 +23,13 @@ pub(super) fn choose(recorder: &Recorder<'_>, dataset: &Dataset, settings: Direc
     {
         let what = match refinement {
             Refinement::Probe => "The probe is refined".to_owned(),
-            Refinement::Background => "A background is fitted".to_owned(),
+            // The trial that finds the start of its fit reports it.
+            Refinement::Background => continue,
             Refinement::Positions => "The positions are refined".to_owned(),
             Refinement::TotalVariation(weight) => format!("The object is smoothed with a total variation of {weight}"),
         };
         recorder.note(format!(
-            "{what}: misfit of patterns left out of a trial {without:.4} without, {with:.4} with it (--auto-refine false leaves it out)."
+            "{what}: misfit of patterns left out of a trial {without:.4} without, {with:.4} with it (--auto-refine false switches this off)."
         ));
     }
     Ok(choice.unwrap_or(unchanged))
@@ -77,7 +78,7 @@ fn positions_are_suspect(recorder: &Recorder<'_>, dataset: &Dataset, config: &Co
     }
     recorder.note(
         "The object of some patterns does not predict others: errors of the positions are looked for, which takes a while \
-         (--auto-refine false leaves it out).",
+         (--auto-refine false switches this off).",
     );
     Ok(true)
 }
